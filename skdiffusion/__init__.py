@@ -1,0 +1,43 @@
+"""Diffusion models for tables, with the interface of scikit-learn.
+
+The names below are loaded when they are first used (:pep:`562`), so that
+``import skdiffusion`` is cheap: it loads neither PyTorch nor matplotlib nor pandas.
+
+Examples
+--------
+>>> import skdiffusion
+>>> "TableEncoder" in dir(skdiffusion)
+True
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0.dev0"
+
+if TYPE_CHECKING:
+    from ._sampler import DiffusionManifoldSampler
+    from .pipeline import sample_from
+    from .tables import TableEncoder
+    from .training import DenoiserNet
+
+__all__ = ["DiffusionManifoldSampler", "DenoiserNet", "TableEncoder", "sample_from"]
+
+_HOMES = {
+    "DiffusionManifoldSampler": "_sampler",
+    "DenoiserNet": "training",
+    "TableEncoder": "tables",
+    "sample_from": "pipeline",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,499 @@
+"""`DiffusionManifoldSampler`: learn a table, then draw, score and code rows."""
+
+import copy
+
+import numpy as np
+import torch
+from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin, clone
+from sklearn.utils import check_consistent_length, check_random_state
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from skdiffusion._utils.fitting import all_or_nothing
+from skdiffusion.diffusion import (
+    GRIDS,
+    SOLVERS,
+    GaussianDenoiser,
+    Guided,
+    Marginal,
+    decode,
+    encode,
+    get_schedule,
+    log_density,
+    run,
+)
+from skdiffusion.tables import TableEncoder, TargetEncoder
+from skdiffusion.training import DenoiserNet, fit_gaussian, fit_mixture
+
+__all__ = ["DiffusionManifoldSampler"]
+
+BASELINES = ("auto", "mixture", "gaussian", None)
+# with more columns the mixture's matrices would take most of the training time
+MAX_MIXTURE_COLUMNS = 40
+N_PROBES = 16
+CHUNK_ROWS = 4096
+
+
+class DiffusionManifoldSampler(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+    """Diffusion model of a table: draws rows, scores them and codes them.
+
+    The table is coded as numbers, a denoiser is trained on the codes, and everything else follows
+    from that one denoiser: new rows by integrating from noise, conditional rows by keeping the
+    known entries free of noise, log-densities and Gaussian codes by the probability-flow ODE.
+
+    Parameters
+    ----------
+    denoiser : DenoiserNet or None, default=None
+        Unfitted net with all training options; None is ``DenoiserNet()``. Give one explicitly to
+        search nested parameters such as ``denoiser__lr``.
+    baseline : {"auto", "mixture", "gaussian"} or None, default="auto"
+        Closed form that the network improves upon: a Gaussian, whose mixture of several is one
+        more input of the network, or nothing but the standard normal. "auto" is the mixture up to
+        40 codes, beyond which its matrices would take most of the time, and the Gaussian above.
+    schedule : str or Schedule, default="edm"
+        Noise process: "edm", "ve", "vp", "subvp", "cosine" or "flow". It sets the noise levels that
+        are trained most, and those of ``grid="uniform"``.
+    sigma_min, sigma_max : float, default=0.005 and 20.0
+        Smallest and largest noise level, in standard deviations of a column.
+    solver : str or callable, default="dpmpp_2m"
+        How to integrate from noise to rows, a name among
+        :data:`skdiffusion.diffusion.SOLVERS` or a function like them. DPM-Solver++(2M) is the
+        most accurate below 30 evaluations.
+    grid : {"karras", "log_linear", "uniform"}, default="karras"
+        Spacing of the noise levels between solver steps.
+    n_steps : int, default=24
+        Number of solver steps.
+    n_likelihood_steps : int, default=24
+        Number of steps of the probability flow in `score_samples`, `transform` and
+        `inverse_transform`, of four evaluations each.
+    guidance_scale : float, default=1.0
+        How strongly a given target acts: 1 is its conditional law, more exaggerates it, 0 ignores
+        it.
+    categorical_features : "from_dtype", None or array-like, default="from_dtype"
+        Which columns are categories; see :class:`~skdiffusion.TableEncoder`.
+    numeric_transform : str or dict, default="auto"
+        How numbers are coded; see :class:`~skdiffusion.TableEncoder`.
+    target : {"auto", "categorical", "continuous"}, default="auto"
+        What `y` is. "auto" takes text, booleans, and whole numbers of at most 20 values as
+        classes.
+    verbose : int, default=0
+        1 shows a progress bar while fitting.
+    random_state : int, RandomState instance or None, default=None
+        Source of randomness of `fit`.
+
+    Attributes
+    ----------
+    denoiser_ : Preconditioned
+        The trained denoiser of codes, in double precision.
+    encoder_ : TableEncoder
+        The coding of the rows.
+    target_encoder_ : TargetEncoder or None
+        The coding of the target; None without one.
+    prior_ : MixtureDenoiser
+        The closed form whose noised law starts the sampling.
+    history_ : skorch.history.History
+        Losses of the training.
+    n_features_in_ : int
+        Number of columns seen in `fit`.
+    feature_names_in_ : ndarray of str
+        Names of the columns, where they all have one.
+
+    See Also
+    --------
+    DenoiserNet : The training.
+    sample_from : Samples from a pipeline that ends in this estimator.
+
+    Notes
+    -----
+    Scoring is deterministic and treats each row by itself, in double precision. Above 32 codes it
+    estimates a trace with random signs that are drawn in `fit` and shared by all rows.
+
+    References
+    ----------
+    Song, Y. et al. (2021). Score-based generative modeling through stochastic differential
+    equations. arXiv:2011.13456.
+
+    Karras, T. et al. (2022). Elucidating the design space of diffusion-based generative models.
+    arXiv:2206.00364.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from skdiffusion import DenoiserNet, DiffusionManifoldSampler
+    >>> X, y = load_iris(return_X_y=True)
+    >>> sampler = DiffusionManifoldSampler(DenoiserNet(max_epochs=2), random_state=0).fit(X, y)
+    >>> sampler.sample(3, y=2, random_state=0).shape
+    (3, 4)
+    >>> sampler.score_samples(X[:2]).shape
+    (2,)
+    """
+
+    def __init__(
+        self,
+        *,
+        denoiser=None,
+        baseline="auto",
+        schedule="edm",
+        sigma_min=0.005,
+        sigma_max=20.0,
+        solver="dpmpp_2m",
+        grid="karras",
+        n_steps=24,
+        n_likelihood_steps=24,
+        guidance_scale=1.0,
+        categorical_features="from_dtype",
+        numeric_transform="auto",
+        target="auto",
+        verbose=0,
+        random_state=None,
+    ):
+        self.denoiser = denoiser
+        self.baseline = baseline
+        self.schedule = schedule
+        self.sigma_min = sigma_min
+        self.sigma_max = sigma_max
+        self.solver = solver
+        self.grid = grid
+        self.n_steps = n_steps
+        self.n_likelihood_steps = n_likelihood_steps
+        self.guidance_scale = guidance_scale
+        self.categorical_features = categorical_features
+        self.numeric_transform = numeric_transform
+        self.target = target
+        self.verbose = verbose
+        self.random_state = random_state
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.string = True
+        tags.input_tags.categorical = True
+        return tags
+
+    def __sklearn_is_fitted__(self):
+        return hasattr(self, "denoiser_")
+
+    def __getstate__(self):
+        # a model trained on a GPU must load where there is none
+        state = dict(super().__getstate__())
+        for name in {"denoiser_", "prior_"} & state.keys():
+            state[name] = copy.deepcopy(state[name]).cpu()
+        return state
+
+    def fit(self, X, y=None):
+        """Learn the law of the rows, and of the target with them.
+
+        Parameters
+        ----------
+        X : array-like or data frame of shape (n, n_features)
+            The table: a NumPy array, or a pandas or polars frame.
+        y : array-like of shape (n,) or None, default=None
+            Target to condition on: classes or numbers.
+
+        Returns
+        -------
+        self : DiffusionManifoldSampler
+            The fitted estimator. A fit that fails or is interrupted leaves it unfitted.
+
+        Raises
+        ------
+        ValueError
+            If a parameter is out of range, cells are missing or infinite, there are fewer than
+            two rows, or every column is constant.
+        TypeError
+            If a column holds dates or other cells without a code.
+        """
+        with all_or_nothing(self):
+            self._check_parameters()
+            rng = check_random_state(self.random_state)
+            codes, is_target = self._fit_codes(X, y, rng)
+            gaussian, mixture = self._fit_baseline(codes, is_target, rng)
+            net = self._net(rng).fit(
+                codes,
+                gaussian=gaussian,
+                baseline=mixture,
+                groups=self._groups(is_target),
+                target=is_target,
+            )
+            self.history_ = net.history
+            self.is_target_ = torch.from_numpy(is_target)
+            signs = rng.randint(2, size=(N_PROBES, self.encoder_.n_codes_))
+            self.probes_ = torch.from_numpy(2.0 * signs - 1.0)
+            self.gaussian_ = gaussian
+            self.prior_ = (mixture or gaussian).to(net.device)
+            self.denoiser_ = net.module_.double().eval().requires_grad_(False)
+        return self
+
+    def sample(self, n_samples=1, *, y=None, return_y=False, random_state=None):
+        """Draw rows.
+
+        Parameters
+        ----------
+        n_samples : int, default=1
+            Number of rows.
+        y : scalar, array-like of shape (n_samples,) or None, default=None
+            Target that the rows shall have: one for all, or one for each, whose number then is
+            the number of rows. None draws classes with their frequencies in `fit`, and numbers
+            together with the rows.
+        return_y : bool, default=False
+            Whether to return the targets too.
+        random_state : int, RandomState instance or None, default=None
+            Source of randomness; None draws different rows at every call.
+
+        Returns
+        -------
+        X : ndarray or data frame of shape (n_samples, n_features)
+            The rows, in the container and with the data types of `fit`.
+        y : ndarray or series of shape (n_samples,)
+            Their targets; only with ``return_y=True``.
+
+        Raises
+        ------
+        ValueError
+            If a class was never seen, or a target is asked for and there was none in `fit`.
+        """
+        check_is_fitted(self)
+        rng = check_random_state(random_state)
+        n_samples, target_codes = self._wanted_target(n_samples, y, return_y, rng)
+        generator = torch.Generator(self._device).manual_seed(int(rng.randint(2**31 - 1)))
+        chunks = []
+        for start in range(0, n_samples, CHUNK_ROWS):
+            rows = slice(start, min(start + CHUNK_ROWS, n_samples))
+            wanted = None if target_codes is None else target_codes[rows]
+            chunks.append(self._draw_codes(rows.stop - start, wanted, generator))
+        codes = np.concatenate(chunks)
+        is_target = self.is_target_.numpy()
+        X = self.encoder_.inverse_transform(codes[:, ~is_target])
+        if not return_y:
+            return X
+        return X, self.target_encoder_.inverse_transform(codes[:, is_target])
+
+    def score_samples(self, X):
+        """Return the log-density of each row.
+
+        Parameters
+        ----------
+        X : array-like or data frame of shape (n, n_features)
+            Rows.
+
+        Returns
+        -------
+        log_density : ndarray of shape (n,)
+            Nats, in the units of the table: a density for continuous columns, times a probability
+            for integers, repeated values and categories. With a target it is the marginal one.
+        """
+        Z = self._codes(X)
+        sigmas = self._likelihood_grid()
+        prior, denoiser = self._row_law()
+        parts = [
+            log_density(denoiser, rows, sigmas, prior, probes=self.probes_.to(rows))
+            for rows in Z.split(CHUNK_ROWS)
+        ]
+        return torch.cat(parts).cpu().numpy() + self.encoder_.log_volume(X, self.sigma_min)
+
+    def score(self, X, y=None):
+        """Return the mean log-density of the rows, for model selection.
+
+        Parameters
+        ----------
+        X : array-like or data frame of shape (n, n_features)
+            Rows.
+        y : object, default=None
+            Ignored.
+
+        Returns
+        -------
+        score : float
+            The mean of `score_samples`.
+        """
+        return float(np.mean(self.score_samples(X)))
+
+    def transform(self, X):
+        """Code rows as about independent standard normal numbers, by the probability flow.
+
+        Parameters
+        ----------
+        X : array-like or data frame of shape (n, n_features)
+            Rows.
+
+        Returns
+        -------
+        U : ndarray of shape (n, n_codes)
+            Codes; as many as the encoder has.
+        """
+        Z = self._codes(X)
+        prior, denoiser = self._row_law()
+        sigmas = self._likelihood_grid()
+        noisy = torch.cat([encode(denoiser, rows, sigmas) for rows in Z.split(CHUNK_ROWS)])
+        return ((noisy - prior.mean) / self._noised_std(prior)).cpu().numpy()
+
+    def inverse_transform(self, U):
+        """Return the rows that codes stand for, the inverse of `transform`.
+
+        Parameters
+        ----------
+        U : array-like of shape (n, n_codes)
+            Codes.
+
+        Returns
+        -------
+        X : ndarray or data frame of shape (n, n_features)
+            The rows, in the container and with the data types of `fit`.
+        """
+        check_is_fitted(self)
+        U = torch.as_tensor(np.array(U, dtype=np.float64)).to(self._device)
+        prior, denoiser = self._row_law()
+        noisy = prior.mean + U * self._noised_std(prior)
+        sigmas = self._likelihood_grid()
+        Z = torch.cat([decode(denoiser, rows, sigmas) for rows in noisy.split(CHUNK_ROWS)])
+        return self.encoder_.inverse_transform(Z.cpu().numpy())
+
+    @property
+    def _n_features_out(self):
+        return self.encoder_.n_codes_
+
+    @property
+    def _device(self):
+        return self.prior_.means.device
+
+    def _check_parameters(self):
+        if self.baseline not in BASELINES:
+            raise ValueError(f"baseline must be one of {BASELINES}, got {self.baseline!r}.")
+        if not (callable(self.solver) or self.solver in SOLVERS):
+            raise ValueError(
+                f"solver must be a function or one of {sorted(SOLVERS)}, got {self.solver!r}."
+            )
+        if self.grid not in GRIDS:
+            raise ValueError(f"grid must be one of {sorted(GRIDS)}, got {self.grid!r}.")
+        get_schedule(self.schedule)
+        if not 0 < self.sigma_min < self.sigma_max:
+            raise ValueError(
+                "sigma_min and sigma_max must satisfy 0 < sigma_min < sigma_max, "
+                f"got {self.sigma_min!r} and {self.sigma_max!r}."
+            )
+
+    def _fit_codes(self, X, y, rng):
+        """Fit the encoders; return the codes of rows and target, and which are the target's."""
+        validate_data(self, X, skip_check_array=True)
+        self.encoder_ = TableEncoder(
+            categorical_features=self.categorical_features,
+            numeric_transform=self.numeric_transform,
+        ).fit(X)
+        codes = [self.encoder_.transform(X)]
+        if len(codes[0]) < 2:
+            raise ValueError("A law cannot be learned from n_samples=1: give at least 2 rows.")
+        if self.encoder_.n_codes_ == 0:
+            raise ValueError("Every column of X is constant: there is nothing to learn.")
+        encoders = [self.encoder_]
+        self.target_encoder_ = None
+        if y is not None:
+            check_consistent_length(X, y)
+            self.target_encoder_ = TargetEncoder(target=self.target).fit(y)
+            codes.append(self.target_encoder_.transform(y))
+            encoders.append(self.target_encoder_.encoder_)
+        codes = [e.dequantize(Z, rng) for e, Z in zip(encoders, codes, strict=True)]
+        is_target = np.repeat([False, True][: len(codes)], [Z.shape[1] for Z in codes])
+        return np.concatenate(codes, axis=1), is_target
+
+    def _fit_baseline(self, codes, is_target, rng):
+        d = codes.shape[1]
+        if self.baseline is None:
+            return GaussianDenoiser(torch.zeros(d), torch.ones(d)), None
+        gaussian = fit_gaussian(codes)
+        wanted = self.baseline == "mixture" or (self.baseline == "auto" and d <= MAX_MIXTURE_COLUMNS)
+        if not wanted:
+            return gaussian, None
+        if self.target_encoder_ is not None and self.target_encoder_.is_categorical_:
+            return gaussian, fit_mixture(codes[:, ~is_target], codes[:, is_target], rng)
+        return gaussian, fit_mixture(codes, random_state=rng)
+
+    def _net(self, rng):
+        """Return the unfitted net, with the noise of this sampler."""
+        net = DenoiserNet() if self.denoiser is None else clone(self.denoiser)
+        return net.set_params(
+            schedule=self.schedule,
+            sigma_min=self.sigma_min,
+            sigma_max=self.sigma_max,
+            verbose=max(net.verbose, self.verbose),
+            random_state=net.random_state or rng.randint(2**31 - 1),
+        )
+
+    def _groups(self, is_target):
+        """Return the table column of each code, counted without those that have none."""
+        label = np.full(is_target.sum(), self.encoder_.n_features_in_)
+        groups = np.concatenate([self.encoder_.groups_, label])
+        return np.unique(groups, return_inverse=True)[1]
+
+    def _wanted_target(self, n_samples, y, return_y, rng):
+        """Return the number of rows and the codes of their targets, None where not settled."""
+        encoder = self.target_encoder_
+        if encoder is None and (y is not None or return_y):
+            raise ValueError("There is no target: this sampler was fitted without y.")
+        if y is not None and np.ndim(y) > 0:
+            if n_samples not in (1, len(y)):
+                raise ValueError(f"y has {len(y)} entries, but n_samples={n_samples}.")
+            n_samples = len(y)
+        if n_samples < 1:
+            raise ValueError(f"n_samples must be at least 1, got {n_samples!r}.")
+        if y is not None:
+            y = np.full(n_samples, y) if np.ndim(y) == 0 else y
+        elif encoder is not None and encoder.is_categorical_:
+            y = _draw_classes(encoder, n_samples, rng)
+        return n_samples, None if y is None else encoder.transform(y)
+
+    def _draw_codes(self, n, target_codes, generator):
+        """Integrate `n` rows of codes from noise, given the codes of their targets if any."""
+        denoiser = self.denoiser_
+        if target_codes is not None:
+            values = torch.zeros(n, len(self.is_target_), dtype=torch.float64)
+            values[:, self.is_target_] = torch.from_numpy(target_codes)
+            denoiser = Guided(
+                denoiser,
+                self.is_target_.to(self._device),
+                values.to(self._device),
+                self.guidance_scale,
+                self.sigma_min,
+                self.sigma_max,
+            )
+        solver = self.solver if callable(self.solver) else SOLVERS[self.solver]
+        start = self.prior_.sample(n, generator, self.sigma_max)
+        with torch.no_grad():
+            states = solver(denoiser, start, self._grid(self.n_steps), generator=generator)
+            return run(states).cpu().numpy()
+
+    def _grid(self, n_steps, **options):
+        if self.grid == "uniform":
+            options["schedule"] = get_schedule(self.schedule)
+        return GRIDS[self.grid](self.sigma_min, self.sigma_max, n_steps, **options)
+
+    def _likelihood_grid(self):
+        return GRIDS["karras"](
+            self.sigma_min, self.sigma_max, self.n_likelihood_steps, final_zero=False
+        )
+
+    def _codes(self, X):
+        """Validate rows and code them."""
+        check_is_fitted(self)
+        validate_data(self, X, skip_check_array=True, reset=False)
+        return torch.from_numpy(self.encoder_.transform(X)).to(self._device)
+
+    def _row_law(self):
+        """Return the Gaussian and the denoiser of the rows, with the target unknown."""
+        if self.target_encoder_ is None:
+            return self.gaussian_.to(self._device), self.denoiser_
+        kept = ~self.is_target_
+        cov = self.gaussian_.cov[kept]
+        prior = GaussianDenoiser(
+            self.gaussian_.mean[kept], cov if self.gaussian_.is_diagonal else cov[:, kept]
+        )
+        marginal = Marginal(self.denoiser_, kept.to(self._device), self.sigma_max)
+        return prior.to(self._device), marginal
+
+    def _noised_std(self, prior):
+        variances = prior.cov if prior.is_diagonal else prior.cov.diagonal()
+        return (variances + self.sigma_max**2).sqrt()
+
+
+def _draw_classes(encoder, n, rng):
+    """Draw classes systematically: the number of each is off its expectation by less than one."""
+    positions = (rng.uniform() + np.arange(n)) / n
+    drawn = np.searchsorted(np.cumsum(encoder.class_prior_), positions)
+    return rng.permutation(encoder.classes_[np.minimum(drawn, len(encoder.classes_) - 1)])

@@ -1,0 +1,215 @@
+"""Discretisations of the range of noise levels.
+
+A grid is a decreasing float64 tensor of ``n_steps + 1`` noise levels in variance-exploding
+currency: what a solver walks down in `n_steps` steps. By default the last level is 0, because the
+last step of a solver removes the remaining noise; likelihoods need ``final_zero=False``, which
+spends all levels on the range from `sigma_max` to `sigma_min`.
+"""
+
+import math
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from skdiffusion.diffusion.schedule import EDM, VE, Schedule, get_schedule
+
+__all__ = ["GRIDS", "check_grid", "karras", "log_linear", "uniform"]
+
+
+def karras(
+    sigma_min: float,
+    sigma_max: float,
+    n_steps: int,
+    *,
+    rho: float = 7.0,
+    final_zero: bool = True,
+) -> Tensor:
+    """Noise levels evenly spaced in their rho-th root.
+
+    Parameters
+    ----------
+    sigma_min : float
+        Smallest positive noise level, in units of the data.
+    sigma_max : float
+        Largest noise level, in units of the data.
+    n_steps : int
+        Number of steps of the solver, at least 1.
+    rho : float, default=7.0
+        Exponent; 1 is evenly spaced, infinity log-linear. The paper's value.
+    final_zero : bool, default=True
+        Whether the last level is 0 rather than `sigma_min`.
+
+    Returns
+    -------
+    Tensor of shape (n_steps + 1,)
+        Decreasing noise levels, float64.
+
+    Raises
+    ------
+    ValueError
+        Unless ``0 < sigma_min < sigma_max``, ``n_steps >= 1`` and ``rho > 0``.
+
+    References
+    ----------
+    Karras, T. et al. (2022). Elucidating the design space of diffusion-based generative models.
+    arXiv:2206.00364, equation 5.
+
+    Examples
+    --------
+    >>> karras(0.01, 1.0, 3, rho=2.0)
+    tensor([1.0000, 0.3025, 0.0100, 0.0000], dtype=torch.float64)
+    """
+    schedule = EDM(sigma_min=sigma_min, sigma_max=sigma_max, rho=rho)
+    return uniform(sigma_min, sigma_max, n_steps, schedule=schedule, final_zero=final_zero)
+
+
+def log_linear(
+    sigma_min: float, sigma_max: float, n_steps: int, *, final_zero: bool = True
+) -> Tensor:
+    """Noise levels evenly spaced in their logarithm: a geometric sequence.
+
+    Parameters
+    ----------
+    sigma_min : float
+        Smallest positive noise level, in units of the data.
+    sigma_max : float
+        Largest noise level, in units of the data.
+    n_steps : int
+        Number of steps of the solver, at least 1.
+    final_zero : bool, default=True
+        Whether the last level is 0 rather than `sigma_min`.
+
+    Returns
+    -------
+    Tensor of shape (n_steps + 1,)
+        Decreasing noise levels, float64.
+
+    Raises
+    ------
+    ValueError
+        Unless ``0 < sigma_min < sigma_max`` and ``n_steps >= 1``.
+
+    Examples
+    --------
+    >>> log_linear(0.01, 1.0, 2, final_zero=False)
+    tensor([1.0000, 0.1000, 0.0100], dtype=torch.float64)
+    """
+    schedule = VE(sigma_min=sigma_min, sigma_max=sigma_max)
+    return uniform(sigma_min, sigma_max, n_steps, schedule=schedule, final_zero=final_zero)
+
+
+def uniform(
+    sigma_min: float,
+    sigma_max: float,
+    n_steps: int,
+    *,
+    schedule: str | Schedule = "vp",
+    final_zero: bool = True,
+) -> Tensor:
+    """Noise levels evenly spaced in the time of a schedule.
+
+    Parameters
+    ----------
+    sigma_min : float
+        Smallest positive noise level, in units of the data.
+    sigma_max : float
+        Largest noise level, in units of the data.
+    n_steps : int
+        Number of steps of the solver, at least 1.
+    schedule : str or Schedule, default="vp"
+        Schedule whose time is cut evenly; with the default, the steps of DDPM and DDIM.
+    final_zero : bool, default=True
+        Whether the last level is 0 rather than `sigma_min`.
+
+    Returns
+    -------
+    Tensor of shape (n_steps + 1,)
+        Decreasing noise levels, float64.
+
+    Raises
+    ------
+    ValueError
+        Unless ``0 < sigma_min < sigma_max`` and ``n_steps >= 1``, or if the schedule ends below
+        `sigma_max`.
+
+    Examples
+    --------
+    >>> uniform(0.25, 4.0, 2, schedule="flow", final_zero=False)
+    tensor([4.0000, 1.0000, 0.2500], dtype=torch.float64)
+    """
+    if not 0.0 < sigma_min < sigma_max < math.inf:
+        raise ValueError(
+            "Noise levels must satisfy 0 < sigma_min < sigma_max < inf, "
+            f"got sigma_min={sigma_min!r} and sigma_max={sigma_max!r}."
+        )
+    if n_steps < 1:
+        raise ValueError(f"n_steps must be at least 1, got {n_steps!r}.")
+    schedule = get_schedule(schedule)
+    ends = torch.tensor([sigma_max, sigma_min], dtype=torch.float64)
+    times = schedule.time(ends)
+    reached = schedule.noise_to_signal(times)
+    if not torch.allclose(reached, ends, rtol=1e-6, atol=0.0):
+        raise ValueError(
+            f"{schedule} does not reach all noise levels from {sigma_min!r} to {sigma_max!r}: its "
+            f"own are {reached[1].item():.4g} to {reached[0].item():.4g}; narrow the range or "
+            "choose another schedule."
+        )
+    n_levels = n_steps if final_zero else n_steps + 1
+    share = torch.linspace(0.0, 1.0, n_levels, dtype=torch.float64)
+    sigmas = schedule.noise_to_signal(torch.lerp(times[0], times[1], share))
+    sigmas[-1] = sigma_min
+    sigmas[0] = sigma_max
+    return torch.cat([sigmas, sigmas.new_zeros(1)]) if final_zero else sigmas
+
+
+def check_grid(sigmas: Tensor, *, final_zero: bool = True) -> list[float]:
+    """Check a grid of noise levels and return it as numbers.
+
+    Parameters
+    ----------
+    sigmas : Tensor of shape (n_steps + 1,)
+        Noise levels.
+    final_zero : bool, default=True
+        Whether the last level may be 0.
+
+    Returns
+    -------
+    list of float
+        The noise levels.
+
+    Raises
+    ------
+    ValueError
+        Unless `sigmas` is one-dimensional with two or more finite, strictly decreasing levels, all
+        positive save, with `final_zero`, the last.
+
+    Examples
+    --------
+    >>> check_grid(karras(0.01, 1.0, 1))
+    [1.0, 0.0]
+    """
+    levels = torch.as_tensor(sigmas, dtype=torch.float64)
+    if levels.ndim != 1 or len(levels) < 2:
+        raise ValueError(
+            "sigmas must be a one-dimensional tensor of two or more noise levels, "
+            f"got shape {tuple(levels.shape)}."
+        )
+    if not torch.isfinite(levels).all() or not (levels[1:] < levels[:-1]).all():
+        raise ValueError(
+            "sigmas must be finite and strictly decreasing, from large to small noise."
+        )
+    if levels[-1] < 0.0:
+        raise ValueError(f"sigmas must not be negative, got {levels[-1].item()!r} as the last.")
+    if levels[-1] == 0.0 and not final_zero:
+        raise ValueError(
+            "sigmas must end in a positive noise level here: build the grid with final_zero=False."
+        )
+    return [float(level) for level in levels.tolist()]
+
+
+GRIDS: dict[str, Callable[..., Tensor]] = {
+    "karras": karras,
+    "log_linear": log_linear,
+    "uniform": uniform,
+}

@@ -1,0 +1,357 @@
+"""Log-densities and codes of rows, from any denoiser.
+
+The probability flow ``dx / d log(sigma) = x - D(x, sigma)`` carries rows at noise level `sigma_min`
+to the noised law at `sigma_max` and back. Along it the log-density changes by the divergence
+``d - tr(dD / dx)``, which gives :func:`log_density`; the map itself is :func:`encode` and
+:func:`decode`. :func:`elbo` bounds the log-density without derivatives.
+
+All integrals take the fourth-order Runge-Kutta method in ``log(sigma)`` with the steps of the given
+grid: on rows of Gaussians and of mixtures the error of its log-densities was smaller than that of
+Heun's method, 3 to 40 times at 64 evaluations and 3 to 160 times at 128. Steps do not adapt to the
+rows, so that the score of a row does not depend on the rows beside it.
+"""
+
+import math
+from collections.abc import Callable
+from itertools import pairwise
+from typing import Literal, Protocol
+
+import torch
+from torch import Tensor
+
+from skdiffusion.diffusion.denoiser import Denoiser
+from skdiffusion.diffusion.grid import check_grid
+
+__all__ = ["NoisedLaw", "decode", "elbo", "encode", "log_density"]
+
+_MAX_EXACT_COLUMNS = 32
+
+
+class NoisedLaw(Protocol):
+    """Anything with the log-density of its noised law, as the closed-form denoisers have."""
+
+    def log_prob(self, x: Tensor, sigma: Tensor) -> Tensor:
+        """Return the log-density of the noised law.
+
+        Parameters
+        ----------
+        x : Tensor of shape (n, d)
+            Rows.
+        sigma : Tensor that broadcasts to ``x``
+            Noise levels.
+
+        Returns
+        -------
+        Tensor of shape (n,)
+            Log-densities in nats.
+        """
+        ...
+
+
+def log_density(
+    denoiser: Denoiser,
+    x: Tensor,
+    sigmas: Tensor,
+    prior: NoisedLaw,
+    *,
+    divergence: Literal["auto", "exact", "hutchinson"] = "auto",
+    probes: Tensor | None = None,
+) -> Tensor:
+    """Log-density of rows under the data's law noised at ``sigmas[-1]``, by the probability flow.
+
+    Parameters
+    ----------
+    denoiser : Denoiser
+        The model. It is called with float64 rows: put a network in double precision first.
+    x : Tensor of shape (n, d)
+        Rows.
+    sigmas : Tensor of shape (n_steps + 1,)
+        Decreasing, positive noise levels: a grid made with ``final_zero=False``. Each step costs
+        four evaluations and their derivatives.
+    prior : NoisedLaw
+        Law whose noised density stands in for the data's at ``sigmas[0]``: a Gaussian with the
+        data's mean and covariance.
+    divergence : {"auto", "exact", "hutchinson"}, default="auto"
+        How the trace of the denoiser's Jacobian is found: exactly, with one derivative per column,
+        or estimated, with one per probe. "auto" is exact up to 32 columns, where the estimate
+        would save little.
+    probes : Tensor of shape (m, d) or None, default=None
+        Random signs for the estimate. All rows share them, so that a row's score depends neither
+        on its neighbours nor on the call.
+
+    Returns
+    -------
+    Tensor of shape (n,)
+        Log-densities in nats, float64, without gradient.
+
+    Raises
+    ------
+    ValueError
+        If the grid is not strictly decreasing and positive, `x` or `probes` have the wrong shape,
+        or probes are needed and missing.
+
+    Notes
+    -----
+    A row far from the data and between two of its modes passes a sharp turn of the flow and needs
+    more steps than others; its log-density, large and negative, may be off by a few nats.
+
+    References
+    ----------
+    Song, Y. et al. (2021). Score-based generative modeling through stochastic differential
+    equations. arXiv:2011.13456, equation 39; the estimate of the trace is equation 40.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skdiffusion.diffusion.closed_form import GaussianDenoiser
+    >>> from skdiffusion.diffusion.grid import karras
+    >>> normal = GaussianDenoiser(torch.zeros(1), torch.ones(1))
+    >>> sigmas = karras(1e-3, 10.0, 16, final_zero=False)
+    >>> log_density(normal, torch.zeros(1, 1), sigmas, normal).round(decimals=3)
+    tensor([-0.9190], dtype=torch.float64)
+    """
+    levels = check_grid(sigmas, final_zero=False)
+    x = _rows(x).detach().double()
+    signs = _probes(x, divergence, probes)
+
+    def slope(state: Tensor, sigma: float) -> Tensor:
+        with torch.enable_grad():
+            rows = state[:, :-1].detach().requires_grad_()
+            mean = denoiser(rows, rows.new_full((), sigma)).mean
+            trace = _exact_trace(mean, rows) if signs is None else _mean_form(mean, rows, signs)
+        change = x.shape[1] - trace.unsqueeze(1)
+        return torch.cat([rows.detach() - mean.detach(), change], dim=1)
+
+    with torch.no_grad():
+        state = _integrate(slope, torch.cat([x, x.new_zeros(len(x), 1)], dim=1), levels[::-1])
+        return prior.log_prob(state[:, :-1], x.new_full((), levels[0])) + state[:, -1]
+
+
+def elbo(denoiser: Denoiser, x: Tensor, sigmas: Tensor, prior: NoisedLaw, noise: Tensor) -> Tensor:
+    """Lower bound of a log-density, without derivatives of the denoiser.
+
+    The bounded density is that of the last state of the solver
+    :func:`~skdiffusion.diffusion.solvers.ancestral` on the same grid, started from `prior` noised
+    at ``sigmas[0]``. With an exact denoiser and prior, finer grids take that density, and the bound
+    with it, to the density of the data's law noised at ``sigmas[-1]``, which is what
+    :func:`log_density` returns. On average over rows of that law the bound is never above it.
+
+    Parameters
+    ----------
+    denoiser : Denoiser
+        The model. It is called with float64 rows: put a network in double precision first.
+    x : Tensor of shape (n, d)
+        Rows.
+    sigmas : Tensor of shape (n_steps + 1,)
+        Decreasing, positive noise levels: a grid made with ``final_zero=False``.
+    prior : NoisedLaw
+        Law from which, noised at ``sigmas[0]``, the chain starts.
+    noise : Tensor of shape (n_steps, d) or (m, n_steps, d)
+        Standard normal draws, one for each level but the last, or `m` of them to average over.
+        All rows share them, so that a row's score depends neither on its neighbours nor on the
+        call.
+
+    Returns
+    -------
+    Tensor of shape (n,)
+        Monte Carlo estimates of the bound in nats, float64.
+
+    Raises
+    ------
+    ValueError
+        If the grid is not strictly decreasing and positive, or `x` or `noise` have the wrong shape.
+
+    References
+    ----------
+    Ho, J., Jain, A., Abbeel, P. (2020). Denoising diffusion probabilistic models.
+    arXiv:2006.11239, equation 5; Kingma, D. P. et al. (2021). Variational diffusion models.
+    arXiv:2107.00630, equation 11.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skdiffusion.diffusion.closed_form import GaussianDenoiser
+    >>> from skdiffusion.diffusion.grid import log_linear
+    >>> normal = GaussianDenoiser(torch.zeros(1), torch.ones(1))
+    >>> sigmas = log_linear(0.1, 10.0, 200, final_zero=False)
+    >>> noise = torch.randn(50, 200, 1, generator=torch.Generator().manual_seed(0))
+    >>> bound = elbo(normal, torch.zeros(1, 1), sigmas, normal, noise)
+    >>> exact = log_density(normal, torch.zeros(1, 1), sigmas, normal)
+    >>> bool(abs(exact - bound) < 0.05)
+    True
+    """
+    levels = check_grid(sigmas, final_zero=False)
+    x = _rows(x).double()
+    n, d = x.shape
+    draws = noise.to(x).unsqueeze(0) if noise.ndim == 2 else noise.to(x)
+    if draws.ndim != 3 or draws.shape[1:] != (len(levels) - 1, d):
+        raise ValueError(
+            f"noise must be of shape {(len(levels) - 1, d)} or (m, {len(levels) - 1}, {d}), "
+            f"got {tuple(noise.shape)}."
+        )
+
+    def added(sigma: float) -> float:
+        return sigma**2 - levels[-1] ** 2
+
+    # -KL(q(x_top | x) || prior): the entropy of q here, its expected log prior in the loop.
+    bound = x.new_full((n,), 0.5 * d * math.log(2.0 * math.pi * math.e * added(levels[0])))
+    for step, (sigma, sigma_next) in enumerate(pairwise(levels)):
+        noisy = x + math.sqrt(added(sigma)) * draws[:, step].unsqueeze(1)
+        flat, level = noisy.reshape(-1, d), x.new_full((), sigma)
+        if step == 0:
+            bound = bound + prior.log_prob(flat, level).reshape(-1, n).mean(0)
+        removed = sigma**2 - sigma_next**2
+        mean = noisy + removed / sigma**2 * (denoiser(flat, level).mean.view_as(noisy) - noisy)
+        var = sigma_next**2 * removed / sigma**2
+        if step == len(levels) - 2:
+            target, log_ratio, share = x, math.log(2.0 * math.pi * var), 0.0
+        else:
+            target = noisy + removed / added(sigma) * (x - noisy)
+            share = added(sigma_next) * removed / added(sigma) / var
+            log_ratio = -math.log(share) - 1.0
+        distance = ((target - mean) ** 2).sum(-1).mean(0)
+        bound = bound - 0.5 * (distance / var + d * (share + log_ratio))
+    return bound
+
+
+def encode(denoiser: Denoiser, x: Tensor, sigmas: Tensor) -> Tensor:
+    """Carry rows from noise level ``sigmas[-1]`` up to ``sigmas[0]`` along the probability flow.
+
+    Parameters
+    ----------
+    denoiser : Denoiser
+        The model.
+    x : Tensor of shape (n, d)
+        Rows at the smallest noise level of the grid.
+    sigmas : Tensor of shape (n_steps + 1,)
+        Decreasing, positive noise levels: a grid made with ``final_zero=False``. Each step costs
+        four evaluations.
+
+    Returns
+    -------
+    Tensor of shape (n, d)
+        Codes: rows of the noised law at ``sigmas[0]``, divided by nothing. They are
+        differentiable; wrap the call in ``torch.no_grad()`` where gradients are not needed.
+
+    Raises
+    ------
+    ValueError
+        If the grid is not strictly decreasing and positive or `x` has the wrong shape.
+
+    References
+    ----------
+    Song, Y. et al. (2021). Score-based generative modeling through stochastic differential
+    equations. arXiv:2011.13456, section 4.3.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skdiffusion.diffusion.closed_form import GaussianDenoiser
+    >>> from skdiffusion.diffusion.grid import karras
+    >>> normal = GaussianDenoiser(torch.zeros(1), torch.ones(1))
+    >>> sigmas = karras(1e-3, 3.0, 16, final_zero=False)
+    >>> encode(normal, torch.ones(1, 1), sigmas).round(decimals=3)
+    tensor([[3.1620]])
+    """
+    return _flow(denoiser, x, check_grid(sigmas, final_zero=False)[::-1])
+
+
+def decode(denoiser: Denoiser, z: Tensor, sigmas: Tensor) -> Tensor:
+    """Carry codes back to rows: the inverse of `encode`.
+
+    Parameters
+    ----------
+    denoiser : Denoiser
+        The model.
+    z : Tensor of shape (n, d)
+        Codes: rows at the largest noise level of the grid.
+    sigmas : Tensor of shape (n_steps + 1,)
+        Decreasing, positive noise levels, the grid of `encode`.
+
+    Returns
+    -------
+    Tensor of shape (n, d)
+        Rows at the smallest noise level of the grid. They are differentiable; wrap the call in
+        ``torch.no_grad()`` where gradients are not needed.
+
+    Raises
+    ------
+    ValueError
+        If the grid is not strictly decreasing and positive or `z` has the wrong shape.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skdiffusion.diffusion.closed_form import GaussianDenoiser
+    >>> from skdiffusion.diffusion.grid import karras
+    >>> normal = GaussianDenoiser(torch.zeros(1), torch.ones(1))
+    >>> sigmas = karras(1e-3, 3.0, 16, final_zero=False)
+    >>> decode(normal, encode(normal, torch.ones(1, 1), sigmas), sigmas).round(decimals=3)
+    tensor([[1.]])
+    """
+    return _flow(denoiser, z, check_grid(sigmas, final_zero=False))
+
+
+def _flow(denoiser: Denoiser, x: Tensor, levels: list[float]) -> Tensor:
+    def slope(state: Tensor, sigma: float) -> Tensor:
+        return state - denoiser(state, state.new_full((), sigma)).mean
+
+    return _integrate(slope, _rows(x), levels)
+
+
+def _integrate(
+    slope: Callable[[Tensor, float], Tensor], state: Tensor, levels: list[float]
+) -> Tensor:
+    """Classical Runge-Kutta method for ``d state / d log(sigma) = slope(state, sigma)``."""
+    for sigma, sigma_next in pairwise(levels):
+        step, middle = math.log(sigma_next / sigma), math.sqrt(sigma * sigma_next)
+        k1 = slope(state, sigma)
+        k2 = slope(state + 0.5 * step * k1, middle)
+        k3 = slope(state + 0.5 * step * k2, middle)
+        k4 = slope(state + step * k3, sigma_next)
+        state = state + step / 6.0 * (k1 + 2.0 * k2 + 2.0 * k3 + k4)
+    return state
+
+
+def _exact_trace(mean: Tensor, rows: Tensor) -> Tensor:
+    """Trace of each row's Jacobian; rows do not interact, so one derivative serves them all."""
+    trace = rows.new_zeros(len(rows))
+    for j in range(rows.shape[1]):
+        (gradient,) = torch.autograd.grad(mean[:, j].sum(), rows, retain_graph=True)
+        trace += gradient[:, j]
+    return trace
+
+
+def _mean_form(mean: Tensor, rows: Tensor, probes: Tensor) -> Tensor:
+    """Hutchinson's estimate of the trace: the quadratic form of the Jacobian, over all probes."""
+    trace = rows.new_zeros(len(rows))
+    for probe in probes:
+        (gradient,) = torch.autograd.grad((mean * probe).sum(), rows, retain_graph=True)
+        trace += gradient @ probe
+    return trace / len(probes)
+
+
+def _probes(x: Tensor, divergence: str, probes: Tensor | None) -> Tensor | None:
+    """Probes in the type of the rows, or None where the trace is exact."""
+    if divergence not in {"auto", "exact", "hutchinson"}:
+        raise ValueError(f"divergence must be 'auto', 'exact' or 'hutchinson', got {divergence!r}.")
+    d = x.shape[1]
+    if divergence == "exact" or (divergence == "auto" and d <= _MAX_EXACT_COLUMNS):
+        return None
+    if probes is None:
+        raise ValueError(
+            f"The estimated divergence of {d} columns needs probes, random signs of shape "
+            f"(m, {d}); divergence='exact' does without."
+        )
+    if probes.ndim != 2 or probes.shape[1] != d or len(probes) == 0:
+        raise ValueError(f"probes must be of shape (m, {d}), got {tuple(probes.shape)}.")
+    return probes.to(x)
+
+
+def _rows(x: Tensor) -> Tensor:
+    if x.ndim != 2 or not x.is_floating_point():
+        raise ValueError(
+            "Rows must be a floating-point tensor of shape (n, d), "
+            f"got shape {tuple(x.shape)} of {x.dtype}."
+        )
+    return x

@@ -1,0 +1,93 @@
+"""Linear algebra shared by all rows with the same noise levels.
+
+A batch of rows usually has few distinct patterns of per-entry noise levels (one while sampling, a
+few dozen while training). Factorising a matrix once per pattern instead of once per row is what
+makes exact closed forms affordable inside a training loop.
+"""
+
+import torch
+from torch import Tensor
+
+__all__ = ["apply_by_pattern", "noise_patterns"]
+
+
+def noise_patterns(x: Tensor, sigma: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the distinct rows of noise levels and the index of each row of ``x`` among them.
+
+    Parameters
+    ----------
+    x : Tensor of shape (n, d)
+        Noisy rows.
+    sigma : Tensor that broadcasts to ``x``
+        Noise levels.
+
+    Returns
+    -------
+    patterns : Tensor of shape (g, d)
+        The distinct rows of ``sigma`` after broadcasting, in float64.
+    index : Tensor of shape (n,)
+        ``patterns[index]`` equals the broadcast ``sigma``.
+
+    Examples
+    --------
+    >>> import torch
+    >>> patterns, index = noise_patterns(torch.zeros(3, 2), torch.tensor([[1.0], [2.0], [1.0]]))
+    >>> patterns.tolist(), index.tolist()
+    ([[1.0, 1.0], [2.0, 2.0]], [0, 1, 0])
+    """
+    n, d = x.shape
+    sigma = sigma.to(torch.float64)
+    if sigma.dim() < 2 or sigma.shape[0] == 1:
+        return sigma.expand(1, d), torch.zeros(n, dtype=torch.long, device=x.device)
+    distinct, index = _distinct_rows(sigma)
+    return distinct.expand(-1, d), index
+
+
+def _distinct_rows(rows: Tensor) -> tuple[Tensor, Tensor]:
+    """Do as ``torch.unique(rows, dim=0, return_inverse=True)``, several times faster."""
+    # rows are told apart by a weighted sum; the check below makes a coincidence harmless
+    weights = torch.linspace(1.0, 2.0, rows.shape[1], dtype=rows.dtype, device=rows.device).sqrt()
+    keys, index = torch.unique((rows * weights).sum(1), return_inverse=True)
+    first = torch.full_like(keys, len(rows), dtype=torch.long)
+    first.scatter_reduce_(0, index, torch.arange(len(rows), device=rows.device), "amin")
+    distinct = rows[first]
+    if torch.equal(distinct[index], rows):
+        return distinct, index
+    return torch.unique(rows, dim=0, return_inverse=True)
+
+
+def apply_by_pattern(matrices: Tensor, vectors: Tensor, index: Tensor) -> Tensor:
+    """Multiply each row's vectors by the matrices of its noise pattern.
+
+    Parameters
+    ----------
+    matrices : Tensor of shape (g, k, d, d)
+        ``k`` matrices for each pattern.
+    vectors : Tensor of shape (n, k, d)
+        ``k`` vectors for each row.
+    index : Tensor of shape (n,)
+        The pattern of each row.
+
+    Returns
+    -------
+    Tensor of shape (n, k, d)
+        ``matrices[index[i], k] @ vectors[i, k]`` at ``[i, k]``.
+
+    Examples
+    --------
+    >>> import torch
+    >>> scales = torch.tensor([2.0, 3.0]).reshape(2, 1, 1, 1)
+    >>> apply_by_pattern(scales, torch.ones(3, 1, 1), torch.tensor([0, 1, 1])).flatten()
+    tensor([2., 3., 3.])
+    """
+    g, n = matrices.shape[0], vectors.shape[0]
+    if g == 1:
+        return torch.einsum("nkd,ked->nke", vectors, matrices[0])
+    counts = torch.bincount(index, minlength=g)
+    if g < n and bool((counts == counts[0]).all()):
+        # the training case: equally many rows share each pattern, so no matrix is copied
+        order = torch.argsort(index, stable=True)
+        grouped = vectors[order].reshape(g, n // g, *vectors.shape[1:])
+        product = torch.einsum("gmkd,gked->gmke", grouped, matrices).reshape(vectors.shape)
+        return product[torch.argsort(order)]
+    return torch.einsum("nkd,nked->nke", vectors, matrices[index])

@@ -1,0 +1,192 @@
+"""A network made into a denoiser: what a Gaussian cannot know, in coordinates that are white.
+
+If the clean rows were Gaussian, ``N(mu, S)``, and the noise ``N = diag(sigma ** 2)``, then
+
+- the noisy row has covariance ``S + N``: ``w = (S + N)^{-1/2} (x - mu)`` is white;
+- the clean row given the noisy one has mean ``D_gauss`` and covariance
+  ``C = S - S (S + N)^{-1} S``.
+
+So the network sees ``w``, and its output is coloured by ``C^{1/2}``:
+
+    ``D(x, sigma) = D_gauss(x, sigma) + C^{1/2} F(w, b, log sigma)``
+
+where ``b = C^{-1/2} (D0 - D_gauss)`` is the direction in which a closed-form baseline ``D0``, such
+as a Gaussian mixture, improves upon the Gaussian. Inputs and targets have unit variance in every
+direction at every noise level, however thin or correlated the data and whichever entries are
+noised. For ``S`` a multiple of the identity and no other baseline this is the preconditioning of
+Karras et al. (2022), table 1.
+
+The baseline is an input and not the starting point because it has seen the training rows: on them
+its own residual is too small, and a network trained on that residual learns to trust it.
+
+References
+----------
+Karras, T., Aittala, M., Aila, T., Laine, S. (2022). Elucidating the design space of
+diffusion-based generative models. arXiv:2206.00364.
+"""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from skdiffusion.diffusion.closed_form import GaussianDenoiser, MixtureDenoiser
+from skdiffusion.diffusion.denoiser import Posterior
+from skdiffusion.diffusion.patterns import apply_by_pattern, noise_patterns
+
+__all__ = ["Preconditioned", "Prepared", "WhiteCoordinates", "WhiteFrame"]
+
+
+class WhiteCoordinates(NamedTuple):
+    """The two linear maps of a :class:`WhiteFrame` for one batch, and its Gaussian's denoising."""
+
+    white: Tensor  # (n, d), (S + N)^{-1/2} (x - mu)
+    mean: Tensor  # (n, d), the Gaussian's posterior mean
+    root: Tensor  # (g, d, d) or (g, d), C^{1/2} of each noise pattern
+    index: Tensor  # (n,), the noise pattern of each row
+
+    def colour(self, vectors: Tensor) -> Tensor:
+        """Multiply by ``C^{1/2}``: from white output coordinates to the units of the rows."""
+        if self.root.dim() == 2:
+            return vectors * self.root[self.index]
+        return _apply(self.root, vectors, self.index)
+
+    def uncolour(self, vectors: Tensor) -> Tensor:
+        """Multiply by ``C^{-1/2}``, the inverse of :meth:`colour`."""
+        if self.root.dim() == 2:
+            return vectors / self.root[self.index]
+        return _apply(torch.linalg.inv(self.root), vectors, self.index)
+
+
+class WhiteFrame(nn.Module):
+    """The coordinates in which a Gaussian is white before and after denoising.
+
+    Square roots are Cholesky factors in the principal-component frame, leading direction first:
+    continuous in the noise levels, and diagonal when every entry has the same one.
+
+    Parameters
+    ----------
+    gaussian : GaussianDenoiser
+        The Gaussian; a diagonal covariance costs O(d) instead of O(d ** 3) per noise pattern.
+
+    Examples
+    --------
+    >>> import torch
+    >>> frame = WhiteFrame(GaussianDenoiser(torch.zeros(2), torch.tensor([3.0, 0.0])))
+    >>> frame(torch.tensor([[4.0, 4.0]]), torch.tensor(1.0)).white
+    tensor([[2., 4.]], dtype=torch.float64)
+    """
+
+    centre: Tensor
+    values: Tensor
+    vectors: Tensor | None
+
+    def __init__(self, gaussian: GaussianDenoiser):
+        super().__init__()
+        self.register_buffer("centre", gaussian.mean.clone())
+        if gaussian.is_diagonal:
+            self.register_buffer("values", gaussian.cov.clone())
+            self.register_buffer("vectors", None)
+        else:
+            values, vectors = torch.linalg.eigh(gaussian.cov)
+            self.register_buffer("values", values.flip(0).clamp_min(0))
+            self.register_buffer("vectors", vectors.flip(1).contiguous())
+
+    def forward(self, x: Tensor, sigma: Tensor) -> WhiteCoordinates:
+        """Return the coordinates of noisy rows, in float64."""
+        patterns, index = noise_patterns(x, sigma)
+        delta = x.to(torch.float64) - self.centre
+        # a direction without variance has C = 0, of which no inverse root exists
+        values = self.values.clamp_min(1e-12)
+        if self.vectors is None:
+            noised = values + patterns**2
+            root = (values * patterns**2 / noised).sqrt()
+            white = delta / noised.sqrt()[index]
+            mean = self.centre + delta * (values / noised)[index]
+            return WhiteCoordinates(white, mean, root, index)
+        turned = (self.vectors.mT * patterns.unsqueeze(1) ** 2) @ self.vectors
+        factor = torch.linalg.cholesky(turned + torch.diag(values))
+        inverse = torch.linalg.solve_triangular(
+            factor, self.vectors.mT.expand_as(factor), upper=False
+        )
+        white = _apply(inverse, delta, index)
+        # C = S - S (S + N)^{-1} S loses all digits where the noise is small; with
+        # G = (S + N)^{-1} N it is also G' S G + (1 - G)' N (1 - G), a sum of squares
+        shrunk = torch.cholesky_solve(turned, factor)
+        kept = torch.eye(len(values), dtype=values.dtype, device=values.device) - shrunk
+        posterior = shrunk.mT @ (values.unsqueeze(1) * shrunk) + kept.mT @ turned @ kept
+        root = self.vectors @ torch.linalg.cholesky(posterior)
+        mean = self.centre + _apply(self.vectors @ kept.mT @ self.vectors.mT, delta, index)
+        return WhiteCoordinates(white, mean, root, index)
+
+
+def _apply(matrices: Tensor, vectors: Tensor, index: Tensor) -> Tensor:
+    return apply_by_pattern(matrices.unsqueeze(1), vectors.unsqueeze(1), index).squeeze(1)
+
+
+class Prepared(NamedTuple):
+    """The part of a :class:`Preconditioned` denoiser that precedes its network."""
+
+    inputs: Tensor  # (n, m), what the network sees
+    log_sigma: Tensor  # (n, d)
+    coordinates: WhiteCoordinates
+
+
+class Preconditioned(nn.Module):
+    """A denoiser that is a Gaussian's plus a network's correction.
+
+    Parameters
+    ----------
+    net : nn.Module
+        ``net(inputs (n, m), log_sigma (n, d)) -> (n, d)`` with ``m = d``, or ``2 d`` when there is
+        a baseline.
+    gaussian : GaussianDenoiser
+        The Gaussian; its covariance decides what is white.
+    baseline : MixtureDenoiser or None, default=None
+        A better closed form, whose direction the network sees beside the noisy row.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skdiffusion.nets import ResidualMLP
+    >>> gaussian = GaussianDenoiser(torch.zeros(2), torch.eye(2))
+    >>> denoiser = Preconditioned(ResidualMLP(2, 2), gaussian)
+    >>> denoiser(torch.ones(1, 2), torch.tensor(1.0)).mean  # an untrained network adds nothing
+    tensor([[0.5000, 0.5000]])
+    """
+
+    def __init__(
+        self,
+        net: nn.Module,
+        gaussian: GaussianDenoiser,
+        baseline: MixtureDenoiser | None = None,
+    ):
+        super().__init__()
+        self.net = net
+        self.frame = WhiteFrame(gaussian)
+        self.baseline = baseline
+
+    def forward(self, x: Tensor, sigma: Tensor) -> Posterior:
+        """Return the posterior mean; see :class:`~skdiffusion.diffusion.Denoiser`."""
+        prepared = self.prepare(x, sigma)
+        return Posterior(self.mean(prepared, self.correction(prepared)).to(x.dtype))
+
+    def prepare(self, x: Tensor, sigma: Tensor) -> Prepared:
+        """Return all that does not depend on the network's weights, in float64."""
+        x = x.to(torch.float64)
+        coordinates = self.frame(x, sigma)
+        inputs = coordinates.white
+        if self.baseline is not None:
+            direction = self.baseline(x, sigma).mean - coordinates.mean
+            inputs = torch.cat([inputs, coordinates.uncolour(direction)], dim=1)
+        return Prepared(inputs, sigma.to(torch.float64).log().expand_as(x), coordinates)
+
+    def correction(self, prepared: Prepared) -> Tensor:
+        """Return what the network adds to the Gaussian's mean, in white units."""
+        dtype = next(self.net.parameters()).dtype
+        return self.net(prepared.inputs.to(dtype), prepared.log_sigma.to(dtype))
+
+    def mean(self, prepared: Prepared, correction: Tensor) -> Tensor:
+        """Return the posterior mean, in float64."""
+        coordinates = prepared.coordinates
+        return coordinates.mean + coordinates.colour(correction.to(torch.float64))

@@ -1,0 +1,525 @@
+"""Noise schedules: how a diffusion process mixes data and noise over time.
+
+A process with its own state ``z = alpha(t) * x0 + sigma(t) * eps`` is, after division by ``alpha``,
+the variance-exploding process ``x = x0 + (sigma / alpha) * eps``. The rest of the package works in
+that one currency, so a schedule is nothing but the pair ``alpha, sigma`` and the time at which a
+noise level is reached: it holds no state and a denoiser trained under one schedule can be sampled
+under another.
+"""
+
+import math
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+__all__ = [
+    "EDM",
+    "SCHEDULES",
+    "VE",
+    "VP",
+    "CosineVP",
+    "RectifiedFlow",
+    "Schedule",
+    "SubVP",
+    "get_schedule",
+]
+
+
+class Schedule(ABC):
+    """Base class of the noise schedules.
+
+    Times run from 0 (data) to 1 (noise). A subclass defines ``_alpha``, ``_sigma`` and ``_time``,
+    which :meth:`alpha`, :meth:`sigma` and :meth:`time` call.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skdiffusion.diffusion.schedule import RectifiedFlow
+    >>> RectifiedFlow().noise_to_signal(torch.tensor([0.0, 0.5, 0.75]))
+    tensor([0., 1., 3.])
+    """
+
+    def alpha(self, t: Tensor) -> Tensor:
+        """Factor of the clean row in the schedule's own state.
+
+        Parameters
+        ----------
+        t : Tensor
+            Times in [0, 1], of any shape.
+
+        Returns
+        -------
+        Tensor
+            Same shape as `t`.
+        """
+        return self._alpha(t)
+
+    def sigma(self, t: Tensor) -> Tensor:
+        """Standard deviation of the noise in the schedule's own state.
+
+        Parameters
+        ----------
+        t : Tensor
+            Times in [0, 1], of any shape.
+
+        Returns
+        -------
+        Tensor
+            Same shape as `t`.
+        """
+        return self._sigma(t)
+
+    def time(self, noise_to_signal: Tensor) -> Tensor:
+        """Time at which a noise-to-signal ratio is reached: the inverse of `noise_to_signal`.
+
+        Parameters
+        ----------
+        noise_to_signal : Tensor
+            Variance-exploding noise levels, of any shape.
+
+        Returns
+        -------
+        Tensor
+            Same shape as `noise_to_signal`. Levels that the schedule does not visit give times
+            outside the ones it uses.
+        """
+        return self._time(noise_to_signal)
+
+    def noise_to_signal(self, t: Tensor) -> Tensor:
+        """Ratio ``sigma / alpha``: the noise level in variance-exploding currency.
+
+        Parameters
+        ----------
+        t : Tensor
+            Times in [0, 1], of any shape.
+
+        Returns
+        -------
+        Tensor
+            Same shape as `t`.
+        """
+        return self.sigma(t) / self.alpha(t)
+
+    def to_ve(self, z: Tensor, t: Tensor) -> Tensor:
+        """Carry the schedule's own state over to variance-exploding currency.
+
+        Parameters
+        ----------
+        z : Tensor of shape (n, d)
+            State ``alpha * x0 + sigma * eps``.
+        t : Tensor
+            Times, broadcastable to `z`.
+
+        Returns
+        -------
+        Tensor of shape (n, d)
+            ``x0 + noise_to_signal(t) * eps``.
+        """
+        return z / self.alpha(t)
+
+    def from_ve(self, x: Tensor, t: Tensor) -> Tensor:
+        """Carry a variance-exploding state over to the schedule's own: the inverse of `to_ve`.
+
+        Parameters
+        ----------
+        x : Tensor of shape (n, d)
+            State ``x0 + noise_to_signal(t) * eps``.
+        t : Tensor
+            Times, broadcastable to `x`.
+
+        Returns
+        -------
+        Tensor of shape (n, d)
+            ``alpha * x0 + sigma * eps``.
+        """
+        return x * self.alpha(t)
+
+    @abstractmethod
+    def _alpha(self, t: Tensor) -> Tensor: ...
+
+    @abstractmethod
+    def _sigma(self, t: Tensor) -> Tensor: ...
+
+    @abstractmethod
+    def _time(self, noise_to_signal: Tensor) -> Tensor: ...
+
+
+@dataclass(frozen=True)
+class VE(Schedule):
+    """Variance exploding with geometric noise levels (NCSN).
+
+    Parameters
+    ----------
+    sigma_min : float, default=0.01
+        Noise level at time 0, in units of the data; small against the standard deviation 1 of
+        standardised columns.
+    sigma_max : float, default=50.0
+        Noise level at time 1, in units of the data; about the largest distance between two rows.
+
+    Raises
+    ------
+    ValueError
+        Unless ``0 < sigma_min < sigma_max``.
+
+    References
+    ----------
+    Song, Y. et al. (2021). Score-based generative modeling through stochastic differential
+    equations. arXiv:2011.13456, equation 31.
+
+    Examples
+    --------
+    >>> import torch
+    >>> VE(sigma_min=0.01, sigma_max=100.0).sigma(torch.tensor(0.5))
+    tensor(1.)
+    """
+
+    sigma_min: float = 0.01
+    sigma_max: float = 50.0
+
+    def __post_init__(self) -> None:
+        _check_sigmas(self.sigma_min, self.sigma_max)
+
+    def _alpha(self, t: Tensor) -> Tensor:
+        return torch.ones_like(t)
+
+    def _sigma(self, t: Tensor) -> Tensor:
+        return self.sigma_min * (self.sigma_max / self.sigma_min) ** t
+
+    def _time(self, noise_to_signal: Tensor) -> Tensor:
+        return torch.log(noise_to_signal / self.sigma_min) / math.log(
+            self.sigma_max / self.sigma_min
+        )
+
+
+@dataclass(frozen=True)
+class VP(Schedule):
+    """Variance preserving with linearly growing beta (DDPM).
+
+    Parameters
+    ----------
+    beta_min : float, default=0.1
+        Rate at time 0: the paper's ``1e-4`` of 1,000 steps in continuous time.
+    beta_max : float, default=20.0
+        Rate at time 1: the paper's ``0.02`` of 1,000 steps in continuous time.
+
+    Raises
+    ------
+    ValueError
+        Unless ``0 < beta_min <= beta_max``.
+
+    References
+    ----------
+    Ho, J., Jain, A., Abbeel, P. (2020). Denoising diffusion probabilistic models.
+    arXiv:2006.11239, section 4; in continuous time Song, Y. et al. (2021), arXiv:2011.13456,
+    equation 33.
+
+    Examples
+    --------
+    >>> import torch
+    >>> vp = VP()
+    >>> t = torch.tensor(0.5)
+    >>> torch.allclose(vp.alpha(t) ** 2 + vp.sigma(t) ** 2, torch.tensor(1.0))
+    True
+    """
+
+    beta_min: float = 0.1
+    beta_max: float = 20.0
+
+    def __post_init__(self) -> None:
+        _check_betas(self.beta_min, self.beta_max)
+
+    def _alpha(self, t: Tensor) -> Tensor:
+        return torch.exp(-0.5 * _beta_integral(t, self.beta_min, self.beta_max))
+
+    def _sigma(self, t: Tensor) -> Tensor:
+        return torch.sqrt(-torch.expm1(-_beta_integral(t, self.beta_min, self.beta_max)))
+
+    def _time(self, noise_to_signal: Tensor) -> Tensor:
+        integral = torch.log1p(noise_to_signal**2)
+        return _time_of_beta_integral(integral, self.beta_min, self.beta_max)
+
+
+@dataclass(frozen=True)
+class SubVP(Schedule):
+    """Sub-variance preserving: the signal of `VP` with less noise.
+
+    Parameters
+    ----------
+    beta_min : float, default=0.1
+        Rate at time 0, as in `VP`.
+    beta_max : float, default=20.0
+        Rate at time 1, as in `VP`.
+
+    Raises
+    ------
+    ValueError
+        Unless ``0 < beta_min <= beta_max``.
+
+    References
+    ----------
+    Song, Y. et al. (2021). Score-based generative modeling through stochastic differential
+    equations. arXiv:2011.13456, equation 29.
+
+    Examples
+    --------
+    >>> import torch
+    >>> t = torch.tensor(0.5)
+    >>> torch.allclose(SubVP().sigma(t), VP().sigma(t) ** 2)
+    True
+    """
+
+    beta_min: float = 0.1
+    beta_max: float = 20.0
+
+    def __post_init__(self) -> None:
+        _check_betas(self.beta_min, self.beta_max)
+
+    def _alpha(self, t: Tensor) -> Tensor:
+        return torch.exp(-0.5 * _beta_integral(t, self.beta_min, self.beta_max))
+
+    def _sigma(self, t: Tensor) -> Tensor:
+        return -torch.expm1(-_beta_integral(t, self.beta_min, self.beta_max))
+
+    def _time(self, noise_to_signal: Tensor) -> Tensor:
+        # sigma / alpha = exp(B / 2) - exp(-B / 2) = 2 sinh(B / 2), B the integral of beta.
+        integral = 2.0 * torch.asinh(0.5 * noise_to_signal)
+        return _time_of_beta_integral(integral, self.beta_min, self.beta_max)
+
+
+@dataclass(frozen=True)
+class CosineVP(Schedule):
+    """Variance preserving with a cosine-shaped signal (improved DDPM).
+
+    Parameters
+    ----------
+    s : float, default=0.008
+        Offset that keeps the first steps from being too small; the paper's value.
+    guard : float, default=1e-3
+        Times above ``1 - guard`` count as ``1 - guard``: at time 1 the signal would vanish and the
+        noise-to-signal ratio be infinite. The default ends near a ratio of 640, which is above any
+        noise level in use, as the paper's clipping of beta is.
+
+    Raises
+    ------
+    ValueError
+        Unless ``s >= 0`` and ``0 < guard < 1``.
+
+    References
+    ----------
+    Nichol, A., Dhariwal, P. (2021). Improved denoising diffusion probabilistic models.
+    arXiv:2102.09672, equation 17.
+
+    Examples
+    --------
+    >>> import torch
+    >>> CosineVP().noise_to_signal(torch.tensor(1.0)).isfinite()
+    tensor(True)
+    """
+
+    s: float = 0.008
+    guard: float = 1e-3
+
+    def __post_init__(self) -> None:
+        if not 0.0 <= self.s < math.inf:
+            raise ValueError(f"s must be a finite number of at least 0, got {self.s!r}.")
+        _check_guard(self.guard)
+
+    def _alpha(self, t: Tensor) -> Tensor:
+        return torch.cos(self._angle(t)) / math.cos(self._first_angle)
+
+    def _sigma(self, t: Tensor) -> Tensor:
+        # 1 - alpha^2 as a product: the difference would lose all digits near time 0.
+        angle, first = self._angle(t), self._first_angle
+        return torch.sqrt(torch.sin(angle - first) * torch.sin(angle + first)) / math.cos(first)
+
+    def _time(self, noise_to_signal: Tensor) -> Tensor:
+        first = self._first_angle
+        angle = torch.atan(torch.sqrt(noise_to_signal**2 + math.sin(first) ** 2) / math.cos(first))
+        return (angle - first) * (1.0 + self.s) / (0.5 * math.pi)
+
+    @property
+    def _first_angle(self) -> float:
+        return 0.5 * math.pi * self.s / (1.0 + self.s)
+
+    def _angle(self, t: Tensor) -> Tensor:
+        # Added to the first angle rather than (t + s) / (1 + s), so that the noise at time 0 is 0.
+        share = t.clamp(max=1.0 - self.guard)
+        return self._first_angle + share * (0.5 * math.pi / (1.0 + self.s))
+
+
+@dataclass(frozen=True)
+class EDM(Schedule):
+    """Variance exploding with noise levels evenly spaced in their rho-th root.
+
+    Parameters
+    ----------
+    sigma_min : float, default=0.002
+        Noise level at time 0, in units of the data; the paper's value.
+    sigma_max : float, default=80.0
+        Noise level at time 1, in units of the data; the paper's value.
+    rho : float, default=7.0
+        Exponent; the larger, the more of the time is spent at small noise. The paper's value.
+
+    Raises
+    ------
+    ValueError
+        Unless ``0 < sigma_min < sigma_max`` and ``rho > 0``.
+
+    References
+    ----------
+    Karras, T. et al. (2022). Elucidating the design space of diffusion-based generative models.
+    arXiv:2206.00364, equation 5.
+
+    Examples
+    --------
+    >>> import torch
+    >>> EDM().sigma(torch.tensor([0.0, 1.0], dtype=torch.float64))
+    tensor([2.0000e-03, 8.0000e+01], dtype=torch.float64)
+    """
+
+    sigma_min: float = 0.002
+    sigma_max: float = 80.0
+    rho: float = 7.0
+
+    def __post_init__(self) -> None:
+        _check_sigmas(self.sigma_min, self.sigma_max)
+        if not 0.0 < self.rho < math.inf:
+            raise ValueError(f"rho must be a finite number above 0, got {self.rho!r}.")
+
+    def _alpha(self, t: Tensor) -> Tensor:
+        return torch.ones_like(t)
+
+    def _sigma(self, t: Tensor) -> Tensor:
+        low, high = self._root_range
+        return (low + t * (high - low)) ** self.rho
+
+    def _time(self, noise_to_signal: Tensor) -> Tensor:
+        low, high = self._root_range
+        return (noise_to_signal ** (1.0 / self.rho) - low) / (high - low)
+
+    @property
+    def _root_range(self) -> tuple[float, float]:
+        return self.sigma_min ** (1.0 / self.rho), self.sigma_max ** (1.0 / self.rho)
+
+
+@dataclass(frozen=True)
+class RectifiedFlow(Schedule):
+    """Straight paths from data to noise (flow matching): ``alpha = 1 - t``, ``sigma = t``.
+
+    Parameters
+    ----------
+    guard : float, default=1e-3
+        Times above ``1 - guard`` count as ``1 - guard``: at time 1 the signal would vanish and the
+        noise-to-signal ratio be infinite. The default ends at a ratio of 999, which is above any
+        noise level in use.
+
+    Raises
+    ------
+    ValueError
+        Unless ``0 < guard < 1``.
+
+    References
+    ----------
+    Liu, X., Gong, C., Liu, Q. (2023). Flow straight and fast: learning to generate and transfer
+    data with rectified flow. arXiv:2209.03003, equation 1.
+
+    Examples
+    --------
+    >>> import torch
+    >>> RectifiedFlow().time(torch.tensor([0.0, 1.0, 3.0]))
+    tensor([0.0000, 0.5000, 0.7500])
+    """
+
+    guard: float = 1e-3
+
+    def __post_init__(self) -> None:
+        _check_guard(self.guard)
+
+    def _alpha(self, t: Tensor) -> Tensor:
+        return 1.0 - self.sigma(t)
+
+    def _sigma(self, t: Tensor) -> Tensor:
+        return t.clamp(max=1.0 - self.guard)
+
+    def _time(self, noise_to_signal: Tensor) -> Tensor:
+        return noise_to_signal / (1.0 + noise_to_signal)
+
+
+SCHEDULES: dict[str, type[Schedule]] = {
+    "ve": VE,
+    "vp": VP,
+    "cosine": CosineVP,
+    "subvp": SubVP,
+    "edm": EDM,
+    "flow": RectifiedFlow,
+}
+
+
+def get_schedule(schedule: str | Schedule) -> Schedule:
+    """Look up a schedule by name, or hand an instance through.
+
+    Parameters
+    ----------
+    schedule : str or Schedule
+        A key of `SCHEDULES` for the schedule with its default parameters, or an instance.
+
+    Returns
+    -------
+    Schedule
+        The schedule.
+
+    Raises
+    ------
+    ValueError
+        If the name is unknown.
+    TypeError
+        If `schedule` is neither a name nor an instance.
+
+    Examples
+    --------
+    >>> get_schedule("vp")
+    VP(beta_min=0.1, beta_max=20.0)
+    """
+    if isinstance(schedule, Schedule):
+        return schedule
+    if not isinstance(schedule, str):
+        raise TypeError(
+            f"schedule must be a name or an instance of Schedule, got {schedule!r}; "
+            f"the names are {sorted(SCHEDULES)}."
+        )
+    if schedule not in SCHEDULES:
+        raise ValueError(f"Unknown schedule {schedule!r}; choose one of {sorted(SCHEDULES)}.")
+    return SCHEDULES[schedule]()
+
+
+def _beta_integral(t: Tensor, beta_min: float, beta_max: float) -> Tensor:
+    return t * (beta_min + 0.5 * t * (beta_max - beta_min))
+
+
+def _time_of_beta_integral(integral: Tensor, beta_min: float, beta_max: float) -> Tensor:
+    # The root of the quadratic in the form that neither cancels at 0 nor needs beta_max > beta_min.
+    root = torch.sqrt(beta_min**2 + 2.0 * (beta_max - beta_min) * integral)
+    return 2.0 * integral / (beta_min + root)
+
+
+def _check_sigmas(sigma_min: float, sigma_max: float) -> None:
+    if not 0.0 < sigma_min < sigma_max < math.inf:
+        raise ValueError(
+            "Noise levels must satisfy 0 < sigma_min < sigma_max < inf, "
+            f"got sigma_min={sigma_min!r} and sigma_max={sigma_max!r}."
+        )
+
+
+def _check_betas(beta_min: float, beta_max: float) -> None:
+    if not 0.0 < beta_min <= beta_max < math.inf:
+        raise ValueError(
+            "Rates must satisfy 0 < beta_min <= beta_max < inf, "
+            f"got beta_min={beta_min!r} and beta_max={beta_max!r}."
+        )
+
+
+def _check_guard(guard: float) -> None:
+    if not 0.0 < guard < 1.0:
+        raise ValueError(f"guard must lie strictly between 0 and 1, got {guard!r}.")

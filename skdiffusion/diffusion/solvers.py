@@ -1,0 +1,617 @@
+"""Solvers: from noise to data along a decreasing grid of noise levels.
+
+With ``D`` the posterior mean, the law of ``x`` at noise level ``sigma`` is carried to smaller noise
+by the probability-flow equation ``dx / d sigma = (x - D(x, sigma)) / sigma`` (`euler`, `heun`,
+`dpmpp_2m`, `ddim`) or by stochastic processes with the same marginals (`ancestral`,
+`euler_maruyama`, `predictor_corrector`, `annealed_langevin`, `heun` with churn and `ddim` with a
+positive `eta`).
+
+A solver is a generator that yields every state, the initial one first; :func:`run` returns the
+last. The initial rows are the caller's: draws of the data noised at ``sigmas[0]``. Solvers never
+write into the rows they are given, keep their dtype and device, and leave the gradient mode as it
+is. A step to noise level 0 always ends on a posterior mean without fresh noise.
+"""
+
+import math
+from collections.abc import Callable, Iterator
+from itertools import pairwise
+
+import torch
+from torch import Tensor
+
+from skdiffusion.diffusion.denoiser import Denoiser
+from skdiffusion.diffusion.grid import check_grid
+
+__all__ = [
+    "SOLVERS",
+    "STOCHASTIC",
+    "ancestral",
+    "annealed_langevin",
+    "ddim",
+    "dpmpp_2m",
+    "euler",
+    "euler_maruyama",
+    "heun",
+    "predictor_corrector",
+    "run",
+]
+
+
+def euler(
+    denoiser: Denoiser,
+    x: Tensor,
+    sigmas: Tensor,
+    *,
+    generator: torch.Generator | None = None,
+) -> Iterator[Tensor]:
+    """Euler's method on the probability flow: first order, one evaluation a step.
+
+    Parameters
+    ----------
+    denoiser : Denoiser
+        The model.
+    x : Tensor of shape (n, d)
+        Rows at noise level ``sigmas[0]``.
+    sigmas : Tensor of shape (n_steps + 1,)
+        Decreasing noise levels.
+    generator : torch.Generator or None, default=None
+        Not used: the solver is deterministic.
+
+    Yields
+    ------
+    Tensor of shape (n, d)
+        The rows at each noise level.
+
+    References
+    ----------
+    Song, Y. et al. (2021). Score-based generative modeling through stochastic differential
+    equations. arXiv:2011.13456, equation 13.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skdiffusion.diffusion.closed_form import GaussianDenoiser
+    >>> from skdiffusion.diffusion.grid import log_linear
+    >>> normal = GaussianDenoiser(torch.zeros(1), torch.ones(1))
+    >>> run(euler(normal, torch.full((1, 1), 8.0), log_linear(0.01, 8.0, 500)))
+    tensor([[0.9890]])
+    """
+    levels = _levels(x, sigmas)
+    yield x
+    for sigma, sigma_next in pairwise(levels):
+        mean = _mean(denoiser, x, sigma)
+        # x + (sigma_next - sigma) * (x - mean) / sigma, in a form that is exact at sigma_next = 0
+        x = mean + (sigma_next / sigma) * (x - mean)
+        yield x
+
+
+def heun(
+    denoiser: Denoiser,
+    x: Tensor,
+    sigmas: Tensor,
+    *,
+    generator: torch.Generator | None = None,
+    s_churn: float = 0.0,
+    s_min: float = 0.0,
+    s_max: float = math.inf,
+    s_noise: float = 1.0,
+) -> Iterator[Tensor]:
+    """Heun's method on the probability flow, optionally with churn: the sampler of EDM.
+
+    Second order, two evaluations a step save the step to noise level 0, which is Euler's.
+
+    Parameters
+    ----------
+    denoiser : Denoiser
+        The model.
+    x : Tensor of shape (n, d)
+        Rows at noise level ``sigmas[0]``.
+    sigmas : Tensor of shape (n_steps + 1,)
+        Decreasing noise levels.
+    generator : torch.Generator or None, default=None
+        Source of the fresh noise; used with churn only.
+    s_churn : float, default=0.0
+        Fresh noise over the whole run; a step raises the noise level by the fraction
+        ``min(s_churn / n_steps, sqrt(2) - 1)`` before it goes down. 0 is deterministic.
+    s_min : float, default=0.0
+        Smallest noise level at which churn is applied.
+    s_max : float, default=inf
+        Largest noise level at which churn is applied.
+    s_noise : float, default=1.0
+        Standard deviation of the fresh noise; slightly above 1 offsets a network's loss of detail.
+
+    Yields
+    ------
+    Tensor of shape (n, d)
+        The rows at each noise level.
+
+    Raises
+    ------
+    ValueError
+        If `s_churn` or `s_noise` is negative.
+
+    References
+    ----------
+    Karras, T. et al. (2022). Elucidating the design space of diffusion-based generative models.
+    arXiv:2206.00364, algorithm 2.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skdiffusion.diffusion.closed_form import GaussianDenoiser
+    >>> from skdiffusion.diffusion.grid import log_linear
+    >>> normal = GaussianDenoiser(torch.zeros(1), torch.ones(1))
+    >>> run(heun(normal, torch.full((1, 1), 8.0), log_linear(0.01, 8.0, 50)))
+    tensor([[0.9945]])
+    """
+    levels = _levels(x, sigmas)
+    _check_option("s_churn", s_churn, s_churn >= 0.0, "at least 0")
+    _check_option("s_noise", s_noise, s_noise >= 0.0, "at least 0")
+    largest_churn = min(s_churn / (len(levels) - 1), math.sqrt(2.0) - 1.0)
+    yield x
+    for sigma, sigma_next in pairwise(levels):
+        churn = largest_churn if s_min <= sigma <= s_max else 0.0
+        sigma_hat = sigma * (1.0 + churn)
+        if churn > 0.0:
+            extra = math.sqrt(sigma_hat**2 - sigma**2)
+            x = x + extra * s_noise * _noise(x, generator)
+        mean = _mean(denoiser, x, sigma_hat)
+        proposal = mean + (sigma_next / sigma_hat) * (x - mean)
+        if sigma_next > 0.0:
+            slope = (x - mean) / sigma_hat
+            slope_next = (proposal - _mean(denoiser, proposal, sigma_next)) / sigma_next
+            x = x + (sigma_next - sigma_hat) * 0.5 * (slope + slope_next)
+        else:
+            x = proposal
+        yield x
+
+
+def dpmpp_2m(
+    denoiser: Denoiser,
+    x: Tensor,
+    sigmas: Tensor,
+    *,
+    generator: torch.Generator | None = None,
+) -> Iterator[Tensor]:
+    """DPM-Solver++(2M): second order from one evaluation a step and the one before it.
+
+    The posterior mean is extrapolated linearly in ``log sigma`` and the remaining linear equation
+    solved exactly. The first step and the step to noise level 0 use the latest posterior mean
+    alone, which keeps the order.
+
+    Parameters
+    ----------
+    denoiser : Denoiser
+        The model.
+    x : Tensor of shape (n, d)
+        Rows at noise level ``sigmas[0]``.
+    sigmas : Tensor of shape (n_steps + 1,)
+        Decreasing noise levels.
+    generator : torch.Generator or None, default=None
+        Not used: the solver is deterministic.
+
+    Yields
+    ------
+    Tensor of shape (n, d)
+        The rows at each noise level.
+
+    References
+    ----------
+    Lu, C. et al. (2022). DPM-Solver++: fast solver for guided sampling of diffusion probabilistic
+    models. arXiv:2211.01095, algorithm 2.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skdiffusion.diffusion.closed_form import GaussianDenoiser
+    >>> from skdiffusion.diffusion.grid import log_linear
+    >>> normal = GaussianDenoiser(torch.zeros(1), torch.ones(1))
+    >>> run(dpmpp_2m(normal, torch.full((1, 1), 8.0), log_linear(0.01, 8.0, 50)))
+    tensor([[0.9933]])
+    """
+    levels = _levels(x, sigmas)
+    previous, step_previous = None, math.nan
+    yield x
+    for sigma, sigma_next in pairwise(levels):
+        mean = _mean(denoiser, x, sigma)
+        step = math.log(sigma / sigma_next) if sigma_next > 0.0 else math.inf
+        target = mean
+        if previous is not None and sigma_next > 0.0:
+            target = mean + step / (2.0 * step_previous) * (mean - previous)
+        x = target + (sigma_next / sigma) * (x - target)
+        previous, step_previous = mean, step
+        yield x
+
+
+def ddim(
+    denoiser: Denoiser,
+    x: Tensor,
+    sigmas: Tensor,
+    *,
+    generator: torch.Generator | None = None,
+    eta: float = 0.0,
+) -> Iterator[Tensor]:
+    """DDIM: the family between `euler` (``eta=0``) and `ancestral` (``eta=1``).
+
+    Parameters
+    ----------
+    denoiser : Denoiser
+        The model.
+    x : Tensor of shape (n, d)
+        Rows at noise level ``sigmas[0]``.
+    sigmas : Tensor of shape (n_steps + 1,)
+        Decreasing noise levels.
+    generator : torch.Generator or None, default=None
+        Source of the fresh noise; used with a positive `eta` only.
+    eta : float, default=0.0
+        Fresh noise, as a fraction of that of `ancestral`. 0 is deterministic.
+
+    Yields
+    ------
+    Tensor of shape (n, d)
+        The rows at each noise level.
+
+    Raises
+    ------
+    ValueError
+        If `eta` is outside [0, 1].
+
+    References
+    ----------
+    Song, J., Meng, C., Ermon, S. (2021). Denoising diffusion implicit models. arXiv:2010.02502,
+    equations 12 and 16, divided by the signal's factor.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skdiffusion.diffusion.closed_form import GaussianDenoiser
+    >>> from skdiffusion.diffusion.grid import log_linear
+    >>> normal = GaussianDenoiser(torch.zeros(1), torch.ones(1))
+    >>> run(ddim(normal, torch.full((1, 1), 8.0), log_linear(0.01, 8.0, 500)))
+    tensor([[0.9890]])
+    """
+    levels = _levels(x, sigmas)
+    _check_option("eta", eta, 0.0 <= eta <= 1.0, "between 0 and 1")
+    yield x
+    for sigma, sigma_next in pairwise(levels):
+        mean = _mean(denoiser, x, sigma)
+        fresh = eta * sigma_next * math.sqrt(1.0 - (sigma_next / sigma) ** 2)
+        x = mean + math.sqrt(sigma_next**2 - fresh**2) / sigma * (x - mean)
+        if fresh > 0.0:
+            x = x + fresh * _noise(x, generator)
+        yield x
+
+
+def ancestral(
+    denoiser: Denoiser,
+    x: Tensor,
+    sigmas: Tensor,
+    *,
+    generator: torch.Generator | None = None,
+) -> Iterator[Tensor]:
+    """Ancestral sampling of DDPM: draw from the posterior of the next level given the clean row.
+
+    It is also the exponential integrator of the reverse stochastic equation: exact while the
+    posterior mean stays constant over a step.
+
+    Parameters
+    ----------
+    denoiser : Denoiser
+        The model.
+    x : Tensor of shape (n, d)
+        Rows at noise level ``sigmas[0]``.
+    sigmas : Tensor of shape (n_steps + 1,)
+        Decreasing noise levels.
+    generator : torch.Generator or None, default=None
+        Source of the fresh noise.
+
+    Yields
+    ------
+    Tensor of shape (n, d)
+        The rows at each noise level.
+
+    References
+    ----------
+    Ho, J., Jain, A., Abbeel, P. (2020). Denoising diffusion probabilistic models.
+    arXiv:2006.11239, algorithm 2 with the variance of equation 7, divided by the signal's factor.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skdiffusion.diffusion.closed_form import GaussianDenoiser
+    >>> from skdiffusion.diffusion.grid import log_linear
+    >>> point = GaussianDenoiser(torch.ones(1), torch.zeros(1))
+    >>> generator = torch.Generator().manual_seed(0)
+    >>> run(ancestral(point, torch.zeros(1, 1), log_linear(0.01, 8.0, 5), generator=generator))
+    tensor([[1.]])
+    """
+    levels = _levels(x, sigmas)
+    yield x
+    for sigma, sigma_next in pairwise(levels):
+        x = _ancestral_step(denoiser, x, sigma, sigma_next, generator)
+        yield x
+
+
+def euler_maruyama(
+    denoiser: Denoiser,
+    x: Tensor,
+    sigmas: Tensor,
+    *,
+    generator: torch.Generator | None = None,
+) -> Iterator[Tensor]:
+    """Euler-Maruyama on the reverse stochastic equation, with ``sigma ** 2`` as its clock.
+
+    In that clock the equation has unit noise and the score for its drift, so that a step is exact
+    for a constant score and no step size is unstable; the noise of the step to level 0 is left
+    out. First order in the weak sense, as `ancestral` is, with an error of the opposite sign: a
+    coarse grid leaves the rows too widely spread here and too narrowly there.
+
+    Parameters
+    ----------
+    denoiser : Denoiser
+        The model.
+    x : Tensor of shape (n, d)
+        Rows at noise level ``sigmas[0]``.
+    sigmas : Tensor of shape (n_steps + 1,)
+        Decreasing noise levels.
+    generator : torch.Generator or None, default=None
+        Source of the fresh noise.
+
+    Yields
+    ------
+    Tensor of shape (n, d)
+        The rows at each noise level.
+
+    References
+    ----------
+    Song, Y. et al. (2021). Score-based generative modeling through stochastic differential
+    equations. arXiv:2011.13456, equation 46.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skdiffusion.diffusion.closed_form import GaussianDenoiser
+    >>> from skdiffusion.diffusion.grid import log_linear
+    >>> point = GaussianDenoiser(torch.ones(1), torch.zeros(1))
+    >>> generator = torch.Generator().manual_seed(0)
+    >>> run(euler_maruyama(point, torch.zeros(1, 1), log_linear(0.01, 8.0, 5), generator=generator))
+    tensor([[1.]])
+    """
+    levels = _levels(x, sigmas)
+    yield x
+    for sigma, sigma_next in pairwise(levels):
+        mean = _mean(denoiser, x, sigma)
+        # x + (sigma^2 - sigma_next^2) * (mean - x) / sigma^2, exact at sigma_next = 0
+        x = mean + (sigma_next / sigma) ** 2 * (x - mean)
+        if sigma_next > 0.0:
+            x = x + math.sqrt(sigma**2 - sigma_next**2) * _noise(x, generator)
+        yield x
+
+
+def predictor_corrector(
+    denoiser: Denoiser,
+    x: Tensor,
+    sigmas: Tensor,
+    *,
+    generator: torch.Generator | None = None,
+    n_corrector: int = 1,
+    snr: float = 0.16,
+) -> Iterator[Tensor]:
+    """Predictor-corrector sampling: an ancestral step, then Langevin steps at the new level.
+
+    The paper sets the size of a Langevin step by the norms of score and noise, averaged over the
+    batch. Here their expectation in the noise, ``2 * (snr * sigma) ** 2``, takes their place: a row
+    does not depend on the others, and the corrector's own bias vanishes with the noise level.
+
+    Parameters
+    ----------
+    denoiser : Denoiser
+        The model.
+    x : Tensor of shape (n, d)
+        Rows at noise level ``sigmas[0]``.
+    sigmas : Tensor of shape (n_steps + 1,)
+        Decreasing noise levels.
+    generator : torch.Generator or None, default=None
+        Source of the fresh noise.
+    n_corrector : int, default=1
+        Langevin steps at each level, one evaluation each, as in the paper.
+    snr : float, default=0.16
+        Signal-to-noise ratio of a Langevin step; the paper's value.
+
+    Yields
+    ------
+    Tensor of shape (n, d)
+        The rows at each noise level.
+
+    Raises
+    ------
+    ValueError
+        If `n_corrector` is negative or `snr` is not in (0, 0.5].
+
+    References
+    ----------
+    Song, Y. et al. (2021). Score-based generative modeling through stochastic differential
+    equations. arXiv:2011.13456, algorithms 2 and 4.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skdiffusion.diffusion.closed_form import GaussianDenoiser
+    >>> from skdiffusion.diffusion.grid import log_linear
+    >>> point = GaussianDenoiser(torch.ones(1), torch.zeros(1))
+    >>> generator = torch.Generator().manual_seed(0)
+    >>> sigmas = log_linear(0.01, 8.0, 5)
+    >>> run(predictor_corrector(point, torch.zeros(1, 1), sigmas, generator=generator))
+    tensor([[1.]])
+    """
+    levels = _levels(x, sigmas)
+    _check_option("n_corrector", n_corrector, n_corrector >= 0, "at least 0")
+    _check_option("snr", snr, 0.0 < snr <= 0.5, "above 0 and at most 0.5")
+    yield x
+    for sigma, sigma_next in pairwise(levels):
+        x = _ancestral_step(denoiser, x, sigma, sigma_next, generator)
+        if sigma_next > 0.0:
+            for _ in range(n_corrector):
+                x = _langevin_step(denoiser, x, sigma_next, (2.0 * snr) ** 2, generator)
+        yield x
+
+
+def annealed_langevin(
+    denoiser: Denoiser,
+    x: Tensor,
+    sigmas: Tensor,
+    *,
+    generator: torch.Generator | None = None,
+    n_langevin: int = 5,
+    step_size: float = 1.0,
+) -> Iterator[Tensor]:
+    """Annealed Langevin dynamics (NCSN): Langevin steps at each level, nothing between levels.
+
+    The rows start as draws at the first level, so that the dynamics begins at the second. It needs
+    several hundred levels: what a level leaves unmixed is of the order of
+    ``2 log(ratio of levels) / (n_langevin * step_size)`` of the variance.
+
+    Parameters
+    ----------
+    denoiser : Denoiser
+        The model.
+    x : Tensor of shape (n, d)
+        Rows at noise level ``sigmas[0]``.
+    sigmas : Tensor of shape (n_steps + 1,)
+        Decreasing noise levels.
+    generator : torch.Generator or None, default=None
+        Source of the fresh noise.
+    n_langevin : int, default=5
+        Langevin steps at each level, one evaluation each. The paper takes 100 at 10 levels; the
+        same work mixes better over many close levels.
+    step_size : float, default=1.0
+        Step size in units of ``sigma ** 2``. The paper's is 0.2 in these units; the bias of a
+        larger one vanishes with the noise level and it mixes faster.
+
+    Yields
+    ------
+    Tensor of shape (n, d)
+        The rows at each noise level.
+
+    Raises
+    ------
+    ValueError
+        If `n_langevin` is below 1 or `step_size` is not in (0, 1].
+
+    References
+    ----------
+    Song, Y., Ermon, S. (2019). Generative modeling by estimating gradients of the data
+    distribution. arXiv:1907.05600, algorithm 1; the final denoising is from Jolicoeur-Martineau,
+    A. et al. (2021), arXiv:2009.05475, section 3.1.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skdiffusion.diffusion.closed_form import GaussianDenoiser
+    >>> from skdiffusion.diffusion.grid import log_linear
+    >>> point = GaussianDenoiser(torch.ones(1), torch.zeros(1))
+    >>> generator = torch.Generator().manual_seed(0)
+    >>> sigmas = log_linear(0.01, 8.0, 5)
+    >>> run(annealed_langevin(point, torch.zeros(1, 1), sigmas, generator=generator))
+    tensor([[1.]])
+    """
+    levels = _levels(x, sigmas)
+    _check_option("n_langevin", n_langevin, n_langevin >= 1, "at least 1")
+    _check_option("step_size", step_size, 0.0 < step_size <= 1.0, "above 0 and at most 1")
+    yield x
+    for sigma, sigma_next in pairwise(levels):
+        if sigma_next > 0.0:
+            for _ in range(n_langevin):
+                x = _langevin_step(denoiser, x, sigma_next, step_size, generator)
+        else:
+            x = _mean(denoiser, x, sigma)
+        yield x
+
+
+def run(states: Iterator[Tensor]) -> Tensor:
+    """Exhaust a solver without recording gradients and return its last state.
+
+    Parameters
+    ----------
+    states : iterator of Tensor
+        A call of one of the solvers.
+
+    Returns
+    -------
+    Tensor of shape (n, d)
+        The last state.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skdiffusion.diffusion.closed_form import GaussianDenoiser
+    >>> from skdiffusion.diffusion.grid import log_linear
+    >>> point = GaussianDenoiser(torch.ones(1), torch.zeros(1))
+    >>> run(euler(point, torch.zeros(1, 1), log_linear(0.01, 8.0, 5)))
+    tensor([[1.]])
+    """
+    with torch.no_grad():
+        state = next(states)
+        for state in states:  # noqa: B007
+            pass
+    return state
+
+
+SOLVERS: dict[str, Callable[..., Iterator[Tensor]]] = {
+    "euler": euler,
+    "heun": heun,
+    "dpmpp_2m": dpmpp_2m,
+    "ddim": ddim,
+    "ancestral": ancestral,
+    "euler_maruyama": euler_maruyama,
+    "predictor_corrector": predictor_corrector,
+    "annealed_langevin": annealed_langevin,
+}
+
+STOCHASTIC = frozenset({"ancestral", "euler_maruyama", "predictor_corrector", "annealed_langevin"})
+"""Names of the solvers that add fresh noise with their default options."""
+
+
+def _levels(x: Tensor, sigmas: Tensor) -> list[float]:
+    if x.ndim != 2 or not x.is_floating_point():
+        raise ValueError(
+            "x must be a floating-point tensor of shape (n, d), "
+            f"got shape {tuple(x.shape)} of {x.dtype}."
+        )
+    return check_grid(sigmas)
+
+
+def _mean(denoiser: Denoiser, x: Tensor, sigma: float) -> Tensor:
+    return denoiser(x, x.new_full((), sigma)).mean
+
+
+def _noise(x: Tensor, generator: torch.Generator | None) -> Tensor:
+    return torch.randn(x.shape, generator=generator, dtype=x.dtype, device=x.device)
+
+
+def _ancestral_step(
+    denoiser: Denoiser,
+    x: Tensor,
+    sigma: float,
+    sigma_next: float,
+    generator: torch.Generator | None,
+) -> Tensor:
+    mean = _mean(denoiser, x, sigma)
+    ratio = (sigma_next / sigma) ** 2
+    x = ratio * x + (1.0 - ratio) * mean
+    if sigma_next > 0.0:
+        x = x + sigma_next * math.sqrt(1.0 - ratio) * _noise(x, generator)
+    return x
+
+
+def _langevin_step(
+    denoiser: Denoiser, x: Tensor, sigma: float, step: float, generator: torch.Generator | None
+) -> Tensor:
+    # Algorithm 1 of NCSN with alpha = step * sigma^2, where the score is (mean - x) / sigma^2.
+    mean = _mean(denoiser, x, sigma)
+    return x + 0.5 * step * (mean - x) + math.sqrt(step) * sigma * _noise(x, generator)
+
+
+def _check_option(name: str, value: float, valid: bool, wanted: str) -> None:
+    if not valid:
+        raise ValueError(f"{name} must be {wanted}, got {value!r}.")

@@ -1,0 +1,124 @@
+"""A residual multi-layer perceptron for rows of a table."""
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+__all__ = ["FourierFeatures", "ResidualMLP"]
+
+
+class FourierFeatures(nn.Module):
+    """Random Fourier features ``sqrt(2) cos(x @ frequencies + phases)``.
+
+    They let a small network follow sharp structure that a plain one learns slowly: in low
+    dimension they cut the divergence to the truth several times at equal training seconds.
+
+    Parameters
+    ----------
+    n_inputs : int
+        Number of input columns.
+    n_features : int
+        Number of features.
+    scale : float
+        Standard deviation of the frequencies.
+
+    References
+    ----------
+    Tancik, M. et al. (2020). Fourier features let networks learn high frequency functions in low
+    dimensional domains. arXiv:2006.10739.
+
+    Examples
+    --------
+    >>> import torch
+    >>> FourierFeatures(3, 8, scale=1.0)(torch.zeros(2, 3)).shape
+    torch.Size([2, 8])
+    """
+
+    frequencies: Tensor
+    phases: Tensor
+
+    def __init__(self, n_inputs: int, n_features: int, scale: float):
+        super().__init__()
+        self.register_buffer("frequencies", scale * torch.randn(n_inputs, n_features))
+        self.register_buffer("phases", 2 * math.pi * torch.rand(n_features))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the features, of shape (n, n_features)."""
+        return math.sqrt(2) * torch.cos(x @ self.frequencies + self.phases)
+
+
+class ResidualMLP(nn.Module):
+    """Residual blocks over the inputs, their Fourier features and the noise levels.
+
+    The last layer starts at zero, so an untrained network leaves its baseline as it is.
+
+    Parameters
+    ----------
+    n_inputs : int
+        Number of input columns: the white row, then whatever else helps.
+    n_outputs : int
+        Number of columns of the row, ``d``.
+    width : int, default=128
+        Width of the hidden layers; 64 to 128 serves tables of a few thousand rows.
+    depth : int, default=3
+        Number of residual blocks of one hidden layer each.
+    n_fourier : int, default=64
+        Number of random Fourier features of the white row; 0 for none.
+    dropout : float, default=0.0
+        Dropout probability inside the blocks.
+
+    Examples
+    --------
+    >>> import torch
+    >>> net = ResidualMLP(n_inputs=4, n_outputs=2)
+    >>> net(torch.zeros(5, 4), torch.zeros(5, 2)).shape
+    torch.Size([5, 2])
+    """
+
+    def __init__(
+        self,
+        n_inputs: int,
+        n_outputs: int,
+        *,
+        width: int = 128,
+        depth: int = 3,
+        n_fourier: int = 64,
+        dropout: float = 0.0,
+    ):
+        super().__init__()
+        self.n_outputs = n_outputs
+        # 2.7 resolves the details of data of unit variance in up to three dimensions; beyond, the
+        # phase would wrap over typical distances, which grow with the dimension
+        self.fourier = FourierFeatures(n_outputs, n_fourier, 2.7 * min(1.0, 3.0 / n_outputs))
+        self.level = FourierFeatures(1, 32, 1.0)
+        self.enter = nn.Linear(n_inputs + n_fourier + n_outputs, width)
+        self.condition = nn.Linear(32, width)
+        self.blocks = nn.ModuleList(
+            nn.Sequential(
+                nn.SiLU(), nn.Linear(width, width), nn.SiLU(), nn.Dropout(dropout),
+                nn.Linear(width, width),
+            )
+            for _ in range(depth)
+        )
+        self.leave = nn.Linear(width, n_outputs)
+        nn.init.zeros_(self.leave.weight)
+        nn.init.zeros_(self.leave.bias)
+
+    def forward(self, inputs: Tensor, log_sigma: Tensor) -> Tensor:
+        """Return the correction of each row, of shape (n, n_outputs).
+
+        Parameters
+        ----------
+        inputs : Tensor of shape (n, n_inputs)
+            Network inputs; the first ``n_outputs`` columns are the white row.
+        log_sigma : Tensor of shape (n, n_outputs)
+            Natural logarithm of each entry's noise level.
+        """
+        level = log_sigma.mean(1, keepdim=True)
+        waves = self.fourier(inputs[:, : self.n_outputs])
+        hidden = self.enter(torch.cat([inputs, waves, (log_sigma - level) / 4], dim=1))
+        hidden = hidden + self.condition(self.level(level / 2))
+        for block in self.blocks:
+            hidden = hidden + block(hidden)
+        return self.leave(torch.nn.functional.silu(hidden))

@@ -1,0 +1,13 @@
+"""Pictures of synthetic tables and of densities, as displays in the manner of scikit-learn.
+
+A display is made by one of its class methods, keeps what it shows, and draws it with ``plot``, as
+often as wanted and into axes of your own. The displays call methods by name (``score_samples``)
+and accept arrays and frames of any library whose columns can be taken by name, so they also draw
+what other libraries sampled. They need matplotlib, which comes with ``skdiffusion[plot]``.
+"""
+
+from ._comparison import SyntheticComparisonDisplay
+from ._log_density import LogDensityDisplay
+from ._overview import draw_overview
+
+__all__ = ["SyntheticComparisonDisplay", "LogDensityDisplay", "draw_overview"]

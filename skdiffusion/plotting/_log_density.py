@@ -1,0 +1,161 @@
+"""Log-densities of groups of rows."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ._style import GROUPS, MUTED, import_pyplot, tidy
+
+
+class LogDensityDisplay:
+    """Log-densities of groups of rows, one above the other.
+
+    Held-out rows that score like the training rows say that the model has not learned rows by
+    heart; synthetic rows that score like both say that they look like the data to the model.
+    Each group is drawn as its distribution with a tick at its median. The axis suits the typical
+    group; rows that are less likely than it reaches are gathered at its left end.
+
+    It is recommended to make a display with :meth:`from_estimator` or :meth:`from_samples`.
+
+    Parameters
+    ----------
+    log_densities : dict of str to array of shape (n,)
+        Log-densities in nats, by the name of the group.
+
+    Attributes
+    ----------
+    ax_ : matplotlib.axes.Axes
+        The axes drawn into.
+    figure_ : matplotlib.figure.Figure
+        The figure that holds them.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.mixture import GaussianMixture
+    >>> from skdiffusion.plotting import LogDensityDisplay
+    >>> X = load_iris().data
+    >>> mixture = GaussianMixture(3, random_state=0).fit(X[::2])
+    >>> display = LogDensityDisplay.from_estimator(
+    ...     mixture, {"training rows": X[::2], "held-out rows": X[1::2]}
+    ... )
+    >>> list(display.log_densities)
+    ['training rows', 'held-out rows']
+    """
+
+    def __init__(self, *, log_densities: Mapping[str, NDArray[np.float64]]):
+        self.log_densities = log_densities
+
+    @classmethod
+    def from_samples(cls, log_densities: Mapping[str, ArrayLike]) -> "LogDensityDisplay":
+        """Compare log-densities that have been computed already.
+
+        Parameters
+        ----------
+        log_densities : mapping of str to array-like of shape (n,)
+            Log-densities in nats, by the name of the group, top to bottom.
+
+        Returns
+        -------
+        display : LogDensityDisplay
+            The display, not drawn yet.
+
+        Raises
+        ------
+        ValueError
+            If there is no group, or one of them has no finite value.
+        """
+        groups = {name: np.asarray(v, dtype=np.float64) for name, v in log_densities.items()}
+        if not groups:
+            raise ValueError("At least one group of log-densities is needed.")
+        for name, values in groups.items():
+            if values.ndim != 1 or not np.isfinite(values).any():
+                raise ValueError(f"Group {name!r} must be a 1-d array with finite values.")
+        return cls(log_densities=groups)
+
+    @classmethod
+    def from_estimator(cls, estimator: Any, samples: Mapping[str, Any]) -> "LogDensityDisplay":
+        """Compare what a fitted density estimator says of groups of rows.
+
+        Parameters
+        ----------
+        estimator : estimator
+            Anything fitted that has ``score_samples``.
+        samples : mapping of str to array or frame of shape (n, n_features)
+            Rows, by the name of the group, top to bottom.
+
+        Returns
+        -------
+        display : LogDensityDisplay
+            The display, not drawn yet.
+        """
+        return cls.from_samples({name: estimator.score_samples(X) for name, X in samples.items()})
+
+    def plot(self, ax: Any = None) -> "LogDensityDisplay":
+        """Draw the distributions.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, default=None
+            Axes to draw into. With ``None``, a figure of its own is made.
+
+        Returns
+        -------
+        display : LogDensityDisplay
+            The display itself, with ``ax_`` and ``figure_``.
+        """
+        plt = import_pyplot("LogDensityDisplay.plot")
+        if ax is None:
+            height = 1.2 + 0.75 * len(self.log_densities)
+            _, ax = plt.subplots(figsize=(6.0, height), layout="constrained")
+        self.ax_, self.figure_ = ax, ax.figure
+        low, high = self._limits()
+        grid = np.linspace(low, high, 400)
+        for i, (name, values) in enumerate(self.log_densities.items()):
+            colour, base = GROUPS[i % len(GROUPS)], -float(i)
+            shown = np.clip(values[np.isfinite(values)], low, None)
+            height = _density(shown, grid)
+            ax.fill_between(grid, base, base + height, color=colour, alpha=0.55, linewidth=0)
+            ax.plot(grid, base + height, color=colour, linewidth=1.2)
+            median = float(np.median(values))
+            if low <= median <= high:
+                ax.plot([median] * 2, [base, base + np.interp(median, grid, height)], color=colour)
+            ax.annotate(
+                f"{name}\nmedian {median:.1f}",
+                xy=(0, base + 0.42),
+                xycoords=("axes fraction", "data"),
+                xytext=(4, 0),
+                textcoords="offset points",
+                va="center",
+                fontsize="small",
+                color=colour,
+            )
+        ax.set_xlim(low - 0.45 * (high - low), high)
+        ax.set_xticks([tick for tick in ax.get_xticks() if low <= tick <= high])
+        ax.set_ylim(1 - len(self.log_densities) - 0.05, 1.0)
+        ax.spines["bottom"].set_bounds(low, high)
+        ax.set_xlabel("log-density (nats)", color=MUTED, fontsize="small")
+        tidy(ax, left=False)
+        return self
+
+    def _limits(self) -> tuple[float, float]:
+        """An axis for the bulk of every group, unless one of them would squeeze the others."""
+        finite = [values[np.isfinite(values)] for values in self.log_densities.values()]
+        medians = [np.median(values) for values in finite]
+        lows = [np.quantile(values, 0.02) for values in finite]
+        # Less than a few nats is no difference worth the whole width.
+        typical = max(np.quantile(np.subtract(medians, lows), 0.5, method="lower"), 2.0)
+        low = max(min(lows), np.median(medians) - 6 * typical)
+        high = max(values.max() for values in finite)
+        margin = 0.04 * max(high - low, typical)
+        return float(low - margin), float(high + margin)
+
+
+def _density(values: NDArray[np.float64], grid: NDArray[np.float64]) -> NDArray[np.float64]:
+    """A smooth density scaled to a peak of 0.85, so that groups do not overlap."""
+    # Never narrower than can be seen: a group may hold a single value.
+    width = max(np.std(values) * len(values) ** -0.2, 0.008 * np.ptp(grid))
+    height = np.exp(-0.5 * ((grid[:, None] - values) / width) ** 2).sum(axis=1)
+    return 0.85 * height / height.max()

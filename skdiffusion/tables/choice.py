@@ -1,0 +1,53 @@
+"""Which transform a numeric column gets under ``numeric_transform="auto"``.
+
+The quantile transform turns every marginal into a Gaussian exactly, ties included, at the price
+of bending the relations between columns. That pays where a column has spikes, few values or
+heavy tails, which a model of standardised codes smears so visibly that a classifier tells real
+from generated rows by them; it costs distance on smooth columns of small tables.
+"""
+
+import numpy as np
+
+SPIKE = 0.1
+"""Share of the rows from which on a single value is a spike."""
+
+TIES = 5.0
+"""Mean number of rows per distinct value from which on a column is discrete."""
+
+SKEWNESS = 1.0
+EXCESS_KURTOSIS = 3.0
+
+
+def choose_transform(values, counts):
+    """Choose the transform of a numeric column.
+
+    Parameters
+    ----------
+    values, counts : ndarray of shape (n_values,)
+        Distinct values, increasing, and how often each occurs; at least two values.
+
+    Returns
+    -------
+    transform : {"standard", "quantile"}
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> x = np.random.default_rng(0).normal(size=1000)
+    >>> choose_transform(np.sort(x), np.ones(1000))
+    'standard'
+    >>> choose_transform(np.sort(np.exp(x)), np.ones(1000))
+    'quantile'
+    """
+    n_rows = counts.sum()
+    share = counts / n_rows
+    # A few rows prove neither ties nor spikes: two of five alike are no tenth of a table.
+    spiky = share.max() >= SPIKE and counts.max() >= TIES
+    if spiky or n_rows >= TIES * len(values):
+        return "quantile"
+    unit = (values - values[0]) / (values[-1] - values[0])
+    unit -= share @ unit
+    unit /= np.sqrt(share @ unit**2)
+    if abs(share @ unit**3) > SKEWNESS or share @ unit**4 - 3 > EXCESS_KURTOSIS:
+        return "quantile"
+    return "standard"

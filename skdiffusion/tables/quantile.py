@@ -1,0 +1,255 @@
+r"""The quantile codec: a probability-integral transform that keeps tied values exactly.
+
+The map from code to value is monotone and piecewise linear. A value that many rows share (an
+*atom*) occupies the interval of codes that corresponds to its interval of ranks, and every code
+of that interval decodes to it. Between atoms the empirical quantile function is interpolated
+linearly from a limited number of knots, and it continues linearly beyond the extreme ones, so
+that a value never seen gets a code far out, not the code of the nearest seen one.
+"""
+
+import numpy as np
+from scipy.special import ndtr, ndtri
+
+from skdiffusion.tables.columns import INNER
+
+ATOM_SHARE = 0.01
+"""A value that at least this share of the rows has is an atom."""
+
+MULTIPLICITY = 3.0
+"""Where the other values occur at least this often on average, they are all atoms."""
+
+ROWS_PER_KNOT = 30
+MIN_ROWS_PER_KNOT = 5
+MIN_KNOTS = 10
+MAX_KNOTS = 1000
+
+TAIL_KNOTS = np.array([2.0, 6.0, 18.0])
+"""Rows beyond the extra knots of a tail."""
+
+SHY = 1e-7
+"""Ranks by which a stretch ends short of the atom above it, so that its last value is not
+taken for the atom."""
+
+TAIL = 0.05
+"""Share of the rows beyond the quantile that sets the slope of a tail's continuation."""
+
+HALF_LOG_2PI = 0.5 * np.log(2 * np.pi)
+
+
+def find_atoms(values, counts):
+    """Tell the values that many rows share from those that vary continuously.
+
+    Parameters
+    ----------
+    values, counts : ndarray of shape (n_values,)
+        Distinct values, increasing, and how often each occurs.
+
+    Returns
+    -------
+    atoms : ndarray of bool of shape (n_values,)
+        Mask of the values that become atoms.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> values = np.arange(1001.0)
+    >>> find_atoms(values, np.r_[1000, np.ones(1000)]).sum()
+    np.int64(1)
+    >>> find_atoms(values, np.r_[1000, np.full(1000, 5)]).all()
+    np.True_
+    """
+    atoms = counts >= max(ATOM_SHARE * counts.sum(), 2)
+    rest = counts[~atoms]
+    if rest.sum() >= MULTIPLICITY * len(rest):
+        atoms[:] = True
+    return atoms
+
+
+class QuantileCodec:
+    """Gaussian scores of the ranks, with atoms.
+
+    Parameters
+    ----------
+    values, counts : ndarray of shape (n_values,)
+        Distinct values, increasing, and how often each occurs; at least two values.
+    lattice : Lattice or None
+        The spacing of the values, None for a continuous column.
+    """
+
+    name = "quantile"
+    n_codes = 1
+
+    def __init__(self, values, counts, lattice):
+        self.lattice = lattice
+        self.n_rows = counts.sum()
+        atoms = find_atoms(values, counts)
+        if lattice is None:
+            # A value alone between two atoms spans no stretch to interpolate on.
+            before, after = np.r_[True, atoms[:-1]], np.r_[atoms[1:], True]
+            atoms = atoms | (before & after)
+        ranks = np.r_[0, np.cumsum(counts)]
+        self.atoms = values[atoms]
+        self.atom_ranks = np.stack([ranks[:-1][atoms], ranks[1:][atoms]])
+        self.atom_codes = ndtri(self.atom_ranks.mean(axis=0) / self.n_rows)
+        self._set_unit(values, atoms)
+        self._set_tails(values, ranks)
+        self._set_pieces(values, ranks, atoms)
+
+    def _set_unit(self, values, atoms):
+        """Set the measure that a value which is no atom carries in `log_volume`."""
+        if self.lattice is not None and self.lattice.integral:
+            self.unit = self.lattice.step
+        elif atoms.all():
+            self.unit = np.diff(values).min()
+        else:
+            self.unit = 1.0
+
+    def _set_tails(self, values, ranks):
+        """Set the slopes dz/dx below the least and above the greatest value.
+
+        A tail continues with the mean slope over the outermost twentieth of the rows: the slope
+        between the last two values alone would be a matter of chance.
+        """
+        n = self.n_rows
+        self.z_end = -ndtri(0.5 / n)
+        z_tail = min(-ndtri(TAIL), self.z_end / 2)
+        middle = (ranks[1:] + ranks[:-1]) / (2 * n)
+        low, high = np.interp([ndtr(-z_tail), ndtr(z_tail)], middle, values)
+        span = values[-1] - values[0]
+        self.tails = [
+            (self.z_end - z_tail) / length if length > 1e-9 * span else 2 * self.z_end / span
+            for length in (low - values[0], values[-1] - high)
+        ]
+
+    def _knots(self, values, ranks):
+        """Interpolation knots of one stretch without atoms.
+
+        Parameters
+        ----------
+        values : ndarray of shape (m,)
+        ranks : ndarray of shape (m + 1,)
+            Numbers of rows below each value, and up to the last one.
+
+        Returns
+        -------
+        x, z : ndarray of shape (n_knots,)
+        """
+        if self.lattice is None:
+            middle = (ranks[1:] + ranks[:-1]) / 2
+            inner = (middle - middle[0]) / (middle[-1] - middle[0])
+            known_x, known_rank = values, ranks[0] + inner * (ranks[-1] - ranks[0])
+        else:
+            half = self.lattice.step / 2
+            known_x = np.stack([values - half, values + half], axis=1).ravel()
+            known_rank = np.stack([ranks[:-1], ranks[1:]], axis=1).ravel()
+        size = ranks[-1] - ranks[0]
+        fewest = np.clip(size // MIN_ROWS_PER_KNOT, 1, MIN_KNOTS)
+        n_pieces = np.clip(size // ROWS_PER_KNOT, fewest, MAX_KNOTS)
+        n_pieces = min(n_pieces, len(values) - (self.lattice is None))
+        rank = np.linspace(ranks[0], ranks[-1], n_pieces + 1)
+        rank = np.union1d(rank, self._tail_ranks(ranks, size / n_pieces))
+        x = np.interp(rank, known_rank, known_x)
+        rank[-1] -= SHY
+        rank = np.clip(rank, 0.5, self.n_rows - 0.5)
+        x[-1] = known_x[-1]
+        return x, ndtri(rank / self.n_rows)
+
+    def _tail_ranks(self, ranks, width):
+        """Ranks of extra knots within the first and the last piece.
+
+        They draw together towards the extreme values: one piece for the last thirty rows would
+        hand the greatest value's reach to all of them, and with heavy tails blow up the variance.
+        """
+        low = TAIL_KNOTS[width > TAIL_KNOTS]
+        first = low if ranks[0] == 0 else []
+        last = self.n_rows - low if ranks[-1] == self.n_rows else []
+        return np.r_[first, last]
+
+    def _set_pieces(self, values, ranks, atoms):
+        """Lay the map out as pieces of the code axis and as anchors on the value axis."""
+        n = self.n_rows
+        starts = np.flatnonzero(np.r_[True, atoms[1:] | atoms[:-1]])
+        stops = np.r_[starts[1:], len(values)]
+        # Each piece: its lower edge on the code axis, a code on it, the value there, the slope.
+        edge, code, value, slope = [], [], [], []
+        anchor_x, anchor_z = [], []
+        for start, stop in zip(starts, stops, strict=True):
+            if atoms[start]:
+                edge.append([ndtri(ranks[start] / n)])
+                code.append([0.0])
+                value.append([values[start]])
+                slope.append([0.0])
+                anchor_x.append([values[start]])
+                anchor_z.append([ndtri((ranks[start] + ranks[stop]) / (2 * n))])
+                continue
+            x, z = self._knots(values[start:stop], ranks[start : stop + 1])
+            anchor_x.append(x)
+            anchor_z.append(z)
+            rise = np.diff(x) / np.diff(z)
+            if start == 0:
+                x, z, rise = np.r_[x[0], x], np.r_[z[0], z], np.r_[1 / self.tails[0], rise]
+            if stop == len(values):
+                x, z, rise = np.r_[x, x[-1]], np.r_[z, z[-1]], np.r_[rise, 1 / self.tails[1]]
+            edge.append(z[:-1])
+            code.append(z[:-1])
+            value.append(x[:-1])
+            slope.append(rise)
+        self.edge, self.code = np.concatenate(edge), np.concatenate(code)
+        self.value, self.slope = np.concatenate(value), np.concatenate(slope)
+        self.anchor_x, self.anchor_z = np.concatenate(anchor_x), np.concatenate(anchor_z)
+
+    def _atom_of(self, x):
+        """Position of each value among the atoms, and whether it is one."""
+        if not len(self.atoms):
+            return np.zeros(len(x), dtype=int), np.zeros(len(x), dtype=bool)
+        position = np.minimum(np.searchsorted(self.atoms, x), len(self.atoms) - 1)
+        return position, self.atoms[position] == x
+
+    def _score(self, x):
+        """Interpolate between the anchors; beyond them start from the score of the last rank."""
+        first, last = self.anchor_x[0], self.anchor_x[-1]
+        z = np.interp(x, self.anchor_x, self.anchor_z)
+        z = np.where(x < first, -self.z_end - (first - x) * self.tails[0], z)
+        return np.where(x > last, self.z_end + (x - last) * self.tails[1], z)
+
+    def encode(self, x):
+        return self._score(x)[:, None]
+
+    def _piece_of(self, z):
+        return np.searchsorted(self.edge[1:], z, side="right")
+
+    def decode(self, z):
+        z = z[:, 0]
+        piece = self._piece_of(z)
+        x = self.value[piece] + self.slope[piece] * (z - self.code[piece])
+        if self.lattice is None:
+            return x
+        return np.where(self.slope[piece] == 0, x, self.lattice.snap(x))
+
+    def dequantize(self, z, rng):
+        uniform = rng.uniform(-INNER, INNER, size=len(z))
+        x = self.decode(z)
+        position, is_atom = self._atom_of(x)
+        is_atom &= self.slope[self._piece_of(z[:, 0])] == 0
+        spread = z[:, 0].copy()
+        if self.lattice is not None:
+            spread = self._score(x + uniform * self.lattice.step)
+        low, high = self.atom_ranks[:, position[is_atom]]
+        rank = (low + high) / 2 + uniform[is_atom] * (high - low)
+        spread[is_atom] = ndtri(rank / self.n_rows)
+        return spread[:, None]
+
+    def log_volume(self, x, sigma):
+        position, is_atom = self._atom_of(x)
+        half = 0.0 if self.lattice is None else self.lattice.step / 2
+        if half:
+            slope = (self._score(x + half) - self._score(x - half)) / (2 * half)
+        else:
+            piece = np.searchsorted(self.anchor_x, x, side="right")
+            slopes = np.diff(self.anchor_z) / np.diff(self.anchor_x)
+            slope = np.r_[self.tails[0], slopes, self.tails[1]][piece]
+        volume = np.log(slope) + np.log(self.unit)
+        low, high = self.atom_ranks[:, position[is_atom]]
+        mass = np.log((high - low) / self.n_rows)
+        volume[is_atom] = mass + self.atom_codes[position[is_atom]] ** 2 / 2 + HALF_LOG_2PI
+        return volume

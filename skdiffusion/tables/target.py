@@ -1,0 +1,113 @@
+"""The target as one more column of the table."""
+
+import narwhals as nw
+import numpy as np
+from sklearn.base import BaseEstimator
+from sklearn.utils import check_array, column_or_1d
+
+from skdiffusion.tables.encoder import TableEncoder
+from skdiffusion.tables.frames import as_series
+
+__all__ = ["TargetEncoder", "is_categorical"]
+
+TARGETS = ("auto", "categorical", "continuous")
+MAX_CLASSES = 20
+
+
+class TargetEncoder(BaseEstimator):
+    """Code a target invertibly: classes as a simplex, numbers as :class:`TableEncoder` does.
+
+    Parameters
+    ----------
+    target : {"auto", "categorical", "continuous"}, default="auto"
+        What the target is; see :func:`is_categorical` for "auto".
+
+    Attributes
+    ----------
+    is_categorical_ : bool
+        Whether the target consists of classes.
+    classes_ : ndarray of shape (n_classes,)
+        The classes; only where there are any.
+    class_prior_ : ndarray of shape (n_classes,)
+        Their frequencies.
+    encoder_ : TableEncoder
+        The coding.
+
+    Examples
+    --------
+    >>> encoder = TargetEncoder().fit(["yes", "no", "no"])
+    >>> codes = encoder.transform(["no", "yes"])
+    >>> encoder.inverse_transform(codes)
+    array(['no', 'yes'], dtype='<U3')
+    """
+
+    def __init__(self, *, target="auto"):
+        self.target = target
+
+    def fit(self, y):
+        """Learn the coding of a target, array-like or series of shape (n,)."""
+        if self.target not in TARGETS:
+            raise ValueError(f"target must be one of {TARGETS}, got {self.target!r}.")
+        values = self._values(y)
+        series = nw.from_native(y, series_only=True, pass_through=True)
+        self.template_ = series.head(0) if isinstance(series, nw.Series) else None
+        self.is_categorical_ = self.target == "categorical" or (
+            self.target == "auto" and is_categorical(values)
+        )
+        if self.is_categorical_:
+            self.classes_, counts = np.unique(values, return_counts=True)
+            self.class_prior_ = counts / counts.sum()
+        chosen = [0] if self.is_categorical_ else None
+        self.encoder_ = TableEncoder(categorical_features=chosen).fit(values.reshape(-1, 1))
+        return self
+
+    def transform(self, y):
+        """Code a target; a class that `fit` has not seen raises a ValueError."""
+        values = self._values(y)
+        if self.is_categorical_:
+            unseen = [str(v) for v in np.unique(values) if v not in self.classes_.tolist()]
+            if unseen:
+                raise ValueError(
+                    f"y holds classes that fit has not seen: {', '.join(unseen)}. "
+                    f"Known are {', '.join(map(str, self.classes_))}."
+                )
+        return self.encoder_.transform(values.reshape(-1, 1))
+
+    def inverse_transform(self, codes):
+        """Decode to a target in the container and with the data type of `fit`."""
+        values = self.encoder_.inverse_transform(codes)[:, 0]
+        if self.template_ is None:
+            return values
+        series = as_series(values, self.template_)
+        return nw.from_native(series, series_only=True).alias(self.template_.name).to_native()
+
+    @staticmethod
+    def _values(y):
+        y = check_array(y, ensure_2d=False, dtype=None, input_name="y")
+        return column_or_1d(y, warn=True)
+
+
+def is_categorical(values):
+    """Decide whether a target consists of classes.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n,)
+        The target.
+
+    Returns
+    -------
+    bool
+        True for text and booleans, and for whole numbers with at most 20 distinct values of which
+        each occurs twice on average.
+
+    Examples
+    --------
+    >>> is_categorical(np.array([0, 1, 1, 0])), is_categorical(np.array([0.5, 1.0]))
+    (True, False)
+    """
+    if values.dtype.kind not in "iuf":
+        return True
+    n_distinct = len(np.unique(values))
+    whole = bool(np.all(values == np.rint(values)))
+    return whole and n_distinct <= min(MAX_CLASSES, max(2, len(values) // 2))

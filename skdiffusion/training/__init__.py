@@ -1,0 +1,8 @@
+"""Training of denoisers through skorch."""
+
+from skdiffusion.training.baseline import fit_gaussian, fit_mixture
+from skdiffusion.training.net import DenoiserNet
+from skdiffusion.training.noise import NoiseLevels
+from skdiffusion.training.objective import DenoisingLoss
+
+__all__ = ["DenoiserNet", "DenoisingLoss", "NoiseLevels", "fit_gaussian", "fit_mixture"]

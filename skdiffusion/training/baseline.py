@@ -1,0 +1,99 @@
+"""Closed-form denoisers fitted to codes: what a network starts from."""
+
+import warnings
+
+import numpy as np
+import torch
+from scipy.linalg import block_diag
+from sklearn.covariance import OAS
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.mixture import GaussianMixture
+
+from skdiffusion.diffusion.closed_form import GaussianDenoiser, MixtureDenoiser
+
+__all__ = ["fit_gaussian", "fit_mixture"]
+
+# a full covariance costs O(d ** 3) per noise pattern of every training step
+MAX_FULL_COLUMNS = 256
+COMPONENTS = (1, 2, 3, 4, 6, 8, 12, 16)
+
+
+def fit_gaussian(Z):
+    """Fit one Gaussian, its covariance shrunk towards a multiple of the identity.
+
+    Parameters
+    ----------
+    Z : ndarray of shape (n, d)
+        Codes. Above 256 columns the covariance is diagonal.
+
+    Returns
+    -------
+    GaussianDenoiser
+        The Gaussian.
+
+    References
+    ----------
+    Chen, Y. et al. (2010). Shrinkage algorithms for MMSE covariance estimation. IEEE Transactions
+    on Signal Processing 58, equation 23.
+    """
+    if Z.shape[1] > MAX_FULL_COLUMNS:
+        return GaussianDenoiser(torch.from_numpy(Z.mean(0)), torch.from_numpy(Z.var(0)))
+    oas = OAS().fit(Z)
+    return GaussianDenoiser(torch.from_numpy(oas.location_), torch.from_numpy(oas.covariance_))
+
+
+def fit_mixture(Z, target=None, random_state=None):
+    """Fit a Gaussian mixture, one for each class when there are classes.
+
+    Parameters
+    ----------
+    Z : ndarray of shape (n, d)
+        Codes.
+    target : ndarray of shape (n, m) or None, default=None
+        Codes of the classes. Each component then belongs to one class, and its last ``m`` columns
+        are the class's code without variance.
+    random_state : int, RandomState instance or None, default=None
+        Source of the initial assignments.
+
+    Returns
+    -------
+    MixtureDenoiser
+        The mixture over ``d``, or ``d + m``, columns. The number of components of each class
+        minimises the Bayesian information criterion.
+    """
+    if target is None:
+        classes, member = np.zeros((1, 0)), np.zeros(len(Z), dtype=int)
+    else:
+        classes, member = np.unique(target, axis=0, return_inverse=True)
+    weights, means, covs = [], [], []
+    for k, code in enumerate(classes):
+        rows = Z[member.ravel() == k]
+        for weight, mean, cov in _components(rows, Z, random_state):
+            weights.append(weight * len(rows))
+            means.append(np.concatenate([mean, code]))
+            covs.append(block_diag(cov, np.zeros((len(code), len(code)))))
+    tensors = (torch.from_numpy(np.asarray(array)) for array in (weights, means, covs))
+    return MixtureDenoiser(*tensors)
+
+
+def _components(rows, Z, random_state):
+    """Yield the weight, mean and covariance of each component of one class."""
+    n, d = rows.shape
+    if n < d + 2:
+        # too few rows for a covariance of their own: they borrow that of the table, the more the
+        # fewer they are
+        share = n / (d + 2)
+        own = OAS().fit(rows).covariance_ if n > 1 else np.zeros((d, d))
+        yield 1.0, rows.mean(0), share * own + (1 - share) * OAS().fit(Z).covariance_
+        return
+    candidates = [k for k in COMPONENTS if k * (d + 2) <= n]
+    best, lowest = None, np.inf
+    for k in candidates:
+        mixture = GaussianMixture(k, reg_covar=1e-3, random_state=random_state)
+        with warnings.catch_warnings():
+            # not fully converged is good enough for a baseline
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            bic = mixture.fit(rows).bic(rows)
+        if bic < lowest:
+            best, lowest = mixture, bic
+    yield from zip(best.weights_, best.means_, best.covariances_, strict=True)

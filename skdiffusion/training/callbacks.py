@@ -1,0 +1,125 @@
+"""skorch callbacks: averaged weights with early stopping, and a progress bar."""
+
+import math
+from contextlib import contextmanager
+
+import torch
+from skorch.callbacks import Callback, LRScheduler
+from tqdm.auto import tqdm
+
+__all__ = ["AveragedEarlyStopping", "EarlyStop", "OneCycle", "Progress"]
+
+
+class EarlyStop(KeyboardInterrupt):
+    """Ends training as skorch expects it; a KeyboardInterrupt that no user has sent."""
+
+
+class AveragedEarlyStopping(Callback):
+    """Keep an exponential moving average of the weights, and the best of it by validation loss.
+
+    Parameters
+    ----------
+    decay : float
+        Of the average. The first steps average over less: ``min(decay, (1 + t) / (10 + t))``.
+    patience : int or None
+        Epochs without a better validation loss after which training stops; None never stops.
+    """
+
+    def __init__(self, decay: float, patience: int | None):
+        self.decay = decay
+        self.patience = patience
+
+    def on_train_begin(self, net, X=None, y=None, **kwargs):
+        """Start the average at the initial weights."""
+        self.best_loss_, self.best_epoch_, self.best_weights_ = math.inf, 0, None
+        self.count_ = 0
+        self.weights_ = list(net.module_.net.parameters())
+        self.averages_ = [weight.detach().clone() for weight in self.weights_]
+
+    @contextmanager
+    def applied(self):
+        """Give the network its averaged weights for the time of a block."""
+        own = [weight.detach().clone() for weight in self.weights_]
+        self._write(self.averages_)
+        try:
+            yield
+        finally:
+            self._write(own)
+
+    @torch.no_grad()
+    def _write(self, values):
+        torch._foreach_copy_(self.weights_, values)
+
+    @torch.no_grad()
+    def on_batch_end(self, net, batch=None, training=False, **kwargs):
+        """Update the average after a training step."""
+        if training:
+            decay = min(self.decay, (1 + self.count_) / (10 + self.count_))
+            torch._foreach_lerp_(self.averages_, self.weights_, 1 - decay)
+            self.count_ += 1
+
+    def on_epoch_end(self, net, **kwargs):
+        """Remember the best average; stop when there was none for long."""
+        epoch = net.history[-1]
+        loss = epoch.get("valid_loss")
+        if loss is None:
+            return
+        net.history.record("valid_loss_best", loss < self.best_loss_)
+        if loss < self.best_loss_:
+            self.best_loss_, self.best_epoch_ = loss, epoch["epoch"]
+            self.best_weights_ = [average.clone() for average in self.averages_]
+        elif self.patience is not None and epoch["epoch"] - self.best_epoch_ >= self.patience:
+            raise EarlyStop
+
+    def on_train_end(self, net, **kwargs):
+        """Leave the best average in the network."""
+        self._write(self.best_weights_ or self.averages_)
+        self.weights_ = self.averages_ = self.best_weights_ = None
+
+
+class OneCycle(LRScheduler):
+    """The one-cycle learning rate over the training that the net is set to.
+
+    References
+    ----------
+    Smith, L. N., Topin, N. (2019). Super-convergence: very fast training of neural networks using
+    large learning rates. arXiv:1708.07120.
+    """
+
+    def __init__(self):
+        super().__init__(policy=torch.optim.lr_scheduler.OneCycleLR, step_every="batch")
+
+    @property
+    def kwargs(self):
+        """Options of the policy, known once training begins."""
+        return self.options_
+
+    def on_train_begin(self, net, **kwargs):
+        """Take the peak and the number of steps from the net."""
+        steps = net.max_epochs * net.n_steps_
+        # one step more than taken: the policy refuses to step past its end
+        self.options_ = {"max_lr": net.lr, "total_steps": steps + 1, "pct_start": 0.1}
+        super().on_train_begin(net, **kwargs)
+
+
+class Progress(Callback):
+    """One progress bar over the whole training, with the running validation loss."""
+
+    def on_train_begin(self, net, **kwargs):
+        """Open the bar."""
+        self.bar_ = tqdm(total=net.max_epochs * net.n_steps_, desc="fit", unit="step")
+
+    def on_batch_end(self, net, training=False, **kwargs):
+        """Advance by one step."""
+        if training:
+            self.bar_.update()
+
+    def on_epoch_end(self, net, **kwargs):
+        """Show the validation loss."""
+        if "valid_loss" in net.history[-1]:
+            self.bar_.set_postfix(valid_loss=f"{net.history[-1]['valid_loss']:.4f}")
+
+    def on_train_end(self, net, **kwargs):
+        """Close the bar."""
+        self.bar_.close()
+        del self.bar_

@@ -1,0 +1,336 @@
+"""The trainer: a skorch net whose ``infer`` and ``get_loss`` hold the denoising objective."""
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from skorch import NeuralNet
+from skorch.callbacks import GradientNormClipping, PassthroughScoring
+from skorch.dataset import Dataset
+from sklearn.utils import check_random_state
+from torch import Tensor
+
+from skdiffusion.diffusion.closed_form import GaussianDenoiser, MixtureDenoiser
+from skdiffusion.diffusion.preconditioning import Preconditioned, Prepared
+from skdiffusion.diffusion.schedule import get_schedule
+from skdiffusion.nets import ResidualMLP
+from skdiffusion.training.batches import RowBatches
+from skdiffusion.training.callbacks import AveragedEarlyStopping, EarlyStop, OneCycle, Progress
+from skdiffusion.training.noise import NoiseLevels
+from skdiffusion.training.objective import DenoisingLoss
+
+__all__ = ["DenoiserNet"]
+
+# validation rows are repeated with other noise up to this many, for a loss of low variance
+N_VALIDATION = 1024
+
+
+class Setting(NamedTuple):
+    """What the rows tell about the denoiser before its training begins."""
+
+    gaussian: GaussianDenoiser
+    baseline: MixtureDenoiser | None
+    groups: Tensor  # (d,), the table column of each code
+    target: Tensor  # (d,), whether a code is the target's
+
+
+class DenoiserNet(NeuralNet):
+    """A skorch net that trains a denoiser on rows of numbers.
+
+    It is the place of every training option: :class:`~skdiffusion.DiffusionManifoldSampler`
+    takes one, unfitted, as ``denoiser=``, so that ``denoiser__lr`` or ``denoiser__module__width``
+    can be searched. All options of :class:`skorch.NeuralNet` work too: callbacks, ``compile=True``,
+    and mixed precision by deriving from ``skorch.hf.AccelerateMixin`` and this class.
+
+    Parameters
+    ----------
+    module : type or nn.Module, default=ResidualMLP
+        The network, called as ``module(inputs, log_sigma)`` and built with ``n_inputs`` and
+        ``n_outputs``; see :class:`~skdiffusion.nets.ResidualMLP`.
+    criterion : type, default=DenoisingLoss
+        The loss; ``criterion__weighting`` names its weighting.
+    schedule : str or Schedule, default="edm"
+        The process in whose time the noise levels are uniform; ``"edm"`` draws them log-normally.
+    sigma_min, sigma_max : float, default=0.005 and 20.0
+        Range of the noise levels, in standard deviations of the rows: small enough not to blur
+        them, large enough to drown them.
+    log_mean, log_std : float, default=-1.0 and 1.6
+        Of the log-normal noise levels. EDM's -1.2 and 1.2 are for images; tables have structure
+        at more scales.
+    per_entry : float, default=0.5
+        Share of the rows whose entries have different noise levels, from which the network learns
+        to condition on any entries.
+    n_patterns : int, default=32
+        Distinct noise patterns per batch; closed forms are factorised once for each.
+    ema_decay : float, default=0.995
+        Decay of the averaged weights, the ones that are kept.
+    patience : int or None, default=6
+        Epochs without a better validation loss before training stops; None trains on.
+    validation_fraction : float, default=0.1
+        Share of the rows set aside for the validation loss, whose noise is fixed.
+    clip_grad_norm : float, default=1.0
+        Largest norm of the gradient.
+    steps_per_epoch : int or "auto", default="auto"
+        Batches between two validations. "auto" is one pass over the rows, but 50 for small tables
+        and a quarter of the number of rows, at least 10, for tiny ones.
+    max_epochs : int, default=20
+        Validations, at most.
+    batch_size : int, default=256
+        Rows per batch.
+    lr : float, default=0.003
+        Peak of the one-cycle learning rate.
+    optimizer : type, default=torch.optim.AdamW
+        The optimiser.
+    device : str, default="auto"
+        "auto" becomes "cuda" where there is one, else "cpu", when training starts.
+    random_state : int, RandomState instance or None, default=None
+        Source of initial weights, batches and noise. The global generators stay untouched.
+    verbose : int, default=0
+        1 shows a progress bar.
+    **kwargs
+        Further options of :class:`skorch.NeuralNet`.
+
+    Attributes
+    ----------
+    module_ : Preconditioned
+        The trained denoiser.
+    history_ : skorch.history.History
+        Training and validation loss of each epoch.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skdiffusion import DenoiserNet
+    >>> X = np.random.RandomState(0).normal(size=(64, 2))
+    >>> net = DenoiserNet(max_epochs=2, random_state=0).fit(X)
+    >>> len(net.history)
+    2
+    """
+
+    def __init__(
+        self,
+        module=ResidualMLP,
+        criterion=DenoisingLoss,
+        *,
+        schedule="edm",
+        sigma_min=0.005,
+        sigma_max=20.0,
+        log_mean=-1.0,
+        log_std=1.6,
+        per_entry=0.5,
+        n_patterns=32,
+        ema_decay=0.995,
+        patience=6,
+        validation_fraction=0.1,
+        clip_grad_norm=1.0,
+        steps_per_epoch="auto",
+        max_epochs=20,
+        batch_size=256,
+        lr=3e-3,
+        optimizer=torch.optim.AdamW,
+        train_split=None,
+        device="auto",
+        random_state=None,
+        verbose=0,
+        **kwargs,
+    ):
+        self.schedule = schedule
+        self.sigma_min = sigma_min
+        self.sigma_max = sigma_max
+        self.log_mean = log_mean
+        self.log_std = log_std
+        self.per_entry = per_entry
+        self.n_patterns = n_patterns
+        self.ema_decay = ema_decay
+        self.patience = patience
+        self.validation_fraction = validation_fraction
+        self.clip_grad_norm = clip_grad_norm
+        self.steps_per_epoch = steps_per_epoch
+        self.random_state = random_state
+        super().__init__(
+            module,
+            criterion,
+            optimizer=optimizer,
+            lr=lr,
+            max_epochs=max_epochs,
+            batch_size=batch_size,
+            train_split=train_split,
+            device=device,
+            verbose=verbose,
+            **kwargs,
+        )
+
+    @property
+    def _default_callbacks(self):
+        callbacks = [
+            ("train_loss", PassthroughScoring("train_loss", on_train=True)),
+            ("valid_loss", PassthroughScoring("valid_loss")),
+            ("average", AveragedEarlyStopping(self.ema_decay, self.patience)),
+            ("clip", GradientNormClipping(self.clip_grad_norm)),
+            ("lr_scheduler", OneCycle()),
+        ]
+        return [*callbacks, ("progress", Progress())] if self.verbose else callbacks
+
+    def fit(self, X, y=None, *, gaussian=None, baseline=None, groups=None, target=None, **fit_params):
+        """Train a fresh denoiser.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, d)
+            Rows, with columns of about zero mean and unit variance.
+        y : object, default=None
+            Ignored.
+        gaussian : GaussianDenoiser or None, default=None
+            Gaussian of the preconditioner; None is the standard normal.
+        baseline : MixtureDenoiser or None, default=None
+            Closed-form denoiser whose direction the network sees.
+        groups : array-like of int of shape (d,) or None, default=None
+            Column of the table that each code belongs to; None gives each its own.
+        target : array-like of bool of shape (d,) or None, default=None
+            Codes of the target, which are known or unknown more often than others.
+        **fit_params
+            Passed on by skorch.
+
+        Returns
+        -------
+        self : DenoiserNet
+            The trained net.
+
+        Raises
+        ------
+        KeyboardInterrupt
+            If the user interrupts the training; the net is then not fitted.
+        """
+        X = torch.from_numpy(np.array(X, dtype=np.float32))
+        d = X.shape[1]
+        self.setting_ = Setting(
+            gaussian or GaussianDenoiser(torch.zeros(d), torch.ones(d)),
+            baseline,
+            torch.arange(d) if groups is None else torch.as_tensor(groups),
+            torch.zeros(d, dtype=torch.bool) if target is None else torch.as_tensor(target),
+        )
+        self.n_steps_ = self._choose_n_steps(len(X))
+        self.noise_ = NoiseLevels(
+            self.sigma_min,
+            self.sigma_max,
+            None if self.schedule == "edm" else get_schedule(self.schedule),
+            self.log_mean,
+            self.log_std,
+            self.per_entry,
+        )
+        seed = check_random_state(self.random_state).randint(2**31 - 1)
+        with torch.random.fork_rng():
+            torch.manual_seed(seed)
+            super().fit(X, None, **fit_params)
+        return self
+
+    def _choose_n_steps(self, n):
+        if self.steps_per_epoch != "auto":
+            return self.steps_per_epoch
+        return max(-(-n // self.batch_size), min(50, max(10, n // 4)))
+
+    def initialize(self):
+        """Initialise all components; skorch calls this at the start of ``fit``."""
+        if self.device == "auto":
+            self.device = "cuda" if torch.cuda.is_available() else "cpu"
+        return super().initialize()
+
+    def initialize_module(self):
+        """Wrap the network into a :class:`~skdiffusion.diffusion.Preconditioned` denoiser."""
+        gaussian, baseline = self.setting_.gaussian, self.setting_.baseline
+        d = gaussian.n_features
+        sizes = {"n_inputs": d if baseline is None else 2 * d, "n_outputs": d}
+        net = self.initialized_instance(self.module, {**sizes, **self.get_params_for("module")})
+        self.module_ = Preconditioned(net, gaussian, baseline)
+        return self
+
+    def torch_compile(self, module, name):
+        """Compile the network alone; closed forms gain nothing from it."""
+        if self.compile and name == "module":
+            module.net = super().torch_compile(module.net, name)
+        return module
+
+    def get_params_for_optimizer(self, *args, **kwargs):
+        """Return the optimiser's options; AdamW is fused unless told otherwise."""
+        args, kwargs = super().get_params_for_optimizer(*args, **kwargs)
+        if self.optimizer is torch.optim.AdamW:
+            kwargs.setdefault("fused", True)
+        return args, kwargs
+
+    def get_split_datasets(self, X, y=None, **fit_params):
+        """Split rows into those to train on and those to validate on."""
+        X = X.to(self.device)
+        n_valid = int(self.validation_fraction * len(X))
+        order = torch.randperm(len(X), device=X.device)
+        train = Dataset(X[order[n_valid:]])
+        self.fixed_ = None
+        if n_valid < 2:
+            return train, None
+        held_out = X[order[:n_valid]]
+        return train, Dataset(held_out.repeat(-(-N_VALIDATION // n_valid), 1)[: 2 * N_VALIDATION])
+
+    def get_iterator(self, dataset, training=False):
+        """Return shuffled batches to train on, or one batch to validate on."""
+        if training:
+            return RowBatches(dataset, self.batch_size, self.n_steps_)
+        return RowBatches(dataset, -1)
+
+    def fit_loop(self, X, y=None, **fit_params):
+        """Train, and tell an early stop from an interruption, which skorch takes as one."""
+        self.interrupted_ = False
+        try:
+            return super().fit_loop(X, y, **fit_params)
+        except EarlyStop:
+            return self
+        except KeyboardInterrupt:
+            self.interrupted_ = True
+            raise
+
+    def partial_fit(self, X, y=None, classes=None, **fit_params):
+        """Train on; an interruption by the user is raised, not swallowed."""
+        super().partial_fit(X, y, classes=classes, **fit_params)
+        if self.interrupted_:
+            self.initialized_ = False
+            raise KeyboardInterrupt
+        return self
+
+    def run_single_epoch(self, iterator, training, **kwargs):
+        """Run an epoch: training moves the weights, validation judges their average."""
+        if training:
+            return super().run_single_epoch(iterator, training, **kwargs)
+        with dict(self.callbacks_)["average"].applied():
+            return super().run_single_epoch(iterator, training, **kwargs)
+
+    def add_noise(self, x0: Tensor) -> Prepared:
+        """Noise clean rows and do all that precedes the network.
+
+        Parameters
+        ----------
+        x0 : Tensor of shape (n, d)
+            Clean rows.
+
+        Returns
+        -------
+        Prepared
+            What the network is then given.
+        """
+        n = len(x0)
+        n_patterns = min(self.n_patterns, n)
+        groups, target = self.setting_.groups, self.setting_.target
+        patterns = self.noise_.draw(n_patterns, groups, target).to(x0)
+        sigma = patterns.repeat_interleave(-(-n // n_patterns), dim=0)[:n]
+        with torch.no_grad():
+            return self.module_.prepare(x0 + sigma * torch.randn_like(x0), sigma)
+
+    def infer(self, x0, **fit_params):
+        """Noise the rows, afresh in training and as ever in validation, and run the network."""
+        if self.module_.training:
+            prepared = self.add_noise(x0)
+        else:
+            prepared = self.fixed_ = self.fixed_ or self.add_noise(x0)
+        return prepared, self.module_.correction(prepared)
+
+    def get_loss(self, y_pred, y_true, X=None, training=False):
+        """Return the denoising loss of a batch."""
+        prepared, correction = y_pred
+        return self.criterion_(X, prepared, correction)

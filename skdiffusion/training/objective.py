@@ -1,0 +1,87 @@
+"""Weighted denoising loss."""
+
+import torch
+from torch import Tensor, nn
+
+from skdiffusion.diffusion.preconditioning import Prepared
+
+__all__ = ["WEIGHTINGS", "DenoisingLoss"]
+
+
+def _eps(sigma: Tensor) -> Tensor:
+    return 1 / sigma**2
+
+
+def _x0(sigma: Tensor) -> Tensor:
+    return torch.ones_like(sigma)
+
+
+def _v(sigma: Tensor) -> Tensor:
+    return 1 + 1 / sigma**2
+
+
+def _min_snr(sigma: Tensor) -> Tensor:
+    return (1 / sigma**2).clamp_max(5.0)
+
+
+def _vlb(sigma: Tensor) -> Tensor:
+    # -d(SNR)/d(log sigma) / 2: the bound's weight when log sigma is uniform
+    return 1 / sigma**2
+
+
+#: Weights of ``(x0 - D(x, sigma)) ** 2`` as functions of the noise level.
+WEIGHTINGS = {"eps": _eps, "x0": _x0, "v": _v, "min_snr": _min_snr, "vlb": _vlb}
+
+
+class DenoisingLoss(nn.Module):
+    """Mean weighted squared error of a denoiser.
+
+    Parameters
+    ----------
+    weighting : str, default="edm"
+        ``"edm"`` measures the error in the white coordinates of the preconditioner, in which every
+        direction at every noise level counts the same: for an isotropic Gaussian the weight of
+        Karras et al. The others weigh ``(x0 - D) ** 2`` in the units of the
+        rows: ``"eps"`` (the simple loss of DDPM, ``1 / sigma ** 2``), ``"x0"`` (1), ``"v"``
+        (``1 + 1 / sigma ** 2``), ``"min_snr"`` (``min(1 / sigma ** 2, 5)``) and ``"vlb"`` (the
+        weight of the variational bound).
+
+    Raises
+    ------
+    ValueError
+        If the weighting is unknown.
+
+    References
+    ----------
+    Karras et al. (2022), arXiv:2206.00364, equation 8; Ho et al. (2020), arXiv:2006.11239,
+    equation 14; Salimans & Ho (2022), arXiv:2202.00512; Hang et al. (2023), arXiv:2303.09556;
+    Kingma et al. (2021), arXiv:2107.00630, equation 18.
+    """
+
+    def __init__(self, weighting: str = "edm"):
+        super().__init__()
+        if weighting != "edm" and weighting not in WEIGHTINGS:
+            raise ValueError(
+                f"Unknown weighting {weighting!r}; choose 'edm' or one of {sorted(WEIGHTINGS)}."
+            )
+        self.weighting = weighting
+
+    def forward(self, x0: Tensor, prepared: Prepared, correction: Tensor) -> Tensor:
+        """Return the loss of a batch, a scalar.
+
+        Parameters
+        ----------
+        x0 : Tensor of shape (n, d)
+            Clean rows.
+        prepared : Prepared
+            The preconditioner's part of the denoiser at the noisy rows.
+        correction : Tensor of shape (n, d)
+            The network's part, in white units.
+        """
+        coordinates = prepared.coordinates
+        if self.weighting == "edm":
+            wanted = coordinates.uncolour(x0.to(torch.float64) - coordinates.mean)
+            return ((wanted - correction) ** 2).mean()
+        weight = WEIGHTINGS[self.weighting](prepared.log_sigma.exp())
+        mean = coordinates.mean + coordinates.colour(correction.to(torch.float64))
+        return (weight * (x0 - mean) ** 2).mean()

@@ -1,0 +1,308 @@
+"""Log-densities, bounds and codes against closed forms and theorems."""
+
+import itertools
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from skdiffusion.diffusion.closed_form import GaussianDenoiser, MixtureDenoiser
+from skdiffusion.diffusion.denoiser import Posterior
+from skdiffusion.diffusion.grid import GRIDS, karras, log_linear
+from skdiffusion.diffusion.guidance import Marginal
+from skdiffusion.diffusion.likelihood import decode, elbo, encode, log_density
+
+F64 = torch.float64
+MEAN = torch.tensor([1.0, -2.0, 0.5], dtype=F64)
+COV = torch.tensor([[1.0, 0.8, -0.4], [0.8, 0.89, -0.17], [-0.4, -0.17, 0.3125]], dtype=F64)
+GAUSSIAN = GaussianDenoiser(MEAN, COV)
+MIXTURE = MixtureDenoiser(
+    torch.tensor([0.3, 0.7]),
+    torch.tensor([[-3.0, 0.0], [3.0, 1.0]]),
+    torch.tensor([[[0.04, 0.0], [0.0, 0.25]], [[0.25, 0.2], [0.2, 0.25]]]),
+)
+MIXTURE_MEAN = MIXTURE.weights @ MIXTURE.means
+MIXTURE_COV = (
+    torch.einsum("k,kij->ij", MIXTURE.weights, MIXTURE.covs)
+    + torch.einsum("k,ki,kj->ij", MIXTURE.weights, MIXTURE.means, MIXTURE.means)
+    - torch.outer(MIXTURE_MEAN, MIXTURE_MEAN)
+)
+PRIORS = {GAUSSIAN: GAUSSIAN, MIXTURE: GaussianDenoiser(MIXTURE_MEAN, MIXTURE_COV)}
+
+
+def seeded(seed=0):
+    return torch.Generator().manual_seed(seed)
+
+
+def fine(n_steps=16, sigma_max=10.0):
+    return karras(0.01, sigma_max, n_steps, final_zero=False)
+
+
+class Bent:
+    """Not the denoiser of any law, but smooth."""
+
+    def __call__(self, x, sigma):
+        return Posterior(torch.tanh(x - 0.3) / (1.0 + sigma**2) + 0.2 * torch.sin(2.0 * x))
+
+
+class TestLogDensity:
+    @pytest.mark.parametrize("grid", GRIDS.values(), ids=GRIDS)
+    @pytest.mark.parametrize("sigma_max", [10.0, 80.0])
+    @pytest.mark.parametrize("law", [GAUSSIAN, MIXTURE], ids=["gaussian", "mixture"])
+    def test_matches_the_closed_form(self, law, sigma_max, grid):
+        x = law.sample(300, generator=seeded(), sigma=0.002)
+        sigmas = grid(0.002, sigma_max, 32, final_zero=False)
+        # the mixture is not yet Gaussian at noise level 10
+        prior = law if sigma_max == 10.0 else PRIORS[law]
+        error = log_density(law, x, sigmas, prior) - law.log_prob(x, sigmas[-1])
+        assert error.abs().mean() / x.shape[1] < 0.02
+        assert error.mean().abs() / x.shape[1] < 0.01
+
+    def test_outliers_of_a_gaussian(self):
+        x = MEAN + torch.tensor([[5.0, -5.0, 3.0], [0.0, 0.0, 8.0]], dtype=F64)
+        sigmas = fine(32)
+        exact = GAUSSIAN.log_prob(x, sigmas[-1])
+        assert (exact < -100).all()
+        torch.testing.assert_close(
+            log_density(GAUSSIAN, x, sigmas, GAUSSIAN), exact, rtol=1e-4, atol=0.0
+        )
+
+    def test_fourth_order(self):
+        x = GAUSSIAN.sample(20, generator=seeded(), sigma=0.05)
+        errors = []
+        for n_steps in (16, 32, 64):
+            sigmas = log_linear(0.05, 10.0, n_steps, final_zero=False)
+            exact = GAUSSIAN.log_prob(x, sigmas[-1])
+            error = log_density(GAUSSIAN, x, sigmas, GAUSSIAN) - exact
+            errors.append(error.abs().max().item())
+        np.testing.assert_allclose(np.log2(np.divide(errors[:-1], errors[1:])), 4.0, atol=0.25)
+
+    def test_any_denoiser_gives_a_density(self):
+        # The flow of a vector field preserves mass, whether the field is a score or not.
+        x = torch.linspace(-40.0, 40.0, 8001, dtype=F64).unsqueeze(1)
+        prior = GaussianDenoiser(torch.zeros(1), torch.ones(1))
+        density = log_density(Bent(), x, log_linear(0.1, 4.0, 24, final_zero=False), prior).exp()
+        assert torch.trapezoid(density, x[:, 0]).item() == pytest.approx(1.0, abs=1e-4)
+
+    def test_all_sign_vectors_estimate_the_trace_exactly(self):
+        probes = torch.tensor(list(itertools.product([-1.0, 1.0], repeat=2)))
+        x = MIXTURE.sample(10, generator=seeded())
+        exact = log_density(MIXTURE, x, fine(), MIXTURE, divergence="exact")
+        options = {"divergence": "hutchinson", "probes": probes}
+        estimate = log_density(MIXTURE, x, fine(), MIXTURE, **options)
+        torch.testing.assert_close(estimate, exact, rtol=0.0, atol=1e-9)
+        options["probes"] = probes[:1]
+        single = log_density(MIXTURE, x, fine(), MIXTURE, **options)
+        assert (single - exact).abs().max() > 1e-3
+
+    @pytest.mark.parametrize("d", [32, 33])
+    def test_auto_is_exact_up_to_32_columns(self, d):
+        law = GaussianDenoiser(torch.zeros(d), torch.eye(d) + 0.5)
+        x = law.sample(3, generator=seeded())
+        probes = torch.ones(1, d)
+        exact = log_density(law, x, fine(4), law, divergence="exact")
+        auto = log_density(law, x, fine(4), law, probes=probes)
+        assert torch.equal(auto, exact) == (d == 32)
+        estimate = log_density(law, x, fine(4), law, divergence="hutchinson", probes=probes)
+        assert torch.equal(auto, estimate) == (d == 33)
+
+    @pytest.mark.parametrize("divergence", ["exact", "hutchinson"])
+    def test_a_rows_score_does_not_depend_on_the_batch(self, divergence):
+        options = {"divergence": divergence, "probes": torch.tensor([[1.0, -1.0]])}
+        x = MIXTURE.sample(30, generator=seeded())
+        whole = log_density(MIXTURE, x, fine(), MIXTURE, **options)
+        parts = [log_density(MIXTURE, part, fine(), MIXTURE, **options) for part in x.split(7)]
+        torch.testing.assert_close(torch.cat(parts), whole, rtol=0.0, atol=1e-9)
+
+    def test_of_a_marginal(self):
+        kept = torch.tensor([True, False, True])
+        exact = GaussianDenoiser(MEAN[kept], COV[kept][:, kept])
+        x = exact.sample(50, generator=seeded(), sigma=0.01)
+        marginal = Marginal(GAUSSIAN, kept, sigma_max=1e4)
+        torch.testing.assert_close(
+            log_density(marginal, x, fine(32), exact),
+            exact.log_prob(x, torch.tensor(0.01, dtype=F64)),
+            rtol=0.0,
+            atol=5e-3,
+        )
+
+    def test_type_and_gradients(self):
+        x = torch.ones(2, 3, requires_grad=True)
+        with torch.no_grad():
+            density = log_density(GAUSSIAN, x, fine(), GAUSSIAN)
+        assert density.dtype == F64
+        assert density.shape == (2,)
+        outside = log_density(GAUSSIAN, x, fine(), GAUSSIAN)
+        assert not outside.requires_grad
+        assert torch.equal(density, outside)
+        assert x.grad is None
+
+    def test_errors(self):
+        x = torch.zeros(2, 3)
+        with pytest.raises(ValueError, match="strictly decreasing"):
+            log_density(GAUSSIAN, x, fine().flip(0), GAUSSIAN)
+        with pytest.raises(ValueError, match="final_zero=False"):
+            log_density(GAUSSIAN, x, karras(0.01, 10.0, 5), GAUSSIAN)
+        with pytest.raises(ValueError, match=r"shape \(n, d\)"):
+            log_density(GAUSSIAN, x[0], fine(), GAUSSIAN)
+        with pytest.raises(ValueError, match="divergence must be"):
+            log_density(GAUSSIAN, x, fine(), GAUSSIAN, divergence="skilling")
+        with pytest.raises(ValueError, match="needs probes"):
+            log_density(GAUSSIAN, x, fine(), GAUSSIAN, divergence="hutchinson")
+        with pytest.raises(ValueError, match=r"probes must be of shape \(m, 3\)"):
+            log_density(
+                GAUSSIAN, x, fine(), GAUSSIAN, divergence="hutchinson", probes=torch.ones(3)
+            )
+
+
+def quadrature(n_steps, d):
+    """Nodes with the first two moments of a standard normal: exact for a Gaussian's bound."""
+    nodes = math.sqrt(d) * torch.cat([torch.eye(d, dtype=F64), -torch.eye(d, dtype=F64)])
+    return nodes.unsqueeze(1).expand(2 * d, n_steps, d)
+
+
+def chain_law(sigmas):
+    """Exact law of the last state of the ancestral chain of the Gaussian."""
+    identity = torch.eye(3, dtype=F64)
+    mean, cov = MEAN, COV + sigmas[0] ** 2 * identity
+    for sigma, sigma_next in itertools.pairwise(sigmas):
+        gain = torch.linalg.solve(COV + sigma**2 * identity, COV)
+        ratio = (sigma_next / sigma) ** 2
+        step = ratio * identity + (1 - ratio) * gain
+        cov = step.T @ cov @ step + sigma_next**2 * (1 - ratio) * identity
+    return torch.distributions.MultivariateNormal(mean, cov)
+
+
+class TestElbo:
+    @pytest.mark.parametrize("n_steps", [1, 2, 8, 64])
+    def test_bounds_the_density_of_the_chain(self, n_steps):
+        sigmas = log_linear(0.05, 10.0, n_steps, final_zero=False)
+        x = MEAN + 2.0 * torch.randn(50, 3, generator=seeded(), dtype=F64)
+        bound = elbo(GAUSSIAN, x, sigmas, GAUSSIAN, quadrature(n_steps, 3))
+        assert (bound <= chain_law(sigmas).log_prob(x)).all()
+
+    def test_gap_of_one_step_is_the_divergence_of_the_posteriors(self):
+        # log p(x) - bound = KL(q(top | x) || p(top | x)), all Gaussian in one dimension.
+        var, low, high = 2.0, 0.3, 1.5
+        law = GaussianDenoiser(torch.zeros(1), torch.tensor([var]))
+        x = torch.tensor([[-1.0], [0.5], [3.0]], dtype=F64)
+        sigmas = torch.tensor([high, low], dtype=F64)
+        ratio = (low / high) ** 2
+        slope = ratio + (1 - ratio) * var / (var + high**2)
+        noise = low**2 * (1 - ratio)
+        marginal = slope**2 * (var + high**2) + noise
+        posterior_var = 1 / (1 / (var + high**2) + slope**2 / noise)
+        posterior_mean = posterior_var * slope / noise * x
+        log_p = torch.distributions.Normal(0.0, math.sqrt(marginal)).log_prob(x)
+        gap = torch.distributions.kl_divergence(
+            torch.distributions.Normal(x, math.sqrt(high**2 - low**2)),
+            torch.distributions.Normal(posterior_mean, math.sqrt(posterior_var)),
+        )
+        bound = elbo(law, x, sigmas, law, quadrature(1, 1))
+        torch.testing.assert_close(bound, (log_p - gap)[:, 0])
+
+    @pytest.mark.parametrize("x0", [[0.0, 0.0, 0.0], [1.0, -1.0, 2.0]])
+    def test_gap_of_an_exact_denoiser_vanishes(self, x0):
+        x = MEAN + torch.tensor([x0], dtype=F64)
+        exact = GAUSSIAN.log_prob(x, torch.tensor(0.05, dtype=F64))
+        gaps = []
+        for n_steps in (250, 500, 1000):
+            sigmas = log_linear(0.05, 10.0, n_steps, final_zero=False)
+            bound = elbo(GAUSSIAN, x, sigmas, GAUSSIAN, quadrature(n_steps, 3))
+            gaps.append((exact - bound).abs().item())
+        np.testing.assert_allclose(np.divide(gaps[:-1], gaps[1:]), 2.0, rtol=0.1)
+        assert gaps[-1] < 0.05 + 0.005 * exact.abs().item()
+
+    def test_average_over_the_law_is_below_its_log_density(self):
+        # The noised Gaussian's quadrature nodes average quadratic forms exactly.
+        root = torch.linalg.cholesky(COV + 0.05**2 * torch.eye(3, dtype=F64))
+        x = MEAN + quadrature(1, 3)[:, 0] @ root.T
+        exact = GAUSSIAN.log_prob(x, torch.tensor(0.05, dtype=F64)).mean()
+        previous = math.inf
+        for n_steps in (4, 16, 64, 256):
+            sigmas = log_linear(0.05, 10.0, n_steps, final_zero=False)
+            gap = exact - elbo(GAUSSIAN, x, sigmas, GAUSSIAN, quadrature(n_steps, 3)).mean()
+            assert 0 < gap < previous
+            previous = gap
+
+    def test_of_a_mixture(self):
+        sigmas = log_linear(0.05, 20.0, 300, final_zero=False)
+        x = MIXTURE.sample(200, generator=seeded(), sigma=0.05)
+        noise = torch.randn(10, 300, 2, generator=seeded(1), dtype=F64)
+        noise = torch.cat([noise, -noise])
+        bound = elbo(MIXTURE, x, sigmas, MIXTURE, noise)
+        singles = torch.stack([elbo(MIXTURE, x, sigmas, MIXTURE, draw).mean() for draw in noise])
+        torch.testing.assert_close(bound.mean(), singles.mean())
+        error = singles.std().item() / math.sqrt(len(noise))
+        gap = (MIXTURE.log_prob(x, sigmas[-1]) - bound).mean().item()
+        assert -3 * error < gap < 0.1 + 3 * error
+
+    def test_a_worse_denoiser_has_a_lower_bound(self):
+        x = GAUSSIAN.sample(200, generator=seeded(), sigma=0.05)
+        sigmas = log_linear(0.05, 10.0, 50, final_zero=False)
+        wrong = GaussianDenoiser(MEAN, COV.diagonal())
+        right = elbo(GAUSSIAN, x, sigmas, GAUSSIAN, quadrature(50, 3)).mean()
+        assert elbo(wrong, x, sigmas, GAUSSIAN, quadrature(50, 3)).mean() < right - 0.5
+
+    def test_a_rows_score_does_not_depend_on_the_batch(self):
+        x = MIXTURE.sample(30, generator=seeded())
+        noise = torch.randn(3, 16, 2, generator=seeded())
+        whole = elbo(MIXTURE, x, fine(), MIXTURE, noise)
+        parts = [elbo(MIXTURE, part, fine(), MIXTURE, noise) for part in x.split(7)]
+        torch.testing.assert_close(torch.cat(parts), whole, rtol=0.0, atol=1e-9)
+
+    def test_one_draw_for_each_level(self):
+        x = MIXTURE.sample(5, generator=seeded()).float()
+        noise = torch.randn(16, 2, generator=seeded())
+        bound = elbo(MIXTURE, x, fine(), MIXTURE, noise)
+        assert torch.equal(bound, elbo(MIXTURE, x, fine(), MIXTURE, noise.unsqueeze(0)))
+        assert bound.dtype == F64
+
+    def test_errors(self):
+        x = torch.zeros(2, 3)
+        for noise in (torch.zeros(15, 3), torch.zeros(16, 2), torch.zeros(3)):
+            with pytest.raises(ValueError, match=r"noise must be of shape \(16, 3\)"):
+                elbo(GAUSSIAN, x, fine(), GAUSSIAN, noise)
+        with pytest.raises(ValueError, match="final_zero=False"):
+            elbo(GAUSSIAN, x, karras(0.01, 10.0, 16), GAUSSIAN, torch.zeros(16, 3))
+
+
+class TestCodes:
+    def test_gaussian_codes_are_the_exact_flow(self):
+        x = GAUSSIAN.sample(20, generator=seeded(), sigma=0.01)
+        values, vectors = torch.linalg.eigh(COV)
+        stretch = ((values + 10.0**2) / (values + 0.01**2)).sqrt()
+        exact = MEAN + ((x - MEAN) @ vectors * stretch) @ vectors.T
+        torch.testing.assert_close(encode(GAUSSIAN, x, fine(64)), exact, rtol=1e-4, atol=1e-3)
+
+    @pytest.mark.parametrize(
+        ("law", "atol"), [(GAUSSIAN, 1e-5), (MIXTURE, 1e-3)], ids=["gaussian", "mixture"]
+    )
+    def test_round_trip(self, law, atol):
+        x = law.sample(200, generator=seeded(), sigma=0.01)
+        back = decode(law, encode(law, x, fine(64)), fine(64))
+        torch.testing.assert_close(back, x, rtol=0.0, atol=atol)
+
+    def test_decoded_noise_follows_the_mixture(self):
+        z = MIXTURE.sample(2000, generator=seeded(), sigma=10.0)
+        x = decode(MIXTURE, z, fine(32))
+        share = (x[:, 0] > 0).double().mean().item()
+        assert abs(share - 0.7) < 3 * (0.3 * 0.7 / 2000) ** 0.5
+        right = x[x[:, 0] > 0]
+        torch.testing.assert_close(right.T.cov(), MIXTURE.covs[1], rtol=0.0, atol=0.03)
+
+    @pytest.mark.parametrize("function", [encode, decode])
+    def test_dtype_and_gradients(self, function):
+        x = torch.ones(2, 3, requires_grad=True)
+        out = function(GAUSSIAN, x, fine())
+        assert out.dtype == torch.float32
+        (gradient,) = torch.autograd.grad(out.sum(), x)
+        assert gradient.abs().max() > 0
+
+    @pytest.mark.parametrize("function", [encode, decode])
+    def test_errors(self, function):
+        with pytest.raises(ValueError, match="final_zero=False"):
+            function(GAUSSIAN, torch.zeros(2, 3), karras(0.01, 10.0, 5))
+        with pytest.raises(ValueError, match=r"shape \(n, d\)"):
+            function(GAUSSIAN, torch.zeros(3), fine())

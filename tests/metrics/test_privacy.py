@@ -1,0 +1,72 @@
+import numpy as np
+import pytest
+from scipy.spatial.distance import cdist
+
+from skdiffusion.metrics import dcr_ratio, dcr_share, exact_copies, nndr
+
+
+@pytest.fixture
+def tables():
+    """Train, test and fake rows of one law."""
+    rng = np.random.default_rng(0)
+    return rng.normal(size=(300, 3)), rng.normal(size=(200, 3)), rng.normal(size=(300, 3))
+
+
+class TestDcrRatio:
+    def test_against_the_definition(self, tables):
+        train, test, fake = tables
+        closest = [np.median(cdist(rows, train, "cityblock").min(axis=1)) for rows in (fake, test)]
+        assert dcr_ratio(*tables) == pytest.approx(closest[0] / closest[1])
+
+    def test_fresh_rows_copies_and_far_rows(self, tables):
+        train, test, fake = tables
+        assert dcr_ratio(train, test, fake) == pytest.approx(1, abs=0.15)
+        assert dcr_ratio(train, test, train) == 0
+        assert dcr_ratio(train, test, fake + 50) > 10
+
+    def test_interpolation_looks_like_copying(self, tables):
+        train, test, _ = tables
+        order = np.argsort(cdist(train, train, "cityblock"), axis=1)[:, 1]
+        assert dcr_ratio(train, test, (train + train[order]) / 2) < 0.6
+
+    def test_says_nothing_where_real_rows_repeat(self):
+        rows = np.repeat([[0.0], [1.0]], 5, axis=0)
+        assert np.isnan(dcr_ratio(rows, rows, rows))
+
+
+class TestDcrShare:
+    def test_fresh_rows_and_copies(self, tables):
+        train, test, fake = tables
+        assert dcr_share(train, test, fake, random_state=0) == pytest.approx(0.5, abs=0.1)
+        assert dcr_share(train[:200], test, train[:200]) == 1
+        assert dcr_share(train[:200], test, test) == 0
+
+    def test_ties_count_one_half(self):
+        train, test = np.array([[0.0]]), np.array([[2.0]])
+        assert dcr_share(train, test, np.array([[1.0], [0.5]])) == 0.75
+
+    def test_reproducible(self, tables):
+        values = [dcr_share(*tables, random_state=s) for s in (0, 0, 1)]
+        assert values[0] == values[1] != values[2]
+
+
+class TestNndr:
+    def test_against_the_definition(self, tables):
+        train, _, fake = tables
+        two = np.sort(cdist(fake, train, "cityblock"), axis=1)[:, :2]
+        assert nndr(train, fake) == pytest.approx(np.median(two[:, 0] / two[:, 1]))
+
+    def test_copies(self, tables):
+        train, _, _ = tables
+        assert nndr(train, train) == 0
+        assert nndr(np.vstack([train, train]), train) == 1
+
+
+class TestExactCopies:
+    def test_counts_rows_that_are_equal_in_every_cell(self, tables):
+        train, test, _ = tables
+        assert exact_copies(train, np.vstack([train[:50], test[:150]])) == 0.25
+        assert exact_copies(train, np.nextafter(train, np.inf)) == 0
+
+    def test_minus_zero_is_zero(self):
+        assert exact_copies(np.array([[0.0]]), np.array([[-0.0]])) == 1

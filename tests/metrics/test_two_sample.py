@@ -1,0 +1,115 @@
+import sys
+
+import numpy as np
+import pytest
+from scipy.spatial.distance import cdist
+from scipy.stats import wasserstein_distance
+from sklearn.linear_model import LogisticRegression
+
+from skdiffusion.metrics import c2st, sliced_wasserstein, wasserstein
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(0)
+
+
+class TestWasserstein:
+    @pytest.mark.parametrize("n_fake", [40, 25])
+    def test_of_a_shifted_cloud_is_the_shift(self, rng, n_fake):
+        # Two clouds of unequal size that are the same measure: every point twice.
+        A = rng.normal(size=(n_fake, 3))
+        shift = np.array([0.5, -2.0, 0.25])
+        B = np.repeat(A, 2, axis=0) if n_fake == 25 else A
+        assert wasserstein(A, B + shift) == pytest.approx(2.75)
+
+    @pytest.mark.parametrize("sizes", [(50, 50), (50, 31)])
+    def test_one_dimension_against_scipy(self, rng, sizes):
+        a, b = rng.normal(size=sizes[0]), rng.exponential(size=sizes[1])
+        expected = wasserstein_distance(a, b)
+        assert wasserstein(a[:, None], b[:, None]) == pytest.approx(expected)
+
+    @pytest.mark.parametrize("sizes", [(60, 60), (60, 41)])
+    def test_against_pot(self, rng, sizes):
+        ot = pytest.importorskip("ot")
+        A, B = rng.normal(size=(sizes[0], 4)), rng.normal(size=(sizes[1], 4))
+        expected = ot.emd2([], [], cdist(A, B, "cityblock"))
+        assert wasserstein(A, B) == pytest.approx(expected)
+
+    def test_without_pot(self, rng, monkeypatch):
+        A, B = rng.normal(size=(30, 2)), rng.normal(1, size=(17, 2))
+        with_pot = wasserstein(A, B)
+        monkeypatch.setitem(sys.modules, "ot", None)
+        assert wasserstein(A, B) == pytest.approx(with_pot)
+
+    def test_symmetric_and_zero_only_for_equal_clouds(self, rng):
+        A, B = rng.normal(size=(20, 2)), rng.normal(size=(33, 2))
+        assert wasserstein(A, B) == pytest.approx(wasserstein(B, A))
+        assert wasserstein(A, A[::-1]) == 0
+        assert wasserstein(A, B) > 0
+
+    def test_max_rows_is_reproducible_and_unbiased_enough(self, rng):
+        A = rng.normal(size=(300, 1))
+        drawn = [wasserstein(A, A + 5, max_rows=100, random_state=s) for s in (0, 0, 1)]
+        assert drawn[0] == drawn[1] != drawn[2]
+        np.testing.assert_allclose(drawn, 5, atol=0.5)
+
+    def test_rejects_tables_of_different_width(self, rng):
+        with pytest.raises(ValueError, match="same columns"):
+            wasserstein(np.zeros((3, 2)), np.zeros((3, 1)))
+
+
+class TestSlicedWasserstein:
+    def test_one_column_is_the_exact_distance(self, rng):
+        a, b = rng.normal(size=(40, 1)), rng.normal(2, size=(25, 1))
+        expected = wasserstein_distance(a[:, 0], b[:, 0])
+        assert sliced_wasserstein(a, b, random_state=0) == pytest.approx(expected)
+
+    def test_of_a_shift_is_its_mean_projection(self, rng):
+        # In three dimensions the mean of |<u, v>| over unit vectors u is |v| / 2.
+        A = rng.normal(size=(20, 3))
+        value = sliced_wasserstein(A, A + np.array([2.0, 0, 0]), n_projections=4000, random_state=0)
+        assert value == pytest.approx(1.0, rel=0.03)
+
+    def test_below_the_exact_distance(self, rng):
+        A, B = rng.normal(size=(50, 3)), rng.exponential(size=(50, 3))
+        assert 0 < sliced_wasserstein(A, B, random_state=0) <= wasserstein(A, B)
+
+    def test_reproducible(self, rng):
+        A, B = rng.normal(size=(20, 3)), rng.normal(size=(20, 3))
+        values = [sliced_wasserstein(A, B, n_projections=5, random_state=s) for s in (0, 0, 1)]
+        assert values[0] == values[1] != values[2]
+
+
+class TestC2st:
+    @pytest.mark.parametrize("classifier", ["boosting", "logistic"])
+    def test_same_law_cannot_be_told_apart(self, rng, classifier):
+        real, fake = rng.normal(size=(400, 2)), rng.normal(size=(600, 2))
+        assert c2st(real, fake, classifier=classifier, random_state=0) == pytest.approx(
+            0.5, abs=0.06
+        )
+
+    @pytest.mark.parametrize("classifier", ["boosting", "logistic", LogisticRegression()])
+    def test_disjoint_laws_are_told_apart(self, rng, classifier):
+        real, fake = rng.normal(size=(90, 2)), rng.normal(20, size=(150, 2))
+        assert c2st(real, fake, classifier=classifier, random_state=0) == 1
+
+    def test_known_auc_of_shifted_normals(self, rng):
+        # The best AUC between N(0, 1) and N(d, 1) is Phi(d / sqrt 2): 0.760 for d = 1.
+        real, fake = rng.normal(size=(2000, 1)), rng.normal(1, size=(2000, 1))
+        auc = c2st(real, fake, classifier="logistic", random_state=0)
+        assert auc == pytest.approx(0.760, abs=0.02)
+
+    def test_only_boosting_sees_a_wrong_spread(self, rng):
+        real, fake = rng.normal(size=(500, 1)), rng.normal(scale=4, size=(500, 1))
+        assert c2st(real, fake, random_state=0) > 0.75
+        assert c2st(real, fake, classifier="logistic", random_state=0) < 0.6
+
+    def test_reproducible(self, rng):
+        real, fake = rng.normal(size=(60, 2)), rng.normal(0.5, size=(90, 2))
+        values = [c2st(real, fake, random_state=s) for s in (0, 0, 1)]
+        assert values[0] == values[1] != values[2]
+
+    def test_rejects_an_unknown_classifier(self, rng):
+        with pytest.raises(ValueError, match=r"'forest' must be one of \['boosting', 'logistic'\]"):
+            c2st(np.zeros((9, 1)), np.zeros((9, 1)), classifier="forest")

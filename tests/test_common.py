@@ -1,0 +1,17 @@
+"""The scikit-learn contract of every public estimator, without exceptions."""
+
+import pytest
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from skdiffusion import DenoiserNet, DiffusionManifoldSampler, TableEncoder
+
+ESTIMATORS = [
+    DiffusionManifoldSampler(),
+    DiffusionManifoldSampler(denoiser=DenoiserNet(max_epochs=2), baseline="gaussian"),
+    TableEncoder(),
+]
+
+
+@parametrize_with_checks(ESTIMATORS, expected_failed_checks=lambda estimator: {})
+def test_scikit_learn_contract(estimator, check):
+    check(estimator)

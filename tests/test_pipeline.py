@@ -1,0 +1,150 @@
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.base import BaseEstimator
+from sklearn.datasets import load_iris
+from sklearn.decomposition import PCA
+from sklearn.exceptions import NotFittedError
+from sklearn.linear_model import LinearRegression
+from sklearn.mixture import GaussianMixture
+from sklearn.neighbors import KernelDensity
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import FunctionTransformer, PowerTransformer, StandardScaler
+
+from skdiffusion import sample_from
+
+X = load_iris().data
+
+
+class ConditionalSampler(BaseEstimator):
+    """A sampler with the signature of DiffusionManifoldSampler, that returns rows it saw."""
+
+    def fit(self, X, y):
+        self.X_, self.y_ = np.asarray(X), np.asarray(y)
+        return self
+
+    def sample(self, n_samples=1, *, y=None, return_y=False, random_state=None):
+        kept = np.flatnonzero(np.isin(self.y_, self.y_ if y is None else y))
+        rows = np.random.default_rng(random_state).choice(kept, n_samples)
+        return (self.X_[rows], self.y_[rows]) if return_y else self.X_[rows]
+
+
+def assert_among_rows(sample, rows):
+    distance = np.abs(sample[:, None] - rows[None]).max(axis=-1).min(axis=1)
+    assert_allclose(distance, 0, atol=1e-9)
+
+
+class TestSpace:
+    def test_rows_come_back_in_the_units_of_the_input(self):
+        pipeline = make_pipeline(
+            PowerTransformer(), StandardScaler(), PCA(whiten=True), ConditionalSampler()
+        )
+        pipeline.fit(X, load_iris().target)
+        assert_among_rows(sample_from(pipeline, 40, random_state=0), X)
+
+    def test_is_the_inverse_of_the_last_steps_own_sample(self):
+        pipeline = make_pipeline(StandardScaler(), PCA(2), KernelDensity(bandwidth=0.1)).fit(X)
+        codes = pipeline[-1].sample(20, random_state=3)
+        sample = sample_from(pipeline, 20, random_state=3)
+        assert_allclose(sample, pipeline[:-1].inverse_transform(codes))
+
+    def test_moments_of_a_gaussian_survive_the_way_back(self):
+        rng = np.random.default_rng(0)
+        data = rng.normal([100.0, -5.0], [20.0, 0.1], size=(500, 2))
+        pipeline = make_pipeline(StandardScaler(), GaussianMixture(random_state=0)).fit(data)
+        sample = sample_from(pipeline, 20_000)
+        standard_error = data.std(axis=0) / np.sqrt(len(sample))
+        assert np.all(np.abs(sample.mean(axis=0) - data.mean(axis=0)) < 4 * standard_error)
+        assert_allclose(sample.std(axis=0), data.std(axis=0), rtol=0.03)
+
+    @pytest.mark.parametrize("skipped", ["passthrough", None])
+    def test_skips_steps_that_do_nothing(self, skipped):
+        steps = [("none", skipped), ("scale", StandardScaler()), ("kde", KernelDensity())]
+        pipeline = Pipeline(steps).fit(X)
+        without = Pipeline(steps[1:]).fit(X)
+        assert_array_equal(
+            sample_from(pipeline, 5, random_state=0), sample_from(without, 5, random_state=0)
+        )
+
+    def test_a_pipeline_may_end_in_a_pipeline(self):
+        nested = make_pipeline(StandardScaler(), make_pipeline(PCA(3), KernelDensity())).fit(X)
+        flat = make_pipeline(StandardScaler(), PCA(3), KernelDensity()).fit(X)
+        assert_allclose(
+            sample_from(nested, 5, random_state=0), sample_from(flat, 5, random_state=0)
+        )
+
+    def test_a_frame_stays_a_frame_where_the_transformers_keep_it(self):
+        pd = pytest.importorskip("pandas")
+        frame = pd.DataFrame(X, columns=list("abcd"))
+        scale = FunctionTransformer(lambda rows: rows * 2, inverse_func=lambda rows: rows / 2)
+
+        class FrameSampler(BaseEstimator):
+            def fit(self, X, y=None):
+                self.X_ = X
+                return self
+
+            def sample(self, n_samples=1):
+                return self.X_.head(n_samples)
+
+        sample = sample_from(make_pipeline(scale, FrameSampler()).fit(frame), 7)
+        pd.testing.assert_frame_equal(sample, frame.head(7))
+
+
+class TestSampler:
+    def test_a_plain_sampler_is_sampled_as_it_is(self):
+        kde = KernelDensity().fit(X)
+        assert_array_equal(sample_from(kde, 4, random_state=0), kde.sample(4, random_state=0))
+
+    def test_one_row_by_default(self):
+        assert sample_from(KernelDensity().fit(X)).shape == (1, 4)
+
+    def test_mixture_components_only_when_asked_for(self):
+        pipeline = make_pipeline(StandardScaler(), GaussianMixture(2, random_state=0)).fit(X)
+        assert sample_from(pipeline, 30).shape == (30, 4)
+        rows, component = sample_from(pipeline, 30, return_y=True)
+        assert rows.shape == (30, 4)
+        assert_array_equal(np.unique(component), [0, 1])
+
+    def test_condition_and_target_reach_the_sampler(self):
+        target = load_iris().target
+        pipeline = make_pipeline(StandardScaler(), ConditionalSampler()).fit(X, target)
+        rows, y = sample_from(pipeline, 25, y=[2], return_y=True, random_state=0)
+        assert_array_equal(y, np.full(25, 2))
+        assert_among_rows(rows, X[target == 2])
+
+
+class TestErrors:
+    def test_names_the_step_without_inverse(self):
+        class OneWay(BaseEstimator):
+            def fit(self, X, y=None):
+                return self
+
+            def transform(self, X):
+                return X
+
+        pipeline = Pipeline([("one_way", OneWay()), ("kde", KernelDensity())]).fit(X)
+        with pytest.raises(TypeError, match=r"'one_way'.*no inverse_transform"):
+            sample_from(pipeline)
+
+    def test_a_function_without_inverse_is_not_taken_for_the_identity(self):
+        pipeline = make_pipeline(FunctionTransformer(np.log1p), KernelDensity()).fit(X)
+        with pytest.raises(TypeError, match=r"'functiontransformer'.*no inverse_func"):
+            sample_from(pipeline)
+
+    @pytest.mark.parametrize("last", [LinearRegression(), "passthrough"])
+    def test_names_the_last_step_without_sample(self, last):
+        pipeline = Pipeline([("scale", StandardScaler()), ("last", last)]).fit(X, X[:, 0])
+        with pytest.raises(TypeError, match=r"last step 'last'.*no method 'sample'"):
+            sample_from(pipeline)
+
+    def test_no_target_to_return(self):
+        with pytest.raises(TypeError, match=r"KernelDensity\.sample returns rows alone"):
+            sample_from(KernelDensity().fit(X), return_y=True)
+
+    def test_not_fitted(self):
+        with pytest.raises(NotFittedError):
+            sample_from(make_pipeline(StandardScaler(), KernelDensity()))
+
+    def test_unknown_parameter(self):
+        with pytest.raises(TypeError, match="temperature"):
+            sample_from(KernelDensity().fit(X), temperature=2)
