@@ -36,7 +36,7 @@ def ours(train, seed, **params):
     model.fit(train.X, train.y.astype(int) if train.is_classification else train.y)
 
     def sample(n):
-        X, y = model.sample(n, return_y=True)
+        X, y = model.sample(n, return_y=True, random_state=seed)
         return np.column_stack([X, y])
 
     return sample

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin, clone
 from sklearn.utils import check_consistent_length, check_random_state
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from skdiffusion._utils.fitting import all_or_nothing
 from skdiffusion.diffusion import (
@@ -22,13 +22,14 @@ from skdiffusion.diffusion import (
     run,
 )
 from skdiffusion.tables import TableEncoder, TargetEncoder
+from skdiffusion.tables.frames import validate_table
 from skdiffusion.training import DenoiserNet, fit_gaussian, fit_mixture
 
 __all__ = ["DiffusionManifoldSampler"]
 
 BASELINES = ("auto", "mixture", "gaussian", None)
-# with more columns the mixture's matrices would take most of the training time
-MAX_MIXTURE_COLUMNS = 40
+# with more codes the mixture's matrices would take most of the training time
+MAX_MIXTURE_COLUMNS = 100
 N_PROBES = 16
 CHUNK_ROWS = 4096
 
@@ -48,7 +49,7 @@ class DiffusionManifoldSampler(ClassNamePrefixFeaturesOutMixin, TransformerMixin
     baseline : {"auto", "mixture", "gaussian"} or None, default="auto"
         Closed form that the network improves upon: a Gaussian, whose mixture of several is one
         more input of the network, or nothing but the standard normal. "auto" is the mixture up to
-        40 codes, beyond which its matrices would take most of the time, and the Gaussian above.
+        100 codes, beyond which its matrices would take most of the time, and the Gaussian above.
     schedule : str or Schedule, default="edm"
         Noise process: "edm", "ve", "vp", "subvp", "cosine" or "flow". It sets the noise levels that
         are trained most, and those of ``grid="uniform"``.
@@ -120,7 +121,8 @@ class DiffusionManifoldSampler(ClassNamePrefixFeaturesOutMixin, TransformerMixin
     >>> from sklearn.datasets import load_iris
     >>> from skdiffusion import DenoiserNet, DiffusionManifoldSampler
     >>> X, y = load_iris(return_X_y=True)
-    >>> sampler = DiffusionManifoldSampler(DenoiserNet(max_epochs=2), random_state=0).fit(X, y)
+    >>> sampler = DiffusionManifoldSampler(denoiser=DenoiserNet(max_epochs=2), random_state=0)
+    >>> sampler = sampler.fit(X, y)
     >>> sampler.sample(3, y=2, random_state=0).shape
     (3, 4)
     >>> sampler.score_samples(X[:2]).shape
@@ -372,7 +374,7 @@ class DiffusionManifoldSampler(ClassNamePrefixFeaturesOutMixin, TransformerMixin
 
     def _fit_codes(self, X, y, rng):
         """Fit the encoders; return the codes of rows and target, and which are the target's."""
-        validate_data(self, X, skip_check_array=True)
+        X = validate_table(self, X, reset=True)
         self.encoder_ = TableEncoder(
             categorical_features=self.categorical_features,
             numeric_transform=self.numeric_transform,
@@ -398,7 +400,9 @@ class DiffusionManifoldSampler(ClassNamePrefixFeaturesOutMixin, TransformerMixin
         if self.baseline is None:
             return GaussianDenoiser(torch.zeros(d), torch.ones(d)), None
         gaussian = fit_gaussian(codes)
-        wanted = self.baseline == "mixture" or (self.baseline == "auto" and d <= MAX_MIXTURE_COLUMNS)
+        wanted = self.baseline == "mixture" or (
+            self.baseline == "auto" and d <= MAX_MIXTURE_COLUMNS
+        )
         if not wanted:
             return gaussian, None
         if self.target_encoder_ is not None and self.target_encoder_.is_categorical_:
@@ -456,6 +460,10 @@ class DiffusionManifoldSampler(ClassNamePrefixFeaturesOutMixin, TransformerMixin
         solver = self.solver if callable(self.solver) else SOLVERS[self.solver]
         start = self.prior_.sample(n, generator, self.sigma_max)
         with torch.no_grad():
+            if target_codes is not None:
+                # a deterministic solver remembers the mean it starts from
+                centre = self.gaussian_.mean.to(start).expand_as(start)
+                start += denoiser(centre, start.new_tensor(self.sigma_max)).mean - centre
             states = solver(denoiser, start, self._grid(self.n_steps), generator=generator)
             return run(states).cpu().numpy()
 
@@ -472,7 +480,7 @@ class DiffusionManifoldSampler(ClassNamePrefixFeaturesOutMixin, TransformerMixin
     def _codes(self, X):
         """Validate rows and code them."""
         check_is_fitted(self)
-        validate_data(self, X, skip_check_array=True, reset=False)
+        X = validate_table(self, X, reset=False)
         return torch.from_numpy(self.encoder_.transform(X)).to(self._device)
 
     def _row_law(self):

@@ -1,6 +1,5 @@
 """The scikit-learn contract of every public estimator, without exceptions."""
 
-import pytest
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from skdiffusion import DenoiserNet, DiffusionManifoldSampler, TableEncoder

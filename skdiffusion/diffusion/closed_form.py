@@ -85,9 +85,7 @@ class MixtureDenoiser(nn.Module):
 
     def forward(self, x: Tensor, sigma: Tensor) -> Posterior:
         """Return the exact posterior mean and per-entry variance; see :class:`Denoiser`."""
-        parts = [
-            self._posterior(rows, levels) for rows, levels in self._chunks(x, sigma)
-        ]
+        parts = [self._posterior(rows, levels) for rows, levels in self._chunks(x, sigma)]
         mean = torch.cat([part[0] for part in parts])
         var = torch.cat([part[1] for part in parts])
         return Posterior(mean.to(x.dtype), var.to(x.dtype))
@@ -167,15 +165,30 @@ class MixtureDenoiser(nn.Module):
             solved, diagonal = delta / noised, 1 / noised
             log_det = noised.log().sum(-1)
         else:
-            noised = self.covs + torch.diag_embed(patterns**2).unsqueeze(1)
-            factor = torch.linalg.cholesky(noised)
-            precision = torch.cholesky_inverse(factor)
-            log_det = 2 * factor.diagonal(dim1=-2, dim2=-1).log().sum(-1)[index]
-            diagonal = precision.diagonal(dim1=-2, dim2=-1)[index]
-            solved = apply_by_pattern(precision, delta, index)
+            solved, diagonal, log_det = self._solve_full(delta, patterns, index)
         mahalanobis = (delta * solved).sum(-1)
         log_normal = -0.5 * (mahalanobis + log_det + self.n_features * _LOG_2PI)
         return self.weights.log() + log_normal, solved, diagonal, patterns[index]
+
+    def _solve_full(
+        self, delta: Tensor, patterns: Tensor, index: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Return ``(S_k + N)^{-1} delta``, the diagonal of that inverse, and its log determinant."""
+        noise = patterns**2
+        # columns in which every component is a point, such as class codes, need no factorising
+        varies = (self.covs.diagonal(dim1=-2, dim2=-1) > 0).any(0)
+        covs = self.covs[:, varies][:, :, varies]
+        noised = covs + torch.diag_embed(noise[:, varies]).unsqueeze(1)
+        factor = torch.linalg.cholesky(noised)
+        precision = torch.cholesky_inverse(factor)
+        log_det = 2 * factor.diagonal(dim1=-2, dim2=-1).log().sum(-1)
+        log_det = (log_det + noise[:, ~varies].log().sum(-1, keepdim=True))[index]
+        diagonal, solved = torch.empty_like(delta), torch.empty_like(delta)
+        diagonal[..., varies] = precision.diagonal(dim1=-2, dim2=-1)[index]
+        diagonal[..., ~varies] = 1 / noise[index][:, None, ~varies]
+        solved[..., varies] = apply_by_pattern(precision, delta[..., varies], index)
+        solved[..., ~varies] = delta[..., ~varies] * diagonal[..., ~varies]
+        return solved, diagonal, log_det
 
     def _posterior(self, x: Tensor, sigma: Tensor) -> tuple[Tensor, Tensor]:
         log_weights, solved, diagonal, levels = self._innovations(x, sigma)

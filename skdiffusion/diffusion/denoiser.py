@@ -31,11 +31,11 @@ __all__ = [
 class Posterior(NamedTuple):
     """What is known about a clean row once its noisy version has been seen.
 
-    Attributes
+    Parameters
     ----------
     mean : Tensor of shape (n, d)
         The expected clean row, ``E[x0 | x]``.
-    var : Tensor of shape (n, d) or None
+    var : Tensor of shape (n, d) or None, default=None
         The variance of each clean entry, ``Var[x0_j | x]``; None where a denoiser has none.
     """
 
@@ -94,6 +94,20 @@ def score(denoiser: Denoiser, x: Tensor, sigma: Tensor) -> Tensor:
 def score_from_mean(mean: Tensor, x: Tensor, sigma: Tensor) -> Tensor:
     """Convert a posterior mean into a score: ``(mean - x) / sigma ** 2``.
 
+    Parameters
+    ----------
+    mean : Tensor of shape (n, d)
+        Posterior means.
+    x : Tensor of shape (n, d)
+        Noisy rows.
+    sigma : Tensor that broadcasts to ``x``
+        Noise levels.
+
+    Returns
+    -------
+    Tensor of shape (n, d)
+        Scores.
+
     Examples
     --------
     >>> import torch
@@ -105,6 +119,20 @@ def score_from_mean(mean: Tensor, x: Tensor, sigma: Tensor) -> Tensor:
 
 def mean_from_score(score: Tensor, x: Tensor, sigma: Tensor) -> Tensor:
     """Convert a score into a posterior mean: ``x + sigma ** 2 * score``.
+
+    Parameters
+    ----------
+    score : Tensor of shape (n, d)
+        Scores.
+    x : Tensor of shape (n, d)
+        Noisy rows.
+    sigma : Tensor that broadcasts to ``x``
+        Noise levels.
+
+    Returns
+    -------
+    Tensor of shape (n, d)
+        Posterior means.
 
     Examples
     --------
@@ -118,6 +146,20 @@ def mean_from_score(score: Tensor, x: Tensor, sigma: Tensor) -> Tensor:
 def eps_from_mean(mean: Tensor, x: Tensor, sigma: Tensor) -> Tensor:
     """Convert a posterior mean into the noise estimate of DDPM: ``(x - mean) / sigma``.
 
+    Parameters
+    ----------
+    mean : Tensor of shape (n, d)
+        Posterior means.
+    x : Tensor of shape (n, d)
+        Noisy rows.
+    sigma : Tensor that broadcasts to ``x``
+        Noise levels.
+
+    Returns
+    -------
+    Tensor of shape (n, d)
+        Noise estimates, of unit variance.
+
     Examples
     --------
     >>> import torch
@@ -129,6 +171,20 @@ def eps_from_mean(mean: Tensor, x: Tensor, sigma: Tensor) -> Tensor:
 
 def mean_from_eps(eps: Tensor, x: Tensor, sigma: Tensor) -> Tensor:
     """Convert a noise estimate into a posterior mean: ``x - sigma * eps``.
+
+    Parameters
+    ----------
+    eps : Tensor of shape (n, d)
+        Noise estimates.
+    x : Tensor of shape (n, d)
+        Noisy rows.
+    sigma : Tensor that broadcasts to ``x``
+        Noise levels.
+
+    Returns
+    -------
+    Tensor of shape (n, d)
+        Posterior means.
 
     Examples
     --------
@@ -144,6 +200,20 @@ def v_from_mean(mean: Tensor, x: Tensor, sigma: Tensor) -> Tensor:
 
     In the variance-preserving state ``z = alpha x`` with ``alpha = 1 / sqrt(1 + sigma ** 2)`` the
     velocity is ``v = alpha * eps - alpha * sigma * x0``.
+
+    Parameters
+    ----------
+    mean : Tensor of shape (n, d)
+        Posterior means.
+    x : Tensor of shape (n, d)
+        Noisy rows.
+    sigma : Tensor that broadcasts to ``x``
+        Noise levels.
+
+    Returns
+    -------
+    Tensor of shape (n, d)
+        Velocities.
 
     References
     ----------
@@ -162,6 +232,20 @@ def v_from_mean(mean: Tensor, x: Tensor, sigma: Tensor) -> Tensor:
 
 def mean_from_v(v: Tensor, x: Tensor, sigma: Tensor) -> Tensor:
     """Convert a velocity into a posterior mean, the inverse of :func:`v_from_mean`.
+
+    Parameters
+    ----------
+    v : Tensor of shape (n, d)
+        Velocities.
+    x : Tensor of shape (n, d)
+        Noisy rows.
+    sigma : Tensor that broadcasts to ``x``
+        Noise levels.
+
+    Returns
+    -------
+    Tensor of shape (n, d)
+        Posterior means.
 
     Examples
     --------

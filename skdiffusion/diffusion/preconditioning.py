@@ -43,19 +43,19 @@ class WhiteCoordinates(NamedTuple):
     white: Tensor  # (n, d), (S + N)^{-1/2} (x - mu)
     mean: Tensor  # (n, d), the Gaussian's posterior mean
     root: Tensor  # (g, d, d) or (g, d), C^{1/2} of each noise pattern
-    index: Tensor  # (n,), the noise pattern of each row
+    pattern: Tensor  # (n,), the noise pattern of each row
 
     def colour(self, vectors: Tensor) -> Tensor:
         """Multiply by ``C^{1/2}``: from white output coordinates to the units of the rows."""
         if self.root.dim() == 2:
-            return vectors * self.root[self.index]
-        return _apply(self.root, vectors, self.index)
+            return vectors * self.root[self.pattern]
+        return _apply(self.root, vectors, self.pattern)
 
     def uncolour(self, vectors: Tensor) -> Tensor:
         """Multiply by ``C^{-1/2}``, the inverse of :meth:`colour`."""
         if self.root.dim() == 2:
-            return vectors / self.root[self.index]
-        return _apply(torch.linalg.inv(self.root), vectors, self.index)
+            return vectors / self.root[self.pattern]
+        return _apply(torch.linalg.inv(self.root), vectors, self.pattern)
 
 
 class WhiteFrame(nn.Module):
@@ -73,7 +73,7 @@ class WhiteFrame(nn.Module):
     --------
     >>> import torch
     >>> frame = WhiteFrame(GaussianDenoiser(torch.zeros(2), torch.tensor([3.0, 0.0])))
-    >>> frame(torch.tensor([[4.0, 4.0]]), torch.tensor(1.0)).white
+    >>> frame(torch.tensor([[4.0, 4.0]]), torch.tensor(1.0)).white.round(decimals=3)
     tensor([[2., 4.]], dtype=torch.float64)
     """
 
@@ -152,7 +152,7 @@ class Preconditioned(nn.Module):
     >>> gaussian = GaussianDenoiser(torch.zeros(2), torch.eye(2))
     >>> denoiser = Preconditioned(ResidualMLP(2, 2), gaussian)
     >>> denoiser(torch.ones(1, 2), torch.tensor(1.0)).mean  # an untrained network adds nothing
-    tensor([[0.5000, 0.5000]])
+    tensor([[0.5000, 0.5000]], grad_fn=<ToCopyBackward0>)
     """
 
     def __init__(
@@ -172,7 +172,20 @@ class Preconditioned(nn.Module):
         return Posterior(self.mean(prepared, self.correction(prepared)).to(x.dtype))
 
     def prepare(self, x: Tensor, sigma: Tensor) -> Prepared:
-        """Return all that does not depend on the network's weights, in float64."""
+        """Return all that does not depend on the network's weights, in float64.
+
+        Parameters
+        ----------
+        x : Tensor of shape (n, d)
+            Noisy rows.
+        sigma : Tensor that broadcasts to ``x``
+            Noise levels.
+
+        Returns
+        -------
+        Prepared
+            The network's inputs, and the coordinates of its output.
+        """
         x = x.to(torch.float64)
         coordinates = self.frame(x, sigma)
         inputs = coordinates.white
@@ -182,11 +195,35 @@ class Preconditioned(nn.Module):
         return Prepared(inputs, sigma.to(torch.float64).log().expand_as(x), coordinates)
 
     def correction(self, prepared: Prepared) -> Tensor:
-        """Return what the network adds to the Gaussian's mean, in white units."""
+        """Return what the network adds to the Gaussian's mean, in white units.
+
+        Parameters
+        ----------
+        prepared : Prepared
+            The result of `prepare`.
+
+        Returns
+        -------
+        Tensor of shape (n, d)
+            The network's output.
+        """
         dtype = next(self.net.parameters()).dtype
         return self.net(prepared.inputs.to(dtype), prepared.log_sigma.to(dtype))
 
     def mean(self, prepared: Prepared, correction: Tensor) -> Tensor:
-        """Return the posterior mean, in float64."""
+        """Return the posterior mean, in float64.
+
+        Parameters
+        ----------
+        prepared : Prepared
+            The result of `prepare`.
+        correction : Tensor of shape (n, d)
+            What the network adds, in white units.
+
+        Returns
+        -------
+        Tensor of shape (n, d)
+            Posterior means.
+        """
         coordinates = prepared.coordinates
         return coordinates.mean + coordinates.colour(correction.to(torch.float64))

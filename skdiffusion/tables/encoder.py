@@ -3,11 +3,11 @@
 import numpy as np
 from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 from sklearn.utils import check_array, check_random_state
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from skdiffusion.tables.choice import choose_transform
 from skdiffusion.tables.columns import ConstantCodec, SimplexCodec, StandardCodec
-from skdiffusion.tables.frames import NUMERIC, TableFormat, as_frame, read_columns
+from skdiffusion.tables.frames import NUMERIC, TableFormat, read_columns, validate_table
 from skdiffusion.tables.lattice import find_lattice
 from skdiffusion.tables.levels import find_levels, level_positions
 from skdiffusion.tables.options import categorical_mask, transform_per_column
@@ -146,7 +146,8 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         TypeError
             If a column holds dates, durations, ordered categories or other cells without a code.
         """
-        X, columns = self._read(X, reset=True)
+        X = validate_table(self, X, reset=True)
+        columns = read_columns(X)
         self._set_kinds(columns)
         transforms = transform_per_column(self.numeric_transform, columns)
         self.format_ = TableFormat(X, columns)
@@ -221,10 +222,12 @@ class TableEncoder(TransformerMixin, BaseEstimator):
     def dequantize(self, Z, random_state=None):
         """Spread discrete numbers over the codes that decode to them.
 
-        A column of integers, of decimals, or with tied values makes codes that lie on points,
-        on which a density model concentrates without end. Spread, the codes have a density, and
-        those of a "quantile" column are Gaussian. Decoding gives the same rows as before.
-        Continuous, boolean and categorical columns keep their codes.
+        A column of integers, of decimals, or with tied values makes codes that lie close together
+        on points, on which a density model concentrates without end. Spread, the codes have a
+        density. Decoding gives the same rows as before. Points that are far apart keep their
+        codes, as levels do: values of a "quantile" column whose cell of codes is at least 0.2
+        wide, and booleans and categories. A model resolves those, and drawing them from a spread
+        costs more accuracy than it saves. Continuous columns keep their codes too.
 
         Parameters
         ----------
@@ -243,12 +246,12 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         --------
         >>> import numpy as np
         >>> from skdiffusion.tables import TableEncoder
-        >>> X = np.random.RandomState(0).poisson(1.5, size=(200, 1))
+        >>> X = np.random.RandomState(0).poisson(30, size=(200, 1))
         >>> encoder = TableEncoder().fit(X)
         >>> Z = encoder.transform(X)
         >>> spread = encoder.dequantize(Z, random_state=0)
-        >>> len(np.unique(Z)), len(np.unique(spread))
-        (6, 200)
+        >>> len(np.unique(Z)) < 30, len(np.unique(spread))
+        (True, 200)
         >>> bool(np.all(encoder.inverse_transform(spread) == X))
         True
         """
@@ -271,7 +274,8 @@ class TableEncoder(TransformerMixin, BaseEstimator):
           measured as its Gaussian probability over the Gaussian density at its code, which is
           finite for cells without end, and makes the probabilities of all values sum to one for
           Gaussian codes;
-        - levels and booleans: :math:`\frac{L - 1}{2} \log(2 \pi \sigma^2)`, since the density of
+        - levels, booleans, and values of a "quantile" column whose cell is at least 0.2 wide,
+          with :math:`L - 1 = 1` for these: :math:`\frac{L - 1}{2} \log(2 \pi \sigma^2)`, since the density of
           points of weight :math:`P` blurred by :math:`\sigma` is
           :math:`P (2 \pi \sigma^2)^{-(L - 1) / 2}` at one of them. The result is a probability
           as long as `sigma` is small against the distance between the points, which is at least 2;
@@ -332,21 +336,6 @@ class TableEncoder(TransformerMixin, BaseEstimator):
             names.extend([name] if codec.n_codes == 1 else several)
         return np.asarray(names, dtype=object)
 
-    def _read(self, X, *, reset):
-        """Validate a container and take its columns out."""
-        frame = as_frame(X)
-        if frame is None:
-            X = validate_data(self, X, dtype=None, reset=reset)
-            return X, read_columns(X)
-        validate_data(self, X, skip_check_array=True, reset=reset)
-        if 0 in frame.shape:
-            what = "sample" if frame.shape[0] == 0 else "feature"
-            raise ValueError(
-                f"Found array with 0 {what}(s) (shape={frame.shape}) while a minimum of 1 is "
-                "required by TableEncoder."
-            )
-        return X, read_columns(X)
-
     def _set_kinds(self, columns):
         """Settle which columns are categorical, and which floats are integers."""
         chosen = categorical_mask(self.categorical_features, columns)
@@ -359,7 +348,7 @@ class TableEncoder(TransformerMixin, BaseEstimator):
     def _cells(self, X):
         """The cells of each column in the form that its codec takes."""
         check_is_fitted(self)
-        _, columns = self._read(X, reset=False)
+        columns = read_columns(validate_table(self, X, reset=False))
         cells = []
         for column, kind, levels in zip(columns, self.kinds_, self.levels_, strict=True):
             if kind not in NUMERIC:

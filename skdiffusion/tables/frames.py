@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import narwhals as nw
 import numpy as np
+from sklearn.utils.validation import validate_data
 
 from skdiffusion.tables.lattice import DOUBLE
 
@@ -69,6 +70,39 @@ def as_frame(X):
         nw.dependencies.is_pandas_like_dataframe(X) or nw.dependencies.is_polars_dataframe(X)
     )
     return frame if known else None
+
+
+def validate_table(estimator, X, *, reset):
+    """Validate a container on behalf of an estimator, and note or check its columns.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Gets, or has, `n_features_in_` and `feature_names_in_`.
+    X : array-like or data frame of shape (n, n_features)
+    reset : bool
+        Whether to note the columns; they are checked otherwise.
+
+    Returns
+    -------
+    X : ndarray or data frame of shape (n, n_features)
+
+    Raises
+    ------
+    ValueError
+        If there are no rows or no columns, or not those of `fit`.
+    """
+    frame = as_frame(X)
+    if frame is None:
+        return validate_data(estimator, X, dtype=None, reset=reset)
+    validate_data(estimator, X, skip_check_array=True, reset=reset)
+    if 0 in frame.shape:
+        what = "sample" if frame.shape[0] == 0 else "feature"
+        raise ValueError(
+            f"Found array with 0 {what}(s) (shape={frame.shape}) while a minimum of 1 is "
+            f"required by {type(estimator).__name__}."
+        )
+    return X
 
 
 def read_columns(X):

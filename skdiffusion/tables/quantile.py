@@ -65,6 +65,10 @@ def find_atoms(values, counts):
     return atoms
 
 
+POINT_WIDTH = 0.2
+"""An atom whose cell of codes is at least this wide stays a point when codes are spread."""
+
+
 class QuantileCodec:
     """Gaussian scores of the ranks, with atoms.
 
@@ -91,6 +95,9 @@ class QuantileCodec:
         self.atoms = values[atoms]
         self.atom_ranks = np.stack([ranks[:-1][atoms], ranks[1:][atoms]])
         self.atom_codes = ndtri(self.atom_ranks.mean(axis=0) / self.n_rows)
+        mass = np.diff(self.atom_ranks, axis=0)[0] / self.n_rows
+        self.atom_widths = mass * np.exp(self.atom_codes**2 / 2 + HALF_LOG_2PI)
+        self.is_point = self.atom_widths >= POINT_WIDTH
         self._set_unit(values, atoms)
         self._set_tails(values, ranks)
         self._set_pieces(values, ranks, atoms)
@@ -236,7 +243,9 @@ class QuantileCodec:
             spread = self._score(x + uniform * self.lattice.step)
         low, high = self.atom_ranks[:, position[is_atom]]
         rank = (low + high) / 2 + uniform[is_atom] * (high - low)
-        spread[is_atom] = ndtri(rank / self.n_rows)
+        point = self.is_point[position[is_atom]]
+        code = self.atom_codes[position[is_atom]]
+        spread[is_atom] = np.where(point, code, ndtri(rank / self.n_rows))
         return spread[:, None]
 
     def log_volume(self, x, sigma):
@@ -249,7 +258,7 @@ class QuantileCodec:
             slopes = np.diff(self.anchor_z) / np.diff(self.anchor_x)
             slope = np.r_[self.tails[0], slopes, self.tails[1]][piece]
         volume = np.log(slope) + np.log(self.unit)
-        low, high = self.atom_ranks[:, position[is_atom]]
-        mass = np.log((high - low) / self.n_rows)
-        volume[is_atom] = mass + self.atom_codes[position[is_atom]] ** 2 / 2 + HALF_LOG_2PI
+        blurred = HALF_LOG_2PI + np.log(sigma)
+        atom = position[is_atom]
+        volume[is_atom] = np.where(self.is_point[atom], blurred, np.log(self.atom_widths[atom]))
         return volume

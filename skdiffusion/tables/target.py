@@ -45,7 +45,18 @@ class TargetEncoder(BaseEstimator):
         self.target = target
 
     def fit(self, y):
-        """Learn the coding of a target, array-like or series of shape (n,)."""
+        """Learn the coding of a target.
+
+        Parameters
+        ----------
+        y : array-like or series of shape (n,)
+            The target.
+
+        Returns
+        -------
+        self : TargetEncoder
+            The fitted encoder.
+        """
         if self.target not in TARGETS:
             raise ValueError(f"target must be one of {TARGETS}, got {self.target!r}.")
         values = self._values(y)
@@ -62,7 +73,23 @@ class TargetEncoder(BaseEstimator):
         return self
 
     def transform(self, y):
-        """Code a target; a class that `fit` has not seen raises a ValueError."""
+        """Code a target.
+
+        Parameters
+        ----------
+        y : array-like or series of shape (n,)
+            The target.
+
+        Returns
+        -------
+        codes : ndarray of shape (n, n_codes)
+            Its codes.
+
+        Raises
+        ------
+        ValueError
+            If there is a class that `fit` has not seen.
+        """
         values = self._values(y)
         if self.is_categorical_:
             unseen = [str(v) for v in np.unique(values) if v not in self.classes_.tolist()]
@@ -74,7 +101,18 @@ class TargetEncoder(BaseEstimator):
         return self.encoder_.transform(values.reshape(-1, 1))
 
     def inverse_transform(self, codes):
-        """Decode to a target in the container and with the data type of `fit`."""
+        """Decode to a target like that of `fit`.
+
+        Parameters
+        ----------
+        codes : array-like of shape (n, n_codes)
+            Codes.
+
+        Returns
+        -------
+        y : ndarray or series of shape (n,)
+            The target, in the container and with the data type of `fit`.
+        """
         values = self.encoder_.inverse_transform(codes)[:, 0]
         if self.template_ is None:
             return values

@@ -1,9 +1,11 @@
 """Closed-form denoisers fitted to codes: what a network starts from."""
 
 import warnings
+from collections.abc import Iterator
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from scipy.linalg import block_diag
 from sklearn.covariance import OAS
 from sklearn.exceptions import ConvergenceWarning
@@ -18,7 +20,7 @@ MAX_FULL_COLUMNS = 256
 COMPONENTS = (1, 2, 3, 4, 6, 8, 12, 16)
 
 
-def fit_gaussian(Z):
+def fit_gaussian(Z: NDArray[np.float64]) -> GaussianDenoiser:
     """Fit one Gaussian, its covariance shrunk towards a multiple of the identity.
 
     Parameters
@@ -42,7 +44,11 @@ def fit_gaussian(Z):
     return GaussianDenoiser(torch.from_numpy(oas.location_), torch.from_numpy(oas.covariance_))
 
 
-def fit_mixture(Z, target=None, random_state=None):
+def fit_mixture(
+    Z: NDArray[np.float64],
+    target: NDArray[np.float64] | None = None,
+    random_state: int | np.random.RandomState | None = None,
+) -> MixtureDenoiser:
     """Fit a Gaussian mixture, one for each class when there are classes.
 
     Parameters
@@ -76,7 +82,11 @@ def fit_mixture(Z, target=None, random_state=None):
     return MixtureDenoiser(*tensors)
 
 
-def _components(rows, Z, random_state):
+def _components(
+    rows: NDArray[np.float64],
+    Z: NDArray[np.float64],
+    random_state: int | np.random.RandomState | None,
+) -> Iterator[tuple[float, NDArray[np.float64], NDArray[np.float64]]]:
     """Yield the weight, mean and covariance of each component of one class."""
     n, d = rows.shape
     if n < d + 2:
@@ -86,14 +96,13 @@ def _components(rows, Z, random_state):
         own = OAS().fit(rows).covariance_ if n > 1 else np.zeros((d, d))
         yield 1.0, rows.mean(0), share * own + (1 - share) * OAS().fit(Z).covariance_
         return
-    candidates = [k for k in COMPONENTS if k * (d + 2) <= n]
-    best, lowest = None, np.inf
-    for k in candidates:
-        mixture = GaussianMixture(k, reg_covar=1e-3, random_state=random_state)
-        with warnings.catch_warnings():
-            # not fully converged is good enough for a baseline
-            warnings.simplefilter("ignore", ConvergenceWarning)
-            bic = mixture.fit(rows).bic(rows)
-        if bic < lowest:
-            best, lowest = mixture, bic
+    mixtures = [
+        GaussianMixture(k, reg_covar=1e-4, random_state=random_state)
+        for k in COMPONENTS
+        if k * (d + 2) <= n
+    ]
+    with warnings.catch_warnings():
+        # not fully converged is good enough for a baseline
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        best = min(mixtures, key=lambda mixture: mixture.fit(rows).bic(rows))
     yield from zip(best.weights_, best.means_, best.covariances_, strict=True)

@@ -1,10 +1,13 @@
 """skorch callbacks: averaged weights with early stopping, and a progress bar."""
 
 import math
+from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from skorch.callbacks import Callback, LRScheduler
+from torch import Tensor
 from tqdm.auto import tqdm
 
 __all__ = ["AveragedEarlyStopping", "EarlyStop", "OneCycle", "Progress"]
@@ -29,15 +32,16 @@ class AveragedEarlyStopping(Callback):
         self.decay = decay
         self.patience = patience
 
-    def on_train_begin(self, net, X=None, y=None, **kwargs):
+    def on_train_begin(self, net: Any, X: Any = None, y: Any = None, **kwargs: Any) -> None:
         """Start the average at the initial weights."""
-        self.best_loss_, self.best_epoch_, self.best_weights_ = math.inf, 0, None
+        self.best_loss_, self.best_epoch_ = math.inf, 0
+        self.best_weights_: list[Tensor] | None = None
         self.count_ = 0
         self.weights_ = list(net.module_.net.parameters())
         self.averages_ = [weight.detach().clone() for weight in self.weights_]
 
     @contextmanager
-    def applied(self):
+    def applied(self) -> Iterator[None]:
         """Give the network its averaged weights for the time of a block."""
         own = [weight.detach().clone() for weight in self.weights_]
         self._write(self.averages_)
@@ -47,18 +51,20 @@ class AveragedEarlyStopping(Callback):
             self._write(own)
 
     @torch.no_grad()
-    def _write(self, values):
+    def _write(self, values: list[Tensor]) -> None:
         torch._foreach_copy_(self.weights_, values)
 
     @torch.no_grad()
-    def on_batch_end(self, net, batch=None, training=False, **kwargs):
+    def on_batch_end(
+        self, net: Any, batch: Any = None, training: bool = False, **kwargs: Any
+    ) -> None:
         """Update the average after a training step."""
         if training:
             decay = min(self.decay, (1 + self.count_) / (10 + self.count_))
             torch._foreach_lerp_(self.averages_, self.weights_, 1 - decay)
             self.count_ += 1
 
-    def on_epoch_end(self, net, **kwargs):
+    def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
         """Remember the best average; stop when there was none for long."""
         epoch = net.history[-1]
         loss = epoch.get("valid_loss")
@@ -71,10 +77,10 @@ class AveragedEarlyStopping(Callback):
         elif self.patience is not None and epoch["epoch"] - self.best_epoch_ >= self.patience:
             raise EarlyStop
 
-    def on_train_end(self, net, **kwargs):
+    def on_train_end(self, net: Any, **kwargs: Any) -> None:
         """Leave the best average in the network."""
         self._write(self.best_weights_ or self.averages_)
-        self.weights_ = self.averages_ = self.best_weights_ = None
+        del self.weights_, self.averages_, self.best_weights_
 
 
 class OneCycle(LRScheduler):
@@ -86,15 +92,15 @@ class OneCycle(LRScheduler):
     large learning rates. arXiv:1708.07120.
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__(policy=torch.optim.lr_scheduler.OneCycleLR, step_every="batch")
 
     @property
-    def kwargs(self):
+    def kwargs(self) -> dict[str, Any]:
         """Options of the policy, known once training begins."""
         return self.options_
 
-    def on_train_begin(self, net, **kwargs):
+    def on_train_begin(self, net: Any, **kwargs: Any) -> None:
         """Take the peak and the number of steps from the net."""
         steps = net.max_epochs * net.n_steps_
         # one step more than taken: the policy refuses to step past its end
@@ -105,21 +111,21 @@ class OneCycle(LRScheduler):
 class Progress(Callback):
     """One progress bar over the whole training, with the running validation loss."""
 
-    def on_train_begin(self, net, **kwargs):
+    def on_train_begin(self, net: Any, **kwargs: Any) -> None:
         """Open the bar."""
         self.bar_ = tqdm(total=net.max_epochs * net.n_steps_, desc="fit", unit="step")
 
-    def on_batch_end(self, net, training=False, **kwargs):
+    def on_batch_end(self, net: Any, training: bool = False, **kwargs: Any) -> None:
         """Advance by one step."""
         if training:
             self.bar_.update()
 
-    def on_epoch_end(self, net, **kwargs):
+    def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
         """Show the validation loss."""
         if "valid_loss" in net.history[-1]:
             self.bar_.set_postfix(valid_loss=f"{net.history[-1]['valid_loss']:.4f}")
 
-    def on_train_end(self, net, **kwargs):
+    def on_train_end(self, net: Any, **kwargs: Any) -> None:
         """Close the bar."""
         self.bar_.close()
         del self.bar_

@@ -1,18 +1,19 @@
 """The trainer: a skorch net whose ``infer`` and ``get_loss`` hold the denoising objective."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import torch
+from numpy.typing import ArrayLike
+from sklearn.utils import check_random_state
 from skorch import NeuralNet
 from skorch.callbacks import GradientNormClipping, PassthroughScoring
 from skorch.dataset import Dataset
-from sklearn.utils import check_random_state
 from torch import Tensor
 
 from skdiffusion.diffusion.closed_form import GaussianDenoiser, MixtureDenoiser
 from skdiffusion.diffusion.preconditioning import Preconditioned, Prepared
-from skdiffusion.diffusion.schedule import get_schedule
+from skdiffusion.diffusion.schedule import Schedule, get_schedule
 from skdiffusion.nets import ResidualMLP
 from skdiffusion.training.batches import RowBatches
 from skdiffusion.training.callbacks import AveragedEarlyStopping, EarlyStop, OneCycle, Progress
@@ -60,8 +61,9 @@ class DenoiserNet(NeuralNet):
     per_entry : float, default=0.5
         Share of the rows whose entries have different noise levels, from which the network learns
         to condition on any entries.
-    n_patterns : int, default=32
-        Distinct noise patterns per batch; closed forms are factorised once for each.
+    n_patterns : int or "auto", default="auto"
+        Distinct noise patterns per batch; closed forms are factorised once for each. "auto" is 32,
+        and 16 above 32 columns, where factorising takes most of the time.
     ema_decay : float, default=0.995
         Decay of the averaged weights, the ones that are kept.
     patience : int or None, default=6
@@ -109,30 +111,29 @@ class DenoiserNet(NeuralNet):
 
     def __init__(
         self,
-        module=ResidualMLP,
-        criterion=DenoisingLoss,
+        module: Any = ResidualMLP,
+        criterion: Any = DenoisingLoss,
         *,
-        schedule="edm",
-        sigma_min=0.005,
-        sigma_max=20.0,
-        log_mean=-1.0,
-        log_std=1.6,
-        per_entry=0.5,
-        n_patterns=32,
-        ema_decay=0.995,
-        patience=6,
-        validation_fraction=0.1,
-        clip_grad_norm=1.0,
-        steps_per_epoch="auto",
-        max_epochs=20,
-        batch_size=256,
-        lr=3e-3,
-        optimizer=torch.optim.AdamW,
-        train_split=None,
-        device="auto",
-        random_state=None,
-        verbose=0,
-        **kwargs,
+        schedule: str | Schedule = "edm",
+        sigma_min: float = 0.005,
+        sigma_max: float = 20.0,
+        log_mean: float = -1.0,
+        log_std: float = 1.6,
+        per_entry: float = 0.5,
+        n_patterns: int | str = "auto",
+        ema_decay: float = 0.995,
+        patience: int | None = 6,
+        validation_fraction: float = 0.1,
+        clip_grad_norm: float = 1.0,
+        steps_per_epoch: int | str = "auto",
+        max_epochs: int = 20,
+        batch_size: int = 256,
+        lr: float = 3e-3,
+        optimizer: Any = torch.optim.AdamW,
+        device: str = "auto",
+        random_state: int | np.random.RandomState | None = None,
+        verbose: int = 0,
+        **kwargs: Any,
     ):
         self.schedule = schedule
         self.sigma_min = sigma_min
@@ -154,14 +155,13 @@ class DenoiserNet(NeuralNet):
             lr=lr,
             max_epochs=max_epochs,
             batch_size=batch_size,
-            train_split=train_split,
             device=device,
             verbose=verbose,
             **kwargs,
         )
 
     @property
-    def _default_callbacks(self):
+    def _default_callbacks(self) -> list[tuple[str, Any]]:
         callbacks = [
             ("train_loss", PassthroughScoring("train_loss", on_train=True)),
             ("valid_loss", PassthroughScoring("valid_loss")),
@@ -171,7 +171,17 @@ class DenoiserNet(NeuralNet):
         ]
         return [*callbacks, ("progress", Progress())] if self.verbose else callbacks
 
-    def fit(self, X, y=None, *, gaussian=None, baseline=None, groups=None, target=None, **fit_params):
+    def fit(
+        self,
+        X: ArrayLike,
+        y: Any = None,
+        *,
+        gaussian: GaussianDenoiser | None = None,
+        baseline: MixtureDenoiser | None = None,
+        groups: ArrayLike | None = None,
+        target: ArrayLike | None = None,
+        **fit_params: Any,
+    ) -> Self:
         """Train a fresh denoiser.
 
         Parameters
@@ -224,18 +234,23 @@ class DenoiserNet(NeuralNet):
             super().fit(X, None, **fit_params)
         return self
 
-    def _choose_n_steps(self, n):
+    def _choose_n_steps(self, n: int) -> int:
         if self.steps_per_epoch != "auto":
-            return self.steps_per_epoch
+            return int(self.steps_per_epoch)
         return max(-(-n // self.batch_size), min(50, max(10, n // 4)))
 
-    def initialize(self):
+    def _choose_n_patterns(self, d: int) -> int:
+        if self.n_patterns != "auto":
+            return int(self.n_patterns)
+        return 32 if d <= 32 else 16
+
+    def initialize(self) -> Self:
         """Initialise all components; skorch calls this at the start of ``fit``."""
         if self.device == "auto":
-            self.device = "cuda" if torch.cuda.is_available() else "cpu"
+            self.device: str = "cuda" if torch.cuda.is_available() else "cpu"
         return super().initialize()
 
-    def initialize_module(self):
+    def initialize_module(self) -> Self:
         """Wrap the network into a :class:`~skdiffusion.diffusion.Preconditioned` denoiser."""
         gaussian, baseline = self.setting_.gaussian, self.setting_.baseline
         d = gaussian.n_features
@@ -244,38 +259,40 @@ class DenoiserNet(NeuralNet):
         self.module_ = Preconditioned(net, gaussian, baseline)
         return self
 
-    def torch_compile(self, module, name):
+    def torch_compile(self, module: Any, name: str) -> Any:
         """Compile the network alone; closed forms gain nothing from it."""
         if self.compile and name == "module":
             module.net = super().torch_compile(module.net, name)
         return module
 
-    def get_params_for_optimizer(self, *args, **kwargs):
+    def get_params_for_optimizer(self, *args: Any, **kwargs: Any) -> tuple[Any, dict[str, Any]]:
         """Return the optimiser's options; AdamW is fused unless told otherwise."""
         args, kwargs = super().get_params_for_optimizer(*args, **kwargs)
         if self.optimizer is torch.optim.AdamW:
             kwargs.setdefault("fused", True)
         return args, kwargs
 
-    def get_split_datasets(self, X, y=None, **fit_params):
+    def get_split_datasets(
+        self, X: Tensor, y: Any = None, **fit_params: Any
+    ) -> tuple[Dataset, Dataset | None]:
         """Split rows into those to train on and those to validate on."""
         X = X.to(self.device)
         n_valid = int(self.validation_fraction * len(X))
         order = torch.randperm(len(X), device=X.device)
         train = Dataset(X[order[n_valid:]])
-        self.fixed_ = None
+        self.fixed_: Prepared | None = None
         if n_valid < 2:
             return train, None
         held_out = X[order[:n_valid]]
         return train, Dataset(held_out.repeat(-(-N_VALIDATION // n_valid), 1)[: 2 * N_VALIDATION])
 
-    def get_iterator(self, dataset, training=False):
+    def get_iterator(self, dataset: Dataset, training: bool = False) -> RowBatches:
         """Return shuffled batches to train on, or one batch to validate on."""
         if training:
             return RowBatches(dataset, self.batch_size, self.n_steps_)
         return RowBatches(dataset, -1)
 
-    def fit_loop(self, X, y=None, **fit_params):
+    def fit_loop(self, X: Tensor, y: Any = None, **fit_params: Any) -> Self:
         """Train, and tell an early stop from an interruption, which skorch takes as one."""
         self.interrupted_ = False
         try:
@@ -286,7 +303,7 @@ class DenoiserNet(NeuralNet):
             self.interrupted_ = True
             raise
 
-    def partial_fit(self, X, y=None, classes=None, **fit_params):
+    def partial_fit(self, X: Tensor, y: Any = None, classes: Any = None, **fit_params: Any) -> Self:
         """Train on; an interruption by the user is raised, not swallowed."""
         super().partial_fit(X, y, classes=classes, **fit_params)
         if self.interrupted_:
@@ -294,7 +311,7 @@ class DenoiserNet(NeuralNet):
             raise KeyboardInterrupt
         return self
 
-    def run_single_epoch(self, iterator, training, **kwargs):
+    def run_single_epoch(self, iterator: RowBatches, training: bool, **kwargs: Any) -> Any:
         """Run an epoch: training moves the weights, validation judges their average."""
         if training:
             return super().run_single_epoch(iterator, training, **kwargs)
@@ -315,14 +332,14 @@ class DenoiserNet(NeuralNet):
             What the network is then given.
         """
         n = len(x0)
-        n_patterns = min(self.n_patterns, n)
+        n_patterns = min(n, self._choose_n_patterns(x0.shape[1]))
         groups, target = self.setting_.groups, self.setting_.target
         patterns = self.noise_.draw(n_patterns, groups, target).to(x0)
         sigma = patterns.repeat_interleave(-(-n // n_patterns), dim=0)[:n]
         with torch.no_grad():
             return self.module_.prepare(x0 + sigma * torch.randn_like(x0), sigma)
 
-    def infer(self, x0, **fit_params):
+    def infer(self, x0: Tensor, **fit_params: Any) -> tuple[Prepared, Tensor]:
         """Noise the rows, afresh in training and as ever in validation, and run the network."""
         if self.module_.training:
             prepared = self.add_noise(x0)
@@ -330,7 +347,13 @@ class DenoiserNet(NeuralNet):
             prepared = self.fixed_ = self.fixed_ or self.add_noise(x0)
         return prepared, self.module_.correction(prepared)
 
-    def get_loss(self, y_pred, y_true, X=None, training=False):
+    def get_loss(
+        self,
+        y_pred: tuple[Prepared, Tensor],
+        y_true: Tensor,
+        X: Tensor | None = None,
+        training: bool = False,
+    ) -> Tensor:
         """Return the denoising loss of a batch."""
         prepared, correction = y_pred
         return self.criterion_(X, prepared, correction)

@@ -41,7 +41,18 @@ class NoiseLevels:
     per_entry: float = 0.5
 
     def quantile(self, u: Tensor) -> Tensor:
-        """Return the level at the cumulative probabilities ``u``."""
+        """Return the quantiles of the distribution of levels.
+
+        Parameters
+        ----------
+        u : Tensor of any shape
+            Cumulative probabilities, between 0 and 1.
+
+        Returns
+        -------
+        Tensor of the same shape
+            Levels, increasing in ``u``.
+        """
         if self.schedule is None:
             log_sigma = self.log_mean + self.log_std * torch.special.ndtri(u)
             sigma = log_sigma.exp()
@@ -91,9 +102,7 @@ class NoiseLevels:
         mixed = sigma[:n_mixed]
         own = self.quantile(uniform(n_mixed, n_groups).clamp(1e-6, 1 - 1e-6))
         mixed = torch.where(uniform(n_mixed, 1) < 0.25, own, mixed)
-        mixed = torch.where(
-            uniform(n_mixed, n_groups) < uniform(n_mixed, 1), self.sigma_min, mixed
-        )
+        mixed = torch.where(uniform(n_mixed, n_groups) < uniform(n_mixed, 1), self.sigma_min, mixed)
         sigma[:n_mixed] = mixed
         if bool(target.any()):
             fate = uniform(n_patterns, 1)

@@ -101,7 +101,7 @@ class TestWhiteFrame:
     def test_root_is_that_of_the_posterior_covariance(self, gaussian, sigma):
         coordinates = WhiteFrame(gaussian)(X, sigma)
         for i, (_, noise) in enumerate(each_row(sigma)):
-            root = coordinates.root[coordinates.index[i]]
+            root = coordinates.root[coordinates.pattern[i]]
             root = torch.diag(root) if root.dim() == 1 else root
             expected = posterior_covariance(covariance(gaussian), noise)
             torch.testing.assert_close(root @ root.T, expected, rtol=1e-6, atol=1e-9)
@@ -113,7 +113,7 @@ class TestWhiteFrame:
     def test_colour_multiplies_by_the_root(self, gaussian, sigma):
         coordinates = WhiteFrame(gaussian)(X, sigma)
         vectors = normal(N, D, seed=10)
-        roots = coordinates.root[coordinates.index]
+        roots = coordinates.root[coordinates.pattern]
         full = torch.diag_embed(roots) if roots.dim() == 2 else roots
         expected = torch.stack([root @ v for root, v in zip(full, vectors, strict=True)])
         torch.testing.assert_close(coordinates.colour(vectors), expected)

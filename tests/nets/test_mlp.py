@@ -53,6 +53,12 @@ class TestResidualMLP:
         net = net_of(n_inputs, n_fourier=n_fourier, depth=1)
         assert net(normal(N, n_inputs), LOG_SIGMA).shape == (N, D)
 
+    @pytest.mark.parametrize(("n_columns", "n_fourier"), [(1, 64), (4, 64), (5, 16)])
+    def test_default_number_of_fourier_features(self, n_columns, n_fourier):
+        net = ResidualMLP(2 * n_columns, n_columns)
+        assert net.fourier.phases.numel() == n_fourier
+        assert net.enter.in_features == 3 * n_columns + n_fourier
+
     def test_starts_at_zero(self):
         assert not net_of(awake=False)(X, LOG_SIGMA).any()
 
@@ -82,6 +88,11 @@ class TestResidualMLP:
         net(inputs, levels).square().sum().backward()
         assert inputs.grad.all()
         assert levels.grad.all()
+
+    def test_differences_between_the_levels_of_a_row_count(self):
+        """Which entry carries more noise, not only how much there is in all."""
+        net = net_of()
+        assert not torch.allclose(net(X, LOG_SIGMA), net(X, LOG_SIGMA.roll(1, dims=1)))
 
     def test_fourier_features_are_those_of_the_white_row_alone(self):
         """Inputs beyond the first columns enter linearly when there is no hidden block."""

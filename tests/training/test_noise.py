@@ -94,7 +94,7 @@ class TestDraw:
     def test_entries_of_a_column_share_their_level(self, target):
         sigma = levels(per_entry=1.0).draw(500, GROUPS, target, seeded())
         for group in range(4):
-            entries = sigma[:, GROUPS == group]
+            entries = sigma[:, group == GROUPS]
             assert (entries == entries[:, :1]).all()
         assert (sigma[:, 0] != sigma[:, 2]).any()
 
