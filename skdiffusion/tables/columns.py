@@ -4,8 +4,8 @@ A codec is fitted by its constructor and offers four methods, row by row:
 
 - ``encode(x) -> (n, n_codes)`` and ``decode(z) -> (n,)``, inverse to each other on the values
   seen in training;
-- ``dequantize(z, rng) -> (n, n_codes)``, which spreads each discrete value over the cell of
-  codes that decode to it;
+- ``dequantize(z, rng) -> (n, n_codes)``, which spreads each discrete value, unless it is a point,
+  over the cell of codes that decode to it;
 - ``log_volume(x, sigma) -> (n,)``, the term that turns the log-density of the code into the
   log-probability (or log-density) of the value.
 

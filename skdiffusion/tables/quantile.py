@@ -2,9 +2,11 @@ r"""The quantile codec: a probability-integral transform that keeps tied values 
 
 The map from code to value is monotone and piecewise linear. A value that many rows share (an
 *atom*) occupies the interval of codes that corresponds to its interval of ranks, and every code
-of that interval decodes to it. Between atoms the empirical quantile function is interpolated
-linearly from a limited number of knots, and it continues linearly beyond the extreme ones, so
-that a value never seen gets a code far out, not the code of the nearest seen one.
+of that interval decodes to it. Where codes are spread, an atom of a narrow interval is spread over
+its ranks, and one of a wide interval stays a *point*, as a level does. Between atoms the empirical
+quantile function is interpolated linearly from a limited number of knots, and it continues
+linearly beyond the extreme ones, so that a value never seen gets a code far out, not the code of
+the nearest seen one.
 """
 
 import numpy as np
@@ -17,6 +19,9 @@ ATOM_SHARE = 0.01
 
 MULTIPLICITY = 3.0
 """Where the other values occur at least this often on average, they are all atoms."""
+
+POINT_WIDTH = 0.2
+"""An atom whose cell of codes is at least this wide stays a point where codes are spread."""
 
 ROWS_PER_KNOT = 30
 MIN_ROWS_PER_KNOT = 5
@@ -65,10 +70,6 @@ def find_atoms(values, counts):
     return atoms
 
 
-POINT_WIDTH = 0.2
-"""An atom whose cell of codes is at least this wide stays a point when codes are spread."""
-
-
 class QuantileCodec:
     """Gaussian scores of the ranks, with atoms.
 
@@ -95,6 +96,7 @@ class QuantileCodec:
         self.atoms = values[atoms]
         self.atom_ranks = np.stack([ranks[:-1][atoms], ranks[1:][atoms]])
         self.atom_codes = ndtri(self.atom_ranks.mean(axis=0) / self.n_rows)
+        # Probability over density, not length: the extreme cells have no end.
         mass = np.diff(self.atom_ranks, axis=0)[0] / self.n_rows
         self.atom_widths = mass * np.exp(self.atom_codes**2 / 2 + HALF_LOG_2PI)
         self.is_point = self.atom_widths >= POINT_WIDTH
@@ -234,6 +236,7 @@ class QuantileCodec:
         return np.where(self.slope[piece] == 0, x, self.lattice.snap(x))
 
     def dequantize(self, z, rng):
+        # One draw per row, used or not: so the draws of later columns depend on no cell of this.
         uniform = rng.uniform(-INNER, INNER, size=len(z))
         x = self.decode(z)
         position, is_atom = self._atom_of(x)
@@ -241,11 +244,10 @@ class QuantileCodec:
         spread = z[:, 0].copy()
         if self.lattice is not None:
             spread = self._score(x + uniform * self.lattice.step)
-        low, high = self.atom_ranks[:, position[is_atom]]
+        atom = position[is_atom]
+        low, high = self.atom_ranks[:, atom]
         rank = (low + high) / 2 + uniform[is_atom] * (high - low)
-        point = self.is_point[position[is_atom]]
-        code = self.atom_codes[position[is_atom]]
-        spread[is_atom] = np.where(point, code, ndtri(rank / self.n_rows))
+        spread[is_atom] = np.where(self.is_point[atom], z[is_atom, 0], ndtri(rank / self.n_rows))
         return spread[:, None]
 
     def log_volume(self, x, sigma):
@@ -258,7 +260,7 @@ class QuantileCodec:
             slopes = np.diff(self.anchor_z) / np.diff(self.anchor_x)
             slope = np.r_[self.tails[0], slopes, self.tails[1]][piece]
         volume = np.log(slope) + np.log(self.unit)
-        blurred = HALF_LOG_2PI + np.log(sigma)
         atom = position[is_atom]
+        blurred = HALF_LOG_2PI + np.log(sigma)
         volume[is_atom] = np.where(self.is_point[atom], blurred, np.log(self.atom_widths[atom]))
         return volume

@@ -122,7 +122,10 @@ class TargetEncoder(BaseEstimator):
     @staticmethod
     def _values(y):
         y = check_array(y, ensure_2d=False, dtype=None, input_name="y")
-        return column_or_1d(y, warn=True)
+        y = column_or_1d(y, warn=True)
+        if y.dtype == object and any(value is None or value != value for value in y):
+            raise ValueError("Input y contains missing values: drop those rows, or fill them.")
+        return y
 
 
 def is_categorical(values):

@@ -250,6 +250,13 @@ class DenoiserNet(NeuralNet):
             self.device: str = "cuda" if torch.cuda.is_available() else "cpu"
         return super().initialize()
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        # skorch wants a device by name, which a net chooses only when it is initialised
+        chosen = state["device"] != "auto"
+        super().__setstate__(state if chosen else {**state, "device": "cpu"})
+        if not chosen:
+            self.device = "auto"
+
     def initialize_module(self) -> Self:
         """Wrap the network into a :class:`~skdiffusion.diffusion.Preconditioned` denoiser."""
         gaussian, baseline = self.setting_.gaussian, self.setting_.baseline

@@ -5,7 +5,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.integrate import trapezoid
 from scipy.special import logsumexp, ndtri
-from scipy.stats import expon, kstest, norm, wasserstein_distance
+from scipy.stats import expon, kstest, norm, rankdata, wasserstein_distance
 
 from skdiffusion.tables.choice import choose_transform
 from skdiffusion.tables.columns import SimplexCodec, StandardCodec
@@ -30,6 +30,7 @@ def draws(kind, n=600, seed=0):
         "few values": lambda: rng.choice([0.1234, 1.7, np.pi, 20.0], n),
         "counts": lambda: rng.poisson(2.0, n).astype(float),
         "gaps": lambda: rng.choice([0.0, 3.0, 4.0, 90.0], n),
+        "many counts": lambda: rng.poisson(30.0, n).astype(float),
         "decimals": lambda: rng.normal(size=n).round(1),
         "many integers": lambda: rng.lognormal(5, 2, n).round(),
         "two values": lambda: (rng.random(n) < 0.03).astype(float),
@@ -44,10 +45,30 @@ DRAWS = [
     "few values",
     "counts",
     "gaps",
+    "many counts",
     "decimals",
     "many integers",
     "two values",
 ]
+
+
+def mid_codes(x):
+    """Gaussian scores of the average ranks."""
+    return norm.ppf((rankdata(x) - 0.5) / len(x))
+
+
+def find_points(x):
+    """Which cells hold a value that stays a point, the rows of such a value, and their share."""
+    values, position, counts = np.unique(x, return_inverse=True, return_counts=True)
+    share = counts[position] / len(x)
+    width = share / norm.pdf(mid_codes(x))
+    return find_atoms(values, counts)[position] & (width >= 0.2)
+
+
+def blurred_log_density(at, points, sigma):
+    """Log-density of equally likely points blurred by Gaussian noise."""
+    log_normal = norm.logpdf(at[:, None], loc=points, scale=sigma)
+    return logsumexp(log_normal, axis=1) - np.log(len(points))
 
 
 class TestLattice:
@@ -189,12 +210,89 @@ class TestStandard:
 
 
 class TestQuantile:
-    @pytest.mark.parametrize("kind", DRAWS)
+    @pytest.mark.parametrize(
+        "kind",
+        ["normal", "heavy", "zeros", "two spikes", "many counts", "decimals", "many integers"],
+    )
     def test_spread_codes_are_gaussian(self, kind):
         x = draws(kind, n=3000)
         codec = fit(QuantileCodec, x)
         spread = codec.dequantize(codec.encode(x), np.random.RandomState(0))[:, 0]
-        assert kstest(spread, "norm").pvalue > 0.01
+        is_point = find_points(x)
+        assert np.mean(~is_point) > 0.2
+        # Ranks among the rows that are no points: uniform if all other codes are Gaussian.
+        below = np.searchsorted(np.sort(x[is_point]), x[~is_point]) / len(x)
+        rank = (norm.cdf(spread[~is_point]) - below) / np.mean(~is_point)
+        assert kstest(rank, "uniform").pvalue > 0.01
+
+    @pytest.mark.parametrize("kind", ["many counts", "decimals"])
+    def test_narrow_atom_is_spread_over_its_ranks(self, kind):
+        x = draws(kind, n=3000)
+        codec = fit(QuantileCodec, x)
+        spread = codec.dequantize(codec.encode(x), np.random.RandomState(0))[:, 0]
+        value = np.median(x)
+        assert not find_points(x)[x == value].any()
+        within = (norm.cdf(spread[x == value]) - np.mean(x < value)) / np.mean(x == value)
+        assert kstest(within, "uniform").pvalue > 0.01
+
+    @pytest.mark.parametrize("kind", DRAWS)
+    def test_points_keep_their_codes(self, kind):
+        x = draws(kind, n=3000)
+        codec = fit(QuantileCodec, x)
+        z = codec.encode(x)
+        spread = codec.dequantize(z, np.random.RandomState(0))
+        is_point = find_points(x)
+        assert_allclose(spread[is_point, 0], mid_codes(x)[is_point], atol=1e-12)
+        _, position, counts = np.unique(x, return_inverse=True, return_counts=True)
+        is_discrete = (counts[position] > 1) | (codec.lattice is not None)
+        assert_array_equal(spread[:, 0] != z[:, 0], is_discrete & ~is_point)
+
+    @pytest.mark.parametrize("kind", DRAWS)
+    def test_generated_codes_of_points_stay(self, kind):
+        x = draws(kind, n=3000)
+        codec = fit(QuantileCodec, x)
+        z = np.random.default_rng(1).normal(size=(2000, 1))
+        back = codec.decode(z)
+        on_point = np.isin(back, x[find_points(x)])
+        spread = codec.dequantize(z, np.random.RandomState(0))
+        assert_array_equal(spread[on_point], z[on_point])
+        assert_array_equal(codec.decode(spread), back)
+
+    @pytest.mark.parametrize(("size", "is_point"), [(78, False), (82, True)])
+    def test_width_decides(self, size, is_point):
+        # In the middle of a column a share p is sqrt(2 pi) p wide: 0.2 at p = 0.0798.
+        rest = np.random.default_rng(0).uniform(1, 2, (1000 - size) // 2)
+        x = np.r_[np.zeros(size), rest, -rest]
+        codec = fit(QuantileCodec, x)
+        z = codec.encode(x)
+        moved = (codec.dequantize(z, np.random.RandomState(0)) != z)[:, 0]
+        assert_array_equal(moved, (x == 0) & (not is_point))
+        zero, sigma = np.zeros(1), 1e-3
+        wanted = np.sqrt(2 * np.pi) * (sigma if is_point else size / 1000)
+        assert_allclose(np.exp(codec.log_volume(zero, sigma)), wanted)
+
+    def test_wide_and_narrow_atoms_in_one_column(self):
+        # One share is narrow in the middle and wide in the tail.
+        smooth = np.random.default_rng(0).uniform(-3, 3, 920)
+        x = np.r_[np.full(40, 0.5), np.full(40, 3.0), smooth]
+        codec = fit(QuantileCodec, x)
+        z = codec.encode(x)
+        spread = codec.dequantize(z, np.random.RandomState(0))
+        assert_array_equal((spread != z)[:, 0], x == 0.5)
+        assert len(np.unique(spread[x == 0.5])) == 40
+        assert_array_equal(codec.decode(spread), codec.decode(z))
+        narrow, wide = codec.log_volume(np.array([0.5, 3.0]), 0.01)
+        assert_allclose(np.exp(narrow), 0.04 / norm.pdf(z[x == 0.5][0, 0]))
+        assert_allclose(np.exp(wide), np.sqrt(2 * np.pi) * 0.01)
+
+    @pytest.mark.parametrize("kind", ["normal", "few values", "many counts"])
+    def test_draws_of_later_columns_do_not_depend_on_the_cells(self, kind):
+        x = draws(kind)
+        codec = fit(QuantileCodec, x)
+        rng, other = np.random.RandomState(0), np.random.RandomState(0)
+        codec.dequantize(codec.encode(x), rng)
+        codec.dequantize(codec.encode(np.full(len(x), x[0])), other)
+        assert rng.uniform() == other.uniform()
 
     def test_decoded_normals_follow_the_sample(self):
         z = np.random.default_rng(1).normal(size=(20000, 1))
@@ -217,12 +315,49 @@ class TestQuantile:
         assert np.all((between >= 3) & (between <= 4))
 
     @pytest.mark.parametrize("kind", ["few values", "counts", "gaps", "two values"])
-    def test_probabilities_of_atoms(self, kind):
-        values, counts = np.unique(draws(kind), return_counts=True)
-        codec = QuantileCodec(values, counts, find_lattice(values))
-        log_p = norm.logpdf(codec.encode(values)[:, 0]) + codec.log_volume(values, 0.1)
+    def test_probabilities_of_points(self, kind):
+        x = draws(kind, n=5000)
+        assert find_points(x).all()
+        values, counts = np.unique(x, return_counts=True)
+        codec, sigma = fit(QuantileCodec, x), 0.02
+        points = codec.dequantize(codec.encode(x), np.random.RandomState(0))[:, 0]
+        log_q = blurred_log_density(codec.encode(values)[:, 0], points, sigma)
+        log_p = log_q + codec.log_volume(values, sigma)
         assert_allclose(np.exp(log_p), counts / counts.sum())
-        assert_allclose(logsumexp(log_p), 0, atol=1e-12)
+
+    def test_probabilities_of_wide_and_narrow_atoms(self):
+        x = draws("many counts", n=5000)
+        values, counts = np.unique(x, return_counts=True)
+        codec, sigma = fit(QuantileCodec, x), 0.005
+        is_point = find_points(x)
+        at = codec.encode(values)[:, 0]
+        point_values = np.isin(values, x[is_point])
+        assert 2 < point_values.sum() < len(values) - 10
+        # Blurring by so little changes the Gaussian density of what is spread only next to points.
+        log_q = norm.logpdf(at)
+        points = codec.encode(x[is_point])[:, 0]
+        blurred = blurred_log_density(at, points, sigma) + np.log(is_point.mean())
+        log_q[point_values] = blurred[point_values]
+        log_p = log_q + codec.log_volume(values, sigma)
+        assert_allclose(np.exp(log_p), counts / counts.sum())
+        assert_allclose(logsumexp(log_p), 0, atol=1e-9)
+
+    @pytest.mark.parametrize("kind", ["few values", "counts", "many counts"])
+    def test_much_noise_makes_points_run_together(self, kind):
+        x = draws(kind)
+        codec = fit(QuantileCodec, x)
+        points = np.unique(x[find_points(x)])
+        share = np.mean(x[:, None] == points, axis=0)
+        spread = codec.dequantize(codec.encode(x), np.random.RandomState(0))[:, 0]
+        at = codec.encode(points)[:, 0]
+        last = share
+        for sigma in [0.02, 0.05, 0.1, 0.2, 0.5]:
+            p = np.exp(blurred_log_density(at, spread, sigma) + codec.log_volume(points, sigma))
+            assert np.all(p >= last * (1 - 1e-9))
+            if sigma <= 0.05:
+                assert_allclose(p, share, rtol=0.05)
+            last = p
+        assert np.all(np.isfinite(last))
 
     def test_density_of_the_continuous_part(self):
         x = np.random.default_rng(0).exponential(size=20000)
@@ -234,15 +369,26 @@ class TestQuantile:
         assert ratio.std() < 0.25
         assert_allclose(ratio.reshape(10, 400).mean(axis=1), 1, atol=0.1)
 
-    def test_mixed_measure_sums_to_one(self):
-        x = draws("zeros", n=5000)
-        codec = fit(QuantileCodec, x)
-        zero = np.zeros(1)
-        atom = np.exp(norm.logpdf(codec.encode(zero)[:, 0]) + codec.log_volume(zero, 0.1))
-        assert_allclose(atom, np.mean(x == 0))
-        grid = np.geomspace(x[x > 0].min(), x.max(), 200001)
-        density = np.exp(norm.logpdf(codec.encode(grid)[:, 0]) + codec.log_volume(grid, 0.1))
-        assert_allclose(trapezoid(density, grid), np.mean(x > 0), rtol=0.01)
+    @pytest.mark.parametrize(("share", "is_point"), [(0.04, False), (0.5, True)])
+    def test_mixed_measure_sums_to_one(self, share, is_point):
+        rng = np.random.default_rng(0)
+        x = np.where(rng.random(5000) < share, 0.0, rng.exponential(size=5000) - 0.5)
+        codec, sigma = fit(QuantileCodec, x), 0.005
+        zero, p_zero = np.zeros(1), np.mean(x == 0)
+        assert find_points(x).any() == is_point
+        log_q = norm.logpdf(codec.encode(zero)[:, 0])
+        if is_point:
+            log_q = np.log(p_zero) + norm.logpdf(0, scale=sigma)
+        atom = np.exp(log_q + codec.log_volume(zero, sigma))
+        assert_allclose(atom, p_zero)
+        total = atom
+        for part in (x[x < 0], x[x > 0]):
+            # The middles of 200000 cells: none of them is the atom.
+            edges = np.linspace(part.min(), part.max(), 200001)
+            grid = (edges[1:] + edges[:-1]) / 2
+            log_p = norm.logpdf(codec.encode(grid)[:, 0]) + codec.log_volume(grid, sigma)
+            total = total + trapezoid(np.exp(log_p), grid)
+        assert_allclose(total, 1, atol=0.01)
 
     @pytest.mark.parametrize("n", [2, 3, 5, 10, 20])
     def test_tails_of_few_rows(self, n):

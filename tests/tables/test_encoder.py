@@ -222,7 +222,19 @@ class TestCodes:
         encoder = TableEncoder(numeric_transform=transform).fit(X)
         Z = encoder.dequantize(encoder.transform(X), random_state=0)
         assert_allclose(Z.mean(axis=0), 0, atol=0.1)
-        assert_allclose(Z.var(axis=0), 1, atol=0.15)
+        few = [X.columns.get_loc(name) for name in ("spiky", "uint8", "Int64", "object int")]
+        has_points = np.isin(encoder.groups_, few) & (transform != "standard")
+        assert_allclose(Z[:, ~has_points].var(axis=0), 1, atol=0.15)
+        variances = Z[:, has_points].var(axis=0)
+        assert np.all((variances > 0.6) & (variances < 1))
+
+    def test_variance_of_points(self):
+        X = np.repeat(np.arange(5), 40)[:, None]
+        encoder = TableEncoder(numeric_transform="quantile").fit(X)
+        Z = encoder.dequantize(encoder.transform(X), random_state=0)
+        scores = norm.ppf([0.1, 0.3, 0.5, 0.7, 0.9])
+        assert_allclose(np.unique(Z), scores, atol=1e-12)
+        assert_allclose(Z.var(), np.mean(scores**2))
 
     def test_fit_transform(self):
         X = pandas_table()
@@ -313,10 +325,24 @@ class TestGenerated:
     def test_dequantize_touches_discrete_numbers_only(self, encoder):
         X = pandas_table()
         Z = encoder.transform(X)
-        moved = np.any(encoder.dequantize(Z, random_state=0) != Z, axis=0)
-        names = X.columns[np.unique(encoder.groups_[moved])]
-        discrete = {"decimal", "decimal32", "whole", "int", "uint8", "Int64", "object int"}
-        assert discrete <= set(names) <= discrete | {"spiky"}
+        moved = np.mean(encoder.dequantize(Z, random_state=0) != Z, axis=0)
+        share = dict(zip(encoder.get_feature_names_out(), moved, strict=True))
+        many = {"decimal", "decimal32", "whole", "int"}
+        few = {"uint8", "Int64", "object int"}
+        # Few values are points of the "quantile" code, which keep their codes.
+        is_standard = encoder.numeric_transform == "standard"
+        assert {name for name in share if share[name]} == (many | few if is_standard else many)
+        assert all(share[name] == 1 if is_standard else share[name] > 0.5 for name in many)
+
+    def test_dequantize_splits_a_column(self):
+        X = np.random.default_rng(0).poisson(30, size=(5000, 1))
+        encoder = TableEncoder(numeric_transform="quantile").fit(X)
+        Z = encoder.transform(X)
+        moved = encoder.dequantize(Z, random_state=0) != Z
+        _, position, counts = np.unique(X, return_inverse=True, return_counts=True)
+        width = counts[position.ravel()] / len(X) / norm.pdf(Z[:, 0])
+        assert 0.5 < moved.mean() < 1
+        assert_array_equal(moved[:, 0], width < 0.2)
 
     def test_dequantize_repeats(self, encoder):
         Z = encoder.transform(pandas_table())
@@ -359,6 +385,13 @@ class TestLogVolume:
         log_normal = -squares / (2 * sigma**2) - 1.5 * np.log(2 * np.pi * sigma**2)
         log_q = logsumexp(log_normal + np.log(share), axis=1)
         assert_allclose(np.exp(log_q + encoder.log_volume(levels, sigma)), share, rtol=1e-6)
+
+    def test_points_count_as_levels(self):
+        X = np.repeat([0, 1, 2, 7], [50, 30, 15, 5])[:, None]
+        as_numbers = TableEncoder(numeric_transform="quantile").fit(X)
+        got = [as_numbers.log_volume(X, sigma)[0] for sigma in (0.005, 0.1, 1.0)]
+        boolean = TableEncoder().fit(X > 0)
+        assert_allclose(got, [boolean.log_volume(X > 0, sigma)[0] for sigma in (0.005, 0.1, 1.0)])
 
     def test_sum_over_columns(self):
         X = pandas_table()
