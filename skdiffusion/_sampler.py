@@ -1,11 +1,12 @@
 """`DiffusionManifoldSampler`: learn a table, then draw, score and code rows."""
 
 import copy
+from numbers import Integral
 
 import numpy as np
 import torch
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin, clone
-from sklearn.utils import check_consistent_length, check_random_state
+from sklearn.utils import check_array, check_consistent_length, check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from skdiffusion._utils.fitting import all_or_nothing
@@ -18,6 +19,7 @@ from skdiffusion.diffusion import (
     decode,
     encode,
     get_schedule,
+    level_log_prob,
     log_density,
     run,
 )
@@ -281,14 +283,16 @@ class DiffusionManifoldSampler(ClassNamePrefixFeaturesOutMixin, TransformerMixin
         log_density : ndarray of shape (n,)
             Nats, in the units of the table: a density for continuous columns, times a probability
             for integers, repeated values and categories. With a target it is the marginal one.
+            A constant column counts for nothing.
+
+        Notes
+        -----
+        Numbers are scored by the probability flow, and categories given those numbers by the
+        chain rule; see :func:`~skdiffusion.diffusion.level_log_prob`. The probability of a number
+        that many rows share is approximate: its code is a point that the flow has to resolve.
         """
         Z = self._codes(X)
-        sigmas = self._likelihood_grid()
-        prior, denoiser = self._row_law()
-        parts = [
-            log_density(denoiser, rows, sigmas, prior, probes=self.probes_.to(rows))
-            for rows in Z.split(CHUNK_ROWS)
-        ]
+        parts = [self._log_density_of_codes(rows) for rows in Z.split(CHUNK_ROWS)]
         return torch.cat(parts).cpu().numpy() + self.encoder_.log_volume(X, self.sigma_min)
 
     def score(self, X, y=None):
@@ -330,6 +334,8 @@ class DiffusionManifoldSampler(ClassNamePrefixFeaturesOutMixin, TransformerMixin
     def inverse_transform(self, U):
         """Return the rows that codes stand for, the inverse of `transform`.
 
+        Numbers are clipped to the range seen in `fit`, as in `sample`.
+
         Parameters
         ----------
         U : array-like of shape (n, n_codes)
@@ -341,7 +347,12 @@ class DiffusionManifoldSampler(ClassNamePrefixFeaturesOutMixin, TransformerMixin
             The rows, in the container and with the data types of `fit`.
         """
         check_is_fitted(self)
-        U = torch.as_tensor(np.array(U, dtype=np.float64)).to(self._device)
+        U = check_array(U, dtype=np.float64, input_name="U")
+        if U.shape[1] != self.encoder_.n_codes_:
+            raise ValueError(
+                f"U has {U.shape[1]} columns, but rows have {self.encoder_.n_codes_} codes."
+            )
+        U = torch.from_numpy(U.copy()).to(self._device)
         prior, denoiser = self._row_law()
         noisy = prior.mean + U * self._noised_std(prior)
         sigmas = self._likelihood_grid()
@@ -366,7 +377,13 @@ class DiffusionManifoldSampler(ClassNamePrefixFeaturesOutMixin, TransformerMixin
         if self.grid not in GRIDS:
             raise ValueError(f"grid must be one of {sorted(GRIDS)}, got {self.grid!r}.")
         get_schedule(self.schedule)
-        if not 0 < self.sigma_min < self.sigma_max:
+        for name in ("n_steps", "n_likelihood_steps"):
+            value = getattr(self, name)
+            if not isinstance(value, Integral) or value < 1:
+                raise ValueError(f"{name} must be a positive whole number, got {value!r}.")
+        if not np.isfinite(self.guidance_scale):
+            raise ValueError(f"guidance_scale must be finite, got {self.guidance_scale!r}.")
+        if not 0 < self.sigma_min < self.sigma_max < np.inf:
             raise ValueError(
                 "sigma_min and sigma_max must satisfy 0 < sigma_min < sigma_max, "
                 f"got {self.sigma_min!r} and {self.sigma_max!r}."
@@ -412,12 +429,13 @@ class DiffusionManifoldSampler(ClassNamePrefixFeaturesOutMixin, TransformerMixin
     def _net(self, rng):
         """Return the unfitted net, with the noise of this sampler."""
         net = DenoiserNet() if self.denoiser is None else clone(self.denoiser)
+        seed = rng.randint(2**31 - 1)
         return net.set_params(
             schedule=self.schedule,
             sigma_min=self.sigma_min,
             sigma_max=self.sigma_max,
             verbose=max(net.verbose, self.verbose),
-            random_state=net.random_state or rng.randint(2**31 - 1),
+            random_state=seed if net.random_state is None else net.random_state,
         )
 
     def _groups(self, is_target):
@@ -435,8 +453,8 @@ class DiffusionManifoldSampler(ClassNamePrefixFeaturesOutMixin, TransformerMixin
             if n_samples not in (1, len(y)):
                 raise ValueError(f"y has {len(y)} entries, but n_samples={n_samples}.")
             n_samples = len(y)
-        if n_samples < 1:
-            raise ValueError(f"n_samples must be at least 1, got {n_samples!r}.")
+        if not isinstance(n_samples, Integral) or n_samples < 1:
+            raise ValueError(f"n_samples must be at least 1, a whole number, got {n_samples!r}.")
         if y is not None:
             y = np.full(n_samples, y) if np.ndim(y) == 0 else y
         elif encoder is not None and encoder.is_categorical_:
@@ -483,17 +501,44 @@ class DiffusionManifoldSampler(ClassNamePrefixFeaturesOutMixin, TransformerMixin
         X = validate_table(self, X, reset=False)
         return torch.from_numpy(self.encoder_.transform(X)).to(self._device)
 
-    def _row_law(self):
-        """Return the Gaussian and the denoiser of the rows, with the target unknown."""
-        if self.target_encoder_ is None:
-            return self.gaussian_.to(self._device), self.denoiser_
+    def _row_law(self, without=()):
+        """Return the Gaussian and the denoiser of the rows, with the target unknown.
+
+        Codes `without` are left out as well.
+        """
         kept = ~self.is_target_
+        kept[list(without)] = False
+        if kept.all():
+            return self.gaussian_.to(self._device), self.denoiser_
         cov = self.gaussian_.cov[kept]
         prior = GaussianDenoiser(
             self.gaussian_.mean[kept], cov if self.gaussian_.is_diagonal else cov[:, kept]
         )
         marginal = Marginal(self.denoiser_, kept.to(self._device), self.sigma_max)
         return prior.to(self._device), marginal
+
+    def _log_density_of_codes(self, Z):
+        """Log-density of codes: the flow for numbers, times the probability of the levels."""
+        blocks = [
+            (torch.from_numpy(columns).to(Z.device), torch.from_numpy(vertices).to(Z))
+            for columns, vertices in self.encoder_.level_blocks()
+        ]
+        levels = [column for columns, _ in blocks for column in columns.tolist()]
+        numbers = np.setdiff1d(np.arange(Z.shape[1]), levels)
+        log_prob = Z.new_zeros(len(Z))
+        if len(numbers):
+            prior, denoiser = self._row_law(without=levels)
+            probes = self.probes_[:, numbers].to(Z)
+            sigmas = self._likelihood_grid()
+            log_prob += log_density(denoiser, Z[:, numbers], sigmas, prior, probes=probes)
+        if blocks:
+            _, denoiser = self._row_law()
+            limits = self.sigma_min, self.sigma_max
+            with torch.no_grad():
+                log_prob += level_log_prob(denoiser, Z, blocks, *limits)
+            # their codes have a probability and no density: take back what log_volume gives them
+            log_prob -= len(levels) / 2 * np.log(2 * np.pi * self.sigma_min**2)
+        return log_prob
 
     def _noised_std(self, prior):
         variances = prior.cov if prior.is_diagonal else prior.cov.diagonal()

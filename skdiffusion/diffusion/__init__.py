@@ -18,6 +18,7 @@ from skdiffusion.diffusion.denoiser import (
 )
 from skdiffusion.diffusion.grid import GRIDS, karras, log_linear, uniform
 from skdiffusion.diffusion.guidance import Conditioned, Guided, Marginal
+from skdiffusion.diffusion.levels import level_log_prob
 from skdiffusion.diffusion.likelihood import decode, elbo, encode, log_density
 from skdiffusion.diffusion.preconditioning import Preconditioned
 from skdiffusion.diffusion.schedule import (
@@ -79,6 +80,7 @@ __all__ = [
     "get_schedule",
     "heun",
     "karras",
+    "level_log_prob",
     "log_density",
     "log_linear",
     "mean_from_eps",

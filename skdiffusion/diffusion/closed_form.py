@@ -173,7 +173,7 @@ class MixtureDenoiser(nn.Module):
     def _solve_full(
         self, delta: Tensor, patterns: Tensor, index: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Return ``(S_k + N)^{-1} delta``, the diagonal of that inverse, and its log determinant."""
+        """Return ``(S_k + N)^{-1} delta``, that inverse's diagonal, and its log determinant."""
         noise = patterns**2
         # columns in which every component is a point, such as class codes, need no factorising
         varies = (self.covs.diagonal(dim1=-2, dim2=-1) > 0).any(0)

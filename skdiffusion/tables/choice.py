@@ -14,6 +14,10 @@ SPIKE = 0.1
 TIES = 5.0
 """Mean number of rows per distinct value from which on a column is discrete."""
 
+EDGE = 0.2
+"""Distance from either extreme, in standard deviations, within which the outermost twentieth of
+the rows lies when a column ends sharply. A model of standardised codes leaks past such an end."""
+
 SKEWNESS = 1.0
 EXCESS_KURTOSIS = 3.0
 
@@ -48,6 +52,10 @@ def choose_transform(values, counts):
     unit = (values - values[0]) / (values[-1] - values[0])
     unit -= share @ unit
     unit /= np.sqrt(share @ unit**2)
+    cumulative = np.cumsum(share)
+    low, high = unit[np.searchsorted(cumulative, [0.05, 0.95])]
+    if min(low - unit[0], unit[-1] - high) < EDGE:
+        return "quantile"
     if abs(share @ unit**3) > SKEWNESS or share @ unit**4 - 3 > EXCESS_KURTOSIS:
         return "quantile"
     return "standard"

@@ -320,6 +320,22 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         volumes = [codec.log_volume(x, sigma) for codec, x in zip(self.codecs_, cells, strict=True)]
         return np.sum(volumes, axis=0)
 
+    def level_blocks(self):
+        """Tell which codes belong to levels.
+
+        Returns
+        -------
+        blocks : list of (ndarray of shape (m,), ndarray of shape (m + 1, m))
+            For each boolean or categorical column with several levels the positions of its
+            codes, and the code of each level.
+        """
+        positions = [np.flatnonzero(self.groups_ == j) for j in range(len(self.codecs_))]
+        return [
+            (position, codec.vertices)
+            for position, codec in zip(positions, self.codecs_, strict=True)
+            if codec.name == "simplex"
+        ]
+
     def get_feature_names_out(self, input_features=None):
         """Name the code columns.
 

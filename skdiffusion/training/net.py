@@ -60,7 +60,8 @@ class DenoiserNet(NeuralNet):
         at more scales.
     per_entry : float, default=0.5
         Share of the rows whose entries have different noise levels, from which the network learns
-        to condition on any entries.
+        to condition on any entries. With a target half as many rows are so noised, besides the
+        70 % in which the target has a level of its own.
     n_patterns : int or "auto", default="auto"
         Distinct noise patterns per batch; closed forms are factorised once for each. "auto" is 32,
         and 16 above 32 columns, where factorising takes most of the time.
@@ -244,18 +245,23 @@ class DenoiserNet(NeuralNet):
             return int(self.n_patterns)
         return 32 if d <= 32 else 16
 
-    def initialize(self) -> Self:
-        """Initialise all components; skorch calls this at the start of ``fit``."""
-        if self.device == "auto":
-            self.device: str = "cuda" if torch.cuda.is_available() else "cpu"
-        return super().initialize()
+    @property
+    def device(self) -> str:
+        """Where the net trains; "auto" is looked up, not replaced, as fit leaves parameters."""
+        device = self.__dict__["device"]
+        if device != "auto":
+            return device
+        return "cuda" if torch.cuda.is_available() else "cpu"
+
+    @device.setter
+    def device(self, value: str) -> None:
+        self.__dict__["device"] = value
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        # skorch wants a device by name, which a net chooses only when it is initialised
-        chosen = state["device"] != "auto"
-        super().__setstate__(state if chosen else {**state, "device": "cpu"})
-        if not chosen:
-            self.device = "auto"
+        # skorch moves the weights to the device by its name, of which "auto" is none
+        asked = self.device = state["device"]
+        super().__setstate__(state | {"device": self.device})
+        self.device = asked
 
     def initialize_module(self) -> Self:
         """Wrap the network into a :class:`~skdiffusion.diffusion.Preconditioned` denoiser."""
@@ -313,8 +319,10 @@ class DenoiserNet(NeuralNet):
     def partial_fit(self, X: Tensor, y: Any = None, classes: Any = None, **fit_params: Any) -> Self:
         """Train on; an interruption by the user is raised, not swallowed."""
         super().partial_fit(X, y, classes=classes, **fit_params)
+        self.fixed_ = None
         if self.interrupted_:
             self.initialized_ = False
+            del self.module_
             raise KeyboardInterrupt
         return self
 
@@ -339,10 +347,11 @@ class DenoiserNet(NeuralNet):
             What the network is then given.
         """
         n = len(x0)
-        n_patterns = min(n, self._choose_n_patterns(x0.shape[1]))
+        # equally many rows for each pattern, and no pattern drawn in vain
+        n_rows = -(-n // self._choose_n_patterns(x0.shape[1]))
         groups, target = self.setting_.groups, self.setting_.target
-        patterns = self.noise_.draw(n_patterns, groups, target).to(x0)
-        sigma = patterns.repeat_interleave(-(-n // n_patterns), dim=0)[:n]
+        patterns = self.noise_.draw(-(-n // n_rows), groups, target).to(x0)
+        sigma = patterns.repeat_interleave(n_rows, dim=0)[:n]
         with torch.no_grad():
             return self.module_.prepare(x0 + sigma * torch.randn_like(x0), sigma)
 

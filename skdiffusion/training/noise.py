@@ -17,8 +17,8 @@ class NoiseLevels:
 
     Levels are stratified: a batch of ``g`` patterns has one in each ``g``-th of the
     distribution. A share of the patterns is *per entry*: some columns are known (at
-    ``sigma_min``), some unknown (at ``sigma_max``), some at levels of their own, so that one
-    network serves conditioning, imputation and guidance.
+    ``sigma_min``), some at levels of their own, and a target often known or unknown (at
+    ``sigma_max``), so that one network serves conditioning, imputation and guidance.
 
     Parameters
     ----------
@@ -30,7 +30,8 @@ class NoiseLevels:
     log_mean, log_std : float, default=-1.0 and 1.6
         Wider than for images (-1.2 and 1.2): tables have both coarse and fine structure.
     per_entry : float, default=0.5
-        Share of the patterns with per-entry levels.
+        Share of the patterns with per-entry levels. With a target it is half of that, besides
+        the 70 % in which the target has a level of its own.
     """
 
     sigma_min: float
@@ -98,7 +99,9 @@ class NoiseLevels:
         n_groups = int(groups.max()) + 1
         sigma = base.expand(n_patterns, n_groups).clone()
 
-        n_mixed = math.floor(self.per_entry * n_patterns + float(uniform(1)))
+        # a target of its own level is per-entry noise already, so other columns need less
+        share = self.per_entry / 2 if bool(target.any()) else self.per_entry
+        n_mixed = math.floor(share * n_patterns + float(uniform(1)))
         mixed = sigma[:n_mixed]
         own = self.quantile(uniform(n_mixed, n_groups).clamp(1e-6, 1 - 1e-6))
         mixed = torch.where(uniform(n_mixed, 1) < 0.25, own, mixed)

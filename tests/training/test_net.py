@@ -63,7 +63,7 @@ class TestLearning:
         """Of the moons' law, known from thousands of draws, at noisy rows never seen."""
         rows = moons(1500, seed=0)
         net = DenoiserNet(
-            module__width=64, max_epochs=12, batch_size=128, per_entry=0.0, random_state=0
+            module__width=64, max_epochs=8, batch_size=128, per_entry=0.0, random_state=0
         ).fit(rows, gaussian=fit_gaussian(rows))
         exact = EmpiricalDenoiser(torch.from_numpy(moons(4000, seed=1)))
         x0 = torch.from_numpy(moons(500, seed=2))
