@@ -25,13 +25,15 @@ from benchmarks._report import write_report
 from skdiffusion.metrics import fidelity_report
 
 
-def ours(train, seed, **params):
-    """DiffusionManifoldSampler with its defaults."""
-    from skdiffusion import DiffusionManifoldSampler
+def ours(train, seed, **net_params):
+    """DiffusionManifoldSampler with its defaults, unless its net is given other parameters."""
+    from skdiffusion import DenoiserNet, DiffusionManifoldSampler
 
     categorical = sorted({*train.categorical, *train.binary})
     model = DiffusionManifoldSampler(
-        categorical_features=categorical or None, random_state=seed, **params
+        denoiser=DenoiserNet(**net_params),
+        categorical_features=categorical or None,
+        random_state=seed,
     )
     model.fit(train.X, train.y.astype(int) if train.is_classification else train.y)
 
@@ -56,6 +58,7 @@ DEFAULT_METHODS = ["copy", "smote", "kde", "gmm", "edm_mlp", "tabddpm", "ours"]
 
 # Shortened trainings: --quick asks whether the benchmark runs, not how good anything is.
 QUICK_METHODS = METHODS | {
+    "ours": partial(ours, max_epochs=2),
     "edm_mlp": partial(_diffusion.edm_mlp, n_steps=100),
     "tabddpm": partial(_diffusion.tabddpm, n_steps=100, n_timesteps=100),
     "tabddpm_unclipped": partial(_diffusion.tabddpm, clip=None, n_steps=100, n_timesteps=100),

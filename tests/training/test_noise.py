@@ -110,6 +110,14 @@ class TestDraw:
         share = (sigma != sigma[:, :1]).any(1).double().mean().item()
         assert abs(share - per_entry) < 0.02
 
+    def test_half_that_share_with_a_target(self):
+        groups = torch.arange(201)
+        target = groups == 200
+        sigma = levels(per_entry=0.8).draw(2000, groups, target, seeded())
+        features = sigma[:, ~target]
+        share = (features != features[:, :1]).any(1).double().mean().item()
+        assert abs(share - 0.4) < 0.02
+
     def test_expected_share_when_it_is_no_whole_number(self):
         """A third of a pattern per batch is one pattern in a third of the batches."""
         groups, generator, n = torch.arange(200), seeded(), 3000
