@@ -149,6 +149,8 @@ class DenoiserNet(NeuralNet):
         self.clip_grad_norm = clip_grad_norm
         self.steps_per_epoch = steps_per_epoch
         self.random_state = random_state
+        # rows to validate on are set aside by `validation_fraction`
+        kwargs.setdefault("train_split", None)
         super().__init__(
             module,
             criterion,

@@ -44,7 +44,8 @@ class DenoisingLoss(nn.Module):
         Karras et al. The others weigh ``(x0 - D) ** 2`` in the units of the
         rows: ``"eps"`` (the simple loss of DDPM, ``1 / sigma ** 2``), ``"x0"`` (1), ``"v"``
         (``1 + 1 / sigma ** 2``), ``"min_snr"`` (``min(1 / sigma ** 2, 5)``) and ``"vlb"`` (the
-        weight of the variational bound).
+        weight of the variational bound where log noise levels are uniform, as with
+        ``schedule="ve"``).
 
     Raises
     ------
