@@ -1,9 +1,9 @@
 """Which transform a numeric column gets under ``numeric_transform="auto"``.
 
 The quantile transform turns every marginal into a Gaussian exactly, ties included, at the price
-of bending the relations between columns. That pays where a column has spikes, few values or
-heavy tails, which a model of standardised codes smears so visibly that a classifier tells real
-from generated rows by them; it costs distance on smooth columns of small tables.
+of bending the relations between columns. That pays where a column has spikes, few values, heavy
+tails or sharp ends, which a model of standardised codes smears so visibly that a classifier tells
+real from generated rows by them; it costs distance on smooth columns of small tables.
 """
 
 import numpy as np
@@ -14,9 +14,10 @@ SPIKE = 0.1
 TIES = 5.0
 """Mean number of rows per distinct value from which on a column is discrete."""
 
+TAIL = 0.05
 EDGE = 0.2
-"""Distance from either extreme, in standard deviations, within which the outermost twentieth of
-the rows lies when a column ends sharply. A model of standardised codes leaks past such an end."""
+"""Distance from an extreme, in standard deviations, within which the outermost twentieth of the
+rows lies where a column ends sharply. A model of standardised codes leaks past such an end."""
 
 SKEWNESS = 1.0
 EXCESS_KURTOSIS = 3.0
@@ -53,8 +54,10 @@ def choose_transform(values, counts):
     unit -= share @ unit
     unit /= np.sqrt(share @ unit**2)
     cumulative = np.cumsum(share)
-    low, high = unit[np.searchsorted(cumulative, [0.05, 0.95])]
-    if min(low - unit[0], unit[-1] - high) < EDGE:
+    low, high = unit[np.searchsorted(cumulative, [TAIL, 1 - TAIL])]
+    sharp = min(low - unit[0], unit[-1] - high) < EDGE
+    # nor is a twentieth of a few rows more than the extreme itself
+    if sharp and TAIL * n_rows >= TIES:
         return "quantile"
     if abs(share @ unit**3) > SKEWNESS or share @ unit**4 - 3 > EXCESS_KURTOSIS:
         return "quantile"

@@ -51,7 +51,8 @@ class TableEncoder(TransformerMixin, BaseEstimator):
           suits smooth columns.
         - "quantile": the Gaussian score of the rank. A value that many rows share occupies an
           interval of codes and comes back exactly; between such atoms the empirical quantile
-          function is interpolated. Suits columns with spikes, few values or heavy tails.
+          function is interpolated. Suits columns with spikes, few values, heavy tails or
+          sharp ends.
         - "auto": "quantile" for columns of which one value makes a tenth, whose values occur
           five times or more on average, whose skewness exceeds 1 or whose excess kurtosis
           exceeds 3; "standard" for the others.

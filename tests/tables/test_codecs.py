@@ -459,6 +459,19 @@ class TestChoice:
         assert choose_transform(values, counts) == "standard"
 
     @pytest.mark.parametrize("sign", [1, -1])
+    def test_one_sharp_end(self, sign):
+        """A half-normal spread by a normal ends sharply or not, and is no more skew than 1."""
+        rng = np.random.default_rng(0)
+        half = np.abs(rng.normal(size=2000))
+        sharp, blunt = np.sort(sign * half), np.sort(sign * half + rng.normal(size=2000))
+        assert choose_transform(sharp, np.ones(2000)) == "quantile"
+        assert choose_transform(blunt, np.ones(2000)) == "standard"
+
+    def test_few_rows_prove_no_sharp_end(self):
+        assert choose_transform(np.linspace(0, 1, 99), np.ones(99)) == "standard"
+        assert choose_transform(np.linspace(0, 1, 101), np.ones(101)) == "quantile"
+
+    @pytest.mark.parametrize("sign", [1, -1])
     def test_skewness_of_either_sign(self, sign):
         x = np.sort(sign * np.random.default_rng(0).beta(1, 5, size=4000))
         assert choose_transform(x, np.ones(4000)) == "quantile"
