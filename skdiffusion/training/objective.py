@@ -24,13 +24,9 @@ def _min_snr(sigma: Tensor) -> Tensor:
     return (1 / sigma**2).clamp_max(5.0)
 
 
-def _vlb(sigma: Tensor) -> Tensor:
-    # -d(SNR)/d(log sigma) / 2: the bound's weight when log sigma is uniform
-    return 1 / sigma**2
-
-
 #: Weights of ``(x0 - D(x, sigma)) ** 2`` as functions of the noise level.
-WEIGHTINGS = {"eps": _eps, "x0": _x0, "v": _v, "min_snr": _min_snr, "vlb": _vlb}
+#: The bound's weight is -d(SNR)/d(log sigma) / 2, which happens to be that of "eps".
+WEIGHTINGS = {"eps": _eps, "x0": _x0, "v": _v, "min_snr": _min_snr, "vlb": _eps}
 
 
 class DenoisingLoss(nn.Module):
