@@ -16,7 +16,7 @@ from skdiffusion.diffusion.denoiser import (
     score_from_mean,
     v_from_mean,
 )
-from skdiffusion.diffusion.grid import GRIDS, karras, log_linear, uniform
+from skdiffusion.diffusion.grid import GRIDS, karras, log_linear, log_shifted, uniform
 from skdiffusion.diffusion.guidance import Conditioned, Guided, Marginal
 from skdiffusion.diffusion.levels import level_log_prob
 from skdiffusion.diffusion.likelihood import decode, elbo, encode, log_density
@@ -83,6 +83,7 @@ __all__ = [
     "level_log_prob",
     "log_density",
     "log_linear",
+    "log_shifted",
     "mean_from_eps",
     "mean_from_score",
     "mean_from_v",

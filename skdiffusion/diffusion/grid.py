@@ -14,7 +14,7 @@ from torch import Tensor
 
 from skdiffusion.diffusion.schedule import EDM, VE, Schedule, get_schedule
 
-__all__ = ["GRIDS", "check_grid", "karras", "log_linear", "uniform"]
+__all__ = ["GRIDS", "check_grid", "karras", "log_linear", "log_shifted", "uniform"]
 
 
 def karras(
@@ -99,6 +99,54 @@ def log_linear(
     return uniform(sigma_min, sigma_max, n_steps, schedule=schedule, final_zero=final_zero)
 
 
+def log_shifted(
+    sigma_min: float, sigma_max: float, n_steps: int, *, shift: float, final_zero: bool = True
+) -> Tensor:
+    """Noise levels evenly spaced in ``log(sigma ** 2 + shift ** 2)``.
+
+    For laws that are smooth below the scale `shift`, such as a kernel density of that bandwidth:
+    levels far below it change nothing and get no steps.
+
+    Parameters
+    ----------
+    sigma_min : float
+        Smallest positive noise level, in units of the data.
+    sigma_max : float
+        Largest noise level, in units of the data.
+    n_steps : int
+        Number of steps of the solver, at least 1.
+    shift : float
+        Scale below which the law is smooth, in units of the data; zero gives
+        :func:`log_linear`.
+    final_zero : bool, default=True
+        Whether the last level is 0 rather than `sigma_min`.
+
+    Returns
+    -------
+    Tensor of shape (n_steps + 1,)
+        Decreasing noise levels, float64.
+
+    Raises
+    ------
+    ValueError
+        Unless ``0 < sigma_min < sigma_max``, ``n_steps >= 1`` and ``shift >= 0``.
+
+    Examples
+    --------
+    >>> log_shifted(1e-4, 3.0, 3, shift=1.0, final_zero=False).round(decimals=2)
+    tensor([3.0000, 1.9100, 1.0700, 0.0000], dtype=torch.float64)
+    """
+    if not 0.0 <= shift < math.inf:
+        raise ValueError(f"shift must be finite and not negative, got {shift!r}.")
+    _check_range(sigma_min, sigma_max)
+    ends = math.hypot(sigma_min, shift), math.hypot(sigma_max, shift)
+    shifted = log_linear(*ends, n_steps, final_zero=final_zero)
+    sigmas = (shifted**2 - shift**2).clamp_min(0).sqrt()
+    sigmas[-2 if final_zero else -1] = sigma_min
+    sigmas[0] = sigma_max
+    return sigmas
+
+
 def uniform(
     sigma_min: float,
     sigma_max: float,
@@ -138,11 +186,7 @@ def uniform(
     >>> uniform(0.25, 4.0, 2, schedule="flow", final_zero=False)
     tensor([4.0000, 1.0000, 0.2500], dtype=torch.float64)
     """
-    if not 0.0 < sigma_min < sigma_max < math.inf:
-        raise ValueError(
-            "Noise levels must satisfy 0 < sigma_min < sigma_max < inf, "
-            f"got sigma_min={sigma_min!r} and sigma_max={sigma_max!r}."
-        )
+    _check_range(sigma_min, sigma_max)
     if n_steps < 1:
         raise ValueError(f"n_steps must be at least 1, got {n_steps!r}.")
     schedule = get_schedule(schedule)
@@ -161,6 +205,14 @@ def uniform(
     sigmas[-1] = sigma_min
     sigmas[0] = sigma_max
     return torch.cat([sigmas, sigmas.new_zeros(1)]) if final_zero else sigmas
+
+
+def _check_range(sigma_min: float, sigma_max: float) -> None:
+    if not 0.0 < sigma_min < sigma_max < math.inf:
+        raise ValueError(
+            "Noise levels must satisfy 0 < sigma_min < sigma_max < inf, "
+            f"got sigma_min={sigma_min!r} and sigma_max={sigma_max!r}."
+        )
 
 
 def check_grid(sigmas: Tensor, *, final_zero: bool = True) -> list[float]:

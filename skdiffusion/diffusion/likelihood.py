@@ -56,6 +56,7 @@ def log_density(
     *,
     divergence: Literal["auto", "exact", "hutchinson"] = "auto",
     probes: Tensor | None = None,
+    shift: float = 0.0,
 ) -> Tensor:
     """Log-density of rows under the data's law noised at ``sigmas[-1]``, by the probability flow.
 
@@ -78,6 +79,9 @@ def log_density(
     probes : Tensor of shape (m, d) or None, default=None
         Random signs for the estimate. All rows share them, so that a row's score depends neither
         on its neighbours nor on the call.
+    shift : float, default=0.0
+        Integrate in ``log(sigma ** 2 + shift ** 2) / 2``: for a law that is smooth below this
+        scale, on the grid :func:`~skdiffusion.diffusion.grid.log_shifted`.
 
     Returns
     -------
@@ -123,7 +127,8 @@ def log_density(
         return torch.cat([rows.detach() - mean.detach(), change], dim=1)
 
     with torch.no_grad():
-        state = _integrate(slope, torch.cat([x, x.new_zeros(len(x), 1)], dim=1), levels[::-1])
+        start = torch.cat([x, x.new_zeros(len(x), 1)], dim=1)
+        state = _integrate(slope, start, levels[::-1], shift)
         return prior.log_prob(state[:, :-1], x.new_full((), levels[0])) + state[:, -1]
 
 
@@ -214,7 +219,7 @@ def elbo(denoiser: Denoiser, x: Tensor, sigmas: Tensor, prior: NoisedLaw, noise:
     return bound
 
 
-def encode(denoiser: Denoiser, x: Tensor, sigmas: Tensor) -> Tensor:
+def encode(denoiser: Denoiser, x: Tensor, sigmas: Tensor, *, shift: float = 0.0) -> Tensor:
     """Carry rows from noise level ``sigmas[-1]`` up to ``sigmas[0]`` along the probability flow.
 
     Parameters
@@ -226,6 +231,8 @@ def encode(denoiser: Denoiser, x: Tensor, sigmas: Tensor) -> Tensor:
     sigmas : Tensor of shape (n_steps + 1,)
         Decreasing, positive noise levels: a grid made with ``final_zero=False``. Each step costs
         four evaluations.
+    shift : float, default=0.0
+        As in :func:`log_density`.
 
     Returns
     -------
@@ -253,10 +260,10 @@ def encode(denoiser: Denoiser, x: Tensor, sigmas: Tensor) -> Tensor:
     >>> encode(normal, torch.ones(1, 1), sigmas).round(decimals=3)
     tensor([[3.1620]])
     """
-    return _flow(denoiser, x, check_grid(sigmas, final_zero=False)[::-1])
+    return _flow(denoiser, x, check_grid(sigmas, final_zero=False)[::-1], shift)
 
 
-def decode(denoiser: Denoiser, z: Tensor, sigmas: Tensor) -> Tensor:
+def decode(denoiser: Denoiser, z: Tensor, sigmas: Tensor, *, shift: float = 0.0) -> Tensor:
     """Carry codes back to rows: the inverse of `encode`.
 
     Parameters
@@ -267,6 +274,8 @@ def decode(denoiser: Denoiser, z: Tensor, sigmas: Tensor) -> Tensor:
         Codes: rows at the largest noise level of the grid.
     sigmas : Tensor of shape (n_steps + 1,)
         Decreasing, positive noise levels, the grid of `encode`.
+    shift : float, default=0.0
+        That of `encode`.
 
     Returns
     -------
@@ -289,26 +298,34 @@ def decode(denoiser: Denoiser, z: Tensor, sigmas: Tensor) -> Tensor:
     >>> decode(normal, encode(normal, torch.ones(1, 1), sigmas), sigmas).round(decimals=3)
     tensor([[1.]])
     """
-    return _flow(denoiser, z, check_grid(sigmas, final_zero=False))
+    return _flow(denoiser, z, check_grid(sigmas, final_zero=False), shift)
 
 
-def _flow(denoiser: Denoiser, x: Tensor, levels: list[float]) -> Tensor:
+def _flow(denoiser: Denoiser, x: Tensor, levels: list[float], shift: float) -> Tensor:
     def slope(state: Tensor, sigma: float) -> Tensor:
         return state - denoiser(state, state.new_full((), sigma)).mean
 
-    return _integrate(slope, _rows(x), levels)
+    return _integrate(slope, _rows(x), levels, shift)
 
 
 def _integrate(
-    slope: Callable[[Tensor, float], Tensor], state: Tensor, levels: list[float]
+    slope: Callable[[Tensor, float], Tensor], state: Tensor, levels: list[float], shift: float
 ) -> Tensor:
-    """Classical Runge-Kutta method for ``d state / d log(sigma) = slope(state, sigma)``."""
+    """Classical Runge-Kutta method in ``u = log(sigma ** 2 + shift ** 2) / 2``.
+
+    `slope` is that of the state along ``log(sigma)``; ``d log(sigma) / du`` makes it one along u.
+    """
+
+    def along(state: Tensor, sigma: float) -> Tensor:
+        return (1.0 + (shift / sigma) ** 2) * slope(state, sigma)
+
     for sigma, sigma_next in pairwise(levels):
-        step, middle = math.log(sigma_next / sigma), math.sqrt(sigma * sigma_next)
-        k1 = slope(state, sigma)
-        k2 = slope(state + 0.5 * step * k1, middle)
-        k3 = slope(state + 0.5 * step * k2, middle)
-        k4 = slope(state + step * k3, sigma_next)
+        ends = math.hypot(sigma, shift), math.hypot(sigma_next, shift)
+        step, middle = math.log(ends[1] / ends[0]), math.sqrt(ends[0] * ends[1] - shift**2)
+        k1 = along(state, sigma)
+        k2 = along(state + 0.5 * step * k1, middle)
+        k3 = along(state + 0.5 * step * k2, middle)
+        k4 = along(state + step * k3, sigma_next)
         state = state + step / 6.0 * (k1 + 2.0 * k2 + 2.0 * k3 + k4)
     return state
 

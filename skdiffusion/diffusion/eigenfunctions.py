@@ -1,0 +1,482 @@
+"""Eigenfunctions of two diffusions on the line, and the sets of their products on a table.
+
+The generator ``L`` of a diffusion has eigenfunctions with ``E[phi_n(X_t) | X_0] = exp(lambda_n t)
+phi_n(X_0)``: their expectation at any time is known from the data alone, without simulating
+anything. :class:`HermiteFunctions` belong to the Ornstein-Uhlenbeck process
+``dX = -X dt + sqrt(2) dW``, :class:`CosineFunctions` to Brownian motion ``dX = sqrt(2) dW`` on
+``[0, pi]`` with reflecting walls. Columns diffuse independently, so that the eigenfunctions of a
+whole row are products of these, told apart by one index for each column: :func:`index_set`.
+
+In variance-exploding currency a column with noise level `noise`, in units of its own scale, has
+reached the time ``time(noise)``, and ``shrink(t)`` is the factor between the two.
+"""
+
+import math
+from abc import ABC, abstractmethod
+
+import torch
+from torch import Tensor
+
+__all__ = [
+    "BASES",
+    "FAMILIES",
+    "CosineFunctions",
+    "Eigenfunctions",
+    "HermiteFunctions",
+    "gauss_hermite",
+    "gauss_rule",
+    "index_set",
+]
+
+BASES = ("product", "total_degree", "tensor")
+MAX_FUNCTIONS = 1500
+
+
+class Eigenfunctions(ABC):
+    """Eigenfunctions ``phi_0 = 1, phi_1, ..., phi_degree`` of a diffusion on the line.
+
+    Parameters
+    ----------
+    degree : int
+        Index of the last function.
+
+    Raises
+    ------
+    ValueError
+        If the degree is not at least 1.
+    """
+
+    power: int
+    """The total degree of an index is the sum of this power of its entries."""
+
+    def __init__(self, degree: int):
+        if degree < 1:
+            raise ValueError(f"degree must be at least 1, got {degree!r}.")
+        self.degree = int(degree)
+
+    @property
+    @abstractmethod
+    def eigenvalues(self) -> Tensor:
+        """Eigenvalues of the generator, zero or negative, of shape (degree + 1,)."""
+
+    @property
+    @abstractmethod
+    def norms(self) -> Tensor:
+        """Mean squares under the stationary law, of shape (degree + 1,)."""
+
+    @abstractmethod
+    def evaluate(self, z: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the functions and their derivatives.
+
+        Parameters
+        ----------
+        z : Tensor of shape (...)
+            Points.
+
+        Returns
+        -------
+        values, derivatives : Tensor of shape (..., degree + 1)
+        """
+
+    @abstractmethod
+    def linearisation(self) -> tuple[Tensor, Tensor]:
+        """Return the products of two functions, and of two derivatives, as sums of functions.
+
+        Returns
+        -------
+        values, derivatives : Tensor of shape (degree + 1, degree + 1, 2 * degree + 1)
+            ``phi_a phi_b = sum_l values[a, b, l] phi_l``, and alike for the derivatives.
+        """
+
+    @abstractmethod
+    def time(self, noise: Tensor) -> Tensor:
+        """Return the time that corresponds to a noise level.
+
+        Parameters
+        ----------
+        noise : Tensor
+            Noise levels in variance-exploding currency, in units of the column's scale.
+
+        Returns
+        -------
+        Tensor of the same shape
+            Times of the process.
+        """
+
+    @abstractmethod
+    def shrink(self, t: Tensor) -> Tensor:
+        """Return the factor by which the process has pulled its rows to the centre.
+
+        Parameters
+        ----------
+        t : Tensor
+            Times.
+
+        Returns
+        -------
+        Tensor of the same shape
+            Factors.
+        """
+
+    @abstractmethod
+    def stationary_score(self, z: Tensor) -> Tensor:
+        """Return the derivative of the stationary log-density.
+
+        Parameters
+        ----------
+        z : Tensor
+            Points.
+
+        Returns
+        -------
+        Tensor of the same shape
+            Derivatives.
+        """
+
+    @abstractmethod
+    def summarise(self, u: Tensor) -> tuple[Tensor, ...]:
+        """Reduce one column of rows to what `system` needs of it.
+
+        Parameters
+        ----------
+        u : Tensor of shape (n,)
+            One column.
+
+        Returns
+        -------
+        tuple of Tensor
+            As many numbers as there are functions, or twice as many.
+        """
+
+    @abstractmethod
+    def system(self, summary: tuple[Tensor, ...], t: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the equations of score matching for one column at many times.
+
+        Parameters
+        ----------
+        summary : tuple of Tensor
+            What `summarise` returned.
+        t : Tensor of shape (m,)
+            Times.
+
+        Returns
+        -------
+        A : Tensor of shape (m, degree, degree)
+            ``E[phi_a'(X_t) phi_b'(X_t)]``, without the constant.
+        b : Tensor of shape (m, degree)
+            ``-lambda_a E[phi_a(X_t)]``.
+        """
+
+    @property
+    def energies(self) -> Tensor:
+        """Mean squares of the derivatives under the stationary law, of shape (degree + 1,)."""
+        return -self.eigenvalues * self.norms
+
+    def decay(self, t: Tensor) -> Tensor:
+        """Return the factors ``exp(lambda_n t)`` by which expectations shrink.
+
+        Parameters
+        ----------
+        t : Tensor of shape (...)
+            Times.
+
+        Returns
+        -------
+        Tensor of shape (..., degree + 1)
+            Factors between 0 and 1.
+        """
+        return torch.exp(t.unsqueeze(-1) * self.eigenvalues.to(t))
+
+    def doubled(self) -> "Eigenfunctions":
+        """Return the family up to twice the degree, which the products need."""
+        return type(self)(2 * self.degree)
+
+
+class HermiteFunctions(Eigenfunctions):
+    """Normalised Hermite polynomials, eigenfunctions of the Ornstein-Uhlenbeck process.
+
+    ``h_n = He_n / sqrt(n!)`` has eigenvalue ``-n`` and mean square one under the standard normal
+    law, which is the stationary one.
+
+    Parameters
+    ----------
+    degree : int
+        Degree of the last polynomial.
+
+    Examples
+    --------
+    >>> import torch
+    >>> values, derivatives = HermiteFunctions(2).evaluate(torch.tensor(3.0))
+    >>> values  # 1, x and (x ** 2 - 1) / sqrt(2)
+    tensor([1.0000, 3.0000, 5.6569])
+    >>> derivatives
+    tensor([0.0000, 1.0000, 4.2426])
+    """
+
+    power = 1
+
+    @property
+    def eigenvalues(self) -> Tensor:
+        """Eigenvalues ``-n``."""
+        return -torch.arange(self.degree + 1, dtype=torch.float64)
+
+    @property
+    def norms(self) -> Tensor:
+        """Mean squares: all one."""
+        return torch.ones(self.degree + 1, dtype=torch.float64)
+
+    def evaluate(self, z: Tensor) -> tuple[Tensor, Tensor]:
+        values = [torch.ones_like(z), z]
+        for n in range(1, self.degree):
+            values.append((z * values[n] - math.sqrt(n) * values[n - 1]) / math.sqrt(n + 1))
+        stacked = torch.stack(values, dim=-1)
+        roots = (-self.eigenvalues).sqrt().to(z)
+        below = torch.cat([torch.zeros_like(stacked[..., :1]), stacked[..., :-1]], dim=-1)
+        return stacked, roots * below
+
+    def linearisation(self) -> tuple[Tensor, Tensor]:
+        size = self.degree + 1
+        values = torch.zeros(size, size, 2 * self.degree + 1, dtype=torch.float64)
+        for a in range(size):
+            for b in range(size):
+                for r in range(min(a, b) + 1):
+                    top = math.factorial(a) * math.factorial(b) * math.factorial(a + b - 2 * r)
+                    bottom = math.factorial(r) * math.factorial(a - r) * math.factorial(b - r)
+                    values[a, b, a + b - 2 * r] = math.sqrt(top) / bottom
+        derivatives = torch.zeros_like(values)
+        n = -self.eigenvalues[1:]
+        derivatives[1:, 1:] = torch.outer(n, n).sqrt().unsqueeze(-1) * values[:-1, :-1]
+        return values, derivatives
+
+    def time(self, noise: Tensor) -> Tensor:
+        return 0.5 * torch.log1p(noise**2)
+
+    def shrink(self, t: Tensor) -> Tensor:
+        return torch.exp(-t)
+
+    def stationary_score(self, z: Tensor) -> Tensor:
+        return -z
+
+    def summarise(self, u: Tensor) -> tuple[Tensor, ...]:
+        # a Gauss rule has the column's means of all polynomials that occur, and no large moments,
+        # with their cancellations, are ever formed
+        return gauss_rule(u, self.degree + 1)
+
+    def system(self, summary: tuple[Tensor, ...], t: Tensor) -> tuple[Tensor, Tensor]:
+        nodes, weights = summary
+        normal_nodes, normal_weights = (part.to(nodes) for part in gauss_hermite(self.degree))
+        shrink = self.shrink(t).reshape(-1, 1, 1)
+        spread = torch.sqrt(-torch.expm1(-2 * t)).reshape(-1, 1, 1)
+        noised = shrink * nodes.unsqueeze(-1) + spread * normal_nodes
+        derivatives = self.evaluate(noised)[1][..., 1:]
+        both = torch.outer(weights, normal_weights)
+        A = torch.einsum("mpqa,pq,mpqb->mab", derivatives, both, derivatives)
+        means = weights @ self.evaluate(nodes)[0]
+        b = (-self.eigenvalues.to(means) * means * self.decay(t))[:, 1:]
+        return A, b
+
+
+class CosineFunctions(Eigenfunctions):
+    """Cosines, eigenfunctions of Brownian motion on ``[0, pi]`` with reflecting walls.
+
+    ``phi_n(z) = cos(n z)`` has eigenvalue ``-n ** 2``; the stationary law is uniform. The functions
+    are even and periodic, so that outside the interval they stand for the point folded back.
+
+    Parameters
+    ----------
+    degree : int
+        Frequency of the last cosine.
+
+    Examples
+    --------
+    >>> import torch
+    >>> CosineFunctions(2).evaluate(torch.tensor(torch.pi / 3))[0]
+    tensor([ 1.0000,  0.5000, -0.5000])
+    """
+
+    power = 2
+
+    @property
+    def eigenvalues(self) -> Tensor:
+        """Eigenvalues ``-n ** 2``."""
+        return -(torch.arange(self.degree + 1, dtype=torch.float64) ** 2)
+
+    @property
+    def norms(self) -> Tensor:
+        """Mean squares: one for the constant, one half for the others."""
+        norms = torch.full((self.degree + 1,), 0.5, dtype=torch.float64)
+        norms[0] = 1.0
+        return norms
+
+    def evaluate(self, z: Tensor) -> tuple[Tensor, Tensor]:
+        n = torch.arange(self.degree + 1, dtype=z.dtype, device=z.device)
+        angles = z.unsqueeze(-1) * n
+        return angles.cos(), -n * angles.sin()
+
+    def linearisation(self) -> tuple[Tensor, Tensor]:
+        n = torch.arange(self.degree + 1)
+        below, above = torch.eye(2 * self.degree + 1, dtype=torch.float64)[
+            torch.stack([(n[:, None] - n).abs(), n[:, None] + n])
+        ]
+        products = torch.outer(n, n).unsqueeze(-1)
+        return (below + above) / 2, products * (below - above) / 2
+
+    def time(self, noise: Tensor) -> Tensor:
+        return 0.5 * noise**2
+
+    def shrink(self, t: Tensor) -> Tensor:
+        return torch.ones_like(t)
+
+    def stationary_score(self, z: Tensor) -> Tensor:
+        return torch.zeros_like(z)
+
+    def summarise(self, u: Tensor) -> tuple[Tensor, ...]:
+        return (self.doubled().evaluate(u)[0].mean(0),)
+
+    def system(self, summary: tuple[Tensor, ...], t: Tensor) -> tuple[Tensor, Tensor]:
+        (means,) = summary
+        noised = means * self.doubled().decay(t)
+        A = torch.einsum("abl,ml->mab", self.linearisation()[1].to(means), noised)
+        b = -self.eigenvalues.to(means) * noised[:, : self.degree + 1]
+        return A[:, 1:, 1:], b[:, 1:]
+
+
+FAMILIES: dict[str, type[Eigenfunctions]] = {"ou": HermiteFunctions, "reflected_bm": CosineFunctions}
+"""The eigenfunctions of each process."""
+
+
+def index_set(basis: str, degree: int, n_features: int, *, power: int = 1) -> Tensor:
+    """Return the indices of products of one-dimensional functions, without the constant.
+
+    Parameters
+    ----------
+    basis : {"product", "total_degree", "tensor"}
+        "product" takes functions of one column at a time, as for independent columns;
+        "total_degree" all with ``sum_j n_j ** power <= degree ** power``; "tensor" all with every
+        ``n_j <= degree``.
+    degree : int
+        Largest index.
+    n_features : int
+        Number of columns.
+    power : int, default=1
+        1 gives the total degree of a polynomial, 2 a disc of frequencies.
+
+    Returns
+    -------
+    Tensor of shape (n_functions, n_features)
+        Indices, one function a row.
+
+    Raises
+    ------
+    ValueError
+        If the basis is unknown, the degree is not at least 1, or a joint basis has more than
+        1,500 functions.
+
+    Examples
+    --------
+    >>> index_set("total_degree", 2, 2).tolist()
+    [[0, 1], [0, 2], [1, 0], [1, 1], [2, 0]]
+    >>> index_set("product", 2, 2).tolist()
+    [[1, 0], [2, 0], [0, 1], [0, 2]]
+    """
+    if basis not in BASES:
+        raise ValueError(f"basis must be one of {BASES}, got {basis!r}.")
+    if degree < 1:
+        raise ValueError(f"degree must be at least 1, got {degree!r}.")
+    levels = torch.arange(degree + 1)
+    if basis == "product":
+        return torch.kron(torch.eye(n_features, dtype=torch.long), levels[1:].unsqueeze(1))
+    indices = torch.zeros(1, 0, dtype=torch.long)
+    for _ in range(n_features):
+        grown = indices.repeat_interleave(degree + 1, dim=0)
+        indices = torch.cat([grown, levels.repeat(len(indices)).unsqueeze(1)], dim=1)
+        if basis == "total_degree":
+            indices = indices[(indices**power).sum(1) <= degree**power]
+        if len(indices) - 1 > MAX_FUNCTIONS:
+            raise ValueError(
+                f"basis={basis!r} with degree={degree} in {n_features} columns has more than "
+                f"{MAX_FUNCTIONS} functions: lower the degree or use basis='product'."
+            )
+    return indices[1:]
+
+
+def gauss_hermite(n_nodes: int) -> tuple[Tensor, Tensor]:
+    """Return the Gauss rule of the standard normal law.
+
+    Parameters
+    ----------
+    n_nodes : int
+        Number of nodes; polynomials of degree below twice that are integrated exactly.
+
+    Returns
+    -------
+    nodes, weights : Tensor of shape (n_nodes,)
+        The weights sum to one.
+
+    References
+    ----------
+    Golub, G. H., Welsch, J. H. (1969). Calculation of Gauss quadrature rules. Mathematics of
+    Computation 23.
+
+    Examples
+    --------
+    >>> nodes, weights = gauss_hermite(2)
+    >>> nodes.round(decimals=4).tolist(), weights.round(decimals=4).tolist()
+    ([-1.0, 1.0], [0.5, 0.5])
+    """
+    beside = torch.arange(1, n_nodes, dtype=torch.float64).sqrt()
+    return _rule_of(torch.zeros(n_nodes, dtype=torch.float64), beside)
+
+
+def gauss_rule(values: Tensor, n_nodes: int) -> tuple[Tensor, Tensor]:
+    """Return the Gauss rule of the empirical law of some numbers.
+
+    Parameters
+    ----------
+    values : Tensor of shape (n,)
+        Numbers.
+    n_nodes : int
+        Number of nodes; the means of polynomials of degree below twice that are exact.
+
+    Returns
+    -------
+    nodes, weights : Tensor of shape (n_nodes,)
+        The weights sum to one. Where there are fewer distinct numbers, those are the nodes, padded
+        with nodes of no weight.
+
+    References
+    ----------
+    Golub, G. H., Meurant, G. (2010). Matrices, moments and quadrature with applications,
+    chapter 4: Lanczos' algorithm.
+
+    Examples
+    --------
+    >>> nodes, weights = gauss_rule(torch.tensor([0.0, 0.0, 0.0, 2.0]), 2)
+    >>> nodes.abs().round(decimals=4).tolist(), weights.round(decimals=4).tolist()
+    ([0.0, 2.0], [0.75, 0.25])
+    """
+    values = values.to(torch.float64)
+    tiny = 1e-12 * float(values.abs().max())
+    vectors = [torch.full_like(values, len(values) ** -0.5)]
+    diagonal, beside = values.new_zeros(n_nodes), values.new_zeros(n_nodes - 1)
+    for k in range(n_nodes):
+        residual = values * vectors[k]
+        diagonal[k] = vectors[k] @ residual
+        if k == n_nodes - 1:
+            break
+        known = torch.stack(vectors)
+        for _ in range(2):  # once is not enough to keep the vectors orthogonal
+            residual = residual - known.T @ (known @ residual)
+        beside[k] = residual.norm()
+        if beside[k] <= tiny:
+            beside[k] = 0.0
+            break
+        vectors.append(residual / beside[k])
+    return _rule_of(diagonal, beside)
+
+
+def _rule_of(diagonal: Tensor, beside: Tensor) -> tuple[Tensor, Tensor]:
+    """Nodes and weights of the Gauss rule with these recurrence coefficients."""
+    jacobi = torch.diag(diagonal) + torch.diag(beside, 1) + torch.diag(beside, -1)
+    nodes, vectors = torch.linalg.eigh(jacobi)
+    return nodes, vectors[0] ** 2
