@@ -17,14 +17,22 @@ __version__ = "0.1.0.dev0"
 
 if TYPE_CHECKING:
     from ._sampler import DiffusionManifoldSampler
+    from ._smoother import RiemannianKernelSmoother
     from .pipeline import sample_from
     from .tables import TableEncoder
     from .training import DenoiserNet
 
-__all__ = ["DiffusionManifoldSampler", "DenoiserNet", "TableEncoder", "sample_from"]
+__all__ = [
+    "DiffusionManifoldSampler",
+    "RiemannianKernelSmoother",
+    "DenoiserNet",
+    "TableEncoder",
+    "sample_from",
+]
 
 _HOMES = {
     "DiffusionManifoldSampler": "_sampler",
+    "RiemannianKernelSmoother": "_smoother",
     "DenoiserNet": "training",
     "TableEncoder": "tables",
     "sample_from": "pipeline",

@@ -29,6 +29,11 @@ class TestLaziness:
         assert "sklearn" in loaded
         assert loaded.isdisjoint({"torch", "skorch", "matplotlib"})
 
+    def test_the_kernel_smoother_loads_no_network(self):
+        loaded = loaded_after("from skdiffusion import RiemannianKernelSmoother")
+        assert "torch" in loaded
+        assert loaded.isdisjoint({"skorch", "skdiffusion.nets", "skdiffusion.training"})
+
     @pytest.mark.parametrize("name", ["DiffusionManifoldSampler", "DenoiserNet", "TableEncoder"])
     def test_optional_libraries_stay_unloaded(self, name):
         loaded = loaded_after(f"from skdiffusion import {name}")

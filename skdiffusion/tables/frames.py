@@ -265,6 +265,40 @@ class TableFormat:
         return X
 
 
+class FloatFormat:
+    """How to put floating-point columns into a container like the one seen in `fit`.
+
+    Parameters
+    ----------
+    X : ndarray or data frame
+        The training data.
+    """
+
+    def __init__(self, X):
+        frame = as_frame(X)
+        self.template = None if frame is None else frame.head(0).to_native()
+
+    def assemble(self, Z):
+        """Put the columns together.
+
+        Parameters
+        ----------
+        Z : ndarray of shape (n_rows, n_features)
+            The cells.
+
+        Returns
+        -------
+        X : ndarray or data frame of shape (n_rows, n_features)
+        """
+        if self.template is None:
+            return Z
+        names = as_frame(self.template).columns
+        X = nw.get_native_namespace(self.template).DataFrame(dict(zip(names, Z.T, strict=True)))
+        if nw.dependencies.is_pandas_like_dataframe(X):
+            X.columns = self.template.columns
+        return X
+
+
 def as_series(values, like):
     """Make a native series of the exact data type of another one.
 

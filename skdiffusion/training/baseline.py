@@ -1,6 +1,5 @@
 """Closed-form denoisers fitted to codes: what a network starts from."""
 
-import warnings
 from collections.abc import Iterator
 
 import numpy as np
@@ -8,16 +7,14 @@ import torch
 from numpy.typing import NDArray
 from scipy.linalg import block_diag
 from sklearn.covariance import OAS
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.mixture import GaussianMixture
 
+from skdiffusion._utils.mixture import fit_bic_mixture
 from skdiffusion.diffusion.closed_form import GaussianDenoiser, MixtureDenoiser
 
 __all__ = ["fit_gaussian", "fit_mixture"]
 
 # a full covariance costs O(d ** 3) per noise pattern of every training step
 MAX_FULL_COLUMNS = 256
-COMPONENTS = (1, 2, 3, 4, 6, 8, 12, 16)
 
 
 def fit_gaussian(Z: NDArray[np.float64]) -> GaussianDenoiser:
@@ -96,13 +93,5 @@ def _components(
         own = OAS().fit(rows).covariance_ if n > 1 else np.zeros((d, d))
         yield 1.0, rows.mean(0), share * own + (1 - share) * OAS().fit(Z).covariance_
         return
-    mixtures = [
-        GaussianMixture(k, reg_covar=1e-4, random_state=random_state)
-        for k in COMPONENTS
-        if k * (d + 2) <= n
-    ]
-    with warnings.catch_warnings():
-        # not fully converged is good enough for a baseline
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        best = min(mixtures, key=lambda mixture: mixture.fit(rows).bic(rows))
+    best = fit_bic_mixture(rows, reg_covar=1e-4, random_state=random_state)
     yield from zip(best.weights_, best.means_, best.covariances_, strict=True)

@@ -9,6 +9,7 @@ from sklearn.covariance import OAS
 from sklearn.mixture import GaussianMixture
 from sklearn.utils import check_random_state
 
+from skdiffusion._utils import mixture as bic
 from skdiffusion.training import baseline
 from skdiffusion.training.baseline import fit_gaussian, fit_mixture
 
@@ -81,7 +82,7 @@ class TestFitMixture:
                 fitted.append(self)
                 return super().fit(X)
 
-        monkeypatch.setattr(baseline, "GaussianMixture", Spy)
+        monkeypatch.setattr(bic, "GaussianMixture", Spy)
         rows = CLUSTERS[np.random.RandomState(1).permutation(240)[:n]]
         mixture = fit_mixture(rows, random_state=0)
         candidates = [model.n_components for model in fitted]

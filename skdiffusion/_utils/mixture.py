@@ -1,0 +1,66 @@
+"""Gaussian mixtures whose number of components the data choose."""
+
+import warnings
+
+from sklearn.base import clone
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.mixture import GaussianMixture
+
+__all__ = ["fit_bic_mixture", "refit"]
+
+COMPONENTS = (1, 2, 3, 4, 6, 8, 12, 16)
+
+
+def fit_bic_mixture(X, *, reg_covar, random_state=None):
+    """Fit mixtures of up to 16 full Gaussians and keep the one of least BIC.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n, d)
+        Rows, at least ``d + 2``: each component gets as many on average.
+    reg_covar : float
+        Variance added to the diagonal of every covariance.
+    random_state : int, RandomState instance or None, default=None
+        Source of the initial assignments.
+
+    Returns
+    -------
+    GaussianMixture
+        The fitted mixture.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> X = np.random.RandomState(0).normal(size=(100, 1)) + [[-9.0], [9.0]] * 50
+    >>> fit_bic_mixture(X, reg_covar=1e-6, random_state=0).n_components
+    2
+    """
+    n, d = X.shape
+    mixtures = [
+        GaussianMixture(k, reg_covar=reg_covar, random_state=random_state)
+        for k in COMPONENTS
+        if k * (d + 2) <= n
+    ]
+    return min((refit(mixture, X) for mixture in mixtures), key=lambda mixture: mixture.bic(X))
+
+
+def refit(mixture, X):
+    """Fit a copy of a mixture to other rows, with as many components as they allow.
+
+    Parameters
+    ----------
+    mixture : GaussianMixture
+        Its parameters count, not what it has been fitted to.
+    X : ndarray of shape (n, d)
+        Rows.
+
+    Returns
+    -------
+    GaussianMixture
+        The fitted copy.
+    """
+    copy = clone(mixture).set_params(n_components=min(mixture.n_components, len(X)))
+    with warnings.catch_warnings():
+        # a mixture that has not fully converged still serves
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        return copy.fit(X)

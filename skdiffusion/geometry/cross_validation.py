@@ -1,0 +1,132 @@
+"""How many neighbours, which bandwidths and how much background, by held-out likelihood."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.mixture import GaussianMixture
+from sklearn.model_selection import KFold
+
+from skdiffusion._utils.mixture import refit
+from skdiffusion.geometry.low_rank import LowRank
+from skdiffusion.geometry.metric import Metric, metric_tensors
+from skdiffusion.geometry.neighbors import neighbor_graph, restrict_graph
+from skdiffusion.geometry.selection import Bandwidth, Fold, choose_bandwidth
+
+__all__ = ["TensorOptions", "choose_kernels"]
+
+Floats = NDArray[np.float64]
+Graph = tuple[Floats, NDArray[np.intp]]
+
+
+class TensorOptions(NamedTuple):
+    """What the diffusion tensors are made of."""
+
+    metric: Metric = "local"
+    weights: str = "uniform"  # of the neighbours in a local covariance
+    rank: int = 1  # directions kept of each tensor
+    neighbors: Any = None  # KNeighborsTransformer-like, or None for the exact search
+
+    @property
+    def needs_neighbors(self) -> bool:
+        """Whether the tensors depend on a number of neighbours."""
+        return isinstance(self.metric, str) and self.metric in ("local", "knn")
+
+    @property
+    def isotropic(self) -> bool:
+        """Whether the diffusion time has no effect."""
+        return isinstance(self.metric, str) and self.metric == "euclidean"
+
+    def graph(self, X: Floats, n_neighbors: int) -> Graph:
+        """Return the neighbours of each row, none where they do not matter."""
+        if not self.needs_neighbors:
+            return np.empty((len(X), 0)), np.empty((len(X), 0), dtype=np.intp)
+        return neighbor_graph(X, n_neighbors, transformer=self.neighbors)
+
+    def tensors(self, X: Floats, graph: Graph) -> LowRank:
+        """Return the tensor of each row."""
+        return metric_tensors(self.metric, X, *graph, rank=self.rank, weights=self.weights)
+
+
+def choose_kernels(
+    X: Floats,
+    options: TensorOptions,
+    candidates: Sequence[int],
+    *,
+    h_min: float,
+    n_folds: int,
+    mixture: GaussianMixture | None,
+    fixed: tuple[float, float] | None = None,
+    share: float | None = None,
+    random_state: int | None = None,
+) -> tuple[int, Bandwidth]:
+    """Choose neighbours, bandwidths and background by held-out likelihood.
+
+    The tensors and the background are fitted anew in every fold: a tensor that has seen the
+    held-out row points at it, and the likelihood would favour kernels that are too narrow.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n, d)
+        Standardised rows.
+    options : TensorOptions
+        What the tensors are made of.
+    candidates : sequence of int
+        Numbers of neighbours to try.
+    h_min : float
+        Smallest blur.
+    n_folds : int
+        Number of folds.
+    mixture : GaussianMixture or None
+        Background, cloned and fitted in each fold, or none.
+    fixed : tuple of (eps, h) or None, default=None
+        Bandwidths if they are given.
+    share : float or None, default=None
+        Share of the background if it is given.
+    random_state : int or None, default=None
+        Seed of the folds.
+
+    Returns
+    -------
+    n_neighbors : int
+        The chosen number.
+    bandwidth : Bandwidth
+        The chosen bandwidths and share.
+
+    Examples
+    --------
+    >>> X = np.random.RandomState(0).normal(size=(100, 2)) * [1, 0.1]
+    >>> options = TensorOptions("local", rank=2)
+    >>> k, bandwidth = choose_kernels(
+    ...     X, options, [8, 15], h_min=1e-3, n_folds=5, mixture=None, random_state=0
+    ... )
+    >>> k in (8, 15) and bandwidth.eps > 0
+    True
+    """
+    # of these about max(candidates) are left when a fold is taken out
+    depth = int(np.ceil(1.25 * max(candidates) * n_folds / (n_folds - 1))) + 5
+    graph = options.graph(X, min(depth, len(X) - 1))
+    splits = list(KFold(n_folds, shuffle=True, random_state=random_state).split(X))
+    backgrounds = [_log_background(mixture, X[kept], X[out]) for kept, out in splits]
+    found = []
+    for k in candidates if options.needs_neighbors else candidates[:1]:
+        folds = []
+        for (kept, out), log_background in zip(splits, backgrounds, strict=True):
+            near = graph
+            if options.needs_neighbors:
+                near = restrict_graph(X, *graph, kept, min(k, len(kept) - 1))
+            tensors = options.tensors(X[kept], near)
+            folds.append(Fold(X[kept], tensors, X[out], log_background))
+        bandwidth = choose_bandwidth(
+            folds, h_min=h_min, isotropic=options.isotropic, fixed=fixed, share=share
+        )
+        found.append((k, bandwidth))
+    return max(found, key=lambda choice: choice[1].log_likelihood)
+
+
+def _log_background(mixture: GaussianMixture | None, X: Floats, Y: Floats) -> Floats | None:
+    if mixture is None:
+        return None
+    log_density: Floats = refit(mixture, X).score_samples(Y)
+    return log_density

@@ -1,0 +1,227 @@
+"""Gaussian kernels that follow a data set, with a few wide Gaussians beneath them.
+
+Kernels ``eps C_i + h^2 I`` are good where rows are dense and poor where they are few: far from the
+others a row's neighbours say little about the law. There a mixture of a few Gaussians is better.
+The two are mixed, with the share that makes held-out rows most likely, so that the result is hardly
+ever worse than the better of them.
+"""
+
+import warnings
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.mixture import GaussianMixture
+from sklearn.utils import check_random_state
+
+from skdiffusion._utils.mixture import fit_bic_mixture
+from skdiffusion.geometry.bandwidth import bandwidth_scott
+from skdiffusion.geometry.cross_validation import TensorOptions, choose_kernels
+from skdiffusion.geometry.low_rank import low_rank_factors
+from skdiffusion.geometry.selection import Bandwidth
+
+__all__ = ["KernelOptions", "Kernels", "fit_kernels", "neighbor_candidates"]
+
+Floats = NDArray[np.float64]
+
+# more rows are thinned for the choice of bandwidths, which takes time quadratic in their number
+MAX_SELECTION_ROWS = 2000
+MIN_SELECTION_ROWS = 10
+
+
+class KernelOptions(NamedTuple):
+    """How to choose kernels."""
+
+    tensors: TensorOptions
+    bandwidth: str | tuple[float, float] = "cv"  # or "scott", or (eps, h)
+    n_neighbors: str | int = "auto"
+    background: str | float = "cv"  # or its share
+    h_min: float = 1e-3  # smallest blur
+    n_folds: int = 5
+
+
+class Kernels(NamedTuple):
+    """Weighted Gaussians ``N(means, factors factors' + floors I)``, and how they were chosen.
+
+    The first `n_rows` of them are kernels on rows, and the others the background.
+    """
+
+    means: Floats  # (n, d)
+    factors: Floats  # (n, d, r)
+    floors: Floats  # (n,)
+    weights: Floats  # (n,)
+    n_rows: int
+    n_neighbors: int
+    bandwidth: Bandwidth
+    mixture: GaussianMixture | None
+
+
+def neighbor_candidates(n: int, d: int) -> list[int]:
+    """Return the numbers of neighbours to try: more in more columns, below half of the rows.
+
+    Parameters
+    ----------
+    n, d : int
+        Numbers of rows and columns.
+
+    Returns
+    -------
+    list of int
+        At least one.
+
+    Examples
+    --------
+    >>> neighbor_candidates(1000, 3), neighbor_candidates(50, 10), neighbor_candidates(10, 2)
+    ([8, 15, 30], [15], [4])
+    """
+    wanted = (8, 15, 30) if d <= 3 else (15, 40, 100)
+    return [k for k in wanted if 2 * k < n] or [max(1, (n - 1) // 2)]
+
+
+def fit_kernels(
+    X: Floats,
+    options: KernelOptions,
+    random_state: int | np.random.RandomState | None = None,
+) -> Kernels:
+    """Place a kernel on every row.
+
+    Above 2000 rows the bandwidths are chosen on that many, drawn at random, and carried over by
+    the rates that are optimal for smooth laws: the blur falls as ``n^{-1 / (d + 4)}``, and the
+    number of neighbours grows as ``n^{4 / (d + 4)}``, which lets local covariances fall alike.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n, d)
+        Standardised rows, two or more.
+    options : KernelOptions
+        How to choose the kernels.
+    random_state : int, RandomState instance or None, default=None
+        Source of the folds, of the rows that the choice is made on, and of the background's
+        initial assignments.
+
+    Returns
+    -------
+    Kernels
+        The kernels and the choice.
+
+    Examples
+    --------
+    >>> X = np.random.RandomState(0).normal(size=(50, 2))
+    >>> kernels = fit_kernels(X, KernelOptions(TensorOptions(rank=2)), random_state=0)
+    >>> kernels.factors.shape[1:]
+    (2, 2)
+    """
+    n, d = X.shape
+    rng = check_random_state(random_state)
+    seeds = rng.randint(2**31 - 1, size=2)
+    mixture = _background(X, options, seeds[0])
+    n_neighbors, bandwidth = _choice(X, options, mixture, rng, seeds[1])
+    tensors = options.tensors.tensors(X, options.tensors.graph(X, n_neighbors))
+    factors, floors = tensors.kernel(bandwidth.eps, bandwidth.h)
+    share = bandwidth.share
+    if mixture is None or share == 0:
+        weights = np.full(n, 1 / n)
+        return Kernels(X, factors, floors, weights, n, n_neighbors, bandwidth, None)
+    wide, wide_floors = _low_rank_components(mixture, options.tensors.rank)
+    if factors.shape[2] < wide.shape[2]:
+        factors = np.concatenate([factors, np.zeros((n, d, wide.shape[2]))], axis=2)
+    return Kernels(
+        np.concatenate([X, mixture.means_]),
+        np.concatenate([factors, wide]),
+        np.concatenate([floors, wide_floors]),
+        np.concatenate([np.full(n, (1 - share) / n), share * mixture.weights_]),
+        n,
+        n_neighbors,
+        bandwidth,
+        mixture,
+    )
+
+
+def _background(X: Floats, options: KernelOptions, seed: int) -> GaussianMixture | None:
+    n, d = X.shape
+    if options.background == 0 or n < max(d + 2, MIN_SELECTION_ROWS):
+        return None
+    return fit_bic_mixture(X, reg_covar=options.h_min**2, random_state=int(seed))
+
+
+def _choice(
+    X: Floats,
+    options: KernelOptions,
+    mixture: GaussianMixture | None,
+    rng: np.random.RandomState,
+    seed: int,
+) -> tuple[int, Bandwidth]:
+    """Choose what is left to choose, on not too many rows."""
+    n, d = X.shape
+    fixed, share, candidates = _given(options, n, d)
+    n_few = min(n, MAX_SELECTION_ROWS)
+    growth = (n / n_few) ** (4 / (d + 4))
+    settled = fixed is not None and len(candidates) == 1
+    if n < MIN_SELECTION_ROWS or (settled and (share is not None or mixture is None)):
+        eps, h = fixed or _scott(options, n, d)
+        return candidates[0], Bandwidth(eps, h, share or 0.0, np.nan)
+    few = X if n_few == n else X[rng.permutation(n)[:n_few]]
+    scaled = [max(1, round(k / growth)) for k in candidates] if _is_given(options) else candidates
+    k, bandwidth = choose_kernels(
+        few,
+        options.tensors,
+        scaled,
+        h_min=options.h_min,
+        n_folds=min(options.n_folds, n_few),
+        mixture=mixture,
+        fixed=fixed,
+        share=share,
+        random_state=int(seed),
+    )
+    if fixed is None:
+        shrunk = max(bandwidth.h * (n / n_few) ** (-1 / (d + 4)), options.h_min)
+        bandwidth = bandwidth._replace(h=shrunk)
+    return candidates[0] if _is_given(options) else round(k * growth), bandwidth
+
+
+def _given(
+    options: KernelOptions, n: int, d: int
+) -> tuple[tuple[float, float] | None, float | None, list[int]]:
+    """Return bandwidths and share where they are given, and the numbers of neighbours to try."""
+    candidates = neighbor_candidates(min(n, MAX_SELECTION_ROWS), d)
+    if _is_given(options):
+        k = int(options.n_neighbors)
+        if options.tensors.needs_neighbors and k >= n:
+            warnings.warn(
+                f"n_neighbors={k} is not below the number of rows, {n}: using {n - 1}.",
+                UserWarning,
+                stacklevel=4,
+            )
+        candidates = [min(k, n - 1)]
+    elif options.bandwidth != "cv":
+        candidates = candidates[len(candidates) // 2 :][:1]
+    fixed = None
+    if options.bandwidth == "scott":
+        fixed = _scott(options, n, d)
+    elif not isinstance(options.bandwidth, str):
+        fixed = options.bandwidth
+    share = None if isinstance(options.background, str) else float(options.background)
+    return fixed, share, candidates
+
+
+def _is_given(options: KernelOptions) -> bool:
+    return not isinstance(options.n_neighbors, str)
+
+
+def _scott(options: KernelOptions, n: int, d: int) -> tuple[float, float]:
+    """Scott's blur; with a metric, its tensors for a unit of time and a quarter of that blur."""
+    h = max(bandwidth_scott(n, d), options.h_min)
+    if options.tensors.isotropic:
+        return 0.0, h
+    if options.tensors.metric == "covariance":
+        return h**2, options.h_min
+    return 1.0, max(h / 4, options.h_min)
+
+
+def _low_rank_components(mixture: GaussianMixture, rank: int) -> tuple[Floats, Floats]:
+    """Return the covariances of a mixture as factors and floors."""
+    covariances = mixture.covariances_
+    # half of the least eigenvalue: a floor that leaves every covariance as it is
+    floor = 0.5 * float(np.linalg.eigvalsh(covariances).min())
+    lowered = covariances - floor * np.eye(covariances.shape[1])
+    return low_rank_factors(lowered, rank).kernel(1.0, np.sqrt(floor))

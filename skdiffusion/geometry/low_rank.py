@@ -1,0 +1,75 @@
+"""Symmetric tensors as their leading directions and a remainder."""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["LowRank", "low_rank_factors"]
+
+Floats = NDArray[np.float64]
+
+
+class LowRank(NamedTuple):
+    """Tensors ``C_i = V_i diag(values_i) V_i' + residuals_i (I - V_i V_i')``.
+
+    Parameters
+    ----------
+    vectors : ndarray of shape (n, d, r)
+        Orthonormal directions ``V_i``, the leading one last.
+    values : ndarray of shape (n, r)
+        Eigenvalues of these directions.
+    residuals : ndarray of shape (n,)
+        Mean of the other eigenvalues.
+    """
+
+    vectors: Floats
+    values: Floats
+    residuals: Floats
+
+    def kernel(self, eps: float, h: float) -> tuple[Floats, Floats]:
+        """Write ``eps C_i + h^2 I`` as factors and floors, ``F_i F_i' + floors_i I``.
+
+        Parameters
+        ----------
+        eps, h : float
+            Diffusion time and blur.
+
+        Returns
+        -------
+        factors : ndarray of shape (n, d, r)
+            Square roots of the part above the floor.
+        floors : ndarray of shape (n,)
+            Variance in all other directions.
+        """
+        above = np.maximum(eps * (self.values - self.residuals[:, None]), 0)
+        return self.vectors * np.sqrt(above)[:, None], eps * self.residuals + h**2
+
+
+def low_rank_factors(tensors: Floats, rank: int) -> LowRank:
+    """Keep the leading eigenvectors of each tensor, and the trace of the others.
+
+    Parameters
+    ----------
+    tensors : ndarray of shape (n, d, d)
+        Symmetric tensors without negative eigenvalues; rounding below zero is cut off.
+    rank : int
+        How many directions to keep, at most ``d``.
+
+    Returns
+    -------
+    LowRank
+        The tensors; exact for ``rank=d``.
+
+    Examples
+    --------
+    >>> kept = low_rank_factors(np.diag([5.0, 2.0, 0.0])[None], rank=1)
+    >>> kept.values, kept.residuals
+    (array([[5.]]), array([1.]))
+    """
+    values, vectors = np.linalg.eigh(tensors)
+    values = np.maximum(values, 0)
+    n, d = values.shape
+    residuals = values[:, : d - rank].mean(1) if rank < d else np.zeros(n)
+    leading = slice(d - rank, None)
+    return LowRank(np.ascontiguousarray(vectors[:, :, leading]), values[:, leading], residuals)

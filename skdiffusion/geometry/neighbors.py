@@ -1,0 +1,138 @@
+"""Neighbour graphs."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import issparse
+from sklearn.base import clone
+from sklearn.neighbors import NearestNeighbors
+
+__all__ = ["neighbor_graph", "restrict_graph"]
+
+Floats = NDArray[np.float64]
+
+
+def neighbor_graph(
+    X: Floats, n_neighbors: int, *, transformer: Any = None, n_jobs: int | None = None
+) -> tuple[Floats, NDArray[np.intp]]:
+    """Return the nearest other rows of every row.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n, d)
+        Rows.
+    n_neighbors : int
+        How many, below ``n``.
+    transformer : KNeighborsTransformer-like or None, default=None
+        Another search, such as an approximate one: its ``fit_transform`` returns the sparse
+        graph of distances. None is the exact search of scikit-learn.
+    n_jobs : int or None, default=None
+        Jobs of the exact search.
+
+    Returns
+    -------
+    distances : ndarray of shape (n, n_neighbors)
+        Distances, ascending.
+    indices : ndarray of shape (n, n_neighbors)
+        Whose they are. Of rows that are equal, each may be the neighbour of the other.
+
+    Raises
+    ------
+    ValueError
+        If there are too few rows, or the transformer finds too few neighbours.
+    TypeError
+        If the transformer has no ``fit_transform``, or does not return a sparse graph.
+
+    Examples
+    --------
+    >>> distances, indices = neighbor_graph(np.array([[0.0], [1.0], [3.0]]), 1)
+    >>> distances.ravel(), indices.ravel()
+    (array([1., 1., 2.]), array([1, 0, 1]))
+    """
+    if not 0 < n_neighbors < len(X):
+        raise ValueError(f"n_neighbors={n_neighbors} must be positive and below n={len(X)} rows.")
+    if transformer is None:
+        search = NearestNeighbors(n_neighbors=n_neighbors, n_jobs=n_jobs).fit(X)
+        return search.kneighbors()
+    if not hasattr(transformer, "fit_transform"):
+        raise TypeError(
+            f"neighbors must be a transformer like KNeighborsTransformer, got {transformer!r}."
+        )
+    # one more than wanted: some transformers count a row as its own neighbour
+    search = clone(transformer).set_params(n_neighbors=min(n_neighbors + 1, len(X) - 1))
+    return _from_sparse(search.fit_transform(X), n_neighbors, type(transformer).__name__)
+
+
+def _from_sparse(graph: Any, n_neighbors: int, name: str) -> tuple[Floats, NDArray[np.intp]]:
+    if not issparse(graph):
+        raise TypeError(f"{name}.fit_transform must return a sparse graph, got {type(graph)}.")
+    graph = graph.tocsr()
+    n = graph.shape[0]
+    distances, indices = np.empty((n, n_neighbors)), np.empty((n, n_neighbors), dtype=np.intp)
+    for i in range(n):
+        part = slice(graph.indptr[i], graph.indptr[i + 1])
+        others = graph.indices[part] != i
+        found, length = graph.indices[part][others], graph.data[part][others]
+        if len(found) < n_neighbors:
+            raise ValueError(
+                f"{name} found {len(found)} of {n_neighbors} neighbours of row {i}: "
+                "raise its accuracy or lower n_neighbors."
+            )
+        order = np.argsort(length, kind="stable")[:n_neighbors]
+        distances[i], indices[i] = length[order], found[order]
+    return distances, indices
+
+
+def restrict_graph(
+    X: Floats,
+    distances: Floats,
+    indices: NDArray[np.intp],
+    kept: NDArray[np.intp],
+    n_neighbors: int,
+) -> tuple[Floats, NDArray[np.intp]]:
+    """Return the neighbours that rows have among some of the rows, from a graph of all.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n, d)
+        Rows.
+    distances, indices : ndarray of shape (n, k)
+        Their neighbours; with some more than `n_neighbors` hardly any row has to search again.
+    kept : ndarray of shape (m,)
+        Rows to keep.
+    n_neighbors : int
+        Number of neighbours wanted, below ``m``.
+
+    Returns
+    -------
+    distances, indices : ndarray of shape (m, n_neighbors)
+        Neighbours, as positions in `kept`.
+
+    Examples
+    --------
+    >>> X = np.array([[0.0], [1.0], [3.0]])
+    >>> restrict_graph(X, *neighbor_graph(X, 2), np.array([0, 2]), 1)[1].ravel()
+    array([1, 0])
+    """
+    position = np.full(len(X), -1)
+    position[kept] = np.arange(len(kept))
+    among = position[indices[kept]]
+    # stable: those that are kept come first, nearest first
+    order = np.argsort(among < 0, axis=1, kind="stable")[:, :n_neighbors]
+    found = np.take_along_axis(among, order, axis=1)
+    length = np.take_along_axis(distances[kept], order, axis=1)
+    short = found.shape[1] < n_neighbors or (found < 0).any(axis=1)
+    if np.any(short):
+        again = np.arange(len(kept)) if found.shape[1] < n_neighbors else np.flatnonzero(short)
+        search = NearestNeighbors(n_neighbors=n_neighbors + 1).fit(X[kept])
+        far, who = search.kneighbors(X[kept[again]])
+        mine = who == again[:, None]
+        # among many equal rows a row may not find itself: then the last one goes
+        mine[~mine.any(axis=1), -1] = True
+        if found.shape[1] < n_neighbors:
+            shape = (len(kept), n_neighbors)
+            length, found = np.empty(shape), np.empty(shape, dtype=np.intp)
+        length[again] = far[~mine].reshape(len(again), n_neighbors)
+        found[again] = who[~mine].reshape(len(again), n_neighbors)
+    return length, found

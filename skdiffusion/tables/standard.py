@@ -1,0 +1,157 @@
+"""Columns of numbers in standard deviations, constant ones left out."""
+
+import warnings
+
+import numpy as np
+
+from skdiffusion.tables.lattice import find_lattice
+
+__all__ = ["StandardColumns"]
+
+
+MAX_STEP = 0.5
+"""Numbers recorded in steps up to this many standard deviations count as rounded."""
+
+
+class StandardColumns:
+    """Centre and scale the columns that vary.
+
+    Unlike :class:`~sklearn.preprocessing.StandardScaler` it leaves out columns without variance,
+    which have no density, and puts them back.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n, d)
+        Rows.
+    names : sequence
+        Names of the columns, for the warning.
+    common : bool, default=False
+        Whether all columns are divided by one number, the root mean square of their standard
+        deviations, and not each by its own.
+
+    Attributes
+    ----------
+    centre, scale : ndarray of shape (d,)
+        What is subtracted from and what divides each column.
+    varies : ndarray of shape (d,) of bool
+        Which columns are kept.
+
+    Raises
+    ------
+    ValueError
+        If every column is constant.
+
+    Warns
+    -----
+    UserWarning
+        If some are.
+
+    Examples
+    --------
+    >>> columns = StandardColumns(np.array([[1.0, 0.0], [3.0, 0.0]]), ["a", "b"])
+    >>> columns.encode(np.array([[4.0, 0.0]]))
+    array([[2.]])
+    """
+
+    def __init__(self, X, names, *, common=False):
+        self.centre, spread = X.mean(0), X.std(0)
+        # rounding lends a constant column a tiny spread
+        self.varies = spread > 1e-12 * np.maximum(1.0, np.abs(self.centre))
+        if not self.varies.any():
+            raise ValueError("Every column of X is constant: there is nothing to learn.")
+        if not self.varies.all():
+            constant = [str(name) for name, v in zip(names, self.varies, strict=True) if not v]
+            warnings.warn(
+                f"Constant columns count for nothing and stay as they are: {', '.join(constant)}.",
+                UserWarning,
+                stacklevel=4,
+            )
+        if common:
+            spread = np.full(len(spread), np.sqrt(np.mean(spread[self.varies] ** 2)))
+        self.scale = np.where(self.varies, spread, 1.0)
+
+    @property
+    def n_codes(self):
+        """Number of columns that vary."""
+        return int(self.varies.sum())
+
+    @property
+    def log_volume(self):
+        """What the scaling adds to the logarithm of a volume."""
+        return float(np.log(self.scale[self.varies]).sum())
+
+    def encode(self, X):
+        """Return the columns that vary, standardised; cells that are NaN stay so.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n, d)
+            Rows.
+
+        Returns
+        -------
+        ndarray of shape (n, n_codes)
+            Codes.
+        """
+        return ((X - self.centre) / self.scale)[:, self.varies]
+
+    def spread(self, X, rng):
+        """Spread rounded numbers over the cells that round to them.
+
+        Values that repeat because they were rounded have no density: the likelihood of a model
+        grows without end as it concentrates on them. Columns whose steps are larger than half a
+        standard deviation hold levels rather than rounded numbers, and stay as they are.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n, d)
+            Rows.
+        rng : RandomState
+            Source of the uniform draws over half a step to each side.
+
+        Returns
+        -------
+        ndarray of shape (n, d)
+            Rows.
+        """
+        X = X.copy()
+        for j in np.flatnonzero(self.varies):
+            values = np.unique(X[:, j])
+            lattice = find_lattice(values) if len(values) < len(X) else None
+            if lattice is not None and lattice.step <= MAX_STEP * self.scale[j]:
+                X[:, j] += lattice.step * rng.uniform(-0.5, 0.5, len(X))
+        return X
+
+    def decode(self, Z):
+        """Return rows, with the constants in place.
+
+        Parameters
+        ----------
+        Z : ndarray of shape (n, n_codes)
+            Codes.
+
+        Returns
+        -------
+        ndarray of shape (n, d)
+            Rows.
+        """
+        X = np.tile(self.centre, (len(Z), 1))
+        X[:, self.varies] += Z * self.scale[self.varies]
+        return X
+
+    def gradients(self, Z):
+        """Return gradients with respect to rows, from those with respect to codes.
+
+        Parameters
+        ----------
+        Z : ndarray of shape (n, n_codes)
+            Gradients with respect to codes.
+
+        Returns
+        -------
+        ndarray of shape (n, d)
+            Gradients, zero in constant columns.
+        """
+        gradients = np.zeros((len(Z), len(self.scale)))
+        gradients[:, self.varies] = Z / self.scale[self.varies]
+        return gradients

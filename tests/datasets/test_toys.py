@@ -1,0 +1,273 @@
+"""Toy data against their densities: by integrals, histograms, other libraries and derivatives."""
+
+import math
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from scipy.integrate import quad
+from scipy.stats import chisquare, multivariate_normal, norm
+from sklearn.mixture import GaussianMixture
+
+from skdiffusion import datasets
+from skdiffusion.datasets import (
+    checkerboard_log_density,
+    eight_gaussians_log_density,
+    gaussian_mixture_log_density,
+    gaussian_mixture_score,
+    make_checkerboard,
+    make_eight_gaussians,
+    make_gaussian_mixture,
+    make_pinwheel,
+    make_two_spirals,
+    pinwheel_log_density,
+    two_spirals_log_density,
+)
+
+LAWS = {
+    "eight gaussians": (make_eight_gaussians, eight_gaussians_log_density),
+    "two spirals": (make_two_spirals, two_spirals_log_density),
+    "pinwheel": (make_pinwheel, pinwheel_log_density),
+    "checkerboard": (make_checkerboard, checkerboard_log_density),
+}
+every_law = pytest.mark.parametrize(("make", "log_density"), LAWS.values(), ids=LAWS)
+
+# A noise of each set's own, away from its default.
+NOISES = {
+    make: noise for (make, _), noise in zip(LAWS.values(), (0.5, 0.15, 0.3, 0.2), strict=True)
+}
+
+
+def cell_centres(half_width=6.0, n=120):
+    """Centres of the square cells of a grid, and the area of a cell."""
+    width = 2 * half_width / n
+    ticks = -half_width + width * (np.arange(n) + 0.5)
+    return np.stack(np.meshgrid(ticks, ticks, indexing="ij"), axis=-1).reshape(-1, 2), width**2
+
+
+def coarse_counts(values, n=120, by=10):
+    """Sums of a grid of n x n values over blocks of `by` x `by`."""
+    return values.reshape(n // by, by, n // by, by).sum(axis=(1, 3)).ravel()
+
+
+class TestEveryToy:
+    @every_law
+    def test_density_integrates_to_one(self, make, log_density):
+        for options in ({}, {"noise": NOISES[make]}):
+            centres, area = cell_centres()
+            total = np.exp(log_density(centres, **options)).sum() * area
+            assert total == pytest.approx(1, abs=2e-5)
+
+    @every_law
+    def test_rows_follow_the_density(self, make, log_density):
+        """Counts in the cells of a coarse grid, against the integral of the density over each."""
+        for options in ({}, {"noise": NOISES[make]}):
+            centres, area = cell_centres()
+            expected = coarse_counts(np.exp(log_density(centres, **options)) * area)
+            X = make(20_000, random_state=0, **options)
+            edges = np.linspace(-6, 6, 13)
+            counts = np.histogram2d(*X.T, bins=(edges, edges))[0].ravel()
+            expected *= counts.sum()
+            busy = expected >= 5
+            observed = np.append(counts[busy], counts[~busy].sum())
+            wanted = np.append(expected[busy], expected[~busy].sum())
+            keep = wanted > 0
+            assert observed[~keep].sum() == 0
+            wanted = wanted[keep] * observed[keep].sum() / wanted[keep].sum()
+            assert chisquare(observed[keep], wanted).pvalue > 1e-3
+
+    @every_law
+    def test_seed_settles_the_rows(self, make, log_density):
+        first = make(20, random_state=3)
+        np.testing.assert_array_equal(first, make(20, random_state=np.random.RandomState(3)))
+        assert not np.array_equal(first, make(20, random_state=4))
+        assert first.shape == (20, 2)
+        assert make().shape == (100, 2)
+
+    @every_law
+    def test_half_turn_or_fifth_of_a_turn_keeps_the_density(self, make, log_density):
+        X = make(50, random_state=0)
+        angle = 2 * math.pi / 5 if make is make_pinwheel else math.pi
+        turn = np.array([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]])
+        np.testing.assert_allclose(log_density(X @ turn), log_density(X), rtol=1e-9)
+
+    @every_law
+    def test_rows_far_away_are_unlikely_and_not_nan(self, make, log_density):
+        far = log_density([[30.0, 40.0], [3e4, 4e4]], noise=NOISES[make])
+        assert (far < -50).all()
+        assert far[1] < far[0]
+
+    @every_law
+    @pytest.mark.parametrize(
+        ("options", "error"),
+        [
+            ({"n_samples": 0}, ValueError),
+            ({"n_samples": 2.5}, TypeError),
+            ({"noise": -0.1}, ValueError),
+            ({"noise": "thick"}, TypeError),
+            ({"noise": math.inf}, ValueError),
+        ],
+    )
+    def test_bad_parameters(self, make, log_density, options, error):
+        with pytest.raises(error, match=next(iter(options))):
+            make(**options)
+
+    @every_law
+    def test_bad_rows(self, make, log_density):
+        with pytest.raises(ValueError, match="3 columns"):
+            log_density(np.zeros((4, 3)))
+        with pytest.raises(ValueError, match="NaN"):
+            log_density([[np.nan, 0.0]])
+
+    @pytest.mark.parametrize("name", [name for name in LAWS if name != "checkerboard"])
+    def test_density_needs_noise(self, name):
+        with pytest.raises(ValueError, match="noise"):
+            LAWS[name][1](np.zeros((1, 2)), noise=0.0)
+
+
+class TestEightGaussians:
+    def test_level_is_the_entropy_of_separate_gaussians(self):
+        entropy = math.log(8) + math.log(2 * math.pi * math.e / 8)
+        X = make_eight_gaussians(100_000, random_state=0)
+        assert eight_gaussians_log_density(X).mean() == pytest.approx(-entropy, abs=0.01)
+
+    def test_without_noise_there_are_eight_points(self):
+        X = make_eight_gaussians(500, noise=0.0, random_state=0)
+        assert len(np.unique(X.round(9), axis=0)) == 8
+        np.testing.assert_allclose((X**2).sum(axis=1), 8)
+
+
+class TestTwoSpirals:
+    @pytest.mark.parametrize("noise", [0.03, 0.1, 0.5])
+    def test_density_is_the_integral_along_the_arms(self, noise):
+        def along(angle, x, y):
+            density = 2 * angle / (3 * math.pi) ** 2
+            for value, centre in ((x, -math.cos(angle)), (y, math.sin(angle))):
+                z = (value - centre * angle / 3) / noise
+                density *= (norm.cdf(z) - norm.cdf(z - 1 / 6 / noise)) * 6
+            return density
+
+        X = make_two_spirals(3, noise=noise, random_state=1)
+        for row, value in zip(X, np.exp(two_spirals_log_density(X, noise=noise)), strict=True):
+            breaks = np.linspace(0, 3 * math.pi, 13)
+            total = sum(
+                quad(along, a, b, args=tuple(sign * row), epsabs=1e-12, limit=200)[0]
+                for sign in (-1, 1)
+                for a, b in pairwise(breaks)
+            )
+            assert value == pytest.approx(total / 2, rel=1e-6)
+
+
+class TestPinwheel:
+    def test_without_noise_rows_lie_on_arms_that_bend(self):
+        X = make_pinwheel(500, noise=0.0, random_state=0)
+        radius = np.linalg.norm(X, axis=1)
+        angle = np.arctan2(X[:, 1], X[:, 0]) + np.exp(radius / 2) / 4
+        steps = angle / (2 * math.pi / 5)
+        on_an_arm = np.abs(steps - steps.round()) < 1e-9
+        assert on_an_arm.mean() > 0.99  # the others are beyond the origin, on the far side
+
+
+class TestCheckerboard:
+    def test_level_is_that_of_an_area_of_32(self):
+        X = make_checkerboard(2000, random_state=0)
+        np.testing.assert_allclose(checkerboard_log_density(X), -math.log(32))
+
+    def test_neighbouring_squares_differ(self):
+        centres = np.arange(-3, 4, 2.0)
+        board = np.stack(np.meshgrid(centres, centres), axis=-1).reshape(-1, 2)
+        dark = np.isfinite(checkerboard_log_density(board)).reshape(4, 4)
+        assert dark.sum() == 8
+        assert (dark[1:] != dark[:-1]).all()
+        assert (dark[:, 1:] != dark[:, :-1]).all()
+
+
+FULL = make_gaussian_mixture(400, 3, random_state=0)
+THIN = make_gaussian_mixture(400, 5, effective_rank=2, random_state=0)
+
+
+class TestGaussianMixture:
+    @pytest.mark.parametrize("case", [FULL, THIN], ids=["full", "thin"])
+    def test_density_agrees_with_scipy(self, case):
+        X, mixture = case
+        components = zip(mixture.weights, mixture.means, mixture.covariances, strict=True)
+        density = sum(w * multivariate_normal(m, c).pdf(X) for w, m, c in components)
+        np.testing.assert_allclose(gaussian_mixture_log_density(X, **mixture), np.log(density))
+
+    @pytest.mark.parametrize("case", [FULL, THIN], ids=["full", "thin"])
+    def test_score_is_the_gradient(self, case):
+        X, mixture = case
+        step = 1e-5
+        for j, axis in enumerate(np.eye(X.shape[1])):
+            up, down = (
+                gaussian_mixture_log_density(X + sign * step * axis, **mixture) for sign in (1, -1)
+            )
+            score = gaussian_mixture_score(X, **mixture)[:, j]
+            np.testing.assert_allclose((up - down) / (2 * step), score, atol=1e-4)
+
+    def test_weights_count(self):
+        X, mixture = FULL
+        mixture = mixture | {"weights": [1.0, 0.0, 0.0]}
+        with np.errstate(divide="ignore"):
+            log_density = gaussian_mixture_log_density(X, **mixture)
+            score = gaussian_mixture_score(X, **mixture)
+        mean, covariance = mixture["means"][0], mixture["covariances"][0]
+        first = multivariate_normal(mean, covariance)
+        np.testing.assert_allclose(log_density, first.logpdf(X))
+        np.testing.assert_allclose(score, -(X - mean) @ np.linalg.inv(covariance))
+
+    def test_rows_have_the_moments_of_the_mixture(self):
+        X, mixture = make_gaussian_mixture(40_000, 4, n_components=2, random_state=1)
+        mean = mixture.weights @ mixture.means
+        centred = mixture.means - mean
+        within = np.einsum("k,kij->ij", mixture.weights, mixture.covariances)
+        covariance = within + np.einsum("k,ki,kj->ij", mixture.weights, centred, centred)
+        np.testing.assert_allclose(X.mean(axis=0), mean, atol=0.05)
+        np.testing.assert_allclose(np.cov(X.T), covariance, atol=0.1)
+
+    def test_rows_follow_the_mixture(self):
+        """No estimate can fit the rows much better than the parameters they were drawn with."""
+        X, mixture = make_gaussian_mixture(5000, 2, random_state=2)
+        estimate = GaussianMixture(
+            3,
+            weights_init=mixture.weights,
+            means_init=mixture.means,
+            precisions_init=np.linalg.inv(mixture.covariances),
+        ).fit(X)
+        truth = gaussian_mixture_log_density(X, **mixture).mean()
+        assert 0 < estimate.score(X) - truth < 20 / len(X)
+
+    @pytest.mark.parametrize("noise", [0.1, 0.3])
+    def test_thin_components(self, noise):
+        mixture = make_gaussian_mixture(5, 6, effective_rank=2, noise=noise, random_state=0)[1]
+        variances = np.linalg.eigvalsh(mixture.covariances)
+        np.testing.assert_allclose(variances[:, :4], noise**2)
+        assert (variances[:, 4:] >= 0.5).all()
+        assert (variances[:, 4:] <= 1.5).all()
+
+    def test_mixture_does_not_depend_on_the_number_of_rows(self):
+        few, many = (make_gaussian_mixture(n, 3, random_state=5)[1] for n in (10, 1000))
+        for key in few:
+            np.testing.assert_array_equal(few[key], many[key])
+
+    @pytest.mark.parametrize(
+        "options",
+        [
+            {"n_features": 0},
+            {"n_components": 0},
+            {"effective_rank": 3},
+            {"effective_rank": 0},
+            {"noise": 0.0},
+            {"spread": -1.0},
+        ],
+    )
+    def test_bad_parameters(self, options):
+        with pytest.raises(ValueError, match=next(iter(options))):
+            make_gaussian_mixture(10, **{"n_features": 2, **options})
+
+
+def test_every_maker_has_its_density():
+    names = datasets.__all__
+    assert {name for name in names if name.startswith("make_")} == {
+        f"make_{name.removesuffix('_log_density')}" for name in names if name.endswith("_density")
+    }
