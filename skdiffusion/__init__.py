@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0.dev0"
 
 if TYPE_CHECKING:
+    from ._operator import OperatorScoreMatching
     from ._sampler import DiffusionManifoldSampler
     from ._smoother import RiemannianKernelSmoother
     from .pipeline import sample_from
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 __all__ = [
     "DiffusionManifoldSampler",
     "RiemannianKernelSmoother",
+    "OperatorScoreMatching",
     "DenoiserNet",
     "TableEncoder",
     "sample_from",
@@ -33,6 +35,7 @@ __all__ = [
 _HOMES = {
     "DiffusionManifoldSampler": "_sampler",
     "RiemannianKernelSmoother": "_smoother",
+    "OperatorScoreMatching": "_operator",
     "DenoiserNet": "training",
     "TableEncoder": "tables",
     "sample_from": "pipeline",

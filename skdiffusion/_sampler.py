@@ -25,11 +25,17 @@ from skdiffusion.diffusion import (
 )
 from skdiffusion.tables import TableEncoder, TargetEncoder
 from skdiffusion.tables.frames import validate_table
-from skdiffusion.training import DenoiserNet, fit_gaussian, fit_mixture
+from skdiffusion.training import (
+    DenoiserNet,
+    fit_gaussian,
+    fit_kernel,
+    fit_mixture,
+    fit_operator,
+)
 
 __all__ = ["DiffusionManifoldSampler"]
 
-BASELINES = ("auto", "mixture", "gaussian", None)
+BASELINES = ("auto", "mixture", "kernel", "operator", "gaussian", None)
 # with more codes the mixture's matrices would take most of the training time
 MAX_MIXTURE_COLUMNS = 100
 N_PROBES = 16
@@ -48,10 +54,12 @@ class DiffusionManifoldSampler(ClassNamePrefixFeaturesOutMixin, TransformerMixin
     denoiser : DenoiserNet or None, default=None
         Unfitted net with all training options; None is ``DenoiserNet()``. Give one explicitly to
         search nested parameters such as ``denoiser__lr``.
-    baseline : {"auto", "mixture", "gaussian"} or None, default="auto"
-        Closed form that the network improves upon: a Gaussian, whose mixture of several is one
-        more input of the network, or nothing but the standard normal. "auto" is the mixture up to
-        100 codes, beyond which its matrices would take most of the time, and the Gaussian above.
+    baseline : {"auto", "mixture", "kernel", "operator", "gaussian"} or None, default="auto"
+        Closed form that the network improves upon: a Gaussian or, with None, nothing but the
+        standard normal. The others are a Gaussian and one more input of the network: what a
+        mixture of several Gaussians, kernels on 256 rows (:class:`RiemannianKernelSmoother`), or
+        the operator-informed score of each column would answer. "auto" is the mixture up to 100
+        codes, beyond which its matrices would take most of the time, and the Gaussian above.
     schedule : str or Schedule, default="edm"
         Noise process: "edm", "ve", "vp", "subvp", "cosine" or "flow". It sets the noise levels that
         are trained most, and those of ``grid="uniform"``.
@@ -91,7 +99,7 @@ class DiffusionManifoldSampler(ClassNamePrefixFeaturesOutMixin, TransformerMixin
         The coding of the rows.
     target_encoder_ : TargetEncoder or None
         The coding of the target; None without one.
-    prior_ : MixtureDenoiser
+    prior_ : MixtureDenoiser or KernelDenoiser
         The closed form whose noised law starts the sampling.
     history_ : skorch.history.History
         Losses of the training.
@@ -209,11 +217,11 @@ class DiffusionManifoldSampler(ClassNamePrefixFeaturesOutMixin, TransformerMixin
             self._check_parameters()
             rng = check_random_state(self.random_state)
             codes, is_target = self._fit_codes(X, y, rng)
-            gaussian, mixture = self._fit_baseline(codes, is_target, rng)
+            gaussian, baseline = self._fit_baseline(codes, is_target, rng)
             net = self._net(rng).fit(
                 codes,
                 gaussian=gaussian,
-                baseline=mixture,
+                baseline=baseline,
                 groups=self._groups(is_target),
                 target=is_target,
             )
@@ -222,7 +230,8 @@ class DiffusionManifoldSampler(ClassNamePrefixFeaturesOutMixin, TransformerMixin
             signs = rng.randint(2, size=(N_PROBES, self.encoder_.n_codes_))
             self.probes_ = torch.from_numpy(2.0 * signs - 1.0)
             self.gaussian_ = gaussian
-            self.prior_ = (mixture or gaussian).to(net.device)
+            prior = gaussian if baseline is None or self.baseline == "operator" else baseline
+            self.prior_ = prior.to(net.device)
             self.denoiser_ = net.module_.double().eval().requires_grad_(False)
         return self
 
@@ -420,6 +429,10 @@ class DiffusionManifoldSampler(ClassNamePrefixFeaturesOutMixin, TransformerMixin
         wanted = self.baseline == "mixture" or (
             self.baseline == "auto" and d <= MAX_MIXTURE_COLUMNS
         )
+        if self.baseline == "kernel":
+            return gaussian, fit_kernel(codes, rng)
+        if self.baseline == "operator":
+            return gaussian, fit_operator(codes)
         if not wanted:
             return gaussian, None
         if self.target_encoder_ is not None and self.target_encoder_.is_categorical_:

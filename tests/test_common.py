@@ -2,11 +2,20 @@
 
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from skdiffusion import DenoiserNet, DiffusionManifoldSampler, TableEncoder
+from skdiffusion import (
+    DenoiserNet,
+    DiffusionManifoldSampler,
+    OperatorScoreMatching,
+    RiemannianKernelSmoother,
+    TableEncoder,
+)
 
 ESTIMATORS = [
     DiffusionManifoldSampler(),
     DiffusionManifoldSampler(denoiser=DenoiserNet(max_epochs=2), baseline="gaussian"),
+    RiemannianKernelSmoother(),
+    RiemannianKernelSmoother(metric="euclidean", bandwidth="scott", background=None),
+    OperatorScoreMatching(),
     TableEncoder(),
 ]
 

@@ -22,17 +22,20 @@ MAY_IMPORT_ROOMS = {
     "nets": set(),
     "geometry": {"_utils"},
     "tables": {"_utils"},
-    "training": {"nets", "diffusion", "_utils"},
+    "training": {"nets", "diffusion", "geometry", "_utils"},
     "manifold": {"geometry", "diffusion", "_utils"},
     "_base": BELOW_ESTIMATORS,
     "_sampler": BELOW_ESTIMATORS | {"_base"},
+    # The smoother works without paying for a network.
+    "_smoother": BELOW_ESTIMATORS - {"training", "nets"},
+    "_operator": BELOW_ESTIMATORS - {"training", "nets"},
     # Duck-typed helpers: they work on what has the right methods, whoever wrote it.
     "plotting": {"_utils"},
     "metrics": {"_utils"},
     "datasets": {"_utils"},
     "pipeline": {"_utils"},
     # The package itself is lazy; the command line calls the public interface.
-    "__init__": {"_sampler", "training", "tables", "pipeline"},
+    "__init__": {"_sampler", "_smoother", "_operator", "training", "tables", "pipeline"},
     "_cli": {"__init__", "metrics", "plotting", "_utils"},
     "__main__": {"_cli"},
 }

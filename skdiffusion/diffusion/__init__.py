@@ -18,8 +18,10 @@ from skdiffusion.diffusion.denoiser import (
 )
 from skdiffusion.diffusion.grid import GRIDS, karras, log_linear, log_shifted, uniform
 from skdiffusion.diffusion.guidance import Conditioned, Guided, Marginal
+from skdiffusion.diffusion.kernel import KernelDenoiser
 from skdiffusion.diffusion.levels import level_log_prob
 from skdiffusion.diffusion.likelihood import decode, elbo, encode, log_density
+from skdiffusion.diffusion.operator import OperatorDenoiser
 from skdiffusion.diffusion.preconditioning import Preconditioned
 from skdiffusion.diffusion.schedule import (
     EDM,
@@ -60,8 +62,10 @@ __all__ = [
     "EmpiricalDenoiser",
     "GaussianDenoiser",
     "Guided",
+    "KernelDenoiser",
     "Marginal",
     "MixtureDenoiser",
+    "OperatorDenoiser",
     "Posterior",
     "Preconditioned",
     "RectifiedFlow",

@@ -30,7 +30,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from skdiffusion.diffusion.closed_form import GaussianDenoiser, MixtureDenoiser
+from skdiffusion.diffusion.closed_form import GaussianDenoiser
 from skdiffusion.diffusion.denoiser import Posterior
 from skdiffusion.diffusion.patterns import apply_by_pattern, noise_patterns
 
@@ -142,8 +142,8 @@ class Preconditioned(nn.Module):
         a baseline.
     gaussian : GaussianDenoiser
         The Gaussian; its covariance decides what is white.
-    baseline : MixtureDenoiser or None, default=None
-        A better closed form, whose direction the network sees beside the noisy row.
+    baseline : nn.Module or None, default=None
+        A better closed form (a :class:`Denoiser`), whose direction the network sees beside the noisy row.
 
     Examples
     --------
@@ -159,7 +159,7 @@ class Preconditioned(nn.Module):
         self,
         net: nn.Module,
         gaussian: GaussianDenoiser,
-        baseline: MixtureDenoiser | None = None,
+        baseline: nn.Module | None = None,
     ):
         super().__init__()
         self.net = net

@@ -1,8 +1,16 @@
 """Training of denoisers through skorch."""
 
-from skdiffusion.training.baseline import fit_gaussian, fit_mixture
+from skdiffusion.training.baseline import fit_gaussian, fit_kernel, fit_mixture, fit_operator
 from skdiffusion.training.net import DenoiserNet
 from skdiffusion.training.noise import NoiseLevels
 from skdiffusion.training.objective import DenoisingLoss
 
-__all__ = ["DenoiserNet", "DenoisingLoss", "NoiseLevels", "fit_gaussian", "fit_mixture"]
+__all__ = [
+    "DenoiserNet",
+    "DenoisingLoss",
+    "NoiseLevels",
+    "fit_gaussian",
+    "fit_kernel",
+    "fit_mixture",
+    "fit_operator",
+]

@@ -7,12 +7,22 @@ import torch
 from numpy.typing import NDArray
 from scipy.linalg import block_diag
 from sklearn.covariance import OAS
+from sklearn.utils import check_random_state
 
 from skdiffusion._utils.mixture import fit_bic_mixture
 from skdiffusion.diffusion.closed_form import GaussianDenoiser, MixtureDenoiser
+from skdiffusion.diffusion.kernel import KernelDenoiser
+from skdiffusion.diffusion.operator import OperatorDenoiser
+from skdiffusion.geometry.cross_validation import TensorOptions
+from skdiffusion.geometry.kernels import KernelOptions, fit_kernels
 
-__all__ = ["fit_gaussian", "fit_mixture"]
+__all__ = ["fit_gaussian", "fit_kernel", "fit_mixture", "fit_operator"]
 
+# every noise pattern of every training step costs a factorisation for each kernel
+MAX_KERNELS = 256
+MAX_KERNEL_RANK = 4
+# of Hermite polynomials in each column; beyond 6 they fit noise
+OPERATOR_DEGREE = 4
 # a full covariance costs O(d ** 3) per noise pattern of every training step
 MAX_FULL_COLUMNS = 256
 
@@ -77,6 +87,47 @@ def fit_mixture(
             covs.append(block_diag(cov, np.zeros((len(code), len(code)))))
     tensors = (torch.from_numpy(np.asarray(array)) for array in (weights, means, covs))
     return MixtureDenoiser(*tensors)
+
+
+def fit_kernel(
+    Z: NDArray[np.float64], random_state: int | np.random.RandomState | None = None
+) -> KernelDenoiser:
+    """Fit kernels that follow the rows, with a few Gaussians beneath them.
+
+    Parameters
+    ----------
+    Z : ndarray of shape (n, d)
+        Codes. Kernels are placed on at most 256 of them, drawn at random.
+    random_state : int, RandomState instance or None, default=None
+        Source of the draw and of the choice of bandwidths.
+
+    Returns
+    -------
+    KernelDenoiser
+        The kernels, each with at most four directions of its own.
+    """
+    rng = check_random_state(random_state)
+    rows = Z[rng.permutation(len(Z))[:MAX_KERNELS]]
+    options = KernelOptions(TensorOptions(rank=min(Z.shape[1], MAX_KERNEL_RANK)))
+    kernels = fit_kernels(rows, options, rng)
+    parts = kernels.means, kernels.factors, kernels.floors, kernels.weights
+    return KernelDenoiser(*(torch.from_numpy(part) for part in parts), variance=False)
+
+
+def fit_operator(Z: NDArray[np.float64]) -> OperatorDenoiser:
+    """Fit the score of each column in the span of Hermite polynomials up to degree four.
+
+    Parameters
+    ----------
+    Z : ndarray of shape (n, d)
+        Codes.
+
+    Returns
+    -------
+    OperatorDenoiser
+        The columns, as if they were independent: at a cost linear in their number.
+    """
+    return OperatorDenoiser.fit(torch.from_numpy(Z), basis="product", degree=OPERATOR_DEGREE)
 
 
 def _components(

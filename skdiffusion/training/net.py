@@ -9,9 +9,9 @@ from sklearn.utils import check_random_state
 from skorch import NeuralNet
 from skorch.callbacks import GradientNormClipping, PassthroughScoring
 from skorch.dataset import Dataset
-from torch import Tensor
+from torch import Tensor, nn
 
-from skdiffusion.diffusion.closed_form import GaussianDenoiser, MixtureDenoiser
+from skdiffusion.diffusion.closed_form import GaussianDenoiser
 from skdiffusion.diffusion.preconditioning import Preconditioned, Prepared
 from skdiffusion.diffusion.schedule import Schedule, get_schedule
 from skdiffusion.nets import ResidualMLP
@@ -30,7 +30,7 @@ class Setting(NamedTuple):
     """What the rows tell about the denoiser before its training begins."""
 
     gaussian: GaussianDenoiser
-    baseline: MixtureDenoiser | None
+    baseline: nn.Module | None
     groups: Tensor  # (d,), the table column of each code
     target: Tensor  # (d,), whether a code is the target's
 
@@ -180,7 +180,7 @@ class DenoiserNet(NeuralNet):
         y: Any = None,
         *,
         gaussian: GaussianDenoiser | None = None,
-        baseline: MixtureDenoiser | None = None,
+        baseline: nn.Module | None = None,
         groups: ArrayLike | None = None,
         target: ArrayLike | None = None,
         **fit_params: Any,
@@ -195,7 +195,7 @@ class DenoiserNet(NeuralNet):
             Ignored.
         gaussian : GaussianDenoiser or None, default=None
             Gaussian of the preconditioner; None is the standard normal.
-        baseline : MixtureDenoiser or None, default=None
+        baseline : nn.Module or None, default=None
             Closed-form denoiser whose direction the network sees.
         groups : array-like of int of shape (d,) or None, default=None
             Column of the table that each code belongs to; None gives each its own.

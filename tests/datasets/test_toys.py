@@ -160,8 +160,10 @@ class TestTwoSpirals:
 
 class TestPinwheel:
     def test_without_noise_rows_lie_on_arms_that_bend(self):
-        X = make_pinwheel(500, noise=0.0, random_state=0)
+        X = make_pinwheel(4000, noise=0.0, random_state=0)
         radius = np.linalg.norm(X, axis=1)
+        assert radius.mean() == pytest.approx(2, abs=0.03)
+        assert radius.std() == pytest.approx(0.6, abs=0.03)
         angle = np.arctan2(X[:, 1], X[:, 0]) + np.exp(radius / 2) / 4
         steps = angle / (2 * math.pi / 5)
         on_an_arm = np.abs(steps - steps.round()) < 1e-9

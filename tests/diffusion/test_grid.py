@@ -17,7 +17,6 @@ from skdiffusion.diffusion.grid import (
 )
 from skdiffusion.diffusion.schedule import EDM, SCHEDULES
 
-
 EVERY_GRID = {**GRIDS, "log_shifted": partial(log_shifted, shift=0.3)}
 
 

@@ -11,6 +11,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.metrics import balanced_accuracy_score
 
 from skdiffusion import _sampler
+from skdiffusion._sampler import BASELINES
 from skdiffusion.diffusion import GRIDS, SCHEDULES, SOLVERS, get_schedule
 
 FAST = {"euler", "heun", "dpmpp_2m", "ddim"}
@@ -276,7 +277,7 @@ class TestNoise:
         rows = changed(gaussian.sampler, grid=grid, n_steps=40).sample(300, random_state=0)
         assert_allclose(rows.std(axis=0) / gaussian.X.std(axis=0), 1, atol=0.3)
 
-    @pytest.mark.parametrize("baseline", ["auto", "mixture", "gaussian", None])
+    @pytest.mark.parametrize("baseline", BASELINES)
     def test_each_baseline_trains_and_samples(self, quick, gaussian, baseline):
         X = gaussian.X[:300]
         rows = quick(baseline=baseline).fit(X).sample(300, random_state=0)
@@ -290,7 +291,7 @@ class TestOptions:
             ("solver", list(SOLVERS)),
             ("grid", list(GRIDS)),
             ("schedule", list(SCHEDULES)),
-            ("baseline", ["auto", "mixture", "gaussian", "None"]),
+            ("baseline", [str(name) for name in BASELINES]),
             ("target", ["auto", "categorical", "continuous"]),
         ],
     )

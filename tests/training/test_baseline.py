@@ -11,7 +11,7 @@ from sklearn.utils import check_random_state
 
 from skdiffusion._utils import mixture as bic
 from skdiffusion.training import baseline
-from skdiffusion.training.baseline import fit_gaussian, fit_mixture
+from skdiffusion.training.baseline import fit_gaussian, fit_kernel, fit_mixture, fit_operator
 
 RNG = np.random.RandomState(0)
 ROOT = RNG.normal(size=(3, 3))
@@ -172,3 +172,46 @@ class TestFitMixture:
             torch.equal(a, b) for a, b in zip(first.buffers(), second.buffers(), strict=True)
         )
         np.testing.assert_array_equal(check_random_state(None).get_state()[1], state)
+
+
+class TestFitKernel:
+    def test_is_the_law_of_the_rows(self):
+        """Held-out rows are as likely as under the mixture that drew them, or nearly."""
+        kernel = fit_kernel(CLUSTERS[::2], random_state=0)
+        held_out = torch.from_numpy(CLUSTERS[1::2])
+        truth = fit_mixture(CLUSTERS, random_state=0)
+        zero = torch.tensor(0.0)
+        gap = truth.log_prob(held_out, zero).mean() - kernel.log_prob(held_out, zero).mean()
+        assert -0.05 < gap < 0.15
+
+    def test_number_and_rank_of_the_kernels_are_limited(self):
+        rows = np.random.RandomState(0).normal(size=(baseline.MAX_KERNELS + 50, 7))
+        kernel = fit_kernel(rows, random_state=0)
+        on_rows = (kernel.means[:, None] == torch.from_numpy(rows)).all(2).any(1)
+        assert on_rows.sum() == baseline.MAX_KERNELS
+        assert kernel.factors.shape[2] == baseline.MAX_KERNEL_RANK
+
+    def test_same_seed_same_kernels(self):
+        first, second = (fit_kernel(CLUSTERS, random_state=3) for _ in range(2))
+        torch.testing.assert_close(first.factors, second.factors, rtol=0, atol=0)
+
+
+class TestFitOperator:
+    def test_columns_are_scored_by_themselves(self):
+        rows = np.random.RandomState(0).normal(size=(500, 3)) ** 2
+        x, sigma = torch.from_numpy(rows[:20]), torch.tensor(0.5)
+        together = fit_operator(rows)(x, sigma).mean
+        alone = torch.cat([fit_operator(rows[:, [j]])(x[:, [j]], sigma).mean for j in range(3)], 1)
+        torch.testing.assert_close(together, alone)
+
+    def test_nearer_to_the_rows_than_a_gaussian(self):
+        rows = np.random.RandomState(0).choice([-1.0, 1.0], size=(500, 2))
+        clean = torch.from_numpy(rows)
+        noise = torch.randn(clean.shape, generator=torch.Generator().manual_seed(0)).double()
+        sigma = torch.tensor(0.7)
+        x = clean + sigma * noise
+        errors = [
+            ((law(x, sigma).mean - clean) ** 2).mean()
+            for law in (fit_operator(rows), fit_gaussian(rows))
+        ]
+        assert errors[0] < 0.9 * errors[1]

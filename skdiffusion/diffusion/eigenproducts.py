@@ -1,0 +1,136 @@
+"""Products of eigenfunctions over the columns of a row, their means and their linearisation."""
+
+import torch
+from torch import Tensor
+
+from skdiffusion.diffusion.eigenfunctions import Eigenfunctions
+
+__all__ = ["all_but_last", "linearise", "product_means", "product_over_columns"]
+
+MAX_ELEMENTS = 2**24  # of a temporary: 128 MiB in float64
+MAX_TERMS = 2**25
+
+
+def all_but_last(indices: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the distinct indices of all columns but the last, and which of them each row has.
+
+    Parameters
+    ----------
+    indices : Tensor of shape (m, d)
+        Indices of products.
+
+    Returns
+    -------
+    prefixes : Tensor of shape (k, d - 1)
+        The distinct ones.
+    prefix_of : Tensor of shape (m,)
+        ``prefixes[prefix_of]`` equals ``indices[:, :-1]``.
+    """
+    if indices.shape[1] == 1:
+        return indices.new_zeros(1, 0), indices.new_zeros(len(indices))
+    return torch.unique(indices[:, :-1], dim=0, return_inverse=True)
+
+
+def product_over_columns(values: Tensor, indices: Tensor) -> Tensor:
+    """Return products over the columns.
+
+    Parameters
+    ----------
+    values : Tensor of shape (n, d, degree + 1)
+        Numbers for each column and function.
+    indices : Tensor of shape (m, d)
+        Indices of products.
+
+    Returns
+    -------
+    Tensor of shape (n, m)
+        ``prod_j values[:, j, indices[:, j]]``.
+    """
+    product = values[:, 0, indices[:, 0]]
+    for j in range(1, indices.shape[1]):
+        product = product * values[:, j, indices[:, j]]
+    return product
+
+
+def product_means(functions: Eigenfunctions, indices: Tensor, rows: Tensor) -> Tensor:
+    """Return the means over the rows of products of functions.
+
+    Parameters
+    ----------
+    functions : Eigenfunctions
+        The functions of one column.
+    indices : Tensor of shape (m, d)
+        Indices of products.
+    rows : Tensor of shape (n, d)
+        Rows in the coordinates of the process.
+
+    Returns
+    -------
+    Tensor of shape (m,)
+        Means.
+    """
+    prefixes, prefix_of = all_but_last(indices)
+    total = rows.new_zeros(len(prefixes), functions.degree + 1)
+    for part in rows.split(max(1, MAX_ELEMENTS // (len(prefixes) + functions.degree))):
+        values = functions.evaluate(part)[0]
+        first = part.new_ones(len(part), 1)
+        if rows.shape[1] > 1:
+            first = product_over_columns(values[:, :-1], prefixes)
+        total += first.T @ values[:, -1]
+    return (total / len(rows))[prefix_of, indices[:, -1]]
+
+
+def linearise(functions: Eigenfunctions, indices: Tensor) -> tuple[tuple[Tensor, ...], Tensor]:
+    """Write the products of derivatives of all pairs of functions as sums of functions.
+
+    Parameters
+    ----------
+    functions : Eigenfunctions
+        The functions of one column.
+    indices : Tensor of shape (n_functions, d)
+        Indices of the products whose gradients are multiplied.
+
+    Returns
+    -------
+    terms : tuple
+        For each term: its pair, its function, and of shape (n_terms, d) its factor in the product
+        of derivatives with respect to each column. Then the two functions of each pair.
+    products : Tensor of shape (m, d)
+        Indices of the functions that occur.
+
+    Raises
+    ------
+    ValueError
+        If there are too many terms.
+    """
+    n_functions, d = indices.shape
+    row, column = torch.triu_indices(n_functions, n_functions, device=indices.device)
+    values, slopes = (part.to(indices.device) for part in functions.linearisation())
+    size = values.shape[0]
+    first, second, power = ((values != 0) | (slopes != 0)).nonzero(as_tuple=True)
+    counts = torch.bincount(first * size + second, minlength=size**2)
+    starts = counts.cumsum(0) - counts
+    pair = torch.arange(len(row), device=row.device)
+    factors = values.new_ones(len(row), d)
+    code, products = torch.zeros_like(row), indices.new_zeros(1, 0)
+    for j in range(d):
+        kind = indices[row[pair], j] * size + indices[column[pair], j]
+        n_new = counts[kind]
+        if int(n_new.sum()) * d > MAX_TERMS:
+            raise ValueError(
+                f"Products of {n_functions} functions of {d} columns have too many terms: lower "
+                "the degree or use basis='product'."
+            )
+        old = torch.repeat_interleave(n_new)
+        within = torch.arange(len(old), device=old.device) - (n_new.cumsum(0) - n_new)[old]
+        entry = starts[kind][old] + within
+        pair, factors = pair[old], factors[old]
+        a, b, c = first[entry], second[entry], power[entry]
+        slope = factors[:, j] * slopes[a, b, c]
+        factors = factors * values[a, b, c].unsqueeze(1)
+        factors[:, j] = slope
+        n_powers = values.shape[2]
+        distinct, code = torch.unique(code[old] * n_powers + c, return_inverse=True)
+        last = (distinct % n_powers).unsqueeze(1)
+        products = torch.cat([products[distinct // n_powers], last], dim=1)
+    return (pair, code, factors, row, column), products

@@ -1,0 +1,372 @@
+"""Operator-informed score matching as users meet it."""
+
+import pickle
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+import torch
+from scipy.stats import multivariate_normal, norm
+from sklearn.base import clone
+from sklearn.datasets import load_iris
+from sklearn.exceptions import NotFittedError
+from sklearn.model_selection import GridSearchCV
+from sklearn.utils import check_random_state
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from skdiffusion._operator import OperatorScoreMatching
+
+
+@parametrize_with_checks(
+    [OperatorScoreMatching(), OperatorScoreMatching(process="ou", n_likelihood_steps=8)]
+)
+def test_scikit_learn_contract(estimator, check):
+    check(estimator)
+
+
+def two_modes(n, seed=0):
+    rng = np.random.RandomState(seed)
+    return 10 + 2 * rng.choice([-1.0, 1.0], size=(n, 1)) + 0.5 * rng.normal(size=(n, 1))
+
+
+def two_modes_log_density(X):
+    return np.log(0.5 * norm(8, 0.5).pdf(X) + 0.5 * norm(12, 0.5).pdf(X))[:, 0]
+
+
+def bent(n, seed=0):
+    """Two columns of unlike units, the second bent around the first."""
+    rng = np.random.RandomState(seed)
+    x = rng.normal(size=n)
+    return np.column_stack([x, 100 * (x**2 + 0.3 * rng.normal(size=n))])
+
+
+def normal_rows(n=300, seed=0):
+    rng = np.random.RandomState(seed)
+    return rng.normal(size=(n, 2)) @ [[1.0, 0.5], [0.0, 3.0]] + [5.0, -7.0]
+
+
+@pytest.fixture(scope="module")
+def line():
+    return OperatorScoreMatching(random_state=0).fit(two_modes(500))
+
+
+@pytest.fixture(scope="module")
+def plane():
+    return OperatorScoreMatching(degree=12, random_state=0).fit(bent(400))
+
+
+@pytest.fixture(scope="module")
+def gaussian():
+    return OperatorScoreMatching(
+        process="ou", basis="total_degree", degree=2, ridge=0.0, n_likelihood_steps=40
+    ).fit(normal_rows())
+
+
+class TestDensity:
+    def test_against_the_truth(self, line):
+        X = two_modes(2000, seed=1)
+        lost = two_modes_log_density(X).mean() - line.score(X)
+        single = norm(*norm.fit(two_modes(500))).logpdf(X).mean()
+        assert lost < 0.05
+        assert line.score(X) > single + 0.4
+
+    def test_integrates_to_one_with_what_is_outside(self, line):
+        x = np.linspace(-30, 50, 8001)
+        density = np.exp(line.score_samples(x[:, None]))
+        assert np.trapezoid(density, x) == pytest.approx(1, abs=2e-3)
+        low = line.offset_[0]
+        outside = (x < low) | (x > low + np.pi * line.scale_[0])
+        assert 0 < np.trapezoid(np.where(outside, density, 0), x) < 1 / 500
+
+    def test_rows_outside_the_box_are_unlikely(self, line):
+        far = line.score_samples([[1e3], [1e5]])
+        assert np.isfinite(far).all()
+        assert (far < line.score_samples(two_modes(500)).min() - 10).all()
+
+    def test_gaussian(self, gaussian):
+        """Polynomials of degree 2 give the normal law of the rows."""
+        X, Y = normal_rows(), normal_rows(seed=1)
+        truth = multivariate_normal(X.mean(0), np.cov(X.T, bias=True))
+        np.testing.assert_allclose(gaussian.score_samples(Y), truth.logpdf(Y), atol=2e-3)
+
+    def test_joint_basis_sees_dependence(self, plane):
+        X = bent(400, seed=1)
+        apart = OperatorScoreMatching(basis="product", degree=12, random_state=0).fit(bent(400))
+        assert plane.score(X) > apart.score(X) + 0.5
+
+    def test_units(self, plane):
+        scale, offset = np.array([1e-3, 50.0]), np.array([1e3, -4.0])
+        moved = clone(plane).fit(offset + scale * bent(400))
+        X = bent(50, seed=2)
+        np.testing.assert_allclose(
+            moved.score_samples(offset + scale * X),
+            plane.score_samples(X) - np.log(scale).sum(),
+            rtol=1e-6,
+        )
+        np.testing.assert_allclose(
+            moved.sample(20, random_state=0),
+            offset + scale * plane.sample(20, random_state=0),
+            rtol=1e-6,
+        )
+        assert moved.smoothing_ == pytest.approx(plane.smoothing_)
+
+    @pytest.mark.parametrize("process", ["reflected_bm", "ou"])
+    def test_rows_do_not_depend_on_each_other(self, process):
+        options = {"degree": 4, "n_likelihood_steps": 8, "random_state": 0}
+        model = OperatorScoreMatching(process=process, **options).fit(bent(200))
+        X = bent(12, seed=1)
+        together = model.score_samples(X)
+        alone = [model.score_samples(row[None])[0] for row in X]
+        np.testing.assert_allclose(together, alone, rtol=1e-9)
+        assert np.array_equal(together, model.score_samples(X))
+
+    def test_more_steps_change_little(self, plane):
+        X = bent(100, seed=1)
+        fine = pickle.loads(pickle.dumps(plane)).set_params(n_likelihood_steps=100)
+        difference = np.abs(fine.score_samples(X) - plane.score_samples(X))
+        assert difference.mean() < 2e-3
+
+
+class TestSample:
+    def test_moments_and_modes(self, line):
+        draws = line.sample(4000, random_state=0)
+        assert draws.mean() == pytest.approx(10, abs=0.15)
+        assert draws.std() == pytest.approx(np.sqrt(4.25), rel=0.05)
+        assert (draws < 10).mean() == pytest.approx(0.5, abs=0.04)
+        assert (np.abs(draws - 10) < 0.5).mean() < 0.01
+
+    def test_score_the_same_as_new_rows(self, plane):
+        draws = plane.sample(2000, random_state=0)
+        assert plane.score(draws) == pytest.approx(plane.score(bent(2000, seed=1)), abs=0.25)
+
+    def test_rows_stay_in_the_box_but_for_one_in_n(self, plane):
+        # paths of the flow do not cross the walls, those of a stochastic solver do
+        model = pickle.loads(pickle.dumps(plane)).set_params(solver="euler_maruyama")
+        draws = model.sample(5000, random_state=1)
+        codes = (draws - plane.offset_) / plane.scale_
+        outside = ((codes < 0) | (codes > np.pi)).any(1)
+        assert outside.mean() <= 3 / 400
+        assert np.isfinite(draws).all()
+
+    def test_gaussian(self, gaussian):
+        draws, X = gaussian.sample(5000, random_state=0), normal_rows()
+        np.testing.assert_allclose(draws.mean(0), X.mean(0), atol=0.2)
+        np.testing.assert_allclose(np.cov(draws.T), np.cov(X.T), rtol=0.08)
+
+    @pytest.mark.parametrize("degree", [3, 6])
+    def test_polynomials_stay_finite(self, degree):
+        model = OperatorScoreMatching(process="ou", degree=degree).fit(bent(300))
+        draws = model.sample(500, random_state=0)
+        assert np.isfinite(draws).all()
+        low, high = bent(300).min(0), bent(300).max(0)
+        assert ((draws > low - (high - low)) & (draws < high + (high - low))).all()
+
+    @pytest.mark.parametrize("solver", ["heun", "euler_maruyama", "ancestral"])
+    def test_random_state(self, plane, solver):
+        model = pickle.loads(pickle.dumps(plane)).set_params(solver=solver)
+        before = torch.get_rng_state(), check_random_state(None).get_state()[1].copy()
+        first = model.sample(5, random_state=3)
+        np.testing.assert_array_equal(first, model.sample(5, random_state=3))
+        assert not np.array_equal(first, model.sample(5, random_state=4))
+        assert torch.equal(before[0], torch.get_rng_state())
+        assert np.array_equal(before[1], check_random_state(None).get_state()[1])
+        assert not np.array_equal(model.sample(5), model.sample(5))
+
+    @pytest.mark.parametrize("n_samples", [0, -1, 2.5])
+    def test_number_of_rows(self, plane, n_samples):
+        with pytest.raises(ValueError, match="n_samples must be at least 1"):
+            plane.sample(n_samples)
+
+
+class TestFrames:
+    @pytest.mark.parametrize("library", [pd, pl])
+    def test_come_back(self, library):
+        frame = library.DataFrame({"a": bent(80)[:, 0], "count": np.arange(80) % 7})
+        model = OperatorScoreMatching(degree=4, random_state=0).fit(frame)
+        draws = model.sample(6, random_state=0)
+        assert isinstance(draws, library.DataFrame)
+        assert list(draws.columns) == ["a", "count"]
+        # counts are continuous to this model
+        assert draws["count"].dtype == (np.float64 if library is pd else pl.Float64)
+        assert model.score_samples(frame).shape == (80,)
+        assert list(model.feature_names_in_) == ["a", "count"]
+
+    def test_same_as_an_array(self):
+        frame = load_iris(as_frame=True).data.iloc[:, :2]
+        options = {"degree": 4, "random_state": 0}
+        model = OperatorScoreMatching(**options).fit(frame)
+        array = OperatorScoreMatching(**options).fit(frame.to_numpy())
+        np.testing.assert_array_equal(
+            model.score_samples(frame), array.score_samples(frame.to_numpy())
+        )
+        np.testing.assert_array_equal(
+            model.sample(3, random_state=0), array.sample(3, random_state=0)
+        )
+
+
+class TestScoreField:
+    @pytest.mark.parametrize("t", [0.0, 0.3, 2.0])
+    def test_gaussian(self, gaussian, t):
+        """Standardised rows under the process have covariance ``exp(-2t) S + (1 - exp(-2t)) I``."""
+        X, Y = normal_rows(), normal_rows(seed=1)
+        mean, scale = X.mean(0), X.std(0)
+        correlation = np.corrcoef(X.T)
+        noised = np.exp(-2 * t) * correlation - np.expm1(-2 * t) * np.eye(2)
+        expected = -np.linalg.solve(noised, ((Y - mean) / scale).T).T / scale
+        np.testing.assert_allclose(gaussian.score_field(Y, t), expected, rtol=1e-6, atol=1e-8)
+
+    def test_is_the_gradient_of_the_log_density(self, line):
+        x = np.linspace(7, 13, 40)[:, None]
+        step = 1e-3
+        slope = (line.score_samples(x + step) - line.score_samples(x - step)) / (2 * step)
+        field = line.score_field(x, line.smoothing_)[:, 0]
+        near = line.score_samples(x) > -3.5
+        assert near.sum() > 20
+        assert np.corrcoef(slope[near], field[near])[0, 1] > 0.99
+
+    def test_vanishes_in_the_end(self, plane):
+        assert np.abs(plane.score_field(bent(20), 50.0)).max() < 1e-6
+
+    @pytest.mark.parametrize("t", [-1.0, np.nan, np.inf, "0"])
+    def test_time(self, plane, t):
+        with pytest.raises(ValueError, match="t must be a finite time"):
+            plane.score_field(bent(5), t)
+
+
+class TestLoss:
+    @pytest.mark.parametrize("process", ["reflected_bm", "ou"])
+    def test_prefers_a_basis_that_fits(self, process):
+        X, Y = two_modes(500), two_modes(500, seed=1)
+        losses = [
+            OperatorScoreMatching(process=process, degree=degree, smoothing=0.005).fit(X).loss(Y)
+            for degree in (1, 4, 8)
+        ]
+        assert losses[2] < losses[1] < losses[0]
+
+    def test_shows_overfitting(self):
+        """Too rich a basis is better on its own rows, and worse on others."""
+        X, Y = two_modes(40), two_modes(2000, seed=1)
+        small, large = (
+            OperatorScoreMatching(degree=degree, smoothing=0.001).fit(X) for degree in (6, 40)
+        )
+        assert large.loss(X) < small.loss(X)
+        assert large.loss(Y) > small.loss(Y)
+
+    def test_integral_over_time(self, line):
+        Y = two_modes(200, seed=1)
+        times = np.geomspace(line.smoothing_, 4, 400)
+        fine = np.trapezoid([line.loss(Y, t) for t in times], times)
+        assert line.loss(Y) == pytest.approx(fine, rel=0.05)
+
+
+class TestSettings:
+    @pytest.mark.parametrize(
+        ("n", "d", "process", "basis", "degree"),
+        [
+            (600, 1, "reflected_bm", "total_degree", 24),
+            (600, 2, "reflected_bm", "total_degree", 24),
+            (600, 3, "reflected_bm", "total_degree", 9),
+            (30, 2, "reflected_bm", "total_degree", 5),
+            (60, 6, "reflected_bm", "product", 24),
+            (600, 2, "ou", "total_degree", 6),
+            (100, 2, "ou", "total_degree", 2),
+            (600, 8, "ou", "product", 6),
+        ],
+    )
+    def test_automatic_basis(self, n, d, process, basis, degree):
+        X = np.random.RandomState(0).normal(size=(n, d))
+        model = OperatorScoreMatching(process=process, smoothing=0.01).fit(X)
+        assert (model.basis_, model.degree_) == (basis, degree)
+
+    def test_smoothing_shrinks_with_more_rows(self):
+        times = [
+            OperatorScoreMatching(random_state=0).fit(two_modes(n)).smoothing_ for n in (50, 5000)
+        ]
+        assert times[1] < 0.7 * times[0]
+
+    def test_smoothing_beats_its_neighbours_on_new_rows(self, line):
+        X, Y = two_modes(500), two_modes(5000, seed=1)
+        for factor in (0.02, 30):
+            other = clone(line).set_params(smoothing=factor * line.smoothing_).fit(X)
+            assert line.score(Y) > other.score(Y) + 0.003
+
+    def test_smoothing_of_ones_own(self):
+        assert OperatorScoreMatching(smoothing=0.02).fit(two_modes(50)).smoothing_ == 0.02
+        assert OperatorScoreMatching(process="ou").fit(two_modes(50)).smoothing_ == 0
+
+    def test_search(self):
+        search = GridSearchCV(
+            OperatorScoreMatching(smoothing=0.003), {"degree": [1, 6]}, cv=3, error_score="raise"
+        ).fit(two_modes(150))
+        assert search.best_params_ == {"degree": 6}
+
+    @pytest.mark.parametrize(
+        "options",
+        [
+            {"process": "vp"},
+            {"basis": "cross"},
+            {"degree": 0},
+            {"degree": 2.5},
+            {"ridge": -1e-3},
+            {"margin": np.nan},
+            {"smoothing": -1.0},
+            {"smoothing": 4.0},
+            {"smoothing": "cv"},
+            {"n_steps": 0},
+            {"n_likelihood_steps": 1.5},
+            {"solver": "rk45"},
+        ],
+    )
+    def test_out_of_range(self, options):
+        (name,) = options
+        with pytest.raises(ValueError, match=f"{name} must be"):
+            OperatorScoreMatching(**options).fit(bent(50))
+
+    def test_basis_that_is_too_large(self):
+        X = np.random.RandomState(0).normal(size=(100, 6))
+        with pytest.raises(ValueError, match="basis='product'"):
+            OperatorScoreMatching(basis="tensor", degree=10).fit(X)
+
+
+class TestBadRows:
+    def test_constant_column(self):
+        X = np.column_stack([two_modes(100), np.full(100, 3.0)])
+        with pytest.warns(UserWarning, match=r"Columns \[1\] are constant"):
+            model = OperatorScoreMatching(random_state=0).fit(X)
+        alone = OperatorScoreMatching(random_state=0).fit(X[:, :1])
+        np.testing.assert_allclose(model.score_samples(X), alone.score_samples(X[:, :1]))
+        assert (model.sample(5, random_state=0)[:, 1] == 3.0).all()
+        assert not model.score_field(X, 0.1)[:, 1].any()
+
+    @pytest.mark.parametrize(
+        ("X", "message"),
+        [
+            (np.ones((10, 2)), "Every column of X is constant"),
+            (np.ones((1, 2)), "n_samples=1"),
+            ([["a"], ["b"]], "could not convert"),
+            ([[np.nan], [1.0]], "NaN"),
+        ],
+    )
+    def test_refused(self, X, message):
+        with pytest.raises(ValueError, match=message):
+            OperatorScoreMatching().fit(X)
+
+    def test_two_rows(self):
+        model = OperatorScoreMatching(random_state=0).fit([[0.0], [1.0]])
+        assert np.isfinite(model.score_samples([[0.0], [0.5]])).all()
+
+    def test_a_fit_that_fails_leaves_nothing(self):
+        model = OperatorScoreMatching(degree=3).fit(bent(50))
+        with pytest.raises(ValueError, match="NaN"):
+            model.fit([[np.nan], [1.0]])
+        with pytest.raises(NotFittedError):
+            model.sample()
+
+
+class TestPickle:
+    def test_same_scores_and_small(self, plane):
+        text = pickle.dumps(plane)
+        X = bent(20, seed=1)
+        np.testing.assert_array_equal(pickle.loads(text).score_samples(X), plane.score_samples(X))
+        assert len(text) < 1e5
