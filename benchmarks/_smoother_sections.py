@@ -270,8 +270,7 @@ IMPUTED = {"swissroll": _swissroll, "thin_mixture": _thin_mixture}
 def impute(case, n, seed, quick):
     """Root mean squared error of one missing entry a row, in units of the column's deviation.
 
-    The floor is what the true conditional mean leaves, estimated by the neighbours among 50,000
-    other rows.
+    For what is within reach, `knn_many` is given 50,000 other rows.
     """
     n_test, n_many = 500, 5000 if quick else 50_000
     rows = IMPUTED[case](n + n_test + n_many, seed)
@@ -285,7 +284,7 @@ def impute(case, n, seed, quick):
         "knn": KNNImputer().fit(train).transform,
         "iterative": IterativeImputer(random_state=seed).fit(train).transform,
         "smoother": smoother(seed).fit(train).impute,
-        "floor": KNNImputer(n_neighbors=50).fit(many).transform,
+        "knn_many": KNNImputer(n_neighbors=50).fit(many).transform,
     }
     for name, fill in imputers.items():
         errors = (fill(holes) - test)[np.arange(n_test), column]

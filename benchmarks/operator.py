@@ -26,8 +26,7 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.neighbors import KernelDensity
 from threadpoolctl import threadpool_limits
 
-from skdiffusion import datasets
-from skdiffusion._operator import OperatorScoreMatching
+from skdiffusion import OperatorScoreMatching, datasets
 from skdiffusion.diffusion import EmpiricalDenoiser, MixtureDenoiser, score
 from skdiffusion.diffusion.operator import OperatorDenoiser
 

@@ -21,7 +21,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import torch
 
-from skdiffusion._operator import OperatorScoreMatching
+from skdiffusion import OperatorScoreMatching
 from skdiffusion.diffusion import MixtureDenoiser, score
 
 SLATE, ORANGE, BLUE, GREY = "#35495e", "#f4743b", "#3a8fb7", "#b5bcc4"
@@ -46,7 +46,7 @@ for ax, t in zip(axes, (0.01, 0.1), strict=True):
     ax.plot(x, score(truth, torch.from_numpy(x), sigma), color=SLATE, linewidth=3, label="exact")
     for k, colour in degrees.items():
         ax.plot(x, models[k].score_field(x, t), color=colour, label=f"{k} cosines")
-    ax.set(title=f"t = {t}", xlabel="x", ylim=(-14, 14))
+    ax.set(title=f"t = {t}", xlabel="x", ylim=(-9, 9))
 axes[0].set_ylabel("score")
 axes[1].legend(frameon=False)
 plt.show()
@@ -101,8 +101,8 @@ plt.show()
 # What it can do and what it cannot
 # ---------------------------------
 #
-# In one to three columns this is a density estimate on a par with a kernel density, whose cost does
+# In one or two columns this is a density estimate on a par with a kernel density, whose cost does
 # not depend on the number of rows once it is fitted. The number of functions grows exponentially
-# with the columns: in five of them there are four frequencies each. Beyond, the columns are taken
-# as independent, which is a coarse law, though a useful start for a network. Edges finer than the
-# shortest wave stay blurred, and rows outside the box are outside the model.
+# with the columns: in five of them, four frequencies each make five hundred. Beyond, the columns
+# are taken as independent, which is a coarse law. Edges finer than the shortest wave stay blurred,
+# and rows outside the box are outside the model.

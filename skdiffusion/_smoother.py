@@ -214,7 +214,7 @@ class RiemannianKernelSmoother(OneToOneFeatureMixin, TransformerMixin, BaseEstim
             self.columns_ = StandardColumns(X, names, common=not self.standardize)
             rng = check_random_state(self.random_state)
             Z = self.columns_.encode(self.columns_.spread(X, rng))
-            codes = self._fit_target(X, y)
+            codes = self._fit_target(X, y, rng)
             if codes is not None:
                 Z = np.column_stack([Z, codes])
             kernels = fit_kernels(Z, self._options(Z), rng)
@@ -280,10 +280,14 @@ class RiemannianKernelSmoother(OneToOneFeatureMixin, TransformerMixin, BaseEstim
         rng = check_random_state(random_state)
         n_samples, y = self._repeated(n_samples, y)
         generator = torch.Generator().manual_seed(int(rng.randint(2**31 - 1)))
-        if y is None and self._n_classes:
-            y = rng.choice(self.classes_, size=n_samples, p=self.class_weights_.sum(1))
-        Z = np.tile(self._given_cells(given), (n_samples, 1))
+        row = self._given_cells(given)
+        codes = self._with_target_column(self.columns_.encode(row[None]))
+        Z = np.repeat(codes, n_samples, axis=0)
         label = self._set_target(Z, y)
+        if label is None and self._n_classes:
+            # the frequencies of fit, unless given cells speak for one class rather than another
+            share = self._log_joint(codes).softmax(1)[0]
+            label = torch.multinomial(share, n_samples, True, generator=generator).numpy()
         if method == "exact":
             Z = self._complete(Z, label, generator)
         elif np.isnan(Z).all():
@@ -292,7 +296,8 @@ class RiemannianKernelSmoother(OneToOneFeatureMixin, TransformerMixin, BaseEstim
             raise ValueError(
                 f"method={method!r} draws whole rows: use 'exact' with given cells or targets."
             )
-        X = self.format_.assemble(self._decode(Z))
+        # given cells come back as they are, and not by way of their codes
+        X = self.format_.assemble(np.where(np.isnan(row), self._decode(Z), row))
         return (X, self._target(Z, label)) if return_y else X
 
     def impute(self, X, *, y=None, return_y=False, method="mean", random_state=None):
@@ -339,10 +344,12 @@ class RiemannianKernelSmoother(OneToOneFeatureMixin, TransformerMixin, BaseEstim
             seed = int(check_random_state(random_state).randint(2**31 - 1))
             generator = torch.Generator().manual_seed(seed)
         Z = self._with_target_column(self.columns_.encode(X))
-        label = self._set_target(Z, y)
+        label = law = self._set_target(Z, y)
         if label is None and self._n_classes and return_y:
             label = self._classify(Z, generator)
-        Z = self._complete(Z, label, generator)
+            # a mean is over all classes that are possible, not within the most probable
+            law = None if generator is None else label
+        Z = self._complete(Z, law, generator)
         # cells that were known come back as they were, and not by way of their codes
         filled = self.format_.assemble(np.where(np.isnan(X), self._decode(Z), X))
         return (filled, self._target(Z, label)) if return_y else filled
@@ -400,6 +407,8 @@ class RiemannianKernelSmoother(OneToOneFeatureMixin, TransformerMixin, BaseEstim
         if not (isinstance(t, Real) and t >= 0):
             raise ValueError(f"t must be a number that is not negative, got {t!r}.")
         Z = self._codes(X)
+        # later, nothing changes in double precision but that numbers overflow
+        t = min(t, 40.0)
         alpha, sigma = math.exp(-t), math.sqrt(math.expm1(2 * t))
         scores = self.denoiser_.score(Z / alpha, Z.new_tensor(sigma)) / alpha
         return self.columns_.gradients(scores.numpy())
@@ -456,7 +465,7 @@ class RiemannianKernelSmoother(OneToOneFeatureMixin, TransformerMixin, BaseEstim
         check_is_fitted(self)
         U = torch.from_numpy(check_array(U, dtype=np.float64, input_name="U", copy=True))
         if U.shape[1] != self.columns_.n_codes:
-            raise ValueError(f"U has {U.shape[1]} columns, but codes {self.columns_.n_codes}.")
+            raise ValueError(f"U has {U.shape[1]} columns, but codes have {self.columns_.n_codes}.")
         mean, std = self._noised()
         grid, shift = self._grid(self.n_steps, final_zero=False)
         Z = decode(self.denoiser_, mean + U * std, grid, shift=shift)
@@ -487,9 +496,9 @@ class RiemannianKernelSmoother(OneToOneFeatureMixin, TransformerMixin, BaseEstim
         if isinstance(self.bandwidth, str):
             good = self.bandwidth in ("cv", "scott")
         else:
-            pair = np.ravel(np.asarray(self.bandwidth, dtype=float))
-            good = len(pair) in (1, 2) and np.isfinite(pair).all()
-            good = good and pair[-1] > 0 and (pair >= 0).all()
+            pair = (0.0, self.bandwidth) if isinstance(self.bandwidth, Real) else self.bandwidth
+            good = np.shape(pair) == (2,) and all(isinstance(part, Real) for part in pair)
+            good = good and 0 <= pair[0] < np.inf and 0 < pair[1] < np.inf
         if not good:
             raise ValueError(
                 "bandwidth must be 'cv', 'scott', a positive blur or a pair (eps, h) with eps >= 0 "
@@ -513,19 +522,22 @@ class RiemannianKernelSmoother(OneToOneFeatureMixin, TransformerMixin, BaseEstim
             n_folds=self.n_folds,
         )
 
-    def _fit_target(self, X, y):
+    def _fit_target(self, X, y, rng):
         """Return a continuous target as one more standardised column."""
         if y is None:
             return None
         check_consistent_length(X, y)
         y = column_or_1d(check_array(y, ensure_2d=False, dtype=None, input_name="y"), warn=True)
+        if y.dtype == object and any(value is None or value != value for value in y):
+            raise ValueError("Input y contains missing values: drop those rows, or fill them.")
         categorical = self.target == "categorical"
-        if categorical or (self.target == "auto" and is_categorical(y)):
+        # a number that never changes has no density, and says as little as a single class
+        if categorical or (self.target == "auto" and is_categorical(y)) or np.all(y == y[0]):
             self.classes_ = np.unique(y)
             return None
-        y = y.astype(np.float64)
-        self.target_centre_, self.target_scale_ = y.mean(), y.std() or 1.0
-        return (y - self.target_centre_) / self.target_scale_
+        y = y.astype(np.float64)[:, None]
+        self.target_column_ = StandardColumns(y, ["y"])
+        return self.target_column_.encode(self.target_column_.spread(y, rng))
 
     def _fit_classes(self, kernels, Z, y):
         """Weigh the components by class: a kernel has its row's, the background shares."""
@@ -540,7 +552,7 @@ class RiemannianKernelSmoother(OneToOneFeatureMixin, TransformerMixin, BaseEstim
         self.class_weights_ = weights
 
     def _warn_of_the_limit(self, X):
-        if self.bandwidth != "cv" or self.bandwidth_[1] > 1.01 * H_MIN:
+        if not isinstance(self.bandwidth, str) or self.bandwidth_[1] > 1.01 * H_MIN:
             return
         varying = X[:, self.columns_.varies]
         ties = max(len(X) - len(np.unique(column)) for column in varying.T)
@@ -566,7 +578,7 @@ class RiemannianKernelSmoother(OneToOneFeatureMixin, TransformerMixin, BaseEstim
         return np.pad(Z, [(0, 0), (0, self.joint_.n_features - Z.shape[1])], constant_values=np.nan)
 
     def _given_cells(self, given):
-        """Return the codes of one row, NaN where nothing is given."""
+        """Return one row, NaN where nothing is given."""
         row = np.full(self.n_features_in_, np.nan)
         if isinstance(given, dict):
             names = list(getattr(self, "feature_names_in_", []))
@@ -575,6 +587,8 @@ class RiemannianKernelSmoother(OneToOneFeatureMixin, TransformerMixin, BaseEstim
                     isinstance(key, Integral) and 0 <= key < self.n_features_in_
                 ):
                     raise ValueError(f"given names column {key!r}, which fit has not seen.")
+                if np.ndim(value) or not np.isfinite(np.float64(value)):
+                    raise ValueError(f"given must hold finite numbers, got {key!r}: {value!r}.")
                 row[names.index(key) if key in names else key] = value
         elif given is not None:
             row = check_array(
@@ -584,10 +598,10 @@ class RiemannianKernelSmoother(OneToOneFeatureMixin, TransformerMixin, BaseEstim
                 raise ValueError(
                     f"given must be a row of {self.n_features_in_} cells, got shape {row.shape}."
                 )
-        return self._with_target_column(self.columns_.encode(row[None]))[0]
+        return row
 
     def _need_target(self, needed):
-        if needed and not self._n_classes and not hasattr(self, "target_scale_"):
+        if needed and not self._n_classes and not hasattr(self, "target_column_"):
             raise ValueError("There is no target: this smoother was fitted without y.")
 
     def _repeated(self, n_samples, y):
@@ -607,7 +621,8 @@ class RiemannianKernelSmoother(OneToOneFeatureMixin, TransformerMixin, BaseEstim
         y = column_or_1d(np.asarray(y))
         check_consistent_length(Z, y)
         if not self._n_classes:
-            Z[:, -1] = (y - self.target_centre_) / self.target_scale_
+            y = check_array(y, dtype=np.float64, ensure_2d=False, input_name="y")
+            Z[:, -1:] = self.target_column_.encode(y[:, None])
             return None
         unseen = np.setdiff1d(y, self.classes_)
         if len(unseen):
@@ -620,7 +635,7 @@ class RiemannianKernelSmoother(OneToOneFeatureMixin, TransformerMixin, BaseEstim
     def _target(self, Z, label):
         if self._n_classes:
             return self.classes_[label]
-        return self.target_centre_ + self.target_scale_ * Z[:, -1]
+        return self.target_column_.decode(Z[:, -1:])[:, 0]
 
     def _law(self, label):
         """Return the law of one class, or of all with None."""
@@ -651,15 +666,19 @@ class RiemannianKernelSmoother(OneToOneFeatureMixin, TransformerMixin, BaseEstim
 
     def _classify(self, Z, generator):
         """Return the most probable class of each row, or one drawn."""
+        log_joint = self._log_joint(Z)
+        if generator is None:
+            return log_joint.argmax(1).numpy()
+        return torch.multinomial(log_joint.softmax(1), 1, generator=generator)[:, 0].numpy()
+
+    def _log_joint(self, Z):
+        """Return the log-density of each row and each class together."""
         x = torch.from_numpy(np.nan_to_num(Z))
         sigma = torch.where(torch.from_numpy(np.isnan(Z)), math.inf, 0.0).to(x)
         log_prob = torch.stack(
             [self._law(k).log_prob(x, sigma) for k in range(self._n_classes)], dim=1
         )
-        log_prob += torch.from_numpy(np.log(self.class_weights_.sum(1)))
-        if generator is None:
-            return log_prob.argmax(1).numpy()
-        return torch.multinomial(log_prob.softmax(1), 1, generator=generator)[:, 0].numpy()
+        return log_prob + torch.from_numpy(np.log(self.class_weights_.sum(1)))
 
     def _integrate(self, n, label, solver, generator):
         """Draw rows by a solver, from the law at the largest noise level."""

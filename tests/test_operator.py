@@ -15,12 +15,10 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.utils import check_random_state
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from skdiffusion._operator import OperatorScoreMatching
+from skdiffusion import OperatorScoreMatching
 
 
-@parametrize_with_checks(
-    [OperatorScoreMatching(), OperatorScoreMatching(process="ou", n_likelihood_steps=8)]
-)
+@parametrize_with_checks([OperatorScoreMatching(process="ou", n_likelihood_steps=8)])
 def test_scikit_learn_contract(estimator, check):
     check(estimator)
 

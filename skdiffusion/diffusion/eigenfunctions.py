@@ -76,6 +76,7 @@ class Eigenfunctions(ABC):
         Returns
         -------
         values, derivatives : Tensor of shape (..., degree + 1)
+            One number for each function, on a new last axis.
         """
 
     @abstractmethod

@@ -87,7 +87,7 @@ class KernelDenoiser(nn.Module):
     ):
         super().__init__()
         n, d = means.shape
-        weights = torch.ones(n) if weights is None else weights
+        weights = means.new_ones(n) if weights is None else weights
         if weights.shape != (n,) or floors.shape != (n,) or factors.shape[:-1] != (n, d):
             raise ValueError(
                 f"means {tuple(means.shape)}, factors {tuple(factors.shape)}, floors "

@@ -320,8 +320,11 @@ def _integrate(
         return (1.0 + (shift / sigma) ** 2) * slope(state, sigma)
 
     for sigma, sigma_next in pairwise(levels):
-        ends = math.hypot(sigma, shift), math.hypot(sigma_next, shift)
-        step, middle = math.log(ends[1] / ends[0]), math.sqrt(ends[0] * ends[1] - shift**2)
+        first, last = math.hypot(sigma, shift), math.hypot(sigma_next, shift)
+        step = math.log(last / first)
+        # sqrt(first last - shift^2), without the cancellation at levels far below the shift
+        middle = math.hypot(sigma * sigma_next, shift * math.hypot(sigma, sigma_next))
+        middle /= math.sqrt(first * last + shift**2)
         k1 = along(state, sigma)
         k2 = along(state + 0.5 * step * k1, middle)
         k3 = along(state + 0.5 * step * k2, middle)

@@ -143,7 +143,8 @@ class Preconditioned(nn.Module):
     gaussian : GaussianDenoiser
         The Gaussian; its covariance decides what is white.
     baseline : nn.Module or None, default=None
-        A better closed form (a :class:`Denoiser`), whose direction the network sees beside the noisy row.
+        A better closed form (a :class:`Denoiser`), whose direction the network sees beside the
+        noisy row.
 
     Examples
     --------

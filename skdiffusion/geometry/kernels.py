@@ -124,7 +124,8 @@ def fit_kernels(
         return Kernels(X, factors, floors, weights, n, n_neighbors, bandwidth, None)
     wide, wide_floors = _low_rank_components(mixture, options.tensors.rank)
     if factors.shape[2] < wide.shape[2]:
-        factors = np.concatenate([factors, np.zeros((n, d, wide.shape[2]))], axis=2)
+        missing = wide.shape[2] - factors.shape[2]
+        factors = np.concatenate([factors, np.zeros((n, d, missing))], axis=2)
     return Kernels(
         np.concatenate([X, mixture.means_]),
         np.concatenate([factors, wide]),
@@ -159,7 +160,7 @@ def _choice(
     settled = fixed is not None and len(candidates) == 1
     if n < MIN_SELECTION_ROWS or (settled and (share is not None or mixture is None)):
         eps, h = fixed or _scott(options, n, d)
-        return candidates[0], Bandwidth(eps, h, share or 0.0, np.nan)
+        return candidates[0], Bandwidth(eps, h, share or 0.0 if mixture else 0.0, np.nan)
     few = X if n_few == n else X[rng.permutation(n)[:n_few]]
     scaled = [max(1, round(k / growth)) for k in candidates] if _is_given(options) else candidates
     k, bandwidth = choose_kernels(
@@ -174,8 +175,11 @@ def _choice(
         random_state=int(seed),
     )
     if fixed is None:
-        shrunk = max(bandwidth.h * (n / n_few) ** (-1 / (d + 4)), options.h_min)
-        bandwidth = bandwidth._replace(h=shrunk)
+        rate = (n / n_few) ** (-1 / (d + 4))
+        bandwidth = bandwidth._replace(h=max(bandwidth.h * rate, options.h_min))
+        if options.tensors.metric == "covariance":
+            # tensors that stay as they are where local ones become smaller
+            bandwidth = bandwidth._replace(eps=bandwidth.eps * rate**2)
     return candidates[0] if _is_given(options) else round(k * growth), bandwidth
 
 
@@ -190,7 +194,7 @@ def _given(
             warnings.warn(
                 f"n_neighbors={k} is not below the number of rows, {n}: using {n - 1}.",
                 UserWarning,
-                stacklevel=4,
+                stacklevel=5,
             )
         candidates = [min(k, n - 1)]
     elif options.bandwidth != "cv":

@@ -54,9 +54,12 @@ class StandardColumns:
     """
 
     def __init__(self, X, names, *, common=False):
-        self.centre, spread = X.mean(0), X.std(0)
+        # squares of very large or small numbers leave the range of floating point
+        unit = np.abs(X).max(0)
+        unit[unit == 0] = 1.0
+        self.centre, spread = (X / unit).mean(0) * unit, (X / unit).std(0) * unit
         # rounding lends a constant column a tiny spread
-        self.varies = spread > 1e-12 * np.maximum(1.0, np.abs(self.centre))
+        self.varies = spread > 1e-12 * unit
         if not self.varies.any():
             raise ValueError("Every column of X is constant: there is nothing to learn.")
         if not self.varies.all():
@@ -64,7 +67,7 @@ class StandardColumns:
             warnings.warn(
                 f"Constant columns count for nothing and stay as they are: {', '.join(constant)}.",
                 UserWarning,
-                stacklevel=4,
+                stacklevel=3,
             )
         if common:
             spread = np.full(len(spread), np.sqrt(np.mean(spread[self.varies] ** 2)))
