@@ -4,7 +4,6 @@ import math
 import warnings
 from numbers import Integral, Real
 
-import narwhals as nw
 import numpy as np
 import torch
 from scipy.stats import multivariate_normal
@@ -16,7 +15,7 @@ from skdiffusion._utils.fitting import all_or_nothing
 from skdiffusion.diffusion import SOLVERS, log_density, log_shifted, run
 from skdiffusion.diffusion.eigenfunctions import BASES, FAMILIES, index_set
 from skdiffusion.diffusion.operator import OperatorDenoiser
-from skdiffusion.tables.frames import TableFormat, as_frame, read_columns
+from skdiffusion.tables.frames import FloatFormat
 
 __all__ = ["OperatorScoreMatching"]
 
@@ -187,7 +186,7 @@ class OperatorScoreMatching(BaseEstimator):
             self._check_parameters()
             container = X
             X = validate_data(self, X, dtype=np.float64, reset=True)
-            self.format_ = _float_format(container)
+            self.format_ = FloatFormat(container)
             if len(X) < 2:
                 raise ValueError("A law cannot be learned from n_samples=1: give at least 2 rows.")
             self._fit_coordinates(X)
@@ -238,7 +237,7 @@ class OperatorScoreMatching(BaseEstimator):
             codes[strays] = rng.multivariate_normal(self.mean_, self.covariance_, strays.sum())
         X = np.tile(self.offset_, (n_samples, 1))
         X[:, self.varies_] += codes * self.scale_[self.varies_]
-        return X if self.format_ is None else self.format_.assemble(list(X.T), n_samples)
+        return self.format_.assemble(X)
 
     def score_samples(self, X):
         """Return the log-density of each row.
@@ -451,15 +450,3 @@ class OperatorScoreMatching(BaseEstimator):
         """Validate rows and bring them to the coordinates of the process."""
         check_is_fitted(self)
         return self._codes(validate_data(self, X, dtype=np.float64, reset=False))
-
-
-def _float_format(X):
-    """How to put floating-point rows into a frame like `X`; None for everything else."""
-    frame = as_frame(X)
-    if frame is None:
-        return None
-    empty = frame.head(0)
-    series = [empty.get_column(name) for name in empty.columns]
-    floats = [part.cast(nw.Float64) for part in series if not part.dtype.is_float()]
-    template = empty.with_columns(*floats).to_native()
-    return TableFormat(template, read_columns(template))

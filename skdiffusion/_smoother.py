@@ -552,7 +552,8 @@ class RiemannianKernelSmoother(OneToOneFeatureMixin, TransformerMixin, BaseEstim
         self.class_weights_ = weights
 
     def _warn_of_the_limit(self, X):
-        if not isinstance(self.bandwidth, str) or self.bandwidth_[1] > 1.01 * H_MIN:
+        chosen = isinstance(self.bandwidth, str) and self.bandwidth == "cv"
+        if not chosen or self.bandwidth_[1] > 1.01 * H_MIN:
             return
         varying = X[:, self.columns_.varies]
         ties = max(len(X) - len(np.unique(column)) for column in varying.T)

@@ -40,7 +40,7 @@ def neighbor_graph(
     Raises
     ------
     ValueError
-        If there are too few rows, or the transformer finds too few neighbours.
+        If there are too few rows, or the transformer finds too few neighbours or no distances.
     TypeError
         If the transformer has no ``fit_transform``, or does not return a sparse graph.
 
@@ -61,6 +61,8 @@ def neighbor_graph(
         )
     # one more than wanted: some transformers count a row as its own neighbour
     search = clone(transformer).set_params(n_neighbors=min(n_neighbors + 1, len(X) - 1))
+    if (mode := getattr(search, "mode", "distance")) != "distance":
+        raise ValueError(f"neighbors must return distances: set mode='distance', got {mode!r}.")
     return _from_sparse(search.fit_transform(X), n_neighbors, type(transformer).__name__)
 
 
