@@ -367,7 +367,7 @@ class Section(NamedTuple):
 
 SECTIONS = {
     "toys": Section(toys, [(c, n) for n in (200, 1000) for c in TOYS], 5, [("moons", 60)]),
-    "flow": Section(flow, [(c, n) for n in (200, 1000) for c in TOYS], 2, [("moons", 60)]),
+    "flow": Section(flow, [(c, n) for n in (200, 1000) for c in TOYS], 1, [("moons", 60)]),
     "precision": Section(
         precision,
         [("swissroll", 200), ("swissroll", 1000), ("s_curve", 200)],
