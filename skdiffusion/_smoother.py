@@ -10,11 +10,11 @@ from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 from sklearn.utils import check_array, check_consistent_length, check_random_state, column_or_1d
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from skdiffusion._joint_law import JointLaw, choose_known_noise
 from skdiffusion._utils.fitting import all_or_nothing
 from skdiffusion.diffusion.grid import log_shifted
-from skdiffusion.diffusion.kernel import KernelDenoiser
 from skdiffusion.diffusion.likelihood import decode, encode
-from skdiffusion.diffusion.solvers import SOLVERS, run
+from skdiffusion.diffusion.solvers import euler_maruyama, heun
 from skdiffusion.geometry.cross_validation import TensorOptions
 from skdiffusion.geometry.kernels import KernelOptions, fit_kernels
 from skdiffusion.geometry.metric import METRICS
@@ -24,7 +24,7 @@ from skdiffusion.tables.target import is_categorical
 
 __all__ = ["RiemannianKernelSmoother"]
 
-METHODS = {"ode": "heun", "sde": "euler_maruyama"}
+METHODS = {"ode": heun, "sde": euler_maruyama}
 TARGETS = ("auto", "categorical", "continuous")
 # the Ornstein-Uhlenbeck time after which nothing is left of the rows
 T_MAX = 4.0
@@ -58,7 +58,7 @@ class RiemannianKernelSmoother(OneToOneFeatureMixin, TransformerMixin, BaseEstim
         a quarter of its blur. A float is the blur, with time 1 (0 for "euclidean").
     n_neighbors : "auto" or int, default="auto"
         Number of neighbours of a row, for "local" and "knn". "auto" chooses with the bandwidth
-        among 8, 15 and 30, or 15, 40 and 100 above three columns.
+        among 5, 8, 15 and 30, or 15, 40 and 100 above three columns.
     background : "cv", float or None, default="cv"
         Share of a mixture of a few Gaussians beneath the kernels, which speaks where rows are
         few. The number of its components minimises the Bayesian information criterion. "cv"
@@ -71,12 +71,18 @@ class RiemannianKernelSmoother(OneToOneFeatureMixin, TransformerMixin, BaseEstim
     neighbors : transformer or None, default=None
         Search of the neighbours, such as :class:`~sklearn.neighbors.KNeighborsTransformer` or an
         approximate one with its interface. None is the exact search.
-    standardize : bool, default=True
-        Whether to divide each column by its standard deviation. Otherwise all are divided by
-        the root mean square of them.
+    standardize : "auto" or bool, default="auto"
+        Whether to divide each column by its standard deviation, or all by the root mean square of
+        them, which suits columns that share a unit. "auto" does what makes held-out rows more
+        likely, where the deviations differ by no more than ten times; else the former.
     target : {"auto", "categorical", "continuous"}, default="auto"
         What `y` is. "auto" takes text, booleans, and whole numbers of at most 20 values as
         classes.
+    known_noise : "cv" or float, default="cv"
+        Noise level that `impute` gives to the known cells when it fills in means, in standard
+        deviations. 0 is the exact conditional mean; more averages over more kernels, as a larger
+        bandwidth does in kernel regression. "cv" minimises the squared error of held-out cells, for
+        each column by itself up to 12 columns. Draws are always exact.
     noise_level : float or None, default=None
         Standard deviation of the noise that `transform` removes, in standard deviations of a
         column; None is the blur `h`.
@@ -98,8 +104,9 @@ class RiemannianKernelSmoother(OneToOneFeatureMixin, TransformerMixin, BaseEstim
         Share of the background.
     denoiser_ : KernelDenoiser
         The law of standardised rows.
-    joint_ : KernelDenoiser
-        That of rows and a continuous target.
+    known_noise_ : ndarray of shape (n_codes,)
+        Noise level of the known cells for the mean of each column that varies, and of a
+        continuous target.
     classes_ : ndarray of shape (n_classes,)
         The classes; only with a categorical target.
     n_features_in_ : int
@@ -155,8 +162,9 @@ class RiemannianKernelSmoother(OneToOneFeatureMixin, TransformerMixin, BaseEstim
         weights="uniform",
         rank="auto",
         neighbors=None,
-        standardize=True,
+        standardize="auto",
         target="auto",
+        known_noise="cv",
         noise_level=None,
         n_steps=40,
         n_folds=5,
@@ -171,6 +179,7 @@ class RiemannianKernelSmoother(OneToOneFeatureMixin, TransformerMixin, BaseEstim
         self.neighbors = neighbors
         self.standardize = standardize
         self.target = target
+        self.known_noise = known_noise
         self.noise_level = noise_level
         self.n_steps = n_steps
         self.n_folds = n_folds
@@ -210,24 +219,18 @@ class RiemannianKernelSmoother(OneToOneFeatureMixin, TransformerMixin, BaseEstim
             self._check_parameters()
             container, X = X, validate_data(self, X, dtype=np.float64, ensure_min_samples=2)
             self.format_ = FloatFormat(container)
-            names = getattr(self, "feature_names_in_", range(X.shape[1]))
-            self.columns_ = StandardColumns(X, names, common=not self.standardize)
             rng = check_random_state(self.random_state)
-            Z = self.columns_.encode(self.columns_.spread(X, rng))
-            codes = self._fit_target(X, y, rng)
-            if codes is not None:
-                Z = np.column_stack([Z, codes])
-            kernels = fit_kernels(Z, self._options(Z), rng)
+            target, label = self._fit_target(X, y, rng)
+            kernels, Z = self._fit_kernels(X, target, label, rng)
             self.bandwidth_ = kernels.bandwidth.eps, kernels.bandwidth.h
             self.n_neighbors_ = kernels.n_neighbors
             self.background_ = kernels.bandwidth.share
             self._warn_of_the_limit(X)
-            self._fit_classes(kernels, Z, y)
-            parts = (kernels.means, kernels.factors, kernels.floors, kernels.weights)
-            joint = KernelDenoiser(*(torch.from_numpy(part) for part in parts), variance=False)
-            self.joint_ = joint
+            self.known_noise_ = self._fit_known_noise(Z, label, kernels, rng)
+            self.joint_ = JointLaw(kernels, self.known_noise_)
             rows = torch.arange(Z.shape[1]) < self.columns_.n_codes
-            self.denoiser_ = joint if codes is None else joint.marginal(rows)
+            joint = self.joint_.denoiser
+            self.denoiser_ = joint if target is None else joint.marginal(rows)
         return self
 
     def sample(
@@ -286,12 +289,14 @@ class RiemannianKernelSmoother(OneToOneFeatureMixin, TransformerMixin, BaseEstim
         label = self._set_target(Z, y)
         if label is None and self._n_classes:
             # the frequencies of fit, unless given cells speak for one class rather than another
-            share = self._log_joint(codes).softmax(1)[0]
+            share = self.joint_.class_probabilities(codes)[0]
             label = torch.multinomial(share, n_samples, True, generator=generator).numpy()
         if method == "exact":
-            Z = self._complete(Z, label, generator)
+            Z = self.joint_.complete(Z, label, generator)
         elif np.isnan(Z).all():
-            Z = self._integrate(n_samples, label, METHODS[method], generator)
+            # the diffusion is of lower order than the flow
+            sigmas, _ = self._grid(self.n_steps * (4 if method == "sde" else 1))
+            Z = self.joint_.integrate(n_samples, label, METHODS[method], sigmas, generator)
         else:
             raise ValueError(
                 f"method={method!r} draws whole rows: use 'exact' with given cells or targets."
@@ -346,10 +351,13 @@ class RiemannianKernelSmoother(OneToOneFeatureMixin, TransformerMixin, BaseEstim
         Z = self._with_target_column(self.columns_.encode(X))
         label = law = self._set_target(Z, y)
         if label is None and self._n_classes and return_y:
-            label = self._classify(Z, generator)
-            # a mean is over all classes that are possible, not within the most probable
-            law = None if generator is None else label
-        Z = self._complete(Z, law, generator)
+            share = self.joint_.class_probabilities(Z)
+            if generator is None:
+                # a mean is over all classes that are possible, not within the most probable
+                label = share.argmax(1).numpy()
+            else:
+                label = law = torch.multinomial(share, 1, generator=generator)[:, 0].numpy()
+        Z = self.joint_.complete(Z, law, generator)
         # cells that were known come back as they were, and not by way of their codes
         filled = self.format_.assemble(np.where(np.isnan(X), self._decode(Z), X))
         return (filled, self._target(Z, label)) if return_y else filled
@@ -488,6 +496,11 @@ class RiemannianKernelSmoother(OneToOneFeatureMixin, TransformerMixin, BaseEstim
                 continue
             if not isinstance(value, Integral) or value < least:
                 raise ValueError(f"{name} must be a whole number from {least} on, got {value!r}.")
+        if self.standardize not in ("auto", True, False):
+            raise ValueError(f"standardize must be 'auto' or a bool, got {self.standardize!r}.")
+        known = self.known_noise
+        if not (known == "cv" or (isinstance(known, Real) and 0 <= known < np.inf)):
+            raise ValueError(f"known_noise must be 'cv' or not negative, got {known!r}.")
         share, noise = self.background, self.noise_level
         if not (share in ("cv", None) or (isinstance(share, Real) and 0 <= share < 1)):
             raise ValueError(f"background must be 'cv', None or a share below 1, got {share!r}.")
@@ -523,9 +536,9 @@ class RiemannianKernelSmoother(OneToOneFeatureMixin, TransformerMixin, BaseEstim
         )
 
     def _fit_target(self, X, y, rng):
-        """Return a continuous target as one more standardised column."""
+        """Return a continuous target as a standardised column, and the classes of another."""
         if y is None:
-            return None
+            return None, None
         check_consistent_length(X, y)
         y = column_or_1d(check_array(y, ensure_2d=False, dtype=None, input_name="y"), warn=True)
         if y.dtype == object and any(value is None or value != value for value in y):
@@ -533,27 +546,42 @@ class RiemannianKernelSmoother(OneToOneFeatureMixin, TransformerMixin, BaseEstim
         categorical = self.target == "categorical"
         # a number that never changes has no density, and says as little as a single class
         if categorical or (self.target == "auto" and is_categorical(y)) or np.all(y == y[0]):
-            self.classes_ = np.unique(y)
-            return None
+            self.classes_, label = np.unique(y, return_inverse=True)
+            return None, label
         y = y.astype(np.float64)[:, None]
         self.target_column_ = StandardColumns(y, ["y"])
-        return self.target_column_.encode(self.target_column_.spread(y, rng))
+        return self.target_column_.encode(self.target_column_.spread(y, rng)), None
 
-    def _fit_classes(self, kernels, Z, y):
-        """Weigh the components by class: a kernel has its row's, the background shares."""
-        if not self._n_classes:
-            return
-        member = np.asarray(y).ravel() == self.classes_[:, None]
-        weights = member * kernels.weights[: kernels.n_rows]
-        if kernels.mixture is not None:
-            response = kernels.mixture.predict_proba(Z)
-            joint = kernels.bandwidth.share / len(Z) * (member @ response)
-            weights = np.concatenate([weights, joint], axis=1)
-        self.class_weights_ = weights
+    def _fit_kernels(self, X, target, label, rng):
+        """Return the kernels and the codes they are fitted to, in the better scaling."""
+        names = getattr(self, "feature_names_in_", range(X.shape[1]))
+        columns = StandardColumns(X, names, common=self.standardize is False)
+        candidates = [columns]
+        if self.standardize == "auto" and self._selects and columns.may_share_a_unit:
+            candidates.append(columns.with_common_scale())
+        seeds, found = rng.randint(2**31 - 1, size=2), []
+        for self.columns_ in candidates:
+            Z = self.columns_.encode(self.columns_.spread(X, np.random.RandomState(seeds[0])))
+            Z = Z if target is None else np.column_stack([Z, target])
+            kernels = fit_kernels(Z, self._options(Z), np.random.RandomState(seeds[1]), label=label)
+            log_likelihood = kernels.bandwidth.log_likelihood - self.columns_.log_volume
+            found.append((log_likelihood, self.columns_, kernels, Z))
+        # without a choice of bandwidths there is one candidate, of which nothing is known
+        best = max(found, key=lambda fit: fit[0])
+        self.columns_ = best[1]
+        return best[2:]
+
+    def _fit_known_noise(self, Z, label, kernels, rng):
+        if self.known_noise != "cv":
+            return np.full(Z.shape[1], float(self.known_noise))
+        return choose_known_noise(Z, label, kernels, self._options(Z), rng)
+
+    @property
+    def _selects(self):
+        return isinstance(self.bandwidth, str) and self.bandwidth == "cv"
 
     def _warn_of_the_limit(self, X):
-        chosen = isinstance(self.bandwidth, str) and self.bandwidth == "cv"
-        if not chosen or self.bandwidth_[1] > 1.01 * H_MIN:
+        if not self._selects or self.bandwidth_[1] > 1.01 * H_MIN:
             return
         varying = X[:, self.columns_.varies]
         ties = max(len(X) - len(np.unique(column)) for column in varying.T)
@@ -576,7 +604,7 @@ class RiemannianKernelSmoother(OneToOneFeatureMixin, TransformerMixin, BaseEstim
 
     def _with_target_column(self, Z):
         """Append an unknown continuous target to codes, where there was one."""
-        return np.pad(Z, [(0, 0), (0, self.joint_.n_features - Z.shape[1])], constant_values=np.nan)
+        return np.pad(Z, [(0, 0), (0, len(self.known_noise_) - Z.shape[1])], constant_values=np.nan)
 
     def _given_cells(self, given):
         """Return one row, NaN where nothing is given."""
@@ -637,61 +665,6 @@ class RiemannianKernelSmoother(OneToOneFeatureMixin, TransformerMixin, BaseEstim
         if self._n_classes:
             return self.classes_[label]
         return self.target_column_.decode(Z[:, -1:])[:, 0]
-
-    def _law(self, label):
-        """Return the law of one class, or of all with None."""
-        if label is None:
-            return self.joint_
-        weights = torch.from_numpy(self.class_weights_[label])
-        used = weights > 0
-        joint = self.joint_
-        parts = (part[used] for part in (joint.means, joint.factors, joint.floors, weights))
-        return KernelDenoiser(*parts, variance=False)
-
-    def _complete(self, Z, label, generator):
-        """Fill NaN by conditional means, or by draws where there is a generator."""
-        Z = Z.copy()
-        for k in [None] if label is None else np.unique(label):
-            rows = np.full(len(Z), True) if label is None else label == k
-            known = torch.from_numpy(~np.isnan(Z[rows]))
-            x = torch.from_numpy(np.nan_to_num(Z[rows]))
-            sigma = torch.where(known, 0.0, math.inf).to(x)
-            law = self._law(k)
-            if generator is None:
-                Z[rows] = law(x, sigma).mean.numpy()
-            elif known.any():
-                Z[rows] = law.sample_posterior(x, sigma, generator).numpy()
-            else:
-                Z[rows] = law.sample(len(x), generator).numpy()
-        return Z
-
-    def _classify(self, Z, generator):
-        """Return the most probable class of each row, or one drawn."""
-        log_joint = self._log_joint(Z)
-        if generator is None:
-            return log_joint.argmax(1).numpy()
-        return torch.multinomial(log_joint.softmax(1), 1, generator=generator)[:, 0].numpy()
-
-    def _log_joint(self, Z):
-        """Return the log-density of each row and each class together."""
-        x = torch.from_numpy(np.nan_to_num(Z))
-        sigma = torch.where(torch.from_numpy(np.isnan(Z)), math.inf, 0.0).to(x)
-        log_prob = torch.stack(
-            [self._law(k).log_prob(x, sigma) for k in range(self._n_classes)], dim=1
-        )
-        return log_prob + torch.from_numpy(np.log(self.class_weights_.sum(1)))
-
-    def _integrate(self, n, label, solver, generator):
-        """Draw rows by a solver, from the law at the largest noise level."""
-        n_steps = self.n_steps * (4 if solver == METHODS["sde"] else 1)
-        grid, _ = self._grid(n_steps)
-        Z = np.empty((n, self.joint_.n_features))
-        for k in [None] if label is None else np.unique(label):
-            rows = np.full(n, True) if label is None else label == k
-            law = self._law(k)
-            start = law.sample(int(rows.sum()), generator, SIGMA_MAX)
-            Z[rows] = run(SOLVERS[solver](law, start, grid, generator=generator)).numpy()
-        return Z
 
     def _grid(self, n_steps, **options):
         h = self.bandwidth_[1]

@@ -27,7 +27,8 @@ MAY_IMPORT_ROOMS = {
     "_base": BELOW_ESTIMATORS,
     "_sampler": BELOW_ESTIMATORS | {"_base"},
     # The smoother works without paying for a network.
-    "_smoother": BELOW_ESTIMATORS - {"training", "nets"},
+    "_smoother": BELOW_ESTIMATORS - {"training", "nets"} | {"_joint_law"},
+    "_joint_law": BELOW_ESTIMATORS - {"training", "nets"},
     "_operator": BELOW_ESTIMATORS - {"training", "nets"},
     # Duck-typed helpers: they work on what has the right methods, whoever wrote it.
     "plotting": {"_utils"},

@@ -1,6 +1,6 @@
 """How many neighbours, which bandwidths and how much background, by held-out likelihood."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -50,26 +50,26 @@ class TensorOptions(NamedTuple):
 
 
 def choose_kernels(
-    X: Floats,
+    groups: list[Floats],
     options: TensorOptions,
     candidates: Sequence[int],
     *,
     h_min: float,
     n_folds: int,
-    mixture: GaussianMixture | None,
+    mixtures: list[GaussianMixture | None],
     fixed: tuple[float, float] | None = None,
     share: float | None = None,
     random_state: int | None = None,
 ) -> tuple[int, Bandwidth]:
-    """Choose neighbours, bandwidths and background by held-out likelihood.
+    """Choose neighbours, bandwidths and share of the background by held-out likelihood.
 
     The tensors and the background are fitted anew in every fold: a tensor that has seen the
     held-out row points at it, and the likelihood would favour kernels that are too narrow.
 
     Parameters
     ----------
-    X : ndarray of shape (n, d)
-        Standardised rows.
+    groups : list of ndarray of shape (n_k, d)
+        Standardised rows of each class, which have neighbours among themselves only.
     options : TensorOptions
         What the tensors are made of.
     candidates : sequence of int
@@ -77,9 +77,9 @@ def choose_kernels(
     h_min : float
         Smallest blur.
     n_folds : int
-        Number of folds.
-    mixture : GaussianMixture or None
-        Background, cloned and fitted in each fold, or none.
+        Number of folds of each class, at most one for each row.
+    mixtures : list of GaussianMixture or None
+        Background of each class, cloned and fitted in each fold.
     fixed : tuple of (eps, h) or None, default=None
         Bandwidths if they are given.
     share : float or None, default=None
@@ -99,30 +99,57 @@ def choose_kernels(
     >>> X = np.random.RandomState(0).normal(size=(100, 2)) * [1, 0.1]
     >>> options = TensorOptions("local", rank=2)
     >>> k, bandwidth = choose_kernels(
-    ...     X, options, [8, 15], h_min=1e-3, n_folds=5, mixture=None, random_state=0
+    ...     [X], options, [8, 15], h_min=1e-3, n_folds=5, mixtures=[None], random_state=0
     ... )
     >>> k in (8, 15) and bandwidth.eps > 0
     True
     """
-    # of these about max(candidates) are left when a fold is taken out
-    depth = int(np.ceil(1.25 * max(candidates) * n_folds / (n_folds - 1))) + 5
-    graph = options.graph(X, min(depth, len(X) - 1))
-    splits = list(KFold(n_folds, shuffle=True, random_state=random_state).split(X))
-    backgrounds = [_log_background(mixture, X[kept], X[out]) for kept, out in splits]
+    splits = [
+        split
+        for X, mixture in zip(groups, mixtures, strict=True)
+        for split in _splits(X, mixture, options, max(candidates), n_folds, random_state)
+    ]
     found = []
     for k in candidates if options.needs_neighbors else candidates[:1]:
-        folds = []
-        for (kept, out), log_background in zip(splits, backgrounds, strict=True):
-            near = graph
-            if options.needs_neighbors:
-                near = restrict_graph(X, *graph, kept, min(k, len(kept) - 1))
-            tensors = options.tensors(X[kept], near)
-            folds.append(Fold(X[kept], tensors, X[out], log_background))
+        folds = [split.fold(options, k) for split in splits]
         bandwidth = choose_bandwidth(
             folds, h_min=h_min, isotropic=options.isotropic, fixed=fixed, share=share
         )
         found.append((k, bandwidth))
     return max(found, key=lambda choice: choice[1].log_likelihood)
+
+
+class _Split(NamedTuple):
+    """One fold of one class, before its tensors are known."""
+
+    X: Floats
+    graph: Graph  # of all rows
+    kept: NDArray[np.intp]
+    out: NDArray[np.intp]
+    log_background: Floats | None
+
+    def fold(self, options: TensorOptions, k: int) -> Fold:
+        """Fit the tensors without the rows that are held out."""
+        kept, near = self.X[self.kept], self.graph
+        if options.needs_neighbors:
+            near = restrict_graph(self.X, *self.graph, self.kept, min(k, len(kept) - 1))
+        return Fold(kept, options.tensors(kept, near), self.X[self.out], self.log_background)
+
+
+def _splits(
+    X: Floats,
+    mixture: GaussianMixture | None,
+    options: TensorOptions,
+    n_neighbors: int,
+    n_folds: int,
+    random_state: int | None,
+) -> Iterator[_Split]:
+    n_folds = min(n_folds, len(X))
+    # of these about n_neighbors are left when a fold is taken out
+    depth = int(np.ceil(1.25 * n_neighbors * n_folds / (n_folds - 1))) + 5
+    graph = options.graph(X, min(depth, len(X) - 1))
+    for kept, out in KFold(n_folds, shuffle=True, random_state=random_state).split(X):
+        yield _Split(X, graph, kept, out, _log_background(mixture, X[kept], X[out]))
 
 
 def _log_background(mixture: GaussianMixture | None, X: Floats, Y: Floats) -> Floats | None:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from sklearn.mixture import GaussianMixture
 from sklearn.utils import check_random_state
 
-from skdiffusion._utils.mixture import fit_bic_mixture
+from skdiffusion._utils.mixture import fit_bic_mixture, refit
 from skdiffusion.geometry.bandwidth import bandwidth_scott
 from skdiffusion.geometry.cross_validation import TensorOptions, choose_kernels
 from skdiffusion.geometry.low_rank import low_rank_factors
@@ -41,19 +41,16 @@ class KernelOptions(NamedTuple):
 
 
 class Kernels(NamedTuple):
-    """Weighted Gaussians ``N(means, factors factors' + floors I)``, and how they were chosen.
+    """Weighted Gaussians ``N(means, factors factors' + floors I)``, and how they were chosen."""
 
-    The first `n_rows` of them are kernels on rows, and the others the background.
-    """
-
-    means: Floats  # (n, d)
-    factors: Floats  # (n, d, r)
-    floors: Floats  # (n,)
-    weights: Floats  # (n,)
-    n_rows: int
+    means: Floats  # (m, d)
+    factors: Floats  # (m, d, r)
+    floors: Floats  # (m,)
+    weights: Floats  # (m,)
+    owner: NDArray[np.intp]  # (m,), the class that each belongs to
     n_neighbors: int
     bandwidth: Bandwidth
-    mixture: GaussianMixture | None
+    mixtures: list[GaussianMixture | None]  # the background of each class
 
 
 def neighbor_candidates(n: int, d: int) -> list[int]:
@@ -72,9 +69,9 @@ def neighbor_candidates(n: int, d: int) -> list[int]:
     Examples
     --------
     >>> neighbor_candidates(1000, 3), neighbor_candidates(50, 10), neighbor_candidates(10, 2)
-    ([8, 15, 30], [15], [4])
+    ([5, 8, 15, 30], [15], [4])
     """
-    wanted = (8, 15, 30) if d <= 3 else (15, 40, 100)
+    wanted = (5, 8, 15, 30) if d <= 3 else (15, 40, 100)
     return [k for k in wanted if 2 * k < n] or [max(1, (n - 1) // 2)]
 
 
@@ -82,6 +79,9 @@ def fit_kernels(
     X: Floats,
     options: KernelOptions,
     random_state: int | np.random.RandomState | None = None,
+    *,
+    label: NDArray[np.intp] | None = None,
+    mixtures: list[GaussianMixture | None] | None = None,
 ) -> Kernels:
     """Place a kernel on every row.
 
@@ -98,6 +98,11 @@ def fit_kernels(
     random_state : int, RandomState instance or None, default=None
         Source of the folds, of the rows that the choice is made on, and of the background's
         initial assignments.
+    label : ndarray of shape (n,) or None, default=None
+        Classes of the rows, counted from zero. Each has neighbours and a background of its own;
+        the bandwidths are common, and chosen by the likelihood of rows given their class.
+    mixtures : list of GaussianMixture or None, default=None
+        Background of each class to fit anew, with as many components; None chooses their number.
 
     Returns
     -------
@@ -111,30 +116,60 @@ def fit_kernels(
     >>> kernels.factors.shape[1:]
     (2, 2)
     """
-    n, d = X.shape
     rng = check_random_state(random_state)
     seeds = rng.randint(2**31 - 1, size=2)
-    mixture = _background(X, options, seeds[0])
-    n_neighbors, bandwidth = _choice(X, options, mixture, rng, seeds[1])
-    tensors = options.tensors.tensors(X, options.tensors.graph(X, n_neighbors))
+    if label is None:
+        label = np.zeros(len(X), dtype=np.intp)
+    groups = [X[label == k] for k in range(label.max() + 1)]
+    if mixtures is None:
+        mixtures = [_background(rows, options, seeds[0]) for rows in groups]
+    else:
+        pairs = zip(mixtures, groups, strict=False)
+        mixtures = [refit(old, rows) if old and len(rows) > 1 else None for old, rows in pairs]
+    n_neighbors, bandwidth = _choice(groups, options, mixtures, rng, seeds[1])
+    parts = [
+        _place(rows, options.tensors, n_neighbors, bandwidth, mixture)
+        for rows, mixture in zip(groups, mixtures, strict=True)
+    ]
+    rank = max(part[1].shape[2] for part in parts)
+    factors = [np.pad(part[1], [(0, 0), (0, 0), (0, rank - part[1].shape[2])]) for part in parts]
+    return Kernels(
+        np.concatenate([part[0] for part in parts]),
+        np.concatenate(factors),
+        np.concatenate([part[2] for part in parts]),
+        np.concatenate([part[3] for part in parts]) / len(X),
+        np.repeat(np.arange(len(parts)), [len(part[0]) for part in parts]),
+        n_neighbors,
+        bandwidth,
+        mixtures,
+    )
+
+
+def _place(
+    X: Floats,
+    options: TensorOptions,
+    n_neighbors: int,
+    bandwidth: Bandwidth,
+    mixture: GaussianMixture | None,
+) -> tuple[Floats, Floats, Floats, Floats]:
+    """Return means, factors, floors and weights of the kernels and the background of one class."""
+    n, d = X.shape
+    if options.needs_neighbors and n < 2:
+        options = options._replace(metric="euclidean")
+    tensors = options.tensors(X, options.graph(X, min(n_neighbors, n - 1)))
     factors, floors = tensors.kernel(bandwidth.eps, bandwidth.h)
     share = bandwidth.share
     if mixture is None or share == 0:
-        weights = np.full(n, 1 / n)
-        return Kernels(X, factors, floors, weights, n, n_neighbors, bandwidth, None)
-    wide, wide_floors = _low_rank_components(mixture, options.tensors.rank)
+        return X, factors, floors, np.ones(n)
+    wide, wide_floors = _low_rank_components(mixture, options.rank)
     if factors.shape[2] < wide.shape[2]:
         missing = wide.shape[2] - factors.shape[2]
         factors = np.concatenate([factors, np.zeros((n, d, missing))], axis=2)
-    return Kernels(
+    return (
         np.concatenate([X, mixture.means_]),
         np.concatenate([factors, wide]),
         np.concatenate([floors, wide_floors]),
-        np.concatenate([np.full(n, (1 - share) / n), share * mixture.weights_]),
-        n,
-        n_neighbors,
-        bandwidth,
-        mixture,
+        np.concatenate([np.full(n, 1 - share), n * share * mixture.weights_]),
     )
 
 
@@ -146,36 +181,38 @@ def _background(X: Floats, options: KernelOptions, seed: int) -> GaussianMixture
 
 
 def _choice(
-    X: Floats,
+    groups: list[Floats],
     options: KernelOptions,
-    mixture: GaussianMixture | None,
+    mixtures: list[GaussianMixture | None],
     rng: np.random.RandomState,
     seed: int,
 ) -> tuple[int, Bandwidth]:
     """Choose what is left to choose, on not too many rows."""
-    n, d = X.shape
-    fixed, share, candidates = _given(options, n, d)
-    n_few = min(n, MAX_SELECTION_ROWS)
-    growth = (n / n_few) ** (4 / (d + 4))
+    n, d = sum(map(len, groups)), groups[0].shape[1]
+    fewer = min(1.0, MAX_SELECTION_ROWS / n)
+    few = [rows[rng.permutation(len(rows))[: round(len(rows) * fewer)]] for rows in groups]
+    usable = [k for k, rows in enumerate(few) if len(rows) >= MIN_SELECTION_ROWS]
+    n_largest = max(map(len, groups))
+    fixed, share, candidates = _given(options, n_largest, round(n_largest * fewer), d)
     settled = fixed is not None and len(candidates) == 1
-    if n < MIN_SELECTION_ROWS or (settled and (share is not None or mixture is None)):
-        eps, h = fixed or _scott(options, n, d)
-        return candidates[0], Bandwidth(eps, h, share or 0.0 if mixture else 0.0, np.nan)
-    few = X if n_few == n else X[rng.permutation(n)[:n_few]]
+    if not usable or (settled and (share is not None or not any(mixtures))):
+        eps, h = fixed or _scott(options, n_largest, d)
+        return candidates[0], Bandwidth(eps, h, (share or 0.0) if any(mixtures) else 0.0, np.nan)
+    growth = fewer ** (-4 / (d + 4))
     scaled = [max(1, round(k / growth)) for k in candidates] if _is_given(options) else candidates
     k, bandwidth = choose_kernels(
-        few,
+        [few[j] for j in usable],
         options.tensors,
         scaled,
         h_min=options.h_min,
-        n_folds=min(options.n_folds, n_few),
-        mixture=mixture,
+        n_folds=options.n_folds,
+        mixtures=[mixtures[j] for j in usable],
         fixed=fixed,
         share=share,
         random_state=int(seed),
     )
     if fixed is None:
-        rate = (n / n_few) ** (-1 / (d + 4))
+        rate = fewer ** (1 / (d + 4))
         bandwidth = bandwidth._replace(h=max(bandwidth.h * rate, options.h_min))
         if options.tensors.metric == "covariance":
             # tensors that stay as they are where local ones become smaller
@@ -184,17 +221,17 @@ def _choice(
 
 
 def _given(
-    options: KernelOptions, n: int, d: int
+    options: KernelOptions, n: int, n_few: int, d: int
 ) -> tuple[tuple[float, float] | None, float | None, list[int]]:
     """Return bandwidths and share where they are given, and the numbers of neighbours to try."""
-    candidates = neighbor_candidates(min(n, MAX_SELECTION_ROWS), d)
+    candidates = neighbor_candidates(n_few, d)
     if _is_given(options):
         k = int(options.n_neighbors)
         if options.tensors.needs_neighbors and k >= n:
             warnings.warn(
                 f"n_neighbors={k} is not below the number of rows, {n}: using {n - 1}.",
                 UserWarning,
-                stacklevel=5,
+                stacklevel=6,
             )
         candidates = [min(k, n - 1)]
     elif options.bandwidth != "cv":

@@ -37,7 +37,7 @@ class Fold(NamedTuple):
 
 
 class Bandwidth(NamedTuple):
-    """A choice, and its held-out log-likelihood, summed over the rows of all folds."""
+    """A choice, and its held-out log-likelihood, the mean over the rows of all folds."""
 
     eps: float
     h: float
@@ -134,7 +134,7 @@ def choose_bandwidth(
     True
     """
     shares = np.array([share]) if share is not None else _SHARES
-    if folds[0].log_background is None:
+    if all(fold.log_background is None for fold in folds):
         shares = np.zeros(1)
     if fixed is not None:
         best = _best(folds, np.array(fixed[:1]), np.array(fixed[1:]), shares)
@@ -161,6 +161,7 @@ def _best(folds: list[Fold], eps: Floats, h: Floats, shares: Floats) -> Bandwidt
         log_kernel = held_out_log_density(fold.X, fold.tensors, fold.held_out, eps, h)
         for j, share in enumerate(shares):
             total[:, j] += _mixed(log_kernel.T, fold.log_background, share).sum(1)
+    total /= sum(len(fold.held_out) for fold in folds)
     i, j = (int(k) for k in np.unravel_index(total.argmax(), total.shape))
     return Bandwidth(float(eps[i]), float(h[i]), float(shares[j]), float(total[i, j]))
 
@@ -178,7 +179,8 @@ def _with_best_share(folds: list[Fold], best: Bandwidth) -> Bandwidth:
 
     def loss(share: float) -> float:
         parts = zip(kernels, folds, strict=True)
-        return -sum(float(_mixed(k, f.log_background, share).sum()) for k, f in parts)
+        logs = [_mixed(k, f.log_background, share) for k, f in parts]
+        return -float(np.mean(np.concatenate(logs)))
 
     found = minimize_scalar(loss, bounds=(0.0, _MAX_SHARE), method="bounded")
     if -found.fun <= best.log_likelihood:

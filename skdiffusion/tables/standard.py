@@ -1,5 +1,6 @@
 """Columns of numbers in standard deviations, constant ones left out."""
 
+import copy
 import warnings
 
 import numpy as np
@@ -11,6 +12,9 @@ __all__ = ["StandardColumns"]
 
 MAX_STEP = 0.5
 """Numbers recorded in steps up to this many standard deviations count as rounded."""
+
+SAME, MAX_RATIO = 1.05, 10.0
+"""Between which ratios of standard deviations a common scale may be better than each its own."""
 
 
 class StandardColumns:
@@ -57,9 +61,9 @@ class StandardColumns:
         # squares of very large or small numbers leave the range of floating point
         unit = np.abs(X).max(0)
         unit[unit == 0] = 1.0
-        self.centre, spread = (X / unit).mean(0) * unit, (X / unit).std(0) * unit
+        self.centre, self.spreads = (X / unit).mean(0) * unit, (X / unit).std(0) * unit
         # rounding lends a constant column a tiny spread
-        self.varies = spread > 1e-12 * unit
+        self.varies = self.spreads > 1e-12 * unit
         if not self.varies.any():
             raise ValueError("Every column of X is constant: there is nothing to learn.")
         if not self.varies.all():
@@ -67,11 +71,26 @@ class StandardColumns:
             warnings.warn(
                 f"Constant columns count for nothing and stay as they are: {', '.join(constant)}.",
                 UserWarning,
-                stacklevel=3,
+                stacklevel=4,
             )
+        self.scale = np.where(self.varies, self.spreads, 1.0)
         if common:
-            spread = np.full(len(spread), np.sqrt(np.mean(spread[self.varies] ** 2)))
-        self.scale = np.where(self.varies, spread, 1.0)
+            self.scale = self.with_common_scale().scale
+
+    @property
+    def may_share_a_unit(self):
+        """Whether the standard deviations differ, but by no more than ten times."""
+        scale = self.scale[self.varies]
+        return bool(SAME < scale.max() / scale.min() <= MAX_RATIO)
+
+    def with_common_scale(self):
+        """Return the same columns, all divided by one number."""
+        columns = copy.copy(self)
+        scale = self.scale[self.varies]
+        # divided by the largest, whose square may be out of range
+        common = scale.max() * np.sqrt(np.mean((scale / scale.max()) ** 2))
+        columns.scale = np.where(self.varies, common, 1.0)
+        return columns
 
     @property
     def n_codes(self):
@@ -121,7 +140,7 @@ class StandardColumns:
         for j in np.flatnonzero(self.varies):
             values = np.unique(X[:, j])
             lattice = find_lattice(values) if len(values) < len(X) else None
-            if lattice is not None and lattice.step <= MAX_STEP * self.scale[j]:
+            if lattice is not None and lattice.step <= MAX_STEP * self.spreads[j]:
                 X[:, j] += lattice.step * rng.uniform(-0.5, 0.5, len(X))
         return X
 
