@@ -225,7 +225,7 @@ class RiemannianKernelSmoother(OneToOneFeatureMixin, TransformerMixin, BaseEstim
             self.bandwidth_ = kernels.bandwidth.eps, kernels.bandwidth.h
             self.n_neighbors_ = kernels.n_neighbors
             self.background_ = kernels.bandwidth.share
-            self._warn_of_the_limit(X)
+            self._warn_of_the_limit(X, kernels)
             self.known_noise_ = self._fit_known_noise(Z, label, kernels, rng)
             self.joint_ = JointLaw(kernels, self.known_noise_)
             rows = torch.arange(Z.shape[1]) < self.columns_.n_codes
@@ -580,8 +580,14 @@ class RiemannianKernelSmoother(OneToOneFeatureMixin, TransformerMixin, BaseEstim
     def _selects(self):
         return isinstance(self.bandwidth, str) and self.bandwidth == "cv"
 
-    def _warn_of_the_limit(self, X):
+    def _warn_of_the_limit(self, X, kernels):
         if not self._selects or self.bandwidth_[1] > 1.01 * H_MIN:
+            return
+        narrowest = kernels.floors
+        if kernels.factors.shape[2] == kernels.factors.shape[1]:
+            narrowest = narrowest + (kernels.factors**2).sum(1).min(1)
+        # where the tensors have width in all directions the blur is of no account
+        if np.median(narrowest) > 10 * H_MIN**2:
             return
         varying = X[:, self.columns_.varies]
         ties = max(len(X) - len(np.unique(column)) for column in varying.T)
