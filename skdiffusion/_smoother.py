@@ -129,6 +129,9 @@ class RiemannianKernelSmoother(OneToOneFeatureMixin, TransformerMixin, BaseEstim
     kernels far from a row are left out where a bound shows that this changes no log-density by
     more than 1e-6. Above 2000 rows the bandwidths are chosen on that many.
 
+    With classes each class has neighbours and a background of its own, and the bandwidths are
+    common.
+
     Columns that are constant count for nothing. Columns of rounded numbers are spread over the
     cells that round to them before kernels are placed.
 
