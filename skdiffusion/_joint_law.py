@@ -91,7 +91,8 @@ class JointLaw:
         wanted = missing.any(0).numpy()
         for level in np.unique(self.known_noise[wanted]):
             columns = torch.from_numpy(wanted & (self.known_noise == level))
-            mean = law(x, torch.where(missing, math.inf, level).to(x)).mean
+            # a tensor: two numbers would meet in single precision
+            mean = law(x, torch.where(missing, math.inf, x.new_tensor(level))).mean
             Z = np.where(missing & columns, mean, Z)
         return Z
 

@@ -1,4 +1,4 @@
-"""Kernel densities with covariances of their own, against mixtures, other libraries and theorems."""
+"""Kernels with covariances of their own, against mixtures, other libraries and theorems."""
 
 import copy
 import itertools
@@ -119,8 +119,7 @@ class TestDerivatives:
         x = X.clone().requires_grad_()
         scores = denoiser.score(x, sigma)
         trace = sum(
-            torch.autograd.grad(scores[:, j].sum(), x, retain_graph=True)[0][:, j]
-            for j in range(D)
+            torch.autograd.grad(scores[:, j].sum(), x, retain_graph=True)[0][:, j] for j in range(D)
         )
         torch.testing.assert_close(denoiser.divergence(X, sigma), trace, rtol=1e-9, atol=1e-9)
 
@@ -246,7 +245,9 @@ class TestKnownAndUnknownEntries:
     def test_what_stands_in_unknown_entries_does_not_matter(self, denoiser):
         other = X.clone()
         other[:, UNKNOWN] = torch.tensor([math.nan, math.inf], dtype=F64)
-        torch.testing.assert_close(list(denoiser(other, CONDITIONED)), list(denoiser(X, CONDITIONED)))
+        torch.testing.assert_close(
+            list(denoiser(other, CONDITIONED)), list(denoiser(X, CONDITIONED))
+        )
         torch.testing.assert_close(
             denoiser.log_prob(other, CONDITIONED), denoiser.log_prob(X, CONDITIONED)
         )
@@ -429,6 +430,13 @@ class TestSample:
             part = draws[index == k]
             assert_moments(part[:, free], mean[free], cov[free][:, free])
             torch.testing.assert_close(part[:, ~free], X[k, ~free].expand(n, -1))
+
+    @every_kernel
+    def test_posterior_keeps_what_is_known_in_its_row(self, denoiser):
+        known = torch.rand(N, D, generator=seeded(30), dtype=F64) < 0.6
+        known[:3] = known[0]
+        draws = denoiser.sample_posterior(X, torch.where(known, 0.0, math.inf), seeded())
+        torch.testing.assert_close(draws[known], X[known], rtol=1e-12, atol=1e-12)
 
     def test_draws_given_nothing_are_draws(self):
         denoiser = KERNELS["low rank"]

@@ -1,0 +1,181 @@
+"""Diffusion tensors, their low-rank form and the rules of thumb for the blur."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+from sklearn.covariance import empirical_covariance
+
+from skdiffusion.geometry import (
+    bandwidth_scott,
+    bandwidth_silverman,
+    low_rank_factors,
+    neighbor_graph,
+    riemannian_metric,
+    tensor_covariance,
+    tensor_euclidean,
+    tensor_knn,
+    tensor_local,
+)
+from skdiffusion.geometry import metric as metric_module
+from skdiffusion.geometry.metric import METRICS, metric_tensors
+
+X = np.random.default_rng(0).normal(size=(40, 3)) * [1.0, 0.3, 2.0]
+GRAPH = neighbor_graph(X, 6)
+
+
+def dense(tensors):
+    """The matrices that a low-rank form stands for."""
+    along = np.einsum("nir,nr,njr->nij", tensors.vectors, tensors.values, tensors.vectors)
+    projector = np.einsum("nir,njr->nij", tensors.vectors, tensors.vectors)
+    rest = tensors.residuals[:, None, None] * (np.eye(tensors.vectors.shape[1]) - projector)
+    return along + rest
+
+
+class TestLocal:
+    def test_against_a_loop(self):
+        actual = tensor_local(X, *GRAPH)
+        for i, others in enumerate(GRAPH[1]):
+            expected = np.mean([np.outer(X[j] - X[i], X[j] - X[i]) for j in others], axis=0)
+            assert_allclose(actual[i], expected, atol=1e-14)
+
+    def test_weights_of_the_kernel(self):
+        actual = tensor_local(X, *GRAPH, weights="kernel")
+        for i, (far, others) in enumerate(zip(*GRAPH, strict=True)):
+            w = np.exp(-2 * (far / far[-1]) ** 2)
+            steps = X[others] - X[i]
+            assert_allclose(actual[i], (w[:, None] * steps).T @ steps / w.sum(), atol=1e-14)
+
+    def test_all_other_rows_make_the_covariance(self):
+        """Averaged over rows, with the spread of the centres: twice the covariance."""
+        tensors = tensor_local(X, *neighbor_graph(X, len(X) - 1))
+        expected = 2 * np.cov(X.T, bias=True) * len(X) / (len(X) - 1)
+        assert_allclose(tensors.mean(0), expected)
+
+    def test_some_rows(self):
+        at = np.array([3, 11])
+        assert_allclose(tensor_local(X, *GRAPH, at=at), tensor_local(X, *GRAPH)[at])
+
+    def test_turns_with_the_rows(self):
+        turn = np.linalg.qr(np.random.default_rng(1).normal(size=(3, 3)))[0]
+        turned = tensor_local(X @ turn, *GRAPH)
+        assert_allclose(turned, turn.T @ tensor_local(X, *GRAPH) @ turn, atol=1e-13)
+
+    @pytest.mark.parametrize("weights", ["uniform", "kernel"])
+    def test_equal_rows(self, weights):
+        rows = np.ones((5, 2))
+        assert_allclose(tensor_local(rows, *neighbor_graph(rows, 3), weights=weights), 0)
+
+    def test_unknown_weights(self):
+        with pytest.raises(ValueError, match="'uniform' or 'kernel', got 'tricube'"):
+            tensor_local(X, *GRAPH, weights="tricube")
+
+
+class TestOthers:
+    def test_euclidean(self):
+        assert_allclose(tensor_euclidean(X), np.zeros((40, 3, 3)))
+
+    @pytest.mark.parametrize("d", [1, 3])
+    def test_covariance(self, d):
+        assert_allclose(tensor_covariance(X[:, :d]), [empirical_covariance(X[:, :d])] * 40)
+
+    def test_knn_reaches_the_last_neighbour(self):
+        assert_allclose(tensor_knn(X, GRAPH[0]), GRAPH[0][:, -1, None, None] ** 2 / 3 * np.eye(3))
+
+    def test_riemannian_metric_inverts_the_kernel(self):
+        """A unit of length under the metric is a standard deviation of the kernel by sqrt(eps)."""
+        tensors = tensor_local(X, *GRAPH)
+        kernels = 0.3 * tensors + 0.2**2 * np.eye(3)
+        products = riemannian_metric(tensors, eps=0.3, h=0.2) @ kernels
+        assert_allclose(products, 0.3 * np.tile(np.eye(3), (40, 1, 1)), atol=1e-12)
+
+
+class TestLowRank:
+    TENSORS = tensor_local(X, *GRAPH)
+
+    def test_full_rank_is_exact(self):
+        assert_allclose(dense(low_rank_factors(self.TENSORS, 3)), self.TENSORS, atol=1e-14)
+
+    @pytest.mark.parametrize("rank", [1, 2])
+    def test_keeps_what_is_largest_and_the_trace(self, rank):
+        kept = low_rank_factors(self.TENSORS, rank)
+        values = np.linalg.eigvalsh(self.TENSORS)
+        assert_allclose(kept.values, values[:, 3 - rank :])
+        assert_allclose(np.trace(dense(kept), axis1=1, axis2=2), values.sum(1))
+        assert_allclose(np.linalg.eigvalsh(dense(kept))[:, 0], values[:, : 3 - rank].mean(1))
+
+    @pytest.mark.parametrize("rank", [1, 2, 3])
+    def test_kernel(self, rank):
+        kept = low_rank_factors(self.TENSORS, rank)
+        F, floors = kept.kernel(0.7, 0.1)
+        kernels = F @ F.transpose(0, 2, 1) + floors[:, None, None] * np.eye(3)
+        assert_allclose(kernels, 0.7 * dense(kept) + 0.01 * np.eye(3), atol=1e-14)
+
+    def test_rounding_below_zero_is_cut_off(self):
+        kept = low_rank_factors(np.diag([1.0, -1e-17])[None], 2)
+        assert (kept.values >= 0).all()
+        assert np.isfinite(kept.kernel(1.0, 0.1)[0]).all()
+
+
+class TestMetricTensors:
+    EXPECTED = {  # noqa: RUF012
+        "local": tensor_local(X, *GRAPH),
+        "euclidean": tensor_euclidean(X),
+        "covariance": tensor_covariance(X),
+        "knn": tensor_knn(X, GRAPH[0]),
+    }
+
+    @pytest.mark.parametrize("name", METRICS)
+    def test_by_name(self, name):
+        tensors = metric_tensors(name, X, *GRAPH, rank=3)
+        assert_allclose(dense(tensors), self.EXPECTED[name], atol=1e-14)
+
+    def test_in_chunks(self, monkeypatch):
+        whole = metric_tensors("local", X, *GRAPH, rank=2, weights="kernel")
+        monkeypatch.setattr(metric_module, "_CHUNK_ELEMENTS", 50)
+        parts = metric_tensors("local", X, *GRAPH, rank=2, weights="kernel")
+        assert_allclose(dense(parts), dense(whole), atol=1e-14)
+
+    def test_function(self):
+        tensors = metric_tensors(tensor_covariance, X, *GRAPH, rank=3)
+        assert_allclose(dense(tensors), self.EXPECTED["covariance"], atol=1e-14)
+
+    def test_unknown(self):
+        with pytest.raises(ValueError, match=r"metric must be one of .* got 'global'"):
+            metric_tensors("global", X, *GRAPH, rank=3)
+
+    @pytest.mark.parametrize(
+        "wrong, said",
+        [
+            (lambda X: np.eye(3), r"finite tensors of shape \(40, 3, 3\), got \(3, 3\)"),
+            (lambda X: np.full((40, 3, 3), np.nan), "finite tensors"),
+            (lambda X: np.tile(np.triu(np.ones((3, 3))), (40, 1, 1)), "symmetric tensors"),
+            (lambda X: -np.tile(np.eye(3), (40, 1, 1)), "without negative eigenvalues"),
+        ],
+        ids=["shape", "not finite", "not symmetric", "negative"],
+    )
+    def test_function_that_returns_something_else(self, wrong, said):
+        with pytest.raises(ValueError, match=said):
+            metric_tensors(wrong, X, *GRAPH, rank=3)
+
+
+class TestRulesOfThumb:
+    def test_silverman_is_best_for_a_normal_law(self):
+        """Least integrated squared error, which has a closed form for Gaussian kernels."""
+        n = 200
+
+        def error(h):
+            # E int (f_h - f)^2 for the standard normal law in one dimension
+            def peak(variance):
+                return 1 / np.sqrt(2 * np.pi * variance)
+
+            variance = peak(2 * h**2) / n
+            return variance + (1 - 1 / n) * peak(2 + 2 * h**2) - 2 * peak(2 + h**2) + peak(2)
+
+        grid = np.linspace(0.1, 1.0, 500)
+        assert bandwidth_silverman(n, 1) == pytest.approx(grid[error(grid).argmin()], rel=0.06)
+
+    @pytest.mark.parametrize("d", [1, 3, 8])
+    def test_scott_differs_by_a_factor(self, d):
+        ratio = bandwidth_silverman(77, d) / bandwidth_scott(77, d)
+        assert ratio == pytest.approx((4 / (d + 2)) ** (1 / (d + 4)))
+        assert bandwidth_scott(77, d) == pytest.approx(77 ** (-1 / (d + 4)))
