@@ -39,19 +39,18 @@ class JointLaw:
     """
 
     def __init__(self, kernels, known_noise):
-        parts = kernels.means, kernels.factors, kernels.floors, kernels.weights
-        self.denoiser = KernelDenoiser(*map(torch.from_numpy, parts), variance=False)
+        self.denoiser = _kernels(kernels)
         self.known_noise = known_noise
-        self._owner = torch.from_numpy(kernels.owner)
+        self._of_class = [self.denoiser]
+        if kernels.owner.any():
+            self._of_class = [
+                _kernels(kernels, kernels.owner == k) for k in range(kernels.owner.max() + 1)
+            ]
+        self._log_prior = torch.from_numpy(np.bincount(kernels.owner, kernels.weights)).log()
 
     def of_class(self, k):
         """Return the law of one class, or of all with None."""
-        law = self.denoiser
-        if k is None:
-            return law
-        used = self._owner == k
-        parts = (part[used] for part in (law.means, law.factors, law.floors, law.weights))
-        return KernelDenoiser(*parts, variance=False)
+        return self.denoiser if k is None else self._of_class[k]
 
     def complete(self, Z, label, generator=None):
         """Fill the cells that are NaN by conditional means, or by draws given a generator."""
@@ -73,9 +72,8 @@ class JointLaw:
         """Return the probability of each class given the cells that are known, (n, n_classes)."""
         x, missing = _split(Z)
         sigma = torch.where(missing, math.inf, 0.0).to(x)
-        prior = torch.bincount(self._owner, self.denoiser.weights)
-        log_prob = [self.of_class(k).log_prob(x, sigma) for k in range(len(prior))]
-        return (torch.stack(log_prob, dim=1) + prior.log()).softmax(1)
+        log_prob = [law.log_prob(x, sigma) for law in self._of_class]
+        return (torch.stack(log_prob, dim=1) + self._log_prior).softmax(1)
 
     def integrate(self, n, label, solver, sigmas, generator):
         """Draw codes by a solver, from the law at the largest noise level."""
@@ -158,6 +156,12 @@ def _error(law, x, column, level):
     sigma = x.new_full((x.shape[1],), level)
     sigma[column] = math.inf
     return float(((law(x, sigma).mean - x)[:, column] ** 2).mean())
+
+
+def _kernels(kernels, used=slice(None)):
+    """Return some of the kernels as a denoiser."""
+    parts = kernels.means, kernels.factors, kernels.floors, kernels.weights
+    return KernelDenoiser(*(torch.from_numpy(part[used]) for part in parts), variance=False)
 
 
 def _by_class(label, n):

@@ -30,7 +30,7 @@ TARGETS = ("auto", "categorical", "continuous")
 T_MAX = 4.0
 SIGMA_MAX = math.sqrt(math.expm1(2 * T_MAX))
 # of the blur: below this noise nothing changes
-SIGMA_MIN_SHARE = 1e-4
+SIGMA_MIN_SHARE = 1e-3
 # in standard deviations: repeated values would make the likelihood grow without end
 H_MIN = 1e-3
 # with more columns, kernels keep their leading directions only
@@ -127,7 +127,8 @@ class RiemannianKernelSmoother(OneToOneFeatureMixin, TransformerMixin, BaseEstim
 
     A row costs a product with a matrix of ``n (d + 1)(d + 2) / 2`` entries. From 8192 rows on,
     kernels far from a row are left out where a bound shows that this changes no log-density by
-    more than 1e-6. Above 2000 rows the bandwidths are chosen on that many.
+    more than 1e-6. Above 2000 rows the bandwidths are chosen on that many. Below ten, or with only
+    classes of less than ten, nothing is held out: the bandwidths are then those of "scott".
 
     With classes each class has neighbours and a background of its own, and the bandwidths are
     common.

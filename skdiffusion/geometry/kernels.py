@@ -161,7 +161,7 @@ def _place(
     share = bandwidth.share
     if mixture is None or share == 0:
         return X, factors, floors, np.ones(n)
-    wide, wide_floors = _low_rank_components(mixture, options.rank)
+    wide, wide_floors = low_rank_factors(mixture.covariances_, options.rank).kernel(1.0, 0.0)
     if factors.shape[2] < wide.shape[2]:
         missing = wide.shape[2] - factors.shape[2]
         factors = np.concatenate([factors, np.zeros((n, d, missing))], axis=2)
@@ -257,12 +257,3 @@ def _scott(options: KernelOptions, n: int, d: int) -> tuple[float, float]:
     if options.tensors.metric == "covariance":
         return h**2, options.h_min
     return 1.0, max(h / 4, options.h_min)
-
-
-def _low_rank_components(mixture: GaussianMixture, rank: int) -> tuple[Floats, Floats]:
-    """Return the covariances of a mixture as factors and floors."""
-    covariances = mixture.covariances_
-    # half of the least eigenvalue: a floor that leaves every covariance as it is
-    floor = 0.5 * float(np.linalg.eigvalsh(covariances).min())
-    lowered = covariances - floor * np.eye(covariances.shape[1])
-    return low_rank_factors(lowered, rank).kernel(1.0, np.sqrt(floor))

@@ -42,8 +42,12 @@ class LowRank(NamedTuple):
         floors : ndarray of shape (n,)
             Variance in all other directions.
         """
-        above = np.maximum(eps * (self.values - self.residuals[:, None]), 0)
-        return self.vectors * np.sqrt(above)[:, None], eps * self.residuals + h**2
+        base = self.residuals
+        if self.values.shape[1] == self.vectors.shape[1] > 0:
+            # any floor up to the least eigenvalue is exact, and a tiny one loses digits
+            base = 0.5 * self.values.min(1)
+        above = np.maximum(eps * (self.values - base[:, None]), 0)
+        return self.vectors * np.sqrt(above)[:, None], eps * base + h**2
 
 
 def low_rank_factors(tensors: Floats, rank: int) -> LowRank:

@@ -16,6 +16,9 @@ MAX_STEP = 0.5
 SAME, MAX_RATIO = 1.05, 10.0
 """Between which ratios of standard deviations a common scale may be better than each its own."""
 
+MAX_ROUNDING = 1e-6
+"""Of a step: how far scaled numbers may be from their lattice."""
+
 
 class StandardColumns:
     """Centre and scale the columns that vary.
@@ -138,10 +141,9 @@ class StandardColumns:
         """
         X = X.copy()
         for j in np.flatnonzero(self.varies):
-            values = np.unique(X[:, j])
-            lattice = find_lattice(values) if len(values) < len(X) else None
-            if lattice is not None and lattice.step <= MAX_STEP * self.spreads[j]:
-                X[:, j] += lattice.step * rng.uniform(-0.5, 0.5, len(X))
+            step = _step(np.unique(X[:, j]), len(X))
+            if 0 < step <= MAX_STEP * self.spreads[j]:
+                X[:, j] += step * rng.uniform(-0.5, 0.5, len(X))
         return X
 
     def decode(self, Z):
@@ -177,3 +179,20 @@ class StandardColumns:
         gradients = np.zeros((len(Z), len(self.scale)))
         gradients[:, self.varies] = Z / self.scale[self.varies]
         return gradients
+
+
+def _step(values, n):
+    """Return the spacing of rounded numbers, zero for others.
+
+    Numbers that were rounded and then scaled fit no decimal lattice, but still one of the smallest
+    difference between them.
+    """
+    if len(values) == n or len(values) < 2:
+        return 0.0
+    lattice = find_lattice(values)
+    if lattice is not None:
+        return lattice.step
+    step = np.diff(values).min()
+    steps = (values - values[0]) / step
+    is_lattice = steps[-1] < n and np.abs(steps - np.rint(steps)).max() < MAX_ROUNDING
+    return float(step) if is_lattice else 0.0

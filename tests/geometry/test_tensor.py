@@ -110,6 +110,12 @@ class TestLowRank:
         kernels = F @ F.transpose(0, 2, 1) + floors[:, None, None] * np.eye(3)
         assert_allclose(kernels, 0.7 * dense(kept) + 0.01 * np.eye(3), atol=1e-14)
 
+    def test_floor_of_full_rank_is_no_smaller_than_the_tensor_allows(self):
+        tensors = np.diag([4.0, 1.0])[None]
+        factors, floors = low_rank_factors(tensors, 2).kernel(1.0, 1e-9)
+        assert floors[0] >= 0.5
+        np.testing.assert_allclose(factors[0] @ factors[0].T + floors[0] * np.eye(2), tensors[0])
+
     def test_rounding_below_zero_is_cut_off(self):
         kept = low_rank_factors(np.diag([1.0, -1e-17])[None], 2)
         assert (kept.values >= 0).all()

@@ -93,6 +93,18 @@ class TestSpread:
         assert_allclose(np.round(spread, 1), rounded, atol=1e-12)
         assert len(np.unique(spread)) == 4000
 
+    def test_rounded_numbers_that_were_scaled_since(self):
+        rng = np.random.RandomState(0)
+        scaled = (rng.normal(size=(400, 1)).round(1) - 0.123) / np.pi
+        spread = StandardColumns(scaled, ["a"]).spread(scaled, rng)
+        moved = np.abs(spread - scaled) * np.pi
+        assert 0.045 < moved.max() <= 0.05
+
+    def test_repeated_numbers_on_no_lattice_stay(self):
+        values = np.random.RandomState(0).normal(size=(40, 1)).repeat(5, axis=0)
+        spread = StandardColumns(values, ["a"]).spread(values, np.random.RandomState(0))
+        np.testing.assert_array_equal(spread, values)
+
     def test_continuous_numbers_stay(self):
         assert_array_equal(self.spread(X), X)
 
