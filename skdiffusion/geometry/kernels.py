@@ -27,6 +27,8 @@ Floats = NDArray[np.float64]
 # more rows are thinned for the choice of bandwidths, which takes time quadratic in their number
 MAX_SELECTION_ROWS = 2000
 MIN_SELECTION_ROWS = 10
+# a few Gaussians are settled by that many
+MAX_BACKGROUND_ROWS = 10_000
 
 
 class KernelOptions(NamedTuple):
@@ -177,6 +179,8 @@ def _background(X: Floats, options: KernelOptions, seed: int) -> GaussianMixture
     n, d = X.shape
     if options.background == 0 or n < max(d + 2, MIN_SELECTION_ROWS):
         return None
+    if n > MAX_BACKGROUND_ROWS:
+        X = X[np.random.RandomState(seed).permutation(n)[:MAX_BACKGROUND_ROWS]]
     return fit_bic_mixture(X, reg_covar=options.h_min**2, random_state=int(seed))
 
 
