@@ -41,7 +41,7 @@ def fit_bic_mixture(X, *, reg_covar, random_state=None):
         for k in COMPONENTS
         if k * (d + 2) <= n
     ]
-    return min((refit(mixture, X) for mixture in mixtures), key=lambda mixture: mixture.bic(X))
+    return min(mixtures, key=lambda mixture: _fit(mixture, X).bic(X))
 
 
 def refit(mixture, X):
@@ -59,8 +59,12 @@ def refit(mixture, X):
     GaussianMixture
         The fitted copy.
     """
-    copy = clone(mixture).set_params(n_components=min(mixture.n_components, len(X)))
+    n_components = min(mixture.n_components, len(X))
+    return _fit(clone(mixture).set_params(n_components=n_components), X)
+
+
+def _fit(mixture, X):
     with warnings.catch_warnings():
         # a mixture that has not fully converged still serves
         warnings.simplefilter("ignore", ConvergenceWarning)
-        return copy.fit(X)
+        return mixture.fit(X)
