@@ -37,7 +37,12 @@ sphinx_gallery_conf = {
     "examples_dirs": "../examples",
     "gallery_dirs": "auto_examples",
     "within_subsection_order": ExplicitOrder(
-        ["plot_sample_table.py", "plot_one_denoiser_many_schedules.py"]
+        [
+            "plot_sample_table.py",
+            "plot_kernel_smoother.py",
+            "plot_one_denoiser_many_schedules.py",
+            "plot_operator_score_matching.py",
+        ]
     ),
     "abort_on_example_error": True,
     "download_all_examples": False,
