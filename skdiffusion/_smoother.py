@@ -591,7 +591,7 @@ class RiemannianKernelSmoother(OneToOneFeatureMixin, TransformerMixin, BaseEstim
         if kernels.factors.shape[2] == kernels.factors.shape[1]:
             narrowest = narrowest + (kernels.factors**2).sum(1).min(1)
         # where the tensors have width in all directions the blur is of no account
-        if np.median(narrowest) > 10 * H_MIN**2:
+        if np.quantile(narrowest, 0.01) > 10 * H_MIN**2:
             return
         varying = X[:, self.columns_.varies]
         ties = max(len(X) - len(np.unique(column)) for column in varying.T)
