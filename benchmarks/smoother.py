@@ -52,11 +52,19 @@ def wanted_cells(args):
                 yield name, case, n, seed
 
 
+def forget(path, sections):
+    """Drop the rows of some sections from the CSV file."""
+    if path.exists():
+        header, *rows = path.read_text(encoding="utf-8").splitlines(keepends=True)
+        kept = [row for row in rows if row.split(",", 1)[0] not in sections]
+        path.write_text("".join([header, *kept]), encoding="utf-8")
+
+
 def run(args):
     """Measure all cells that the CSV file lacks."""
     path = args.output / "smoother.csv"
     if args.fresh:
-        path.unlink(missing_ok=True)
+        forget(path, args.sections)
     done = read_cells(path)
     cells = [cell for cell in wanted_cells(args) if cell not in done]
     # seconds are taken alone, when the other processes have ended
@@ -115,7 +123,7 @@ def parse(argv=None):
     parser.add_argument("--flow", action="store_true", help="add a neural spline flow to the toys")
     parser.add_argument("--jobs", type=int, default=1, help="processes, of one thread each")
     parser.add_argument("--output", type=Path, default=Path(__file__).parent / "results")
-    parser.add_argument("--fresh", action="store_true", help="forget earlier results")
+    parser.add_argument("--fresh", action="store_true", help="measure the sections anew")
     parser.add_argument("--summary-only", action="store_true", help="only rewrite the report")
     parser.add_argument("--quick", action="store_true", help="small sets, one seed: does it run?")
     args = parser.parse_args(argv)
