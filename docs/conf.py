@@ -39,6 +39,7 @@ sphinx_gallery_conf = {
     "within_subsection_order": ExplicitOrder(
         [
             "plot_sample_table.py",
+            "plot_anomaly_detection.py",
             "plot_kernel_smoother.py",
             "plot_one_denoiser_many_schedules.py",
             "plot_operator_score_matching.py",

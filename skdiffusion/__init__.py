@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0.dev0"
 
 if TYPE_CHECKING:
+    from ._detector import DiffusionAnomalyDetector
     from ._operator import OperatorScoreMatching
     from ._sampler import DiffusionManifoldSampler
     from ._smoother import RiemannianKernelSmoother
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DiffusionManifoldSampler",
+    "DiffusionAnomalyDetector",
     "RiemannianKernelSmoother",
     "OperatorScoreMatching",
     "DenoiserNet",
@@ -34,6 +36,7 @@ __all__ = [
 
 _HOMES = {
     "DiffusionManifoldSampler": "_sampler",
+    "DiffusionAnomalyDetector": "_detector",
     "RiemannianKernelSmoother": "_smoother",
     "OperatorScoreMatching": "_operator",
     "DenoiserNet": "training",

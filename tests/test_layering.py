@@ -15,7 +15,16 @@ import skdiffusion
 PACKAGE = Path(skdiffusion.__file__).parent
 SOURCES = sorted(PACKAGE.rglob("*.py"))
 
-BELOW_ESTIMATORS = {"training", "tables", "manifold", "geometry", "nets", "diffusion", "_utils"}
+BELOW_ESTIMATORS = {
+    "detection",
+    "training",
+    "tables",
+    "manifold",
+    "geometry",
+    "nets",
+    "diffusion",
+    "_utils",
+}
 MAY_IMPORT_ROOMS = {
     "_utils": set(),
     "diffusion": set(),
@@ -24,8 +33,10 @@ MAY_IMPORT_ROOMS = {
     "tables": {"_utils"},
     "training": {"nets", "diffusion", "geometry", "_utils"},
     "manifold": {"geometry", "diffusion", "_utils"},
+    "detection": {"diffusion", "geometry", "tables", "training", "_utils"},
     "_base": BELOW_ESTIMATORS,
     "_sampler": BELOW_ESTIMATORS | {"_base"},
+    "_detector": BELOW_ESTIMATORS | {"_base"},
     # The smoother works without paying for a network.
     "_smoother": BELOW_ESTIMATORS - {"training", "nets"} | {"_joint_law"},
     "_joint_law": BELOW_ESTIMATORS - {"training", "nets"},
@@ -36,7 +47,7 @@ MAY_IMPORT_ROOMS = {
     "datasets": {"_utils"},
     "pipeline": {"_utils"},
     # The package itself is lazy; the command line calls the public interface.
-    "__init__": {"_sampler", "_smoother", "_operator", "training", "tables", "pipeline"},
+    "__init__": {"_sampler", "_detector", "_smoother", "_operator", "training", "tables", "pipeline"},
     "_cli": {"__init__", "metrics", "plotting", "_utils"},
     "__main__": {"_cli"},
 }

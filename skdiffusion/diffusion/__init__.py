@@ -16,13 +16,21 @@ from skdiffusion.diffusion.denoiser import (
     score_from_mean,
     v_from_mean,
 )
+from skdiffusion.diffusion.functionals import (
+    Contributions,
+    contraction,
+    denoising_error,
+    flow_log_density,
+    reconstruction,
+    score_norm,
+)
 from skdiffusion.diffusion.grid import GRIDS, karras, log_linear, log_shifted, uniform
 from skdiffusion.diffusion.guidance import Conditioned, Guided, Marginal
 from skdiffusion.diffusion.kernel import KernelDenoiser
 from skdiffusion.diffusion.levels import level_log_prob
 from skdiffusion.diffusion.likelihood import decode, elbo, encode, log_density
 from skdiffusion.diffusion.operator import OperatorDenoiser
-from skdiffusion.diffusion.preconditioning import Preconditioned
+from skdiffusion.diffusion.preconditioning import Plain, Preconditioned
 from skdiffusion.diffusion.schedule import (
     EDM,
     SCHEDULES,
@@ -47,6 +55,16 @@ from skdiffusion.diffusion.solvers import (
     predictor_corrector,
     run,
 )
+from skdiffusion.diffusion.surprise import masked_surprise
+from skdiffusion.diffusion.time import (
+    diffusion_time,
+    diffusion_time_np,
+    inverse_gamma_log_pdf,
+    inverse_gamma_mean,
+    inverse_gamma_mode,
+    knn_time_log_posterior,
+    time_log_posterior,
+)
 
 __all__ = [
     "EDM",
@@ -57,6 +75,7 @@ __all__ = [
     "VE",
     "VP",
     "Conditioned",
+    "Contributions",
     "CosineVP",
     "Denoiser",
     "EmpiricalDenoiser",
@@ -66,6 +85,7 @@ __all__ = [
     "Marginal",
     "MixtureDenoiser",
     "OperatorDenoiser",
+    "Plain",
     "Posterior",
     "Preconditioned",
     "RectifiedFlow",
@@ -73,28 +93,41 @@ __all__ = [
     "SubVP",
     "ancestral",
     "annealed_langevin",
+    "contraction",
     "ddim",
     "decode",
+    "denoising_error",
+    "diffusion_time",
+    "diffusion_time_np",
     "dpmpp_2m",
     "elbo",
     "encode",
     "eps_from_mean",
     "euler",
     "euler_maruyama",
+    "flow_log_density",
     "get_schedule",
     "heun",
+    "inverse_gamma_log_pdf",
+    "inverse_gamma_mean",
+    "inverse_gamma_mode",
     "karras",
+    "knn_time_log_posterior",
     "level_log_prob",
     "log_density",
     "log_linear",
     "log_shifted",
+    "masked_surprise",
     "mean_from_eps",
     "mean_from_score",
     "mean_from_v",
     "predictor_corrector",
+    "reconstruction",
     "run",
     "score",
     "score_from_mean",
+    "score_norm",
+    "time_log_posterior",
     "uniform",
     "v_from_mean",
 ]

@@ -147,6 +147,27 @@ class KernelDenoiser(nn.Module):
         """
         return self._evaluate(x, sigma, None)[0].to(x.dtype)
 
+    def log_terms(self, x: Tensor, sigma: Tensor) -> Tensor:
+        """Return what each kernel has in the noised density at each row.
+
+        Parameters
+        ----------
+        x : Tensor of shape (m, d)
+            Rows.
+        sigma : Tensor of shape () or (d,)
+            Noise levels, the same for all rows.
+
+        Returns
+        -------
+        Tensor of shape (m, n)
+            Logarithms of weight times density; their log-sum-exp is `log_prob`. All kernels are
+            evaluated, however far.
+        """
+        levels = sigma.to(torch.float64).expand(self.n_features)
+        form = noised_form(self._components(), levels)
+        rows = self._seen(x, levels).split(self._n_rows(len(self.means) * form.width))
+        return torch.cat([form.log_weights(part) for part in rows])
+
     def score(self, x: Tensor, sigma: Tensor) -> Tensor:
         """Return the gradient of `log_prob`, also at noise level zero.
 

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from skdiffusion.diffusion.denoiser import Denoiser
 
-__all__ = ["level_log_prob"]
+__all__ = ["level_log_prob", "vertex_log_prob"]
 
 # a level that the model holds for impossible has a finite log-probability all the same
 _FLOOR = 1e-6
@@ -60,12 +60,40 @@ def level_log_prob(
     for columns, vertices in blocks:
         sigma = torch.where(known, low, high).unsqueeze(0)
         mean = denoiser(torch.where(known, x, 0.0), sigma).mean[:, columns]
-        probabilities = _barycentric(mean, vertices).clamp_min(_FLOOR)
-        probabilities = probabilities / probabilities.sum(1, keepdim=True)
-        level = torch.cdist(x[:, columns], vertices).argmin(1, keepdim=True)
-        log_prob = log_prob + probabilities.gather(1, level).squeeze(1).log()
+        log_prob = log_prob + vertex_log_prob(mean, x[:, columns], vertices)
         known[columns] = True
     return log_prob
+
+
+def vertex_log_prob(mean: Tensor, codes: Tensor, vertices: Tensor) -> Tensor:
+    """Log-probability of the level of each code, given the expected code.
+
+    Parameters
+    ----------
+    mean : Tensor of shape (n, m)
+        Expected codes.
+    codes : Tensor of shape (n, m)
+        Codes; the level is that of the nearest vertex.
+    vertices : Tensor of shape (m + 1, m)
+        The codes of the levels.
+
+    Returns
+    -------
+    Tensor of shape (n,)
+        Log-probabilities in nats. Over all levels the probabilities sum to one, and none is zero.
+
+    Examples
+    --------
+    >>> import torch
+    >>> vertices = torch.tensor([[-1.0], [1.0]])
+    >>> mean, codes = torch.tensor([[0.5]]), torch.tensor([[1.0]])
+    >>> vertex_log_prob(mean, codes, vertices).exp()
+    tensor([0.7500])
+    """
+    probabilities = _barycentric(mean, vertices).clamp_min(_FLOOR)
+    probabilities = probabilities / probabilities.sum(1, keepdim=True)
+    level = torch.cdist(codes, vertices).argmin(1, keepdim=True)
+    return probabilities.gather(1, level).squeeze(1).log()
 
 
 def _barycentric(points: Tensor, vertices: Tensor) -> Tensor:

@@ -14,17 +14,21 @@ rows, so that the score of a row does not depend on the rows beside it.
 import math
 from collections.abc import Callable
 from itertools import pairwise
-from typing import Literal, Protocol
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
 from skdiffusion.diffusion.denoiser import Denoiser
 from skdiffusion.diffusion.grid import check_grid
+from skdiffusion.diffusion.jacobian import (
+    Divergence,
+    check_probes,
+    check_rows,
+    mean_and_diagonal,
+)
 
-__all__ = ["NoisedLaw", "decode", "elbo", "encode", "log_density"]
-
-_MAX_EXACT_COLUMNS = 32
+__all__ = ["NoisedLaw", "decode", "elbo", "encode", "flow_with_divergence", "log_density"]
 
 
 class NoisedLaw(Protocol):
@@ -54,7 +58,7 @@ def log_density(
     sigmas: Tensor,
     prior: NoisedLaw,
     *,
-    divergence: Literal["auto", "exact", "hutchinson"] = "auto",
+    divergence: Divergence = "auto",
     probes: Tensor | None = None,
     shift: float = 0.0,
 ) -> Tensor:
@@ -114,22 +118,77 @@ def log_density(
     >>> log_density(normal, torch.zeros(1, 1), sigmas, normal).round(decimals=3)
     tensor([-0.9190], dtype=torch.float64)
     """
+    codes, change = flow_with_divergence(
+        denoiser, x, sigmas, divergence=divergence, probes=probes, shift=shift
+    )
+    with torch.no_grad():
+        return prior.log_prob(codes, codes.new_tensor(float(sigmas[0]))) + change.sum(1)
+
+
+def flow_with_divergence(
+    denoiser: Denoiser,
+    x: Tensor,
+    sigmas: Tensor,
+    *,
+    divergence: Divergence = "auto",
+    probes: Tensor | None = None,
+    shift: float = 0.0,
+) -> tuple[Tensor, Tensor]:
+    """Carry rows up the probability flow, and add up what their volume gains in each entry.
+
+    Parameters
+    ----------
+    denoiser : Denoiser
+        The model, which is called with float64 rows.
+    x : Tensor of shape (n, d)
+        Rows.
+    sigmas : Tensor of shape (n_steps + 1,)
+        Decreasing, positive noise levels.
+    divergence : {"auto", "exact", "hutchinson"}, default="auto"
+        As in :func:`log_density`.
+    probes : Tensor of shape (m, d) or None, default=None
+        As in :func:`log_density`.
+    shift : float, default=0.0
+        As in :func:`log_density`.
+
+    Returns
+    -------
+    codes : Tensor of shape (n, d)
+        The rows at ``sigmas[0]``, float64.
+    change : Tensor of shape (n, d)
+        Integral of ``1 - dD_j / dx_j`` over ``log(sigma)``; its sum over the entries is the
+        log-density of the row less that of its code.
+
+    Raises
+    ------
+    ValueError
+        As :func:`log_density`.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skdiffusion.diffusion.closed_form import GaussianDenoiser
+    >>> from skdiffusion.diffusion.grid import karras
+    >>> normal = GaussianDenoiser(torch.zeros(1), torch.ones(1))
+    >>> sigmas = karras(1e-3, 3.0, 16, final_zero=False)
+    >>> codes, change = flow_with_divergence(normal, torch.ones(1, 1), sigmas)
+    >>> codes.round(decimals=2), change.exp().round(decimals=2)
+    (tensor([[3.1600]], dtype=torch.float64), tensor([[3.1600]], dtype=torch.float64))
+    """
     levels = check_grid(sigmas, final_zero=False)
-    x = _rows(x).detach().double()
-    signs = _probes(x, divergence, probes)
+    x = check_rows(x).detach().double()
+    d = x.shape[1]
+    signs = check_probes(x, divergence, probes)
 
     def slope(state: Tensor, sigma: float) -> Tensor:
-        with torch.enable_grad():
-            rows = state[:, :-1].detach().requires_grad_()
-            mean = denoiser(rows, rows.new_full((), sigma)).mean
-            trace = _exact_trace(mean, rows) if signs is None else _mean_form(mean, rows, signs)
-        change = x.shape[1] - trace.unsqueeze(1)
-        return torch.cat([rows.detach() - mean.detach(), change], dim=1)
+        rows = state[:, :d]
+        mean, diagonal = mean_and_diagonal(denoiser, rows, rows.new_full((), sigma), signs)
+        return torch.cat([rows - mean, 1.0 - diagonal], dim=1)
 
     with torch.no_grad():
-        start = torch.cat([x, x.new_zeros(len(x), 1)], dim=1)
-        state = _integrate(slope, start, levels[::-1], shift)
-        return prior.log_prob(state[:, :-1], x.new_full((), levels[0])) + state[:, -1]
+        state = torch.cat([x, torch.zeros_like(x)], dim=1)
+        state = _integrate(slope, state, levels[::-1], shift)
+    return state[:, :d], state[:, d:]
 
 
 def elbo(denoiser: Denoiser, x: Tensor, sigmas: Tensor, prior: NoisedLaw, noise: Tensor) -> Tensor:
@@ -186,7 +245,7 @@ def elbo(denoiser: Denoiser, x: Tensor, sigmas: Tensor, prior: NoisedLaw, noise:
     True
     """
     levels = check_grid(sigmas, final_zero=False)
-    x = _rows(x).double()
+    x = check_rows(x).double()
     n, d = x.shape
     draws = noise.to(x).unsqueeze(0) if noise.ndim == 2 else noise.to(x)
     if draws.ndim != 3 or draws.shape[1:] != (len(levels) - 1, d):
@@ -305,7 +364,7 @@ def _flow(denoiser: Denoiser, x: Tensor, levels: list[float], shift: float) -> T
     def slope(state: Tensor, sigma: float) -> Tensor:
         return state - denoiser(state, state.new_full((), sigma)).mean
 
-    return _integrate(slope, _rows(x), levels, shift)
+    return _integrate(slope, check_rows(x), levels, shift)
 
 
 def _integrate(
@@ -331,47 +390,3 @@ def _integrate(
         k4 = along(state + step * k3, sigma_next)
         state = state + step / 6.0 * (k1 + 2.0 * k2 + 2.0 * k3 + k4)
     return state
-
-
-def _exact_trace(mean: Tensor, rows: Tensor) -> Tensor:
-    """Trace of each row's Jacobian; rows do not interact, so one derivative serves them all."""
-    trace = rows.new_zeros(len(rows))
-    for j in range(rows.shape[1]):
-        (gradient,) = torch.autograd.grad(mean[:, j].sum(), rows, retain_graph=True)
-        trace += gradient[:, j]
-    return trace
-
-
-def _mean_form(mean: Tensor, rows: Tensor, probes: Tensor) -> Tensor:
-    """Hutchinson's estimate of the trace: the quadratic form of the Jacobian, over all probes."""
-    trace = rows.new_zeros(len(rows))
-    for probe in probes:
-        (gradient,) = torch.autograd.grad((mean * probe).sum(), rows, retain_graph=True)
-        trace += gradient @ probe
-    return trace / len(probes)
-
-
-def _probes(x: Tensor, divergence: str, probes: Tensor | None) -> Tensor | None:
-    """Probes in the type of the rows, or None where the trace is exact."""
-    if divergence not in {"auto", "exact", "hutchinson"}:
-        raise ValueError(f"divergence must be 'auto', 'exact' or 'hutchinson', got {divergence!r}.")
-    d = x.shape[1]
-    if divergence == "exact" or (divergence == "auto" and d <= _MAX_EXACT_COLUMNS):
-        return None
-    if probes is None:
-        raise ValueError(
-            f"The estimated divergence of {d} columns needs probes, random signs of shape "
-            f"(m, {d}); divergence='exact' does without."
-        )
-    if probes.ndim != 2 or probes.shape[1] != d or len(probes) == 0:
-        raise ValueError(f"probes must be of shape (m, {d}), got {tuple(probes.shape)}.")
-    return probes.to(x)
-
-
-def _rows(x: Tensor) -> Tensor:
-    if x.ndim != 2 or not x.is_floating_point():
-        raise ValueError(
-            "Rows must be a floating-point tensor of shape (n, d), "
-            f"got shape {tuple(x.shape)} of {x.dtype}."
-        )
-    return x

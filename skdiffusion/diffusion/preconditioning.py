@@ -34,7 +34,7 @@ from skdiffusion.diffusion.closed_form import GaussianDenoiser
 from skdiffusion.diffusion.denoiser import Posterior
 from skdiffusion.diffusion.patterns import apply_by_pattern, noise_patterns
 
-__all__ = ["Preconditioned", "Prepared", "WhiteCoordinates", "WhiteFrame"]
+__all__ = ["Plain", "Preconditioned", "Prepared", "WhiteCoordinates", "WhiteFrame"]
 
 
 class WhiteCoordinates(NamedTuple):
@@ -228,3 +228,55 @@ class Preconditioned(nn.Module):
         """
         coordinates = prepared.coordinates
         return coordinates.mean + coordinates.colour(correction.to(torch.float64))
+
+
+class Plain(Preconditioned):
+    """A denoiser that is a network and nothing else: ``D(x, sigma) = net(x, log sigma)``.
+
+    Without the Gaussian's part it has to learn even what is linear. In return it does not carry
+    that part to where it has seen no rows: there its error is large, which is what an anomaly score
+    wants. It takes part in training as :class:`Preconditioned` does, with coordinates that are the
+    rows themselves.
+
+    Parameters
+    ----------
+    net : nn.Module
+        ``net(x (n, d), log_sigma (n, d)) -> (n, d)``.
+
+    References
+    ----------
+    Sattarov, T. et al. (2025). Diffusion denoising autoencoders for anomaly detection.
+    arXiv:2508.00758: predicts the clean row, as here.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skdiffusion.nets import PlainMLP
+    >>> Plain(PlainMLP(2, 2))(torch.ones(1, 2), torch.tensor(1.0)).mean.shape
+    torch.Size([1, 2])
+    """
+
+    def __init__(self, net: nn.Module):
+        nn.Module.__init__(self)
+        self.net = net
+        self.baseline = None
+
+    def prepare(self, x: Tensor, sigma: Tensor) -> Prepared:
+        """Return the rows as they are, and coordinates that change nothing.
+
+        Parameters
+        ----------
+        x : Tensor of shape (n, d)
+            Noisy rows.
+        sigma : Tensor that broadcasts to ``x``
+            Noise levels.
+
+        Returns
+        -------
+        Prepared
+            The network's inputs, and the coordinates of its output.
+        """
+        x = x.to(torch.float64)
+        index = torch.zeros(len(x), dtype=torch.long, device=x.device)
+        same = WhiteCoordinates(x, torch.zeros_like(x), torch.ones_like(x[:1]), index)
+        return Prepared(x, sigma.to(torch.float64).log().expand_as(x), same)

@@ -1,5 +1,5 @@
-"""Networks for the residual of a denoiser: ``net(inputs, log_sigma) -> correction``."""
+"""Networks of a denoiser: ``net(inputs, log_sigma)`` is its correction, or all of it."""
 
-from skdiffusion.nets.mlp import FourierFeatures, ResidualMLP
+from skdiffusion.nets.mlp import FourierFeatures, PlainMLP, ResidualMLP
 
-__all__ = ["FourierFeatures", "ResidualMLP"]
+__all__ = ["FourierFeatures", "PlainMLP", "ResidualMLP"]

@@ -1,11 +1,12 @@
-"""A residual multi-layer perceptron for rows of a table."""
+"""Multi-layer perceptrons for rows of a table."""
 
 import math
+from itertools import chain, pairwise
 
 import torch
 from torch import Tensor, nn
 
-__all__ = ["FourierFeatures", "ResidualMLP"]
+__all__ = ["FourierFeatures", "PlainMLP", "ResidualMLP"]
 
 
 class FourierFeatures(nn.Module):
@@ -121,10 +122,81 @@ class ResidualMLP(nn.Module):
         log_sigma : Tensor of shape (n, n_outputs)
             Natural logarithm of each entry's noise level.
         """
+        return self.leave(self.features(inputs, log_sigma))
+
+    def features(self, inputs: Tensor, log_sigma: Tensor) -> Tensor:
+        """Return what the last layer sees, of shape (n, width).
+
+        Parameters
+        ----------
+        inputs : Tensor of shape (n, n_inputs)
+            Network inputs.
+        log_sigma : Tensor of shape (n, n_outputs)
+            Natural logarithm of each entry's noise level.
+        """
         level = log_sigma.mean(1, keepdim=True)
         waves = self.fourier(inputs[:, : self.n_outputs])
         hidden = self.enter(torch.cat([inputs, waves, (log_sigma - level) / 4], dim=1))
         hidden = hidden + self.condition(self.level(level / 2))
         for block in self.blocks:
             hidden = hidden + block(hidden)
-        return self.leave(torch.nn.functional.silu(hidden))
+        return torch.nn.functional.silu(hidden)
+
+
+class PlainMLP(nn.Module):
+    """A perceptron without skips, which can only give back what it has learned to.
+
+    Where a residual network passes a row on and corrects it, this one has to rebuild it, and fails
+    to where it has seen no rows. That makes it the worse generator and the better judge of
+    anomalies.
+
+    Parameters
+    ----------
+    n_inputs : int
+        Number of input columns.
+    n_outputs : int
+        Number of columns of the row.
+    width : int, default=256
+        Width of the hidden layers.
+    depth : int, default=2
+        Number of hidden layers.
+
+    Examples
+    --------
+    >>> import torch
+    >>> net = PlainMLP(n_inputs=2, n_outputs=2)
+    >>> net(torch.zeros(5, 2), torch.zeros(5, 2)).shape
+    torch.Size([5, 2])
+    """
+
+    def __init__(self, n_inputs: int, n_outputs: int, *, width: int = 256, depth: int = 2):
+        super().__init__()
+        sizes = [n_inputs + 1 + n_outputs, *[width] * depth]
+        layers = [(nn.Linear(*pair), nn.LeakyReLU()) for pair in pairwise(sizes)]
+        self.hidden = nn.Sequential(*chain.from_iterable(layers))
+        self.leave = nn.Linear(width, n_outputs)
+
+    def forward(self, inputs: Tensor, log_sigma: Tensor) -> Tensor:
+        """Return the denoised rows, of shape (n, n_outputs).
+
+        Parameters
+        ----------
+        inputs : Tensor of shape (n, n_inputs)
+            Noisy rows.
+        log_sigma : Tensor of shape (n, n_outputs)
+            Natural logarithm of each entry's noise level.
+        """
+        return self.leave(self.features(inputs, log_sigma))
+
+    def features(self, inputs: Tensor, log_sigma: Tensor) -> Tensor:
+        """Return what the last layer sees, of shape (n, width).
+
+        Parameters
+        ----------
+        inputs : Tensor of shape (n, n_inputs)
+            Noisy rows.
+        log_sigma : Tensor of shape (n, n_outputs)
+            Natural logarithm of each entry's noise level.
+        """
+        level = log_sigma.mean(1, keepdim=True)
+        return self.hidden(torch.cat([inputs, level, log_sigma - level], dim=1))

@@ -1,13 +1,22 @@
-"""Pictures of synthetic tables and of densities, as displays in the manner of scikit-learn.
+"""Pictures of synthetic tables, densities and anomalies, as displays in the manner of scikit-learn.
 
 A display is made by one of its class methods, keeps what it shows, and draws it with ``plot``, as
-often as wanted and into axes of your own. The displays call methods by name (``score_samples``)
-and accept arrays and frames of any library whose columns can be taken by name, so they also draw
-what other libraries sampled. They need matplotlib, which comes with ``skdiffusion[plot]``.
+often as wanted and into axes of your own. The displays call methods by name (``score_samples``,
+``explain``) and accept arrays and frames of any library whose columns can be taken by name, so they
+also draw what other libraries sampled and scored. They need matplotlib, which comes with
+``skdiffusion[plot]``.
 """
 
+from ._anomaly_score import AnomalyScoreDisplay
 from ._comparison import SyntheticComparisonDisplay
+from ._feature_contribution import FeatureContributionDisplay
 from ._log_density import LogDensityDisplay
 from ._overview import draw_overview
 
-__all__ = ["SyntheticComparisonDisplay", "LogDensityDisplay", "draw_overview"]
+__all__ = [
+    "SyntheticComparisonDisplay",
+    "LogDensityDisplay",
+    "AnomalyScoreDisplay",
+    "FeatureContributionDisplay",
+    "draw_overview",
+]

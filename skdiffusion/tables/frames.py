@@ -72,7 +72,7 @@ def as_frame(X):
     return frame if known else None
 
 
-def validate_table(estimator, X, *, reset):
+def validate_table(estimator, X, *, reset, allow_missing=False):
     """Validate a container on behalf of an estimator, and note or check its columns.
 
     Parameters
@@ -82,6 +82,8 @@ def validate_table(estimator, X, *, reset):
     X : array-like or data frame of shape (n, n_features)
     reset : bool
         Whether to note the columns; they are checked otherwise.
+    allow_missing : bool, default=False
+        Whether cells of an array may be NaN.
 
     Returns
     -------
@@ -94,7 +96,8 @@ def validate_table(estimator, X, *, reset):
     """
     frame = as_frame(X)
     if frame is None:
-        return validate_data(estimator, X, dtype=None, reset=reset)
+        finite = "allow-nan" if allow_missing else True
+        return validate_data(estimator, X, dtype=None, reset=reset, ensure_all_finite=finite)
     validate_data(estimator, X, skip_check_array=True, reset=reset)
     if 0 in frame.shape:
         what = "sample" if frame.shape[0] == 0 else "feature"
@@ -105,12 +108,14 @@ def validate_table(estimator, X, *, reset):
     return X
 
 
-def read_columns(X):
+def read_columns(X, *, allow_missing=False):
     """Take the columns out of a container.
 
     Parameters
     ----------
     X : ndarray or data frame of shape (n, n_features)
+    allow_missing : bool, default=False
+        Whether cells of numeric columns may be missing; they are NaN then.
 
     Returns
     -------
@@ -126,7 +131,7 @@ def read_columns(X):
         columns = [read_array(j, X[:, j]) for j in range(X.shape[1])]
     else:
         columns = [read_series(name, frame.get_column(name)) for name in frame.columns]
-    refuse(columns)
+    refuse(columns, allow_missing)
     return columns
 
 
@@ -137,7 +142,8 @@ def read_array(name, values):
         return read_objects(name, values)
     if kind in "iuf":
         kind = "continuous" if kind == "f" else "integer"
-        return Column(name, kind, values.astype(np.float64), values.dtype)
+        missing = int(np.isnan(values).sum())
+        return Column(name, kind, values.astype(np.float64), values.dtype, missing=missing)
     if kind in "bUS":
         return Column(name, "boolean" if kind == "b" else "categorical", values)
     return Column(name, "other", values, problem=f"holds {values.dtype} values")
@@ -148,19 +154,24 @@ def read_objects(name, values):
     missing = np.fromiter((v is None or bool(v != v) for v in values), bool, len(values))
     present = values[~missing].tolist()
     column = Column(name, "categorical", values, missing=int(missing.sum()))
+    if not present:
+        return _unknown(name, len(values))
     if all(isinstance(v, bool | np.bool_) for v in present):
         column.kind = "boolean"
     elif all(isinstance(v, numbers.Real) and not isinstance(v, bool) for v in present):
         whole = all(isinstance(v, numbers.Integral) for v in present)
         column.kind = "integer" if whole else "continuous"
         column.stored = np.dtype(np.int64 if whole else np.float64)
-        column.values = np.array(present, dtype=np.float64)
+        column.values = np.full(len(values), np.nan)
+        column.values[~missing] = present
     return column
 
 
 def read_series(name, series):
     """Read one column of a frame."""
     dtype, native = series.dtype, series.to_native()
+    if len(series) and series.is_null().all():
+        return _unknown(name, len(series))
     problem = ""
     if dtype.is_temporal():
         problem = "holds dates, times or durations"
@@ -173,13 +184,13 @@ def read_series(name, series):
     if dtype == nw.Object:
         return read_objects(name, np.asarray(native, dtype=object))
     missing = int(series.is_null().sum())
-    if missing:
-        return Column(name, "categorical", np.empty(0), missing=missing)
     if dtype.is_float() or dtype.is_integer():
         kind = "continuous" if dtype.is_float() else "integer"
-        values = series.to_numpy().astype(np.float64)
+        values = (series.cast(nw.Float64) if missing else series).to_numpy().astype(np.float64)
         stored = np.dtype(str(dtype).lower())
         return Column(name, kind, values, stored, missing=int(np.isnan(values).sum()))
+    if missing:
+        return Column(name, "categorical", np.empty(0), missing=missing)
     if dtype == nw.Boolean:
         return Column(name, "boolean", series.to_numpy().astype(bool))
     cells = np.empty(len(series), dtype=object)
@@ -187,8 +198,13 @@ def read_series(name, series):
     return Column(name, "categorical", cells)
 
 
-def refuse(columns):
-    """Raise for cells that cannot be coded."""
+def _unknown(name, n):
+    """Return a column without a cell, whose type does not tell what it holds."""
+    return Column(name, "continuous", np.full(n, np.nan), np.dtype(np.float64), missing=n)
+
+
+def refuse(columns, allow_missing):
+    """Raise for cells that cannot be coded; those of numbers may be missing if that is allowed."""
     problems = [f"{column.name!r} {column.problem}" for column in columns if column.problem]
     if problems:
         raise TypeError(
@@ -196,19 +212,22 @@ def refuse(columns):
             "them first: dates and durations to numbers, ordered categories to unordered ones "
             "or to integers."
         )
-    gaps = [f"{column.name!r} ({column.missing} cells)" for column in columns if column.missing]
+    gaps = [
+        f"{column.name!r} ({column.missing} cells)"
+        for column in columns
+        if column.missing and not (allow_missing and column.kind in NUMERIC)
+    ]
     if gaps:
         raise ValueError(
             f"Input X contains NaN or other missing values in column {', '.join(gaps)}. "
-            "TableEncoder does not code missing cells: impute them first, for example with "
-            "sklearn.impute.SimpleImputer, or drop the rows."
+            "Impute them first, for example with sklearn.impute.SimpleImputer, or drop the rows."
         )
     for column in columns:
-        if column.kind in NUMERIC and not np.isfinite(column.values).all():
+        if column.kind in NUMERIC and np.isinf(column.values).any():
             raise ValueError(
                 f"Input X contains infinity in column {column.name!r}: replace or drop those cells."
             )
-        if column.kind == "integer" and np.abs(column.values).max(initial=0) >= EXACT:
+        if column.kind == "integer" and np.nanmax(np.abs(column.values), initial=0) >= EXACT:
             raise ValueError(
                 f"Column {column.name!r} holds integers of 2**53 or more, which are not exact in "
                 "floating point: subtract a constant, convert to float, or drop the column if it "

@@ -4,13 +4,17 @@ from skdiffusion.training.baseline import fit_gaussian, fit_kernel, fit_mixture,
 from skdiffusion.training.net import DenoiserNet
 from skdiffusion.training.noise import NoiseLevels
 from skdiffusion.training.objective import DenoisingLoss
+from skdiffusion.training.presets import judging_net
+from skdiffusion.training.time import TimeNet
 
 __all__ = [
     "DenoiserNet",
     "DenoisingLoss",
     "NoiseLevels",
+    "TimeNet",
     "fit_gaussian",
     "fit_kernel",
     "fit_mixture",
     "fit_operator",
+    "judging_net",
 ]

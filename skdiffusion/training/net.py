@@ -1,5 +1,6 @@
 """The trainer: a skorch net whose ``infer`` and ``get_loss`` hold the denoising objective."""
 
+import copy
 from typing import Any, NamedTuple, Self
 
 import numpy as np
@@ -12,7 +13,7 @@ from skorch.dataset import Dataset
 from torch import Tensor, nn
 
 from skdiffusion.diffusion.closed_form import GaussianDenoiser
-from skdiffusion.diffusion.preconditioning import Preconditioned, Prepared
+from skdiffusion.diffusion.preconditioning import Plain, Preconditioned, Prepared
 from skdiffusion.diffusion.schedule import Schedule, get_schedule
 from skdiffusion.nets import ResidualMLP
 from skdiffusion.training.batches import RowBatches
@@ -50,6 +51,10 @@ class DenoiserNet(NeuralNet):
         ``n_outputs``; see :class:`~skdiffusion.nets.ResidualMLP`.
     criterion : type, default=DenoisingLoss
         The loss; ``criterion__weighting`` names its weighting.
+    preconditioning : {"gaussian", "none"}, default="gaussian"
+        "gaussian" trains the correction of a Gaussian's denoising, in white coordinates; "none"
+        trains the network to be the whole denoiser, which suits a judge of anomalies:
+        :class:`~skdiffusion.diffusion.Preconditioned` and :class:`~skdiffusion.diffusion.Plain`.
     schedule : str or Schedule, default="edm"
         The process in whose time the noise levels are uniform; ``"edm"`` draws them log-normally.
     sigma_min, sigma_max : float, default=0.005 and 20.0
@@ -115,6 +120,7 @@ class DenoiserNet(NeuralNet):
         module: Any = ResidualMLP,
         criterion: Any = DenoisingLoss,
         *,
+        preconditioning: str = "gaussian",
         schedule: str | Schedule = "edm",
         sigma_min: float = 0.005,
         sigma_max: float = 20.0,
@@ -136,6 +142,7 @@ class DenoiserNet(NeuralNet):
         verbose: int = 0,
         **kwargs: Any,
     ):
+        self.preconditioning = preconditioning
         self.schedule = schedule
         self.sigma_min = sigma_min
         self.sigma_max = sigma_max
@@ -211,9 +218,15 @@ class DenoiserNet(NeuralNet):
 
         Raises
         ------
+        ValueError
+            If the preconditioning is unknown.
         KeyboardInterrupt
             If the user interrupts the training; the net is then not fitted.
         """
+        if self.preconditioning not in {"gaussian", "none"}:
+            raise ValueError(
+                f"preconditioning must be 'gaussian' or 'none', got {self.preconditioning!r}."
+            )
         X = torch.from_numpy(np.array(X, dtype=np.float32))
         d = X.shape[1]
         self.setting_ = Setting(
@@ -236,6 +249,38 @@ class DenoiserNet(NeuralNet):
             torch.manual_seed(seed)
             super().fit(X, None, **fit_params)
         return self
+
+    def continue_fit(self, X: ArrayLike) -> Self:
+        """Train on from the present weights, on other rows of the same law.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, d)
+            Rows, in the coordinates of those of `fit`.
+
+        Returns
+        -------
+        self : DenoiserNet
+            The net, trained for as many epochs again; its history is of these.
+        """
+        rows = torch.from_numpy(np.array(X, dtype=np.float32))
+        self.n_steps_ = self._choose_n_steps(len(rows))
+        # the learning rate would go on from where the history ends
+        self.initialize_history()
+        seed = check_random_state(self.random_state).randint(2**31 - 1)
+        with torch.random.fork_rng():
+            torch.manual_seed(seed)
+            return self.partial_fit(rows)
+
+    def denoiser(self) -> nn.Module:
+        """Return the trained denoiser, in double precision and without gradients.
+
+        Returns
+        -------
+        Preconditioned
+            A copy on the CPU.
+        """
+        return copy.deepcopy(self.module_).cpu().double().eval().requires_grad_(False)
 
     def _choose_n_steps(self, n: int) -> int:
         if self.steps_per_epoch != "auto":
@@ -266,9 +311,14 @@ class DenoiserNet(NeuralNet):
         self.device = asked
 
     def initialize_module(self) -> Self:
-        """Wrap the network into a :class:`~skdiffusion.diffusion.Preconditioned` denoiser."""
+        """Make the network a denoiser, with or without the Gaussian's part."""
         gaussian, baseline = self.setting_.gaussian, self.setting_.baseline
         d = gaussian.n_features
+        if self.preconditioning == "none":
+            sizes = {"n_inputs": d, "n_outputs": d}
+            options = {**sizes, **self.get_params_for("module")}
+            self.module_: Preconditioned = Plain(self.initialized_instance(self.module, options))
+            return self
         sizes = {"n_inputs": d if baseline is None else 2 * d, "n_outputs": d}
         net = self.initialized_instance(self.module, {**sizes, **self.get_params_for("module")})
         self.module_ = Preconditioned(net, gaussian, baseline)

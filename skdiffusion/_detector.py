@@ -1,0 +1,524 @@
+"""`DiffusionAnomalyDetector`: which rows are unlike the others, why, and how surely."""
+
+from collections.abc import Iterable
+from numbers import Integral, Real
+
+import numpy as np
+import torch
+from sklearn.base import BaseEstimator, OutlierMixin, TransformerMixin
+from sklearn.utils import Bunch, check_consistent_length, check_random_state
+from sklearn.utils.validation import check_is_fitted, column_or_1d
+
+from skdiffusion._utils.fitting import all_or_nothing
+from skdiffusion.detection.codes import DetectorCodes
+from skdiffusion.detection.completion import Completion
+from skdiffusion.detection.conformal import benjamini_hochberg, conformal_pvalues
+from skdiffusion.detection.explanation import explain_rows
+from skdiffusion.detection.methods import METHODS
+from skdiffusion.detection.model import AnomalyModel, ModelOptions
+from skdiffusion.diffusion.time import knn_time_log_posterior
+from skdiffusion.tables.frames import FloatFormat, validate_table
+from skdiffusion.training.net import DenoiserNet
+
+__all__ = ["DiffusionAnomalyDetector"]
+
+HYBRID = ("time_np", "kernel", "denoise")
+# a network learns a group of anomalies as well as it learns anything
+ROBUST_HYBRID = ("time_np", "kernel")
+# of held-out normal rows, where nothing is known of the anomalies
+AUTO_ALARMS = 0.05
+TIME_LEVELS = np.geomspace(0.01, 10.0, 31)
+
+
+class DiffusionAnomalyDetector(TransformerMixin, OutlierMixin, BaseEstimator):
+    r"""Score rows by how unlike they are to the rows seen in `fit`.
+
+    The default asks three questions of a row, each at noise levels from fine to coarse: from how
+    far it would have to have diffused, judged by its nearest neighbours (``"time_np"``); how
+    likely it is under a closed-form law of narrow kernels that follow their neighbours
+    (``"kernel"``); and how much a network trained to denoise normal rows would change it in one
+    step (``"denoise"``). The answers are brought to one scale by what rows held out of training
+    get, and added up. Nothing is sampled.
+
+    Parameters
+    ----------
+    method : str or sequence of str, default="hybrid"
+        What to score rows by. A sequence adds up its members; "hybrid" is ``("time_np", "kernel",
+        "denoise")``, and without the network for contaminated training rows.
+
+        ===============  ======================================================================
+        "time_np"        diffusion time by the nearest rows, in closed form
+        "kernel"         log-density under kernels shaped by 50 neighbours each; for contaminated
+                         training rows under a Gaussian of the most likely half
+        "denoise"        error of one denoising step, at three noise levels
+        "time"           diffusion time, learned by a head on the trunk of the denoiser
+        "score"          norm of the score, with a noise level for each column
+        "contract"       growth of the log-density under more noise
+        "reconstruct"    distance to where the probability flow ends
+        "likelihood"     log-density by the probability flow; the slowest
+        ===============  ======================================================================
+
+    contamination : "auto", 0 or float in (0, 0.5], default="auto"
+        The share of anomalies among the training rows.
+
+        - "auto": none are expected. One in twenty rows like the training rows will be reported.
+        - 0: there are none. No row more normal than the least normal training row is reported.
+        - a share: there are some, and that share of the training rows is reported. The methods
+          change to ones that withstand them: more neighbours, larger noise levels, a robust law,
+          and training that leaves out the rows with the largest errors.
+
+    denoiser : DenoiserNet or None, default=None
+        Unfitted net with all training options, for every method that has one. None is
+        :func:`~skdiffusion.training.judging_net` for "denoise" and "time", and `DenoiserNet()`
+        for the others, which need more noise levels.
+    n_neighbors : int or "auto", default="auto"
+        Neighbours of "time_np". "auto" is the nearest one, and a tenth of the rows, between 50 and
+        500, for contaminated training rows.
+    categorical_features : "from_dtype", None or array-like, default="from_dtype"
+        Which columns are categories; see :class:`~skdiffusion.TableEncoder`.
+    warm_start : bool, default=False
+        Whether `fit` trains the networks of an earlier fit further, if the columns are coded by as
+        many numbers as then.
+    verbose : int, default=0
+        1 shows progress bars while networks train.
+    random_state : int, RandomState instance or None, default=None
+        Source of randomness of `fit`.
+
+    Attributes
+    ----------
+    offset_ : float
+        Rows with `score_samples` below it are reported as anomalies.
+    training_scores_ : ndarray of shape (n,)
+        `score_samples` of the training rows, each found without itself.
+    time_levels_ : ndarray of shape (n_levels,)
+        The noise levels of `time_posterior`, in standard deviations.
+    model_ : AnomalyModel
+        The methods and their scales.
+    n_features_in_ : int
+        Number of columns seen in `fit`.
+    feature_names_in_ : ndarray of str
+        Names of the columns, where they all have one.
+
+    See Also
+    --------
+    RiemannianKernelSmoother : Densities for their own sake.
+
+    Notes
+    -----
+    A row is never compared with itself. Where rows are distinct, scoring a training row gives its
+    held-out score, so that ``fit_predict(X)`` and ``fit(X).predict(X)`` agree. In a table with more
+    than 1 % of copies, being equal to a training row says nothing of being that row, and a row is
+    scored as a new one.
+
+    Missing numbers are filled with what the other cells of the row lead to expect, so that they
+    speak neither for nor against it. A level that `fit` has not seen counts as rarer than the
+    rarest.
+
+    References
+    ----------
+    Livernoche, V., Jain, V., Hezaveh, Y., Ravanbakhsh, S. (2024). On diffusion modeling for anomaly
+    detection. arXiv:2305.18593.
+
+    Bates, S., Candes, E., Lei, L., Romano, Y., Sesia, M. (2023). Testing for outliers with
+    conformal p-values. Annals of Statistics 51. arXiv:2104.08279.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skdiffusion import DiffusionAnomalyDetector
+    >>> rng = np.random.RandomState(0)
+    >>> X = rng.normal(size=(200, 1)) @ np.ones((1, 3)) + 0.1 * rng.normal(size=(200, 3))
+    >>> detector = DiffusionAnomalyDetector(method=("time_np", "kernel"), random_state=0).fit(X)
+    >>> detector.predict(np.array([[1.0, 1.0, 1.0], [1.0, 1.0, -1.0]]))
+    array([ 1, -1])
+    >>> int(detector.explain(np.array([[1.0, 1.0, -1.0]])).contributions.argmax())
+    2
+    """
+
+    def __init__(
+        self,
+        *,
+        method="hybrid",
+        contamination="auto",
+        denoiser=None,
+        n_neighbors="auto",
+        categorical_features="from_dtype",
+        warm_start=False,
+        verbose=0,
+        random_state=None,
+    ):
+        self.method = method
+        self.contamination = contamination
+        self.denoiser = denoiser
+        self.n_neighbors = n_neighbors
+        self.categorical_features = categorical_features
+        self.warm_start = warm_start
+        self.verbose = verbose
+        self.random_state = random_state
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.string = True
+        tags.input_tags.categorical = True
+        tags.input_tags.allow_nan = True
+        return tags
+
+    def fit(self, X, y=None):
+        """Learn what normal rows are like.
+
+        Parameters
+        ----------
+        X : array-like or data frame of shape (n, n_features)
+            Training rows. Numbers may be missing.
+        y : array-like of shape (n,) or None, default=None
+            Labels, where some anomalies are known: -1 marks them. All other labels count as "not
+            known to be one". Marked rows are not learned as normal ones; the methods weigh the
+            more the better they tell them from the others.
+
+        Returns
+        -------
+        self : DiffusionAnomalyDetector
+            The fitted estimator. A fit that fails or is interrupted leaves it unfitted.
+
+        Raises
+        ------
+        ValueError
+            If a parameter is out of range, cells are infinite, categories are missing, a column
+            has no cell, or there are fewer than two rows that are not marked as anomalies.
+        TypeError
+            If a column holds dates or other cells without a code.
+        """
+        earlier = getattr(self, "model_", None) if self.warm_start else None
+        with all_or_nothing(self):
+            self._check_parameters()
+            rng = check_random_state(self.random_state)
+            X = validate_table(self, X, reset=True, allow_missing=True)
+            marked = self._marked(X, y)
+            self.codes_ = DetectorCodes(X, self.categorical_features)
+            Z = self.codes_.encode(X)
+            if len(Z) - marked.sum() < 2:
+                raise ValueError(
+                    f"Normal rows cannot be learned from n_samples={len(Z) - marked.sum()}: give "
+                    "at least 2 that are not marked as anomalies."
+                )
+            self.completion_ = Completion(Z[~marked])
+            Z = self.completion_(Z)
+            same = earlier is not None and earlier.Z.shape[1] == Z.shape[1]
+            groups, nets = self.codes_.groups, earlier.nets if same else None
+            self.model_ = AnomalyModel(Z[~marked], Z[marked], self._options(), rng, groups, nets)
+            self._settle(Z, marked)
+            self.format_ = FloatFormat(X)
+        return self
+
+    def partial_fit(self, X, y=None):
+        """Learn from more rows.
+
+        They join the memory of neighbours and the closed-form law, and networks train on with all
+        rows. Columns keep the scale of the first rows.
+
+        Parameters
+        ----------
+        X : array-like or data frame of shape (n, n_features)
+            More training rows.
+        y : array-like of shape (n,) or None, default=None
+            Labels, as in `fit`.
+
+        Returns
+        -------
+        self : DiffusionAnomalyDetector
+            The estimator. If this fails it is as it was before.
+        """
+        if not hasattr(self, "model_"):
+            return self.fit(X, y)
+        Z = self._codes(X)
+        marked = self._marked(X, y)
+        rng = check_random_state(self.random_state)
+        self.model_ = self.model_.extended(Z[~marked], Z[marked], rng)
+        self._settle(np.concatenate([self.training_codes_, Z]), np.append(self.marked_, marked))
+        return self
+
+    def fit_predict(self, X, y=None):
+        """Fit, and tell the anomalies among the training rows, each judged without itself.
+
+        Parameters
+        ----------
+        X : array-like or data frame of shape (n, n_features)
+            Training rows.
+        y : array-like of shape (n,) or None, default=None
+            Labels, as in `fit`.
+
+        Returns
+        -------
+        labels : ndarray of int of shape (n,)
+            -1 for anomalies, 1 for the others.
+        """
+        self.fit(X, y)
+        return np.where(self.training_scores_ < self.offset_, -1, 1)
+
+    def score_samples(self, X):
+        """Score rows; the more normal the higher.
+
+        Parameters
+        ----------
+        X : array-like or data frame of shape (n, n_features)
+            Rows.
+
+        Returns
+        -------
+        scores : ndarray of shape (n,)
+            Zero is about the median of normal rows. Nine in ten are above minus the number of
+            methods.
+        """
+        Z = self._codes(X)
+        return -self.model_.score(Z)
+
+    def decision_function(self, X):
+        """Score rows; negative for anomalies.
+
+        Parameters
+        ----------
+        X : array-like or data frame of shape (n, n_features)
+            Rows.
+
+        Returns
+        -------
+        decision : ndarray of shape (n,)
+            ``score_samples(X) - offset_``.
+        """
+        return self.score_samples(X) - self.offset_
+
+    def predict(self, X):
+        """Tell anomalies from normal rows.
+
+        Parameters
+        ----------
+        X : array-like or data frame of shape (n, n_features)
+            Rows.
+
+        Returns
+        -------
+        labels : ndarray of int of shape (n,)
+            -1 for anomalies, 1 for the others.
+        """
+        return np.where(self.decision_function(X) < 0, -1, 1)
+
+    def predict_pvalue(self, X):
+        """Return conformal p-values: how often a normal row is at least as anomalous.
+
+        Parameters
+        ----------
+        X : array-like or data frame of shape (n, n_features)
+            Rows.
+
+        Returns
+        -------
+        pvalues : ndarray of shape (n,)
+            Of a row that is like the training rows, ``P(p <= a)`` is about `a`. No p-value is
+            below ``1 / (n_train + 1)``.
+
+        Notes
+        -----
+        Rows are ranked among the held-out scores of the training rows, which no network, kernel or
+        neighbourhood of their own has a part in. New rows are scored by all networks and the whole
+        memory, which makes them a little more normal: p-values err to the safe side. With
+        anomalies among the training rows they are too large by up to the contamination.
+        """
+        scores = self.score_samples(X)
+        return conformal_pvalues(self.model_.anomaly, -scores)
+
+    def select(self, X, *, fdr=0.1):
+        """Pick out anomalies so that few of those picked are normal.
+
+        Parameters
+        ----------
+        X : array-like or data frame of shape (n, n_features)
+            Rows; which are picked depends on all of them.
+        fdr : float, default=0.1
+            False-discovery rate: the expected share of normal rows among those picked.
+
+        Returns
+        -------
+        picked : ndarray of bool of shape (n,)
+            The anomalies, by the procedure of Benjamini and Hochberg on `predict_pvalue`.
+
+        References
+        ----------
+        Bates, S. et al. (2023). Testing for outliers with conformal p-values. arXiv:2104.08279,
+        theorem 2.
+        """
+        return benjamini_hochberg(self.predict_pvalue(X), fdr)
+
+    def explain(self, X):
+        """Say which cells make rows anomalous, and what they should have been.
+
+        Parameters
+        ----------
+        X : array-like or data frame of shape (n, n_features)
+            Rows.
+
+        Returns
+        -------
+        explanation : Bunch
+            - contributions : ndarray or data frame of shape (n, n_features). How improbable the
+              value of each cell is given the others, in nats: ``-log p(x_j | others)`` in
+              standardised columns. Zero for missing cells.
+            - expected : ndarray or data frame of shape (n, n_features). The mean of each cell given
+              the others, or its nearest level, in the data types of `fit`.
+
+        Notes
+        -----
+        Both come from the closed-form law of the normal rows, with noise of 0.05 standard
+        deviations on the other cells. A large share of one column may be due to another: if two
+        cells contradict each other, both are improbable given the other.
+        """
+        Z, missing = self._codes(X, with_missing=True)
+        shares, expected = explain_rows(self.model_.law.denoiser, Z, self.codes_.groups, missing)
+        return Bunch(
+            contributions=self.format_.assemble(shares), expected=self.codes_.decode(expected)
+        )
+
+    def time_posterior(self, X):
+        """Return from which noise level each row seems to come.
+
+        Parameters
+        ----------
+        X : array-like or data frame of shape (n, n_features)
+            Rows.
+
+        Returns
+        -------
+        probabilities : ndarray of shape (n, n_levels)
+            Probability of each of `time_levels_`, which are equally likely beforehand: by the
+            network where `method` has "time", else by the distances to the neighbours.
+        """
+        Z = self._codes(X)
+        learned = self.model_.time_log_posterior(Z)
+        if learned is not None:
+            return np.exp(learned)
+        squares = torch.from_numpy(self.model_.neighbor_distances(Z) ** 2)
+        levels = torch.from_numpy(self.time_levels_)
+        return knn_time_log_posterior(squares, Z.shape[1], levels).exp().numpy()
+
+    def transform(self, X):
+        """Return the profile of rows: each method's score at each noise level.
+
+        Parameters
+        ----------
+        X : array-like or data frame of shape (n, n_features)
+            Rows.
+
+        Returns
+        -------
+        profile : ndarray of shape (n, n_columns)
+            Larger for more anomalous rows, on the scale of held-out training rows. Training rows
+            get the profile found without them, so that a model trained on it meets new rows alike.
+        """
+        Z = self._codes(X)
+        return self.model_.profile(Z)
+
+    def get_feature_names_out(self, input_features=None):
+        """Name the columns of the profile.
+
+        Parameters
+        ----------
+        input_features : object, default=None
+            Ignored.
+
+        Returns
+        -------
+        names : ndarray of str
+            The method and its noise level.
+        """
+        check_is_fitted(self)
+        return np.asarray(self.model_.profile_names, dtype=object)
+
+    def sample(self, n_samples=1, *, random_state=None):
+        """Draw normal rows, from the closed-form law.
+
+        Parameters
+        ----------
+        n_samples : int, default=1
+            Number of rows.
+        random_state : int, RandomState instance or None, default=None
+            Source of randomness; None draws different rows at every call.
+
+        Returns
+        -------
+        X : ndarray or data frame of shape (n_samples, n_features)
+            Rows, in the container and with the data types of `fit`.
+        """
+        check_is_fitted(self)
+        if not isinstance(n_samples, Integral) or n_samples < 1:
+            raise ValueError(f"n_samples must be at least 1, a whole number, got {n_samples!r}.")
+        seed = check_random_state(random_state).randint(2**31 - 1)
+        generator = torch.Generator().manual_seed(int(seed))
+        return self.codes_.decode(self.model_.law.denoiser.sample(n_samples, generator).numpy())
+
+    def _check_parameters(self):
+        if self.denoiser is not None and not isinstance(self.denoiser, DenoiserNet):
+            raise TypeError(f"denoiser must be a DenoiserNet or None, got {self.denoiser!r}.")
+        for name in self._methods():
+            if name not in METHODS:
+                raise ValueError(
+                    f"method must be 'hybrid', one of {METHODS} or a sequence of them, "
+                    f"got {self.method!r}."
+                )
+        share = self.contamination
+        if not (share == "auto" or (isinstance(share, Real) and 0 <= share <= 0.5)):
+            raise ValueError(f"contamination must be 'auto' or in [0, 0.5], got {share!r}.")
+        k = self.n_neighbors
+        if not (k == "auto" or (isinstance(k, Integral) and k >= 1)):
+            raise ValueError(f"n_neighbors must be 'auto' or a positive whole number, got {k!r}.")
+
+    @property
+    def _share(self):
+        """The expected share of anomalies among the training rows."""
+        return 0.0 if self.contamination == "auto" else float(self.contamination)
+
+    def _methods(self):
+        if isinstance(self.method, str):
+            if self.method == "hybrid":
+                return ROBUST_HYBRID if self._share else HYBRID
+            return (self.method,)
+        if not isinstance(self.method, Iterable):
+            raise ValueError(
+                f"method must be 'hybrid', one of {METHODS} or a sequence of them, "
+                f"got {self.method!r}."
+            )
+        methods = tuple(self.method)
+        if not methods:
+            raise ValueError("method names nothing: give 'hybrid' or at least one method.")
+        return methods
+
+    def _options(self):
+        return ModelOptions(
+            self._methods(), self._share, self.denoiser, self.n_neighbors, self.verbose
+        )
+
+    def _marked(self, X, y):
+        """Return which rows are labelled anomalies."""
+        n = len(X)
+        if y is None:
+            return np.zeros(n, dtype=bool)
+        check_consistent_length(X, y)
+        return column_or_1d(y) == -1
+
+    def _settle(self, Z, marked):
+        """Note the scores of the training rows and the threshold."""
+        self.training_codes_, self.marked_ = Z, marked
+        self.training_scores_ = np.empty(len(Z))
+        self.training_scores_[~marked] = -self.model_.anomaly
+        if marked.any():
+            self.training_scores_[marked] = -self.model_.score(Z[marked])
+        normal = self.training_scores_[~marked]
+        share = AUTO_ALARMS if self.contamination == "auto" else self._share
+        self.offset_ = float(np.quantile(normal, share))
+        self.time_levels_ = self.model_.time_levels(TIME_LEVELS)
+
+    def _codes(self, X, *, with_missing=False):
+        """Validate rows and code them, without gaps."""
+        check_is_fitted(self)
+        X = validate_table(self, X, reset=False, allow_missing=True)
+        Z = self.codes_.encode(X)
+        filled = self.completion_(Z)
+        return (filled, np.isnan(Z)) if with_missing else filled

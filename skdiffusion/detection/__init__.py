@@ -1,0 +1,9 @@
+"""Tools of anomaly detection: from anomaly scores to p-values and to declared anomalies.
+
+They take plain arrays of anomaly scores, large where a row is unusual, whoever computed them: for
+a scikit-learn detector the negative of ``score_samples``.
+"""
+
+from .conformal import benjamini_hochberg, conformal_pvalues, cross_conformal_pvalues
+
+__all__ = ["conformal_pvalues", "cross_conformal_pvalues", "benjamini_hochberg"]

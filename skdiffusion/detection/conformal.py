@@ -1,0 +1,210 @@
+"""P-values of anomaly scores from the scores of normal rows, and what to declare by them."""
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.stats import false_discovery_control
+
+
+def conformal_pvalues(calibration: ArrayLike, scores: ArrayLike) -> NDArray[np.float64]:
+    """Rank anomaly scores among those of normal rows.
+
+    The p-value of a row is the share of rows at least as anomalous as itself, among the
+    calibration rows and the row.
+
+    Parameters
+    ----------
+    calibration : array-like of shape (n,)
+        Anomaly scores of normal rows that the detector was not fitted on, or whose scores leave
+        out the row itself. Large means anomalous; infinite values may occur.
+    scores : array-like of shape (m,)
+        Anomaly scores of the rows to judge.
+
+    Returns
+    -------
+    pvalues : ndarray of shape (m,)
+        ``(1 + #{calibration >= score}) / (n + 1)``, from ``1 / (n + 1)`` for a row that is more
+        anomalous than all calibration rows to 1. Ties count against the row.
+
+    Raises
+    ------
+    ValueError
+        If there is no calibration score, or a score is NaN.
+
+    Notes
+    -----
+    Let a normal row and the calibration rows be exchangeable. Then ``P(p <= a) <= a`` for every
+    ``a``, with equality where ``a * (n + 1)`` is a whole number and no scores are tied [1]_,
+    however good or bad the scores are. It holds on average over calibration sets: given a single
+    one, ``P(p <= a)`` follows a Beta law around ``a`` whose spread shrinks like
+    ``n ** -0.5`` [2]_.
+
+    References
+    ----------
+    .. [1] V. Vovk, A. Gammerman and G. Shafer, "Algorithmic learning in a random world",
+       Springer, 2005, chapter 2.
+    .. [2] S. Bates, E. Candès, L. Lei, Y. Romano and M. Sesia, "Testing for outliers with
+       conformal p-values", Annals of Statistics 51(1), 149-178, 2023.
+
+    Examples
+    --------
+    >>> from skdiffusion.detection import conformal_pvalues
+    >>> conformal_pvalues([1.0, 2.0, 3.0, 4.0], scores=[9.0, 3.0, 0.5])
+    array([0.2, 0.6, 1. ])
+    """
+    calibration = _checked("calibration", calibration, n_axes=1)
+    scores = _checked("scores", scores, n_axes=1)
+    _check_some(calibration)
+    return (1 + _count_at_least(calibration, scores)) / (len(calibration) + 1)
+
+
+def cross_conformal_pvalues(
+    calibration: ArrayLike, fold: ArrayLike, scores: ArrayLike
+) -> NDArray[np.float64]:
+    """Rank anomaly scores among those that each normal row had while it was held out.
+
+    With detectors fitted on all folds but one, every row serves for calibration and for fitting.
+    A row is scored by each of the detectors, and compared in each fold with the scores that the
+    same detector gave to the rows of the fold.
+
+    Parameters
+    ----------
+    calibration : array-like of shape (n,)
+        Anomaly scores of normal rows, each by the detector fitted without its fold. Large means
+        anomalous; infinite values may occur.
+    fold : array-like of int of shape (n,)
+        Fold of each of these rows, from 0 to ``n_folds - 1``.
+    scores : array-like of shape (m, n_folds)
+        Anomaly scores of the rows to judge; column ``k`` is by the detector fitted without fold
+        ``k``.
+
+    Returns
+    -------
+    pvalues : ndarray of shape (m,)
+        One plus the number of calibration rows at least as anomalous as the row, by the detector
+        of their fold, divided by ``n + 1``. Ties count against the row.
+
+    Raises
+    ------
+    ValueError
+        If there is no calibration score, a score is NaN, or a fold has no column in `scores`.
+
+    Notes
+    -----
+    The p-values are nearly uniform on normal rows where the detectors of the folds agree. What is
+    certain is half as good [2]_: with ``K`` folds of the same size, ``P(p <= a)`` is at most
+    ``2 * (a + (1 - a) * (K - 1) / (n + K))``. With one fold these are the p-values of
+    `conformal_pvalues`, with its guarantee.
+
+    References
+    ----------
+    .. [1] V. Vovk, "Cross-conformal predictors", Annals of Mathematics and Artificial
+       Intelligence 74, 9-28, 2015.
+    .. [2] R. F. Barber, E. J. Candès, A. Ramdas and R. J. Tibshirani, "Predictive inference with
+       the jackknife+", Annals of Statistics 49(1), 486-507, 2021, theorem 4.
+
+    Examples
+    --------
+    >>> from skdiffusion.detection import cross_conformal_pvalues
+    >>> calibration, fold = [1.0, 2.0, 10.0, 20.0], [0, 0, 1, 1]
+    >>> cross_conformal_pvalues(calibration, fold, scores=[[3.0, 30.0], [1.5, 15.0]])
+    array([0.2, 0.6])
+    """
+    calibration = _checked("calibration", calibration, n_axes=1)
+    scores = _checked("scores", scores, n_axes=2)
+    _check_some(calibration)
+    fold, n_folds = np.asarray(fold), scores.shape[1]
+    if fold.shape != calibration.shape:
+        raise ValueError(
+            f"fold needs one entry for each of the {len(calibration)} calibration scores, got an "
+            f"array of shape {fold.shape}."
+        )
+    if fold.dtype.kind not in "iu" or fold.min() < 0 or fold.max() >= n_folds:
+        raise ValueError(
+            f"fold must hold whole numbers from 0 to {n_folds - 1}, since scores has {n_folds} "
+            "columns, one for each fold."
+        )
+    order = np.argsort(fold, kind="stable")
+    starts = np.searchsorted(fold[order], np.arange(1, n_folds))
+    held_out = np.split(calibration[order], starts)
+    counts = np.zeros(len(scores), dtype=np.int64)
+    for inside, column in zip(held_out, scores.T, strict=True):
+        counts += _count_at_least(inside, column)
+    return (1 + counts) / (len(calibration) + 1)
+
+
+def benjamini_hochberg(pvalues: ArrayLike, fdr: float = 0.1) -> NDArray[np.bool_]:
+    """Declare anomalies so that few of them are false.
+
+    Parameters
+    ----------
+    pvalues : array-like of shape (m,)
+        P-values, small where a row is anomalous.
+    fdr : float, default=0.1
+        The false-discovery rate, between 0 and 1: the expected share of normal rows among those
+        declared (zero where none is). One in ten is the usual choice where a person looks at what
+        was declared.
+
+    Returns
+    -------
+    declared : ndarray of bool of shape (m,)
+        The rows with the ``k`` smallest p-values, for the largest ``k`` with
+        ``p_(k) <= k * fdr / m``.
+
+    Raises
+    ------
+    ValueError
+        If a p-value or `fdr` is out of range.
+
+    Notes
+    -----
+    Conformal p-values that share their calibration rows depend on each other, in a way in which
+    the procedure [1]_ keeps its promise [2]_: the rate is at most ``fdr`` times the share of normal
+    rows. No p-value is below ``1 / (n + 1)`` with ``n`` calibration rows. Of ``m`` rows, ``k`` can
+    be declared only if ``k * fdr * (n + 1) >= m``, so a few anomalies among many rows need a
+    large calibration set.
+
+    References
+    ----------
+    .. [1] Y. Benjamini and Y. Hochberg, "Controlling the false discovery rate: a practical and
+       powerful approach to multiple testing", Journal of the Royal Statistical Society B 57(1),
+       289-300, 1995.
+    .. [2] S. Bates, E. Candès, L. Lei, Y. Romano and M. Sesia, "Testing for outliers with
+       conformal p-values", Annals of Statistics 51(1), 149-178, 2023.
+
+    Examples
+    --------
+    >>> from skdiffusion.detection import benjamini_hochberg
+    >>> benjamini_hochberg([0.01, 0.7, 0.04, 0.2], fdr=0.1)
+    array([ True, False,  True, False])
+    """
+    pvalues = _checked("pvalues", pvalues, n_axes=1)
+    if not 0 < fdr < 1:
+        raise ValueError(f"fdr={fdr!r} must lie between 0 and 1, such as 0.1.")
+    if np.any((pvalues < 0) | (pvalues > 1)):
+        raise ValueError("pvalues must lie between 0 and 1.")
+    if not len(pvalues):
+        return np.zeros(0, dtype=bool)
+    # Conformal p-values are multiples of 1 / (n + 1) and often meet the bound exactly, where
+    # rounding must not decide.
+    return false_discovery_control(pvalues, method="bh") <= fdr * (1 + 1e-12)
+
+
+def _count_at_least(
+    calibration: NDArray[np.float64], scores: NDArray[np.float64]
+) -> NDArray[np.int64]:
+    """How many calibration scores are at least each score."""
+    return len(calibration) - np.searchsorted(np.sort(calibration), scores, side="left")
+
+
+def _checked(name: str, values: ArrayLike, *, n_axes: int) -> NDArray[np.float64]:
+    values = np.asarray(values, dtype=np.float64)
+    if values.ndim != n_axes:
+        raise ValueError(f"{name} must be an array of {n_axes} axes, got shape {values.shape}.")
+    if np.isnan(values).any():
+        raise ValueError(f"{name} holds NaN, which has no rank. Leave such rows out.")
+    return values
+
+
+def _check_some(calibration: NDArray[np.float64]) -> None:
+    if not len(calibration):
+        raise ValueError("calibration is empty: at least one score of a normal row is needed.")

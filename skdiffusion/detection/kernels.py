@@ -1,0 +1,182 @@
+"""The law of the normal rows in closed form: a kernel on each, shaped by its neighbours."""
+
+import numpy as np
+import torch
+from scipy.special import logsumexp
+from sklearn.covariance import OAS
+
+from skdiffusion.diffusion.closed_form import GaussianDenoiser
+from skdiffusion.diffusion.kernel import KernelDenoiser
+from skdiffusion.geometry.low_rank import low_rank_factors
+from skdiffusion.geometry.neighbors import neighbor_graph
+from skdiffusion.geometry.tensor import tensor_local
+
+__all__ = ["KernelLaw", "fit_robust_gaussian"]
+
+N_NEIGHBORS = 50
+"""Rows that shape a kernel; more than for densities, as directions matter here and not detail."""
+
+SHARE = 0.2
+"""Of the local covariance that a kernel has. Kernels as wide as their neighbourhood blur its edge;
+0.1 to 0.3 are alike."""
+
+BLUR = 0.01
+"""Standard deviation of a kernel in all directions; noise levels come on top."""
+
+MAX_RANK = 32
+LOW_RANK = 16
+"""Up to 32 columns kernels are full; beyond, they keep 16 directions of their own."""
+
+MIN_KERNELS, MAX_KERNELS = 2, 2000
+MAX_ELEMENTS = 500_000
+"""Numbers that describe all kernels, which bounds the time to score a row."""
+
+MAX_TENSOR_ELEMENTS = 4_000_000
+CHUNK_ROWS = 512
+
+MIN_KEPT = 1e-3
+"""Of a kernel's width in the direction of a neighbour that is taken out."""
+
+MAX_CONCENTRATION_STEPS = 50
+
+
+class KernelLaw:
+    """Narrow kernels on the rows, or on some of them, that follow their neighbours.
+
+    Parameters
+    ----------
+    Z : ndarray of shape (n, d)
+        Rows, two or more.
+    rng : RandomState
+        Source of the rows that get a kernel, where there are too many.
+
+    Attributes
+    ----------
+    denoiser : KernelDenoiser
+        The law.
+    """
+
+    def __init__(self, Z, rng):
+        n, d = Z.shape
+        self.Z = Z
+        rank = d if d <= MAX_RANK else LOW_RANK
+        width = (d + 1) * (d + 2) // 2 if d <= MAX_RANK else d * (rank + 2)
+        n_kernels = max(MIN_KERNELS, min(MAX_KERNELS, MAX_ELEMENTS // width))
+        centres = np.sort(rng.permutation(n)[:n_kernels])
+        self.n_neighbors = max(1, min(N_NEIGHBORS, n // 3))
+        distances, indices = neighbor_graph(Z, self.n_neighbors)
+        factors, floors = [], []
+        size = max(1, MAX_TENSOR_ELEMENTS // (d * max(d, self.n_neighbors)))
+        for part in np.split(centres, range(size, len(centres), size)):
+            tensors = tensor_local(Z, distances, indices, at=part)
+            factor, floor = low_rank_factors(tensors, rank).kernel(SHARE, BLUR)
+            factors.append(factor)
+            floors.append(floor)
+        parts = Z[centres], np.concatenate(factors), np.concatenate(floors)
+        self.denoiser = KernelDenoiser(*map(torch.from_numpy, parts), variance=False)
+        # for each row the kernels that it has a part in
+        self.owner = np.full(n, -1)
+        self.owner[centres] = np.arange(len(centres))
+        shaped = [[] for _ in range(n)]
+        for kernel, neighbors in enumerate(indices[centres]):
+            for row in neighbors:
+                shaped[row].append(kernel)
+        self.shaped = [np.array(kernels, dtype=np.intp) for kernels in shaped]
+
+    def log_prob(self, Z, level):
+        """Return log-densities of new rows.
+
+        Parameters
+        ----------
+        Z : ndarray of shape (m, d)
+            Rows.
+        level : float
+            Noise level.
+
+        Returns
+        -------
+        ndarray of shape (m,)
+            Log-densities of the noised law, in nats.
+        """
+        return self.denoiser.log_prob(torch.from_numpy(Z), _level(level)).numpy()
+
+    def leave_one_out(self, level):
+        """Return log-densities of the training rows, each without any part in the law.
+
+        A row's own kernel is left out, and the row is taken out of the kernels that it is a
+        neighbour of: with ``S' = S - c v v'`` and ``m = v' S^{-1} v`` their exponent is
+        ``m / (1 - c m)`` and their determinant shrinks by ``1 - c m`` (Sherman & Morrison).
+
+        Parameters
+        ----------
+        level : float
+            Noise level.
+
+        Returns
+        -------
+        ndarray of shape (n,)
+            Log-densities of the noised law, in nats.
+        """
+        sigma, share = _level(level), SHARE / self.n_neighbors
+        peaks = self._log_terms(self.denoiser.means, sigma).diagonal().copy()
+        log_prob = np.empty(len(self.Z))
+        for start in range(0, len(self.Z), CHUNK_ROWS):
+            rows = range(start, min(start + CHUNK_ROWS, len(self.Z)))
+            terms = self._log_terms(torch.from_numpy(self.Z[start : rows.stop]), sigma)
+            for place, row in enumerate(rows):
+                kernels = self.shaped[row]
+                peak, own = peaks[kernels], terms[place, kernels]
+                # kernels of low rank approximate their neighbours, whose part may seem too large
+                kept = np.maximum(1 - share * 2 * (peak - own), MIN_KEPT)
+                terms[place, kernels] = peak - (peak - own) / kept - 0.5 * np.log(kept)
+                if self.owner[row] >= 0:
+                    terms[place, self.owner[row]] = -np.inf
+            log_prob[start : rows.stop] = logsumexp(terms, axis=1)
+        without_own = np.log1p(-1 / max(len(peaks), 2))
+        return log_prob - np.where(self.owner >= 0, without_own, 0.0)
+
+    def _log_terms(self, x, sigma):
+        return self.denoiser.log_terms(x, sigma).numpy()
+
+
+def fit_robust_gaussian(Z):
+    """Fit a Gaussian to the half of the rows that it makes most likely.
+
+    Concentration steps, from the rows nearest to the median in units of the median deviation: fit,
+    keep the most likely half, fit again. A half withstands as many anomalies as any estimate can.
+
+    Parameters
+    ----------
+    Z : ndarray of shape (n, d)
+        Rows, anomalies among them.
+
+    Returns
+    -------
+    GaussianDenoiser
+        The Gaussian, its covariance shrunk as by OAS.
+
+    References
+    ----------
+    Rousseeuw, P. J., Van Driessen, K. (1999). A fast algorithm for the minimum covariance
+    determinant estimator. Technometrics 41, theorem 1.
+
+    Chen, Y. et al. (2010). Shrinkage algorithms for MMSE covariance estimation. IEEE Transactions
+    on Signal Processing 58, equation 23.
+    """
+    half = (len(Z) + Z.shape[1] + 1) // 2
+    half = min(max(half, 2), len(Z))
+    fitted = OAS().fit(Z)
+    kept = np.zeros(len(Z), dtype=bool)
+    for _ in range(MAX_CONCENTRATION_STEPS):
+        order = np.argsort(fitted.mahalanobis(Z), kind="stable")[:half]
+        if kept[order].all():
+            break
+        kept[:] = False
+        kept[order] = True
+        fitted = OAS().fit(Z[kept])
+    mean, cov = torch.from_numpy(fitted.location_), torch.from_numpy(fitted.covariance_)
+    return GaussianDenoiser(mean, cov)
+
+
+def _level(sigma):
+    return torch.tensor(sigma, dtype=torch.float64)

@@ -1,0 +1,290 @@
+"""The learned diffusion time: from which noise level a row seems to come."""
+
+import copy
+import math
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike
+from sklearn.utils import check_random_state
+from skorch import NeuralNet
+from skorch.callbacks import PassthroughScoring
+from skorch.dataset import Dataset
+from torch import Tensor, nn
+
+from skdiffusion.diffusion.preconditioning import Preconditioned
+from skdiffusion.training.batches import RowBatches
+from skdiffusion.training.callbacks import OneCycle
+
+__all__ = ["TimeHead", "TimeNet"]
+
+POSTERIORS = ("categorical", "inverse_gamma")
+# rows noised by the largest level are far out; beyond this they are squashed
+REACH = 20.0
+
+
+class Setting(NamedTuple):
+    """What is known before the training begins."""
+
+    denoiser: Preconditioned
+    n_columns: int
+
+
+class TimeHead(nn.Module):
+    """A head on a denoiser's trunk that reads off the noise level of a row.
+
+    Parameters
+    ----------
+    denoiser : Preconditioned
+        A trained denoiser, whose trunk is copied and trained further.
+    n_inputs : int
+        Number of columns.
+    n_outputs : int
+        Number of outputs: one for each level, or one.
+    sigma : float
+        Noise level that the trunk is told, the same for all rows, as theirs is what is asked.
+    """
+
+    def __init__(self, denoiser: Preconditioned, n_inputs: int, n_outputs: int, sigma: float):
+        super().__init__()
+        self.trunk = copy.deepcopy(denoiser).float().requires_grad_(True)
+        self.sigma = sigma
+        with torch.no_grad():
+            width = self._features(torch.zeros(1, n_inputs)).shape[1]
+        # the trunk's last layer has no part in this
+        self.trunk.net.leave.requires_grad_(False)
+        self.head = nn.Sequential(
+            nn.Linear(width + n_inputs + 1, width),
+            nn.LeakyReLU(),
+            nn.Dropout(0.1),
+            nn.Linear(width, n_outputs),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the outputs for each row, of shape (n, n_outputs).
+
+        Parameters
+        ----------
+        x : Tensor of shape (n, d)
+            Noisy rows.
+        """
+        near = x / (1 + x.abs() / REACH)
+        norm = x.square().mean(1, keepdim=True).add(1e-12).log()
+        return self.head(torch.cat([self._features(near), near, norm], dim=1))
+
+    def _features(self, x: Tensor) -> Tensor:
+        prepared = self.trunk.prepare(x, x.new_tensor(self.sigma))
+        inputs, log_sigma = prepared.inputs.to(x.dtype), prepared.log_sigma.to(x.dtype)
+        features: Tensor = self.trunk.net.features(inputs, log_sigma)  # type: ignore[operator]
+        return features
+
+
+class TimeNet(NeuralNet):
+    """A skorch net that learns the posterior of the noise level given a noisy row.
+
+    Parameters
+    ----------
+    module : type, default=TimeHead
+        The network, built with ``denoiser``, ``n_inputs``, ``n_outputs`` and ``sigma``.
+    criterion : type, default=torch.nn.CrossEntropyLoss
+        Loss of the categorical posterior.
+    posterior : {"categorical", "inverse_gamma"}, default="categorical"
+        A probability for each of `n_levels` levels, or one number ``b ** 2`` for the inverse-gamma
+        law of ``sigma ** 2`` with shape ``d / 2`` and scale ``b ** 2 / 2``, which is the posterior
+        when the nearest clean row is at distance ``b``.
+    sigma_min, sigma_max : float, default=0.02 and 10.0
+        Range of the levels, which are spaced by equal factors.
+    n_levels : int, default=20
+        Number of levels.
+    lr : float, default=0.001
+        Peak of the one-cycle learning rate.
+    batch_size : int, default=128
+        Rows per batch.
+    max_epochs : int, default=20
+        Epochs, of 100 steps each.
+    optimizer : type, default=torch.optim.AdamW
+        The optimiser.
+    random_state : int, RandomState instance or None, default=None
+        Source of initial weights, batches and noise. The global generators stay untouched.
+    verbose : int, default=0
+        1 prints the losses.
+    **kwargs
+        Further options of :class:`skorch.NeuralNet`.
+
+    Attributes
+    ----------
+    levels_ : ndarray of shape (n_levels,)
+        The levels, increasing.
+
+    References
+    ----------
+    Livernoche, V. et al. (2024). On diffusion modeling for anomaly detection. arXiv:2305.18593,
+    section 4; with logits in place of probabilities in the loss, and levels spaced by factors.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skdiffusion.training import TimeNet, judging_net
+    >>> X = np.random.RandomState(0).normal(size=(64, 2))
+    >>> net = judging_net().set_params(max_epochs=1, random_state=0).fit(X)
+    >>> time = TimeNet(max_epochs=1, random_state=0).fit(X, denoiser=net.denoiser())
+    >>> time.log_posterior(X[:3]).shape
+    (3, 20)
+    """
+
+    def __init__(
+        self,
+        module: Any = TimeHead,
+        criterion: Any = nn.CrossEntropyLoss,
+        *,
+        posterior: str = "categorical",
+        sigma_min: float = 0.02,
+        sigma_max: float = 10.0,
+        n_levels: int = 20,
+        lr: float = 1e-3,
+        batch_size: int = 128,
+        max_epochs: int = 20,
+        optimizer: Any = torch.optim.AdamW,
+        random_state: int | np.random.RandomState | None = None,
+        verbose: int = 0,
+        **kwargs: Any,
+    ):
+        self.posterior = posterior
+        self.sigma_min = sigma_min
+        self.sigma_max = sigma_max
+        self.n_levels = n_levels
+        self.random_state = random_state
+        kwargs.setdefault("train_split", None)
+        super().__init__(
+            module,
+            criterion,
+            optimizer=optimizer,
+            lr=lr,
+            max_epochs=max_epochs,
+            batch_size=batch_size,
+            verbose=verbose,
+            **kwargs,
+        )
+
+    @property
+    def _default_callbacks(self) -> list[tuple[str, Any]]:
+        return [
+            ("train_loss", PassthroughScoring("train_loss", on_train=True)),
+            ("lr_scheduler", OneCycle()),
+        ]
+
+    def fit(
+        self, X: ArrayLike, y: Any = None, *, denoiser: Preconditioned, **fit_params: Any
+    ) -> Self:
+        """Train on clean rows, which are noised afresh in each batch.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, d)
+            Clean rows.
+        y : object, default=None
+            Ignored.
+        denoiser : Preconditioned
+            A trained denoiser, whose trunk the training starts from.
+        **fit_params
+            Passed on by skorch.
+
+        Returns
+        -------
+        self : TimeNet
+            The trained net.
+
+        Raises
+        ------
+        ValueError
+            If the posterior is unknown.
+        """
+        if self.posterior not in POSTERIORS:
+            raise ValueError(f"posterior must be one of {POSTERIORS}, got {self.posterior!r}.")
+        rows = torch.from_numpy(np.array(X, dtype=np.float32))
+        # in a tuple, as skorch would take a bare module for one that it has to train
+        self.setting_, self.n_steps_ = Setting(denoiser, rows.shape[1]), 100
+        self.levels_ = np.geomspace(self.sigma_min, self.sigma_max, self.n_levels)
+        seed = check_random_state(self.random_state).randint(2**31 - 1)
+        with torch.random.fork_rng():
+            torch.manual_seed(seed)
+            super().fit(rows, None, **fit_params)
+        return self
+
+    def log_posterior(self, X: ArrayLike) -> np.ndarray:
+        """Return the log-probability of each level for each row.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, d)
+            Rows.
+
+        Returns
+        -------
+        ndarray of shape (n, n_levels)
+            Log-probabilities.
+        """
+        rows = torch.from_numpy(np.array(X, dtype=np.float64))
+        levels = torch.from_numpy(self.levels_)
+        module = copy.deepcopy(self.module_).cpu().double().eval()
+        with torch.no_grad():
+            outputs = module(rows)
+            if self.posterior == "inverse_gamma":
+                outputs = self._log_inverse_gamma(outputs, levels.log())
+            return outputs.log_softmax(1).numpy()
+
+    def initialize_module(self) -> Self:
+        """Put a head on the denoiser's trunk."""
+        n_outputs = self.n_levels if self.posterior == "categorical" else 1
+        middle = math.sqrt(self.sigma_min * self.sigma_max)
+        self.module_ = self.initialized_instance(
+            self.module,
+            {
+                "denoiser": self.setting_.denoiser,
+                "n_inputs": self.setting_.n_columns,
+                "n_outputs": n_outputs,
+                "sigma": middle,
+                **self.get_params_for("module"),
+            },
+        )
+        return self
+
+    def get_split_datasets(
+        self, X: Tensor, y: Any = None, **fit_params: Any
+    ) -> tuple[Dataset, Dataset | None]:
+        """Train on all rows."""
+        return Dataset(X.to(self.device)), None
+
+    def get_iterator(self, dataset: Dataset, training: bool = False) -> RowBatches:
+        """Return shuffled batches."""
+        return RowBatches(dataset, self.batch_size, self.n_steps_)
+
+    def infer(self, x0: Tensor, **fit_params: Any) -> tuple[Tensor, Tensor]:
+        """Noise the rows; return the logarithm of their levels, and what the network says."""
+        low, high = math.log(self.sigma_min), math.log(self.sigma_max)
+        # half a step beyond the outermost levels, which are the centres of their bins
+        half = (high - low) / (self.n_levels - 1) / 2
+        log_sigma = low - half + (high - low + 2 * half) * torch.rand(len(x0), 1).to(x0)
+        return log_sigma, self.module_(x0 + log_sigma.exp() * torch.randn_like(x0))
+
+    def get_loss(
+        self,
+        y_pred: tuple[Tensor, Tensor],
+        y_true: Tensor,
+        X: Tensor | None = None,
+        training: bool = False,
+    ) -> Tensor:
+        """Return the negative log-posterior of the true levels."""
+        log_sigma, outputs = y_pred
+        if self.posterior == "inverse_gamma":
+            return -self._log_inverse_gamma(outputs, log_sigma).mean()
+        low, high = math.log(self.sigma_min), math.log(self.sigma_max)
+        place = (log_sigma - low) / (high - low) * (self.n_levels - 1)
+        level = place.round().long().clamp(0, self.n_levels - 1).squeeze(1)
+        return self.criterion_(outputs, level)
+
+    def _log_inverse_gamma(self, log_b2: Tensor, log_sigma: Tensor) -> Tensor:
+        """Log-density of ``log sigma``, up to a constant."""
+        shape = self.setting_.n_columns / 2
+        return shape * (log_b2 - 2 * log_sigma) - (log_b2 - 2 * log_sigma).exp() / 2

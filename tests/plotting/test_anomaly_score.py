@@ -1,0 +1,194 @@
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.datasets import load_iris
+from sklearn.ensemble import IsolationForest
+from sklearn.neighbors import KernelDensity
+from sklearn.svm import OneClassSVM
+
+from skdiffusion.plotting import AnomalyScoreDisplay
+
+plt = pytest.importorskip("matplotlib.pyplot")
+
+
+@pytest.fixture
+def labelled():
+    rng = np.random.default_rng(0)
+    scores = np.concatenate([rng.normal(size=300), rng.normal(4, 1, size=20)])
+    return scores, np.repeat([1, -1], [300, 20])
+
+
+def counts(display):
+    return [patch.get_data().values for patch in display.histograms_]
+
+
+def legend(display):
+    return [text.get_text() for text in display.ax_.get_legend().get_texts()]
+
+
+class TestFromEstimator:
+    @pytest.mark.parametrize("detector", [IsolationForest(random_state=0), OneClassSVM(nu=0.2)])
+    def test_what_lies_beyond_the_threshold_is_what_predict_declares(self, detector):
+        X = load_iris().data
+        detector.fit(X[:100])
+        display = AnomalyScoreDisplay.from_estimator(detector, X).plot()
+        assert_array_equal(display.scores, -detector.score_samples(X))
+        declared = detector.predict(X) == -1
+        assert 0 < declared.sum() < len(X)
+        assert_array_equal(display.scores > display.threshold, declared)
+        assert legend(display)[1].endswith(f", {declared.sum()} rows beyond")
+        assert_allclose(display.threshold_line_.get_xdata(), display.threshold)
+
+    def test_no_offset_no_line(self):
+        X = load_iris().data
+        display = AnomalyScoreDisplay.from_estimator(KernelDensity().fit(X), X).plot()
+        assert display.threshold is None
+        assert display.threshold_line_ is None
+        assert legend(display) == ["rows (150)"]
+
+    def test_options_arrive(self):
+        X = load_iris().data
+        forest = IsolationForest(n_estimators=5, random_state=0).fit(X)
+        y = np.where(np.arange(150) < 3, "odd", "plain")
+        display = AnomalyScoreDisplay.from_estimator(
+            forest, X, y=y, pos_label="odd", bins=7, log_count=True, ax=plt.subplots()[1]
+        )
+        assert_array_equal(display.is_anomaly, np.arange(150) < 3)
+        assert [len(c) for c in counts(display)] == [7, 7]
+        assert display.ax_.get_yscale() == "log"
+
+    def test_frames(self):
+        pd, pl = pytest.importorskip("pandas"), pytest.importorskip("polars")
+        X = load_iris(as_frame=True).data
+        forest = IsolationForest(n_estimators=5, random_state=0).fit(X)
+        y = np.repeat([1, -1], 75)
+        expected = AnomalyScoreDisplay.from_estimator(forest, X, y=y)
+        frame = pl.DataFrame({name: X[name].to_numpy() for name in X})
+        for table, labels in ((X, pd.Series(y, index=y)), (frame, pl.Series(y))):
+            display = AnomalyScoreDisplay.from_estimator(forest, table, y=labels)
+            assert_array_equal(display.scores, expected.scores)
+            assert_array_equal(display.is_anomaly, expected.is_anomaly)
+
+
+class TestLabels:
+    @pytest.mark.parametrize(
+        ("normal", "anomalous", "pos_label"),
+        [(1, -1, -1), (0, 1, 1), (False, True, True), ("good", "bad", "bad"), (0.0, 1.0, 1)],
+    )
+    def test_which_label_is_anomalous(self, normal, anomalous, pos_label):
+        y = [normal, anomalous, normal]
+        display = AnomalyScoreDisplay.from_scores([1, 2, 3], y=y, pos_label=pos_label)
+        assert_array_equal(display.is_anomaly, [False, True, False])
+
+    def test_all_rows_may_be_normal(self):
+        display = AnomalyScoreDisplay.from_scores([1.0, 2.0], y=[1, 1]).plot()
+        assert legend(display) == ["normal (2)", "anomalous (0)"]
+
+    def test_labels_of_the_other_convention_are_not_all_normal(self):
+        with pytest.raises(ValueError, match=r"Neither of the labels 0 and 1 is pos_label=-1"):
+            AnomalyScoreDisplay.from_scores([1.0, 2.0], y=[0, 1])
+
+    def test_too_many_labels(self):
+        with pytest.raises(ValueError, match="two labels, for normal and anomalous rows, got 0, 1"):
+            AnomalyScoreDisplay.from_scores([1.0, 2.0, 3.0], y=[0, 1, 2], pos_label=1)
+
+    @pytest.mark.parametrize("y", [[1], [[1], [-1]]])
+    def test_wrong_length(self, y):
+        with pytest.raises(ValueError, match="one label for each of the 2 rows"):
+            AnomalyScoreDisplay.from_scores([1.0, 2.0], y=y)
+
+
+class TestPlot:
+    def test_counts_by_label(self, labelled):
+        scores, y = labelled
+        display = AnomalyScoreDisplay.from_scores(scores, y=y, bins=[-5, 0, 2, 9])
+        assert display.plot() is display
+        expected = [np.histogram(scores[y == label], [-5, 0, 2, 9])[0] for label in (1, -1)]
+        assert_array_equal(counts(display), expected)
+        assert legend(display) == ["normal (300)", "anomalous (20)"]
+        assert display.figure_ is display.ax_.figure
+
+    @pytest.mark.parametrize("bins", ["auto", "sqrt", 5, np.int64(5), [-1.0, 0.0, 1.0]])
+    def test_every_row_is_in_a_bin(self, labelled, bins):
+        scores, y = labelled
+        display = AnomalyScoreDisplay.from_scores(scores, threshold=2, y=y, bins=bins).plot()
+        assert [c.sum() for c in counts(display)] == [300, 20]
+
+    def test_draws_at_once_into_given_axes_only(self, labelled):
+        _, ax = plt.subplots()
+        assert AnomalyScoreDisplay.from_scores(labelled[0], ax=ax).ax_ is ax
+        later = AnomalyScoreDisplay.from_scores(labelled[0])
+        assert not hasattr(later, "ax_")
+        assert later.plot(ax).ax_ is ax
+
+    def test_far_rows_do_not_squeeze_the_others(self, labelled):
+        scores = np.concatenate([labelled[0], [1e6, 1e9, -1e7]])
+        display = AnomalyScoreDisplay.from_scores(scores, threshold=2.5).plot()
+        low, high = display.ax_.get_xlim()
+        assert -60 < low < high < 60
+        assert sum(counts(display)[0] > 0) > 10
+        assert counts(display)[0].sum() == 323
+        notes = [text.get_text() for text in display.ax_.texts]
+        assert notes == ["← 1 further out", "2 further out →"]
+
+    @pytest.mark.parametrize("threshold", [None, -2.0, 5.0, 50.0])
+    def test_nothing_is_gathered_without_need(self, labelled, threshold):
+        display = AnomalyScoreDisplay.from_scores(labelled[0], threshold=threshold).plot()
+        assert len(display.ax_.texts) == 0
+        edges = display.histograms_[0].get_data().edges
+        assert_allclose([edges[0], edges[-1]], [labelled[0].min(), labelled[0].max()])
+
+    def test_the_threshold_is_always_in_sight(self, labelled):
+        display = AnomalyScoreDisplay.from_scores(labelled[0], threshold=1000.0).plot()
+        assert display.ax_.get_xlim()[1] >= 1000
+        assert legend(display)[1] == "threshold 1000, 0 rows beyond"
+
+    @pytest.mark.parametrize("side", [1, -1])
+    @pytest.mark.parametrize("far", [1e9, np.inf])
+    def test_gathered_rows_stay_on_their_side_of_the_threshold(self, labelled, side, far):
+        threshold = 200.0 * side
+        scores = np.concatenate([labelled[0], [far * side]])
+        display = AnomalyScoreDisplay.from_scores(scores, threshold=threshold).plot()
+        patch = display.histograms_[0].get_data()
+        left, right = patch.edges[:-1], patch.edges[1:]
+        beyond = left >= threshold if side > 0 else right <= threshold
+        assert patch.values[beyond].sum() == 1
+        assert patch.values[~beyond].sum() == 320
+
+    def test_a_row_at_the_threshold_is_not_beyond_it(self):
+        display = AnomalyScoreDisplay.from_scores([1.0, 2.0, 3.0], threshold=2.0).plot()
+        assert legend(display)[1] == "threshold 2, 1 rows beyond"
+
+    def test_a_single_row_is_visible_on_the_logarithmic_axis(self, labelled):
+        display = AnomalyScoreDisplay.from_scores(labelled[0], log_count=True).plot()
+        assert display.ax_.get_yscale() == "log"
+        assert 0 < display.ax_.get_ylim()[0] < 1
+        display.figure_.canvas.draw()
+
+    @pytest.mark.parametrize(
+        "scores",
+        [
+            [1.0, 1.0, 1.0],
+            [2.0],
+            [0.0, -np.inf, np.inf, 2.0],
+            # Half tied, half on a scale that is tiny or huge beside it.
+            [0.0] * 50 + [1e12] * 3,
+            np.append(1e-9 * np.arange(1000.0), 1.0),
+        ],
+    )
+    def test_degenerate_scores(self, scores):
+        display = AnomalyScoreDisplay.from_scores(scores, threshold=0.5).plot()
+        display.figure_.canvas.draw()
+        assert counts(display)[0].sum() == len(scores)
+        assert len(counts(display)[0]) <= 60
+
+    @pytest.mark.parametrize("bad", [[[1.0]], [np.nan, 1.0], [], [np.inf]])
+    def test_bad_scores(self, bad):
+        with pytest.raises(ValueError, match="1-d array without NaN"):
+            AnomalyScoreDisplay.from_scores(bad)
+
+    def test_without_matplotlib_the_error_names_the_extra(self, labelled, monkeypatch):
+        display = AnomalyScoreDisplay.from_scores(labelled[0])
+        monkeypatch.setitem(__import__("sys").modules, "matplotlib.pyplot", None)
+        with pytest.raises(ImportError, match=r"skdiffusion\[plot\]"):
+            display.plot()
