@@ -1,5 +1,6 @@
 """`DiffusionAnomalyDetector`: which rows are unlike the others, why, and how surely."""
 
+import warnings
 from collections.abc import Iterable
 from numbers import Integral, Real
 
@@ -12,7 +13,7 @@ from sklearn.utils.validation import check_is_fitted, column_or_1d
 from skdiffusion._utils.fitting import all_or_nothing
 from skdiffusion.detection.codes import DetectorCodes
 from skdiffusion.detection.completion import Completion
-from skdiffusion.detection.conformal import benjamini_hochberg, conformal_pvalues
+from skdiffusion.detection.conformal import benjamini_hochberg, cross_conformal_pvalues
 from skdiffusion.detection.explanation import explain_rows
 from skdiffusion.detection.methods import METHODS
 from skdiffusion.detection.model import AnomalyModel, ModelOptions
@@ -27,6 +28,7 @@ HYBRID = ("time_np", "kernel", "denoise")
 ROBUST_HYBRID = ("time_np", "kernel")
 # of held-out normal rows, where nothing is known of the anomalies
 AUTO_ALARMS = 0.05
+ROUNDING = 1e-9
 TIME_LEVELS = np.geomspace(0.01, 10.0, 31)
 
 
@@ -318,13 +320,19 @@ class DiffusionAnomalyDetector(TransformerMixin, OutlierMixin, BaseEstimator):
 
         Notes
         -----
-        Rows are ranked among the held-out scores of the training rows, which no network, kernel or
-        neighbourhood of their own has a part in. New rows are scored by all networks and the whole
-        memory, which makes them a little more normal: p-values err to the safe side. With
-        anomalies among the training rows they are too large by up to the contamination.
+        A row is ranked among training rows that were scored as it is: without themselves, and each
+        by the one network that has not seen it. With networks, the new row is scored by each of
+        them, and ranked among the rows that this network has not seen. With anomalies among the
+        training rows, p-values are too large by up to the contamination.
+
+        References
+        ----------
+        Vovk, V. (2015). Cross-conformal predictors. Annals of Mathematics and Artificial
+        Intelligence 74. arXiv:1208.0806, equation 7.
         """
-        scores = self.score_samples(X)
-        return conformal_pvalues(self.model_.anomaly, -scores)
+        Z = self._codes(X)
+        model = self.model_
+        return cross_conformal_pvalues(model.anomaly, model.fold, model.fold_scores(Z))
 
     def select(self, X, *, fdr=0.1):
         """Pick out anomalies so that few of those picked are normal.
@@ -501,7 +509,16 @@ class DiffusionAnomalyDetector(TransformerMixin, OutlierMixin, BaseEstimator):
         if y is None:
             return np.zeros(n, dtype=bool)
         check_consistent_length(X, y)
-        return column_or_1d(y) == -1
+        y = column_or_1d(y)
+        marked = y == -1
+        if not marked.any() and set(np.unique(y)) == {0, 1}:
+            warnings.warn(
+                "y holds 0 and 1 and marks no anomaly: only the label -1 does, and all rows are "
+                "taken for normal. Leave y out, or mark anomalies by -1.",
+                UserWarning,
+                stacklevel=3,
+            )
+        return marked
 
     def _settle(self, Z, marked):
         """Note the scores of the training rows and the threshold."""
@@ -512,7 +529,8 @@ class DiffusionAnomalyDetector(TransformerMixin, OutlierMixin, BaseEstimator):
             self.training_scores_[marked] = -self.model_.score(Z[marked])
         normal = self.training_scores_[~marked]
         share = AUTO_ALARMS if self.contamination == "auto" else self._share
-        self.offset_ = float(np.quantile(normal, share))
+        # copies of training rows are tied with them up to rounding, which must not decide
+        self.offset_ = float(np.quantile(normal, share)) - ROUNDING
         self.time_levels_ = self.model_.time_levels(TIME_LEVELS)
 
     def _codes(self, X, *, with_missing=False):

@@ -4,11 +4,13 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from skdiffusion import (
     DenoiserNet,
+    DiffusionAnomalyDetector,
     DiffusionManifoldSampler,
     OperatorScoreMatching,
     RiemannianKernelSmoother,
     TableEncoder,
 )
+from skdiffusion.training import judging_net
 
 ESTIMATORS = [
     DiffusionManifoldSampler(),
@@ -16,6 +18,8 @@ ESTIMATORS = [
     RiemannianKernelSmoother(),
     RiemannianKernelSmoother(metric="euclidean", bandwidth="scott", background=None),
     OperatorScoreMatching(),
+    DiffusionAnomalyDetector(denoiser=judging_net().set_params(max_epochs=1, steps_per_epoch=20)),
+    DiffusionAnomalyDetector(method=("time_np", "kernel")),
     TableEncoder(),
 ]
 

@@ -4,6 +4,9 @@ import numpy as np
 
 __all__ = ["RobustScale", "combine_weights"]
 
+MIN_SPREAD = 1e-3
+"""Where held-out scores are all alike; a smaller one would blow up rounding errors."""
+
 N_BORROWED = 5.0
 """Labelled anomalies that the equal weights count for."""
 
@@ -18,9 +21,6 @@ class RobustScale:
     ----------
     held_out : ndarray of shape (n,)
         Scores of training rows, larger for more anomalous, each found without its own row.
-    nats : bool, default=False
-        Whether scores are negative log-densities. They grow with the square of a distance, and
-        enter by their root above the most likely row.
 
     Examples
     --------
@@ -29,14 +29,11 @@ class RobustScale:
     [0.0, 1.0]
     """
 
-    def __init__(self, held_out, *, nats=False):
-        self.nats = nats
-        self.least = held_out.min()
-        scores = self._rooted(held_out)
-        lower, self.centre, upper = np.quantile(scores, [0.1, 0.5, 0.9])
+    def __init__(self, held_out):
+        lower, self.centre, upper = np.quantile(held_out, [0.1, 0.5, 0.9])
         spread = upper - lower
         # most rows may be copies of others, all with the same score
-        self.spread = spread if spread > 1e-9 else max(scores.std(), 1e-9)
+        self.spread = spread if spread > 1e-9 else max(held_out.std(), MIN_SPREAD)
 
     def __call__(self, scores):
         """Return scores on the common scale.
@@ -51,14 +48,7 @@ class RobustScale:
         ndarray of the same shape
             Scores, about between -0.5 and 0.5 for four fifths of the normal rows.
         """
-        return (self._rooted(scores) - self.centre) / self.spread
-
-    def _rooted(self, scores):
-        if not self.nats:
-            return scores
-        above = scores - self.least
-        # a new row may be more likely than all: odd, so that no two rows become equal
-        return np.sign(above) * np.sqrt(np.abs(above))
+        return (scores - self.centre) / self.spread
 
 
 def combine_weights(normal, anomalous):

@@ -96,7 +96,7 @@ class DetectorCodes:
         return np.concatenate(blocks, axis=1)
 
     def decode(self, Z):
-        """Return rows in the container of the training rows.
+        """Return rows in the container of the training rows, their numbers in the same range.
 
         Parameters
         ----------
@@ -127,6 +127,7 @@ class _Number:
             )
         self.name, self.is_integer = column.name, column.kind == "integer"
         self.scaler = StandardScaler().fit(present[:, None])
+        self.bounds = present.min(), present.max()
 
     def encode(self, column):
         if column.kind not in NUMERIC and column.kind != "boolean":
@@ -134,7 +135,7 @@ class _Number:
         return self.scaler.transform(column.values.astype(np.float64)[:, None])
 
     def decode(self, z):
-        x = self.scaler.inverse_transform(z)[:, 0]
+        x = np.clip(self.scaler.inverse_transform(z)[:, 0], *self.bounds)
         return np.rint(x) if self.is_integer else x
 
 

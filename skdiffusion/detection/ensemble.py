@@ -4,7 +4,7 @@ import numpy as np
 from sklearn.base import clone
 from sklearn.model_selection import KFold
 
-__all__ = ["assign_folds", "average", "fit_nets", "held_out", "train_on"]
+__all__ = ["assign_folds", "fit_nets", "held_out", "train_on"]
 
 
 def assign_folds(Z, n_folds, rng):
@@ -85,26 +85,6 @@ def train_on(nets, Z, fold):
     """
     for k, net in enumerate(nets):
         net.continue_fit(_seen(Z, fold, k))
-
-
-def average(models, functional, Z):
-    """Average what models say of new rows.
-
-    Parameters
-    ----------
-    models : list
-        One for each fold.
-    functional : callable
-        ``functional(model, Z) -> ndarray of shape (m, ...)``.
-    Z : ndarray of shape (m, d)
-        Rows.
-
-    Returns
-    -------
-    ndarray of shape (m, ...)
-        The mean over the models.
-    """
-    return np.mean([functional(model, Z) for model in models], axis=0)
 
 
 def held_out(models, functional, Z, fold):

@@ -28,7 +28,7 @@ LOW_RANK = 16
 """Up to 32 columns kernels are full; beyond, they keep 16 directions of their own."""
 
 MIN_KERNELS, MAX_KERNELS = 2, 2000
-MAX_ELEMENTS = 500_000
+MAX_ELEMENTS = 300_000
 """Numbers that describe all kernels, which bounds the time to score a row."""
 
 MAX_TENSOR_ELEMENTS = 4_000_000

@@ -1,8 +1,7 @@
 """The ways to judge a row, all in one form: a profile over noise levels, whose mean is the score.
 
 Each method has ``evaluate(Z) -> (m, n_levels)`` for new rows and `held_out`, the same for the
-training rows, each found without itself. ``nats`` tells negative log-densities from logarithms of
-distances.
+training rows, each found without itself.
 """
 
 from functools import partial
@@ -11,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
-from skdiffusion.detection.ensemble import average, held_out
+from skdiffusion.detection.ensemble import held_out
 from skdiffusion.diffusion.functionals import (
     contraction,
     denoising_error,
@@ -38,8 +37,8 @@ BROAD = ("score", "contract", "reconstruct", "likelihood")
 
 METHODS = ("denoise", "time", "time_np", "kernel", *BROAD)
 
-KERNEL_LEVELS = (0.01, 0.05, 0.2)
-"""Noise levels of the kernel law, in standard deviations: two decades in which anomalies differ."""
+KERNEL_LEVELS = (0.01, 0.1)
+"""Noise levels of the kernel law, in standard deviations. More of them between change little."""
 
 RESOLUTION = 0.01
 """Distances per column below this many standard deviations count alike: copies of a training row
@@ -69,8 +68,6 @@ class NeighborMethod:
     section 4.
     """
 
-    nats = False
-
     def __init__(self, memory):
         self.memory = memory
         self.names = [f"time_np_{memory.n_neighbors}"]
@@ -96,48 +93,47 @@ class KernelMethod:
         The law of the training rows.
     """
 
-    nats = True
-
     def __init__(self, law):
         self.law = law
         self.names = [f"kernel_{level:g}" for level in KERNEL_LEVELS]
 
     def evaluate(self, Z):
-        return _in_chunks(self._levels, Z)
+        return np.column_stack([-self.law.log_prob(Z, level) for level in KERNEL_LEVELS])
 
     @property
     def held_out(self):
         levels = [-self.law.leave_one_out(level) for level in KERNEL_LEVELS]
         return np.column_stack(levels)
 
-    def _levels(self, Z):
-        return np.column_stack([-self.law.log_prob(Z, level) for level in KERNEL_LEVELS])
-
 
 class RobustMethod:
-    """Negative log-density of a Gaussian of the most likely half of the rows.
+    """Mahalanobis distance under a Gaussian of the most likely half of the rows.
 
     Parameters
     ----------
     gaussian : GaussianDenoiser
         The Gaussian.
     Z : ndarray of shape (n, d)
-        The training rows.
+        The training rows. One row has next to no part in a half of them, and is judged as it is.
     """
 
-    nats = True
     names = ("kernel_robust",)
 
     def __init__(self, gaussian, Z):
         self.gaussian, self.Z = gaussian, Z
 
     def evaluate(self, Z):
-        x = torch.from_numpy(Z)
-        return -self.gaussian.log_prob(x, _level(RESOLUTION)).numpy()[:, None]
+        peak = self._log_prob(self.gaussian.mean[None])
+        squares = 2 * (peak - self._log_prob(torch.from_numpy(Z)))
+        # its root and not its logarithm: from contaminated rows only the far ones can be told
+        return (squares / Z.shape[1]).clamp_min(0).sqrt().numpy()[:, None]
 
     @property
     def held_out(self):
         return self.evaluate(self.Z)
+
+    def _log_prob(self, x):
+        return self.gaussian.log_prob(x, torch.tensor(RESOLUTION, dtype=torch.float64))
 
 
 class NetworkMethod:
@@ -155,25 +151,25 @@ class NetworkMethod:
         The training rows.
     fold : ndarray of int of shape (n,)
         Their folds.
-    nats : bool
-        Whether it gives negative log-densities, or else logarithms of distances.
     """
 
-    def __init__(self, names, functional, models, Z, fold, nats):
+    def __init__(self, names, functional, models, Z, fold):
         self.names, self.functional, self.models = names, functional, models
-        self.Z, self.fold, self.nats = Z, fold, nats
+        self.Z, self.fold = Z, fold
 
     def evaluate(self, Z):
-        return _in_chunks(lambda rows: average(self.models, self.functional, rows), Z)
+        return self.evaluate_each(Z).mean(0)
+
+    def evaluate_each(self, Z):
+        """Return what each network says of new rows, as (n_folds, m, n_levels)."""
+        return np.stack([self._judge(model, Z) for model in self.models])
 
     @property
     def held_out(self):
-        return held_out(
-            self.models,
-            lambda model, Z: _in_chunks(lambda rows: self.functional(model, rows), Z),
-            self.Z,
-            self.fold,
-        )
+        return held_out(self.models, self._judge, self.Z, self.fold)
+
+    def _judge(self, model, Z):
+        return _in_chunks(lambda rows: self.functional(model, rows), Z)
 
 
 class Setting(NamedTuple):
@@ -188,7 +184,7 @@ class Setting(NamedTuple):
 
 
 def network_functional(name, *, sigma_min, sigma_max, feature_sigmas, gaussian, probes):
-    """Return a functional of networks by name, the names of its levels, and whether it is in nats.
+    """Return a functional of networks by name, and the names of its levels.
 
     Parameters
     ----------
@@ -207,17 +203,16 @@ def network_functional(name, *, sigma_min, sigma_max, feature_sigmas, gaussian, 
     -------
     functional : callable
     names : list of str
-    nats : bool
     """
     low = max(sigma_min, 0.02)
     high = min(sigma_max, 10 * low)
-    function, nats, several = {
-        "denoise": (_denoise, False, (low, (low * high) ** 0.5, high)),
-        "score": (_score, False, ()),
-        "contract": (_contract, True, (0.1, 0.3)),
-        "reconstruct": (_reconstruct, False, (0.3, 1.0)),
-        "likelihood": (_likelihood, True, ()),
-        "time": (_time, False, ()),
+    function, several = {
+        "denoise": (_denoise, (low**0.75 * high**0.25, low**0.25 * high**0.75)),
+        "score": (_score, ()),
+        "contract": (_contract, (0.1, 0.3)),
+        "reconstruct": (_reconstruct, (0.3, 1.0)),
+        "likelihood": (_likelihood, ()),
+        "time": (_time, ()),
     }[name]
     setting = Setting(
         torch.tensor(several, dtype=torch.float64),
@@ -229,7 +224,7 @@ def network_functional(name, *, sigma_min, sigma_max, feature_sigmas, gaussian, 
     )
     # functions of a module, unlike those made here, can be pickled
     functional = partial(function, setting)
-    return functional, [f"{name}_{level:.2g}" for level in several] or [name], nats
+    return functional, [f"{name}_{level:.2g}" for level in several] or [name]
 
 
 def _denoise(setting, model, Z):
@@ -297,7 +292,3 @@ def feature_levels(Z):
 
 def _log(squares):
     return torch.log(squares + TINY).numpy()
-
-
-def _level(sigma):
-    return torch.tensor(sigma, dtype=torch.float64)

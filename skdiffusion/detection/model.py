@@ -110,7 +110,11 @@ class AnomalyModel:
         fold = assign_folds(Z, self.fold.max() + 1, rng) if len(Z) else self.fold[:0]
         # rows that come one by one would otherwise all be held out by the first network
         smallest = np.argsort(np.bincount(self.fold), kind="stable")
-        model.fold = np.concatenate([self.fold, smallest[fold]])
+        # nor must a network judge a row of which it has seen a copy
+        seen = {row.tobytes(): k for row, k in zip(_keys(self.Z), self.fold, strict=True)}
+        rows = zip(_keys(Z), smallest[fold], strict=True)
+        fold = np.array([seen.get(row.tobytes(), k) for row, k in rows], dtype=np.intp)
+        model.fold = np.concatenate([self.fold, fold])
         model.Z = np.concatenate([self.Z, Z])
         model.anomalies = np.concatenate([self.anomalies, anomalies])
         model._learn(rng)
@@ -195,6 +199,24 @@ class AnomalyModel:
         """
         return self._recognised(Z, self.memory.distances, self.memory.held_out)
 
+    def fold_scores(self, Z):
+        """Return how anomalous rows are to the networks of each fold by themselves.
+
+        Parameters
+        ----------
+        Z : ndarray of shape (m, d)
+            Codes.
+
+        Returns
+        -------
+        ndarray of shape (m, n_folds)
+            Scores as of the training rows of a fold, which one network has judged. Methods without
+            networks are the same in all folds.
+        """
+        n_folds = self.fold.max() + 1
+        held_out = np.repeat(self.anomaly[:, None], n_folds, axis=1)
+        return self._recognised(Z, self._evaluate_folds, held_out)
+
     @property
     def profile_names(self):
         """Names of the columns of the profile."""
@@ -208,11 +230,11 @@ class AnomalyModel:
         self.methods = [self._method(name, rng) for name in self.options.methods]
         held_out = [method.held_out for method in self.methods]
         self.scales = [
-            RobustScale(profile.mean(1), nats=method.nats)
+            RobustScale(profile.mean(1))
             for method, profile in zip(self.methods, held_out, strict=True)
         ]
         self.level_scales = [
-            [RobustScale(column, nats=method.nats) for column in profile.T]
+            [RobustScale(column) for column in profile.T]
             for method, profile in zip(self.methods, held_out, strict=True)
         ]
         self.held_out_profile = self._on_levels(held_out)
@@ -250,7 +272,7 @@ class AnomalyModel:
         nets = self._fitted("broad" if name in BROAD else "judging", rng)
         models = self._times(nets, rng) if name == "time" else [net.denoiser() for net in nets]
         signs = 2.0 * rng.randint(2, size=(N_PROBES, self.Z.shape[1])) - 1.0
-        functional, names, nats = network_functional(
+        functional, names = network_functional(
             name,
             sigma_min=nets[0].sigma_min,
             sigma_max=nets[0].sigma_max,
@@ -258,7 +280,7 @@ class AnomalyModel:
             gaussian=fit_gaussian(self.Z),
             probes=torch.from_numpy(signs),
         )
-        return NetworkMethod(names, functional, models, self.Z, self.fold, nats)
+        return NetworkMethod(names, functional, models, self.Z, self.fold)
 
     def _fitted(self, kind, rng):
         """Return the nets of a kind, trained once for each call of `_learn`."""
@@ -295,6 +317,17 @@ class AnomalyModel:
 
     def _combine_new(self, Z):
         return self._on_scale([method.evaluate(Z) for method in self.methods]) @ self.weights
+
+    def _evaluate_folds(self, Z):
+        n_folds = self.fold.max() + 1
+        profiles = [
+            method.evaluate_each(Z)
+            if isinstance(method, NetworkMethod)
+            else [method.evaluate(Z)] * n_folds
+            for method in self.methods
+        ]
+        by_fold = zip(*profiles, strict=True)
+        return np.column_stack([self._on_scale(profile) @ self.weights for profile in by_fold])
 
     def _on_scale(self, profiles):
         means = zip(self.scales, profiles, strict=True)

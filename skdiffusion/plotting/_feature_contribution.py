@@ -182,8 +182,8 @@ class FeatureContributionDisplay:
             ax.axvline(0, color=MUTED, linewidth=0.8)
         heading = f"row {self.rows[0]}"
         if rest := len(self.names) - len(order):
-            others = self.contributions[0].sum() - values.sum()
-            heading += f"; {_counted(rest, 'further column')} with {others:.3g} in all"
+            least = values.min()
+            heading += f"; {_counted(rest, 'further column')} with at most {least:.3g}"
         ax.set_title(heading, color=MUTED, fontsize="small", loc="left")
         ax.set_xlabel("contribution to the anomaly", color=MUTED, fontsize="small")
 
@@ -195,6 +195,8 @@ class FeatureContributionDisplay:
             aspect="auto",
             interpolation="nearest",
             vmin=min(values.min(), 0),
+            # one extreme cell would leave all others the colour of nothing
+            vmax=np.quantile(values, 0.98),
         )
         ax.set_xticks(
             np.arange(len(order)), [_short(self.names[j]) for j in order], rotation=45, ha="right"
@@ -207,7 +209,7 @@ class FeatureContributionDisplay:
         if len(order) < len(self.names):
             heading = f"{len(order)} of {_counted(len(self.names), 'column')}, largest first"
             ax.set_title(heading, color=MUTED, fontsize="small", loc="left")
-        bar = self.figure_.colorbar(self.image_, ax=ax)
+        bar = self.figure_.colorbar(self.image_, ax=ax, extend="max")
         bar.set_label("contribution to the anomaly", color=MUTED, fontsize="small")
         bar.ax.tick_params(colors=MUTED, labelsize="small")
         bar.outline.set_visible(False)

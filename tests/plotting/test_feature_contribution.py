@@ -61,12 +61,12 @@ class TestOneRow:
         assert display.ax_.get_title(loc="left") == "row 2"
         assert display.image_ is None
 
-    def test_the_others_are_summed_up(self, X):
+    def test_the_others_are_counted(self, X):
         display = FeatureContributionDisplay.from_estimator(Squares(), X, n_features=1).plot()
         values = np.sort(X[0] ** 2 * WEIGHTS)
         assert_allclose([bar.get_width() for bar in display.bars_], values[-1:])
         title = display.ax_.get_title(loc="left")
-        assert title == f"row 0; 2 further columns with {values[:2].sum():.3g} in all"
+        assert title == f"row 0; 2 further columns with at most {values[-1]:.3g}"
 
     def test_negative_contributions_come_last_and_look_different(self):
         detector = Fixed(contributions=np.array([[-2.0, 5.0, -1.0]]))

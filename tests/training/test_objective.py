@@ -126,3 +126,46 @@ class TestDenoisingLoss:
     def test_unknown_weighting(self):
         with pytest.raises(ValueError, match=r"Unknown weighting 'snr'; choose 'edm' or one of"):
             DenoisingLoss("snr")
+
+
+class TestTrim:
+    @staticmethod
+    def errors(trim, sigma):
+        denoiser = Preconditioned(ResidualMLP(D, D, width=4), GaussianDenoiser(torch.zeros(D), COV))
+        prepared = denoiser.prepare(X0 + sigma * EPS, sigma)
+        return prepared, DenoisingLoss("x0", trim=trim)(X0, prepared, CORRECTION)
+
+    @every_level
+    @pytest.mark.parametrize("share", [0.25, 0.5])
+    def test_leaves_out_the_rows_of_the_largest_error(self, sigma, share):
+        prepared, loss = self.errors(share, sigma)
+        coordinates = prepared.coordinates
+        mean = coordinates.mean + coordinates.colour(CORRECTION)
+        by_row = ((X0 - mean) ** 2).mean(1).sort().values
+        torch.testing.assert_close(loss, by_row[: round((1 - share) * N)].mean())
+
+    @every_level
+    def test_zero_leaves_out_nothing(self, sigma):
+        _, loss = self.errors(0.0, sigma)
+        assert loss > self.errors(0.1, sigma)[1]
+        torch.testing.assert_close(loss, evaluate("x0", sigma)[0])
+
+    def test_rows_left_out_teach_nothing(self):
+        sigma = LEVELS["per entry"]
+        denoiser = Preconditioned(ResidualMLP(D, D, width=4), GaussianDenoiser(torch.zeros(D), COV))
+        rows = X0.clone()
+        rows[0] += 1000
+        correction = CORRECTION.clone().requires_grad_()
+        prepared = denoiser.prepare(rows + sigma * EPS, sigma)
+        DenoisingLoss("x0", trim=0.5)(rows, prepared, correction).backward()
+        assert not correction.grad[0].any()
+        assert correction.grad.any()
+
+    def test_one_row_is_kept_at_least(self):
+        _, loss = self.errors(0.999, LEVELS["per entry"])
+        assert loss.isfinite()
+
+    @pytest.mark.parametrize("trim", [-0.1, 1.0, 2.0])
+    def test_bad_share(self, trim):
+        with pytest.raises(ValueError, match="trim must be a share from 0 to below 1, got"):
+            DenoisingLoss(trim=trim)

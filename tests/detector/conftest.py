@@ -1,0 +1,77 @@
+"""Detectors and tables that several files share; each detector is fitted once."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from sklearn.datasets import load_breast_cancer
+
+from skdiffusion import DenoiserNet, DiffusionAnomalyDetector
+from skdiffusion.training import judging_net
+
+
+@pytest.fixture(scope="session")
+def detect():
+    """Make a detector without networks, which fits at once."""
+
+    def make(**options):
+        quick = {"method": ("time_np", "kernel"), "random_state": 0}
+        return DiffusionAnomalyDetector(**quick | options)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def short_net():
+    """A net for judging, trained for two times ten steps."""
+    return judging_net().set_params(max_epochs=2, steps_per_epoch=10, module__width=16)
+
+
+@pytest.fixture(scope="session")
+def broad_net():
+    """A net for all noise levels, trained for two times ten steps."""
+    small = {"module__width": 16, "module__depth": 1, "batch_size": 64}
+    return DenoiserNet(max_epochs=2, steps_per_epoch=10, **small)
+
+
+def curve(n, seed):
+    """Rows along a closed curve, whose columns are uncorrelated and of one law."""
+    rng = np.random.default_rng(seed)
+    angle = rng.uniform(-np.pi, np.pi, (n, 1))
+    rows = np.sqrt(2) * np.cos(angle * [1, 1, 2, 2] + np.array([0.0, 1.0, 0.0, 1.0]) * np.pi / 2)
+    return rows + 0.05 * rng.normal(size=rows.shape)
+
+
+@pytest.fixture(scope="session")
+def shuffled():
+    """Rows of the curve, and rows whose cells come from different ones.
+
+    No column alone, no correlation and no distance from the centre tells them apart.
+    """
+    rng = np.random.default_rng(3)
+    normal, odd = curve(300, seed=1), rng.permuted(curve(300, seed=2), axis=0)
+    return SimpleNamespace(
+        X=curve(500, seed=0), rows=np.concatenate([normal, odd]), is_odd=np.arange(600) >= 300
+    )
+
+
+@pytest.fixture(scope="session")
+def cancer(detect):
+    """Benign tumours to learn from, others of them, and malignant ones; a table of ten columns."""
+    X, benign = load_breast_cancer(return_X_y=True)
+    X = X[:, :10]
+    normal, odd = X[benign == 1], X[benign == 0]
+    train, fresh = normal[:250], normal[250:]
+    return SimpleNamespace(X=train, fresh=fresh, odd=odd, detector=detect().fit(train))
+
+
+@pytest.fixture(scope="session")
+def pair(detect):
+    """Two columns of correlation 0.95 and one of its own, with the covariance."""
+    rng = np.random.default_rng(0)
+    cov = np.array([[1.0, 0.95, 0.0], [0.95, 1.0, 0.0], [0.0, 0.0, 1.0]])
+    X = rng.multivariate_normal(np.zeros(3), cov, size=1500) * [1.0, 5.0, 0.1] + [0.0, 20.0, 3.0]
+    return SimpleNamespace(
+        X=X, cov=cov, scale=np.array([1.0, 5.0, 0.1]), mean=np.array([0.0, 20.0, 3.0]),
+        detector=detect().fit(X),
+    )  # fmt: skip

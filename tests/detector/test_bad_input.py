@@ -1,0 +1,167 @@
+"""What is refused, and what is said."""
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+from scipy.sparse import csr_array
+from sklearn.exceptions import NotFittedError
+
+X = np.random.default_rng(0).normal(size=(60, 3))
+
+
+class TestParameters:
+    @pytest.mark.parametrize(
+        ("options", "message"),
+        [
+            ({"method": "lof"}, r"method must be 'hybrid', one of \('denoise', .* got 'lof'"),
+            ({"method": ("kernel", "lof")}, r"or a sequence of them, got \('kernel', 'lof'\)"),
+            ({"method": ("hybrid", "kernel")}, "method must be 'hybrid', one of"),
+            ({"method": 5}, "or a sequence of them, got 5"),
+            ({"method": None}, "or a sequence of them, got None"),
+            ({"method": ()}, "method names nothing: give 'hybrid' or at least one method"),
+            ({"contamination": 0.6}, r"contamination must be 'auto' or in \[0, 0.5\], got 0.6"),
+            ({"contamination": -0.1}, "contamination must be 'auto' or in"),
+            ({"contamination": np.nan}, "contamination must be 'auto' or in .* got nan"),
+            ({"contamination": "some"}, "contamination must be 'auto' or in .* got 'some'"),
+            ({"contamination": None}, "contamination must be 'auto' or in .* got None"),
+            ({"n_neighbors": 0}, "n_neighbors must be 'auto' or a positive whole number, got 0"),
+            ({"n_neighbors": 2.0}, "n_neighbors must be 'auto' or a positive whole number"),
+            ({"n_neighbors": "many"}, "n_neighbors must be 'auto' or a positive .* got 'many'"),
+            ({"categorical_features": "all"}, "categorical_features"),
+            ({"random_state": "seed"}, "cannot be used to seed"),
+        ],
+    )
+    def test_values(self, detect, options, message):
+        detector = detect(**options)
+        with pytest.raises(ValueError, match=message):
+            detector.fit(X)
+        assert not [name for name in vars(detector) if name.endswith("_")]
+
+    @pytest.mark.parametrize("denoiser", ["mlp", 3, dict])
+    def test_denoiser(self, detect, denoiser):
+        with pytest.raises(TypeError, match="denoiser must be a DenoiserNet or None, got"):
+            detect(denoiser=denoiser).fit(X)
+
+    def test_are_checked_in_fit_alone(self, detect):
+        assert detect(method="lof").get_params()["method"] == "lof"
+
+
+class TestRows:
+    def test_infinite(self, detect):
+        with pytest.raises(ValueError, match="infinity"):
+            detect().fit(np.where(X > 2, np.inf, X))
+        with pytest.raises(ValueError, match="infinity"):
+            detect().fit(X).score_samples([[0, 0, np.inf]])
+        with pytest.raises(ValueError, match="infinity in column 'a'"):
+            detect().fit(pd.DataFrame({"a": [1.0, np.inf, 2.0]}))
+
+    @pytest.mark.parametrize("make", [np.asarray, pd.DataFrame])
+    def test_a_column_without_a_cell(self, detect, make):
+        gaps = X.copy()
+        gaps[:, 1] = np.nan
+        with pytest.raises(ValueError, match="contains NaN alone in column 1: drop the column"):
+            detect().fit(make(gaps))
+
+    @pytest.mark.parametrize("cells", [[None] * 4, [np.nan] * 4])
+    @pytest.mark.parametrize("make", [pd.DataFrame, pl.DataFrame])
+    def test_a_frame_column_without_a_cell(self, detect, cells, make):
+        with pytest.raises(ValueError, match="contains NaN alone in column 'b': drop the column"):
+            detect().fit(make({"a": [1.0, 2.0, 3.0, 5.0], "b": cells}))
+
+    @pytest.mark.parametrize("make", [pd.DataFrame, pl.DataFrame])
+    def test_missing_categories(self, detect, make):
+        whole = make({"a": [1.0, 2.0, 3.0, 5.0], "b": ["x", "y", "x", "y"]})
+        gaps = make({"a": [1.0, 2.0, 3.0, 5.0], "b": ["x", "y", None, "y"]})
+        with pytest.raises(ValueError, match="NaN or other missing values in column 'b'"):
+            detect().fit(gaps)
+        with pytest.raises(ValueError, match="NaN or other missing values in column 'b'"):
+            detect().fit(whole).score_samples(gaps)
+        with pytest.raises(ValueError, match="which is categorical: give missing cells a level"):
+            detect().fit(whole).score_samples(make({"a": [1.0], "b": [None]}))
+
+    def test_missing_numbers_that_are_categories(self, detect):
+        table = np.column_stack([X[:, 0], np.arange(60) % 3])
+        gaps = table.copy()
+        gaps[3, 1] = np.nan
+        message = "column 1, which is categorical: give missing cells a level of their own"
+        with pytest.raises(ValueError, match=message):
+            detect(categorical_features=[1]).fit(gaps)
+        with pytest.raises(ValueError, match=message):
+            detect(categorical_features=[1]).fit(table).score_samples(gaps)
+
+    def test_words_where_numbers_were(self, detect):
+        detector = detect().fit(pd.DataFrame({"a": X[:, 0], "b": X[:, 1]}))
+        with pytest.raises(ValueError, match="Column 'a' held numbers in fit and does not now"):
+            detector.score_samples(pd.DataFrame({"a": ["x"], "b": [1.0]}))
+
+    def test_dates(self, detect):
+        with pytest.raises(TypeError, match="holds dates"):
+            detect().fit(pd.DataFrame({"a": pd.date_range("2020", periods=5)}))
+
+    def test_sparse(self, detect):
+        with pytest.raises(TypeError, match=r"[Ss]parse"):
+            detect().fit(csr_array(X))
+
+    @pytest.mark.parametrize("rows", [X[:, :2], X[0], X[:0]], ids=["columns", "one axis", "none"])
+    def test_shape(self, detect, rows):
+        with pytest.raises(ValueError, match=r"features|1D|minimum of 1"):
+            detect().fit(X).score_samples(rows)
+
+    def test_other_names(self, detect):
+        detector = detect().fit(pd.DataFrame(X, columns=list("abc")))
+        with pytest.raises(ValueError, match="feature names should match"):
+            detector.predict(pd.DataFrame(X, columns=list("abd")))
+
+    def test_one_row(self, detect):
+        with pytest.raises(ValueError, match="cannot be learned from n_samples=1: give at least 2"):
+            detect().fit(X[:1])
+
+    @pytest.mark.parametrize("n_rows", [2, 3, 5])
+    def test_few_rows(self, detect, short_net, n_rows):
+        detector = detect(method="hybrid", denoiser=short_net).fit(X[:n_rows])
+        assert np.isfinite(detector.score_samples(X)).all()
+        assert np.isfinite(detector.training_scores_).all()
+        robust = detect(method="hybrid", contamination=0.2).fit(X[:n_rows])
+        assert np.isfinite(robust.score_samples(X)).all()
+
+
+class TestLabels:
+    def test_all_marked(self, detect):
+        with pytest.raises(ValueError, match="n_samples=1: give at least 2 that are not marked"):
+            detect().fit(X, np.repeat([1, -1], [1, 59]))
+
+    def test_length(self, detect):
+        with pytest.raises(ValueError, match="inconsistent numbers of samples"):
+            detect().fit(X, np.ones(59))
+        with pytest.raises(ValueError, match="inconsistent numbers of samples"):
+            detect().fit(X).partial_fit(X, np.ones(59))
+
+    def test_shape(self, detect):
+        with pytest.raises(ValueError, match="1d array"):
+            detect().fit(X, np.ones((60, 2)))
+
+
+class TestUnfitted:
+    @pytest.mark.parametrize(
+        "method",
+        [
+            "score_samples", "decision_function", "predict", "predict_pvalue", "select", "explain",
+            "time_posterior", "transform",
+        ],
+    )  # fmt: skip
+    def test_methods(self, detect, method):
+        with pytest.raises(NotFittedError):
+            getattr(detect(), method)(X)
+
+    @pytest.mark.parametrize("method", ["sample", "get_feature_names_out"])
+    def test_methods_without_rows(self, detect, method):
+        with pytest.raises(NotFittedError):
+            getattr(detect(), method)()
+
+
+class TestSample:
+    @pytest.mark.parametrize("n", [0, -1, 2.5, "3", None])
+    def test_number(self, detect, n):
+        with pytest.raises(ValueError, match="n_samples must be at least 1, a whole number"):
+            detect().fit(X).sample(n)

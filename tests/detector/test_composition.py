@@ -1,0 +1,101 @@
+"""The detector among scikit-learn's tools."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.base import clone
+from sklearn.decomposition import PCA
+from sklearn.linear_model import LogisticRegression
+from sklearn.manifold import Isomap
+from sklearn.model_selection import GridSearchCV, StratifiedKFold, cross_val_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from skdiffusion import DiffusionAnomalyDetector, sample_from
+
+FOLDS = StratifiedKFold(3, shuffle=True, random_state=0)
+
+
+@pytest.fixture(scope="module")
+def labelled(cancer):
+    """Rows, one in ten malignant and labelled -1."""
+    X = np.concatenate([cancer.X[:180], cancer.odd[:20]])
+    return X, np.repeat([1, -1], [180, 20])
+
+
+class TestSearch:
+    def test_over_what_matters(self, detect, labelled, short_net):
+        grid = [
+            {"contamination": ["auto", 0.1, 0], "method": ["time_np", ("time_np", "kernel")]},
+            {"method": ["denoise"], "denoiser__lr": [1e-3, 0.0], "denoiser__max_epochs": [4]},
+        ]
+        search = GridSearchCV(detect(denoiser=short_net), grid, scoring="roc_auc", cv=FOLDS)
+        search.fit(*labelled)
+        scores = search.cv_results_["mean_test_score"]
+        assert len(scores) == 8
+        assert np.isfinite(scores).all()
+        assert search.best_score_ > 0.9
+        assert search.best_estimator_.score_samples(labelled[0]).shape == (200,)
+        assert short_net.lr == 1e-3
+
+    def test_labels_of_zero_and_one(self, detect, labelled):
+        """Without -1, the labels serve for the score alone."""
+        X, y = labelled
+        zero_one = (y == 1).astype(int)
+        with pytest.warns(UserWarning, match="marks no anomaly: only the label -1 does"):
+            scores = cross_val_score(detect(), X, zero_one, scoring="roc_auc", cv=FOLDS)
+        assert scores.mean() > 0.8
+
+    def test_parameters_of_the_net(self, detect, short_net):
+        detector = detect(denoiser=short_net)
+        assert detector.get_params()["denoiser__module__width"] == 16
+        changed = clone(detector).set_params(denoiser__lr=0.5)
+        assert changed.denoiser.lr == 0.5
+        assert short_net.lr == 1e-3
+
+
+class TestPipeline:
+    @pytest.mark.parametrize("reduce", [PCA(4), Isomap(n_components=3)], ids=["PCA", "Isomap"])
+    def test_after_a_reduction(self, detect, cancer, reduce):
+        pipeline = make_pipeline(StandardScaler(), reduce, detect()).fit(cancer.X)
+        rows = np.concatenate([cancer.fresh, cancer.odd])
+        scores = pipeline.score_samples(rows)
+        assert_array_equal(pipeline.decision_function(rows) < 0, pipeline.predict(rows) == -1)
+        assert np.median(scores[: len(cancer.fresh)]) > np.median(scores[len(cancer.fresh) :]) + 1
+        assert_array_equal(pipeline.fit_predict(cancer.X), pipeline.predict(cancer.X))
+
+    def test_draws_come_back(self, detect, cancer):
+        pipeline = make_pipeline(StandardScaler(), PCA(4), detect()).fit(cancer.X)
+        rows = sample_from(pipeline, 300, random_state=0)
+        assert rows.shape == (300, 10)
+        assert_allclose(rows.mean(0), cancer.X.mean(0), atol=0.3 * cancer.X.std(0).max())
+
+    def test_features_for_a_model_that_follows(self, detect, cancer):
+        X = np.concatenate([cancer.fresh, cancer.odd[:100]])
+        y = np.repeat([0, 1], [len(cancer.fresh), 100])
+        profile = cancer.detector.transform(X)
+        assert cross_val_score(LogisticRegression(), profile, y, cv=FOLDS).mean() > 0.8
+        pipeline = make_pipeline(detect(), LogisticRegression()).fit(X, np.where(y == 1, -1, 0))
+        assert pipeline.score(X, np.where(y == 1, -1, 0)) > 0.8
+
+
+class TestClone:
+    def test_is_not_fitted(self, cancer):
+        copied = clone(cancer.detector)
+        assert not [name for name in vars(copied) if name.endswith("_")]
+        assert_array_equal(copied.fit(cancer.X).training_scores_, cancer.detector.training_scores_)
+
+    def test_default_has_no_net(self):
+        assert DiffusionAnomalyDetector().get_params()["denoiser"] is None
+
+
+class TestNonconform:
+    def test_calibrates_it(self, detect, cancer):
+        nonconform = pytest.importorskip("nonconform")
+        detector = nonconform.ConformalDetector(
+            detector=detect(), strategy=nonconform.Split(n_calib=0.3), seed=0
+        )
+        detector.fit(cancer.X)
+        pvalues = np.asarray(detector.compute_p_values(np.concatenate([cancer.fresh, cancer.odd])))
+        n = len(cancer.fresh)
+        assert np.median(pvalues[n:]) < 0.1 < np.median(pvalues[:n])

@@ -1,0 +1,135 @@
+"""Which cells are to blame, and what they should have been."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from scipy.stats import multivariate_normal
+
+
+@pytest.fixture(scope="module")
+def gaussian(detect):
+    """A law of six correlated columns, its moments, and a detector of its rows."""
+    rng = np.random.default_rng(0)
+    loadings = rng.normal(size=(6, 2))
+    cov = loadings @ loadings.T + 0.2 * np.eye(6)
+    X = rng.multivariate_normal(np.arange(6.0), cov, size=1500)
+    return X[:1000], X[1000:], np.arange(6.0), cov, detect().fit(X[:1000])
+
+
+def given_others(rows, mean, cov, j):
+    """Mean and variance of a column of a Gaussian given the others."""
+    others = np.arange(len(mean)) != j
+    slope = np.linalg.solve(cov[np.ix_(others, others)], cov[others, j])
+    expected = mean[j] + (rows[:, others] - mean[others]) @ slope
+    return expected, cov[j, j] - slope @ cov[others, j]
+
+
+class TestContributions:
+    def test_corrupted_cell_ranks_first(self, gaussian):
+        _, rows, _, cov, detector = gaussian
+        rng = np.random.default_rng(1)
+        bad = rng.integers(6, size=300)
+        rows = rows[:300].copy()
+        before = rows[np.arange(300), bad]
+        rows[np.arange(300), bad] += rng.choice([-4, 4], size=300) * np.sqrt(np.diag(cov)[bad])
+        shares = detector.explain(rows).contributions
+        assert (shares.argmax(1) == bad).mean() > 0.8
+        clean = rows.copy()
+        clean[np.arange(300), bad] = before
+        assert (
+            np.median(detector.explain(clean).contributions.max(1)) < np.median(shares.max(1)) / 3
+        )
+
+    def test_is_the_negative_log_density_given_the_others(self, gaussian):
+        """In standardised columns; a law of narrow kernels is surer than the truth."""
+        X, rows, mean, cov, detector = gaussian
+        shares = detector.explain(rows[:200]).contributions
+        for j in range(6):
+            expected, var = given_others(rows[:200], mean, cov, j)
+            surprise = -multivariate_normal(0, var).logpdf(rows[:200, j] - expected)
+            truth = surprise - np.log(X[:, j].std())
+            assert np.corrcoef(shares[:, j], truth)[0, 1] > 0.4
+            assert abs(np.median(shares[:, j]) - np.median(truth)) < 1.5
+
+    def test_a_cell_alone_is_its_own_density(self, detect):
+        """Of a single column, the surprise is minus the log-density of the noised law."""
+        x = np.random.default_rng(0).normal(size=(400, 1))
+        detector = detect().fit(3 * x + 5)
+        grid = np.linspace(-3, 3, 601)[:, None]
+        shares = detector.explain(3 * (grid * x.std() + x.mean()) + 5).contributions
+        assert_allclose(np.exp(-shares).sum() * 0.01, 1, atol=0.02)
+
+    def test_missing_cells_are_not_to_blame(self, gaussian):
+        _, rows, _, _, detector = gaussian
+        rows = rows[:20].copy()
+        rows[:, 2] = np.nan
+        shares = detector.explain(rows).contributions
+        assert_array_equal(shares[:, 2], 0)
+        assert np.isfinite(shares).all()
+        assert (shares[:, [0, 1, 3, 4, 5]] != 0).all()
+
+    def test_rows_by_themselves(self, gaussian):
+        rows, detector = gaussian[1][:20], gaussian[4]
+        whole = detector.explain(rows)
+        for i in (0, 7):
+            single = detector.explain(rows[i : i + 1])
+            for key in ("contributions", "expected"):
+                assert_allclose(single[key], whole[key][i : i + 1], rtol=1e-9, atol=1e-9)
+
+
+class TestExpected:
+    def test_is_the_mean_given_the_others(self, gaussian):
+        _, rows, mean, cov, detector = gaussian
+        found = detector.explain(rows[:300]).expected
+        for j in range(6):
+            expected, var = given_others(rows[:300], mean, cov, j)
+            error = np.sqrt(np.mean((found[:, j] - expected) ** 2))
+            # an estimate from a thousand rows is not exact, but far better than the mean
+            assert error < np.sqrt(var)
+            assert var > 0.5 * cov[j, j] or error < 0.6 * np.sqrt(cov[j, j])
+
+    def test_does_not_depend_on_the_cell(self, gaussian):
+        rows, detector = gaussian[1][:30], gaussian[4]
+        moved = rows.copy()
+        moved[:, 1] = 100.0
+        assert_allclose(
+            detector.explain(moved).expected[:, 1], detector.explain(rows).expected[:, 1], rtol=1e-9
+        )
+
+
+class TestContainers:
+    @pytest.fixture
+    def frame(self):
+        rng = np.random.default_rng(0)
+        size = rng.normal(50.0, 10.0, 300)
+        return pd.DataFrame(
+            {
+                "size": size,
+                "count": np.rint(size / 5).astype(int),
+                "city": np.where(size < 50, "Oslo", "Rome"),
+                "flag": size > 50,
+            },
+            index=np.arange(300) + 1000,
+        )
+
+    def test_frame_in_frame_out(self, frame, detect):
+        detector = detect().fit(frame)
+        explanation = detector.explain(frame[:9])
+        for part in explanation.values():
+            assert isinstance(part, pd.DataFrame)
+            assert list(part.columns) == list(frame.columns)
+            assert len(part) == 9
+        assert explanation.expected.dtypes.equals(frame.dtypes)
+        assert all(dtype == np.float64 for dtype in explanation.contributions.dtypes)
+        assert set(explanation.expected["city"]) <= {"Oslo", "Rome"}
+
+    def test_a_wrong_level_is_corrected(self, frame, detect):
+        detector = detect().fit(frame)
+        large = pd.DataFrame({"size": [65.0], "count": [13], "city": ["Oslo"], "flag": [True]})
+        explanation = detector.explain(large)
+        assert explanation.contributions.iloc[0].idxmax() == "city"
+        assert explanation.expected["city"].item() == "Rome"
+
+    def test_names_of_its_parts(self, frame, detect):
+        assert set(detect().fit(frame).explain(frame[:1])) == {"contributions", "expected"}

@@ -1,0 +1,119 @@
+"""The same seed gives the same detector, here and in another process."""
+
+import os
+import pickle
+import random
+import subprocess
+import sys
+
+import joblib
+import numpy as np
+import torch
+from numpy.testing import assert_array_equal
+
+X = np.random.default_rng(0).normal(size=(90, 3)) * [1.0, 0.2, 4.0]
+ROWS = X[:20] + 0.3
+
+LOAD = """
+import pickle, sys
+import numpy as np
+with open(sys.argv[1], "rb") as file:
+    detector, rows = pickle.load(file)
+results = [detector.score_samples(rows), detector.transform(rows), detector.predict_pvalue(rows),
+           detector.explain(rows).expected, detector.sample(4, random_state=0)]
+with open(sys.argv[2], "wb") as file:
+    pickle.dump(results, file)
+"""
+
+
+def state_of_global_generators():
+    return joblib.hash([np.random.get_state(), torch.get_rng_state().numpy(), random.getstate()])  # noqa: NPY002
+
+
+class TestSeeds:
+    def test_of_fit(self, detect, short_net):
+        first, second, other = (
+            detect(method="hybrid", denoiser=short_net, random_state=seed).fit(X)
+            for seed in (0, 0, 1)
+        )
+        assert_array_equal(first.score_samples(ROWS), second.score_samples(ROWS))
+        assert_array_equal(first.training_scores_, second.training_scores_)
+        assert (first.score_samples(ROWS) != other.score_samples(ROWS)).any()
+
+    def test_without_a_network_seeds_do_not_matter(self, detect):
+        scores = [detect(random_state=seed).fit(X).score_samples(ROWS) for seed in (0, 1)]
+        np.testing.assert_allclose(*scores, rtol=1e-9)
+
+    def test_of_a_random_state(self, detect, short_net):
+        detector = detect(method="denoise", denoiser=short_net)
+        rng = np.random.RandomState(0)
+        runs = [detector.set_params(random_state=rng).fit(X).score_samples(ROWS) for _ in range(2)]
+        assert (runs[0] != runs[1]).any()
+
+    def test_a_seed_of_the_net_is_kept(self, detect, short_net):
+        """Then folds alone differ."""
+        fitted = detect(method="denoise", denoiser=short_net.set_params(random_state=5)).fit(X)
+        short_net.set_params(random_state=None)
+        (nets,) = fitted.model_.nets.values()
+        assert [net.random_state for net in nets] == [5, 5, 5]
+
+    def test_of_sample(self, detect):
+        detector = detect().fit(X)
+        draws = [detector.sample(9, random_state=seed) for seed in (3, 3, 4)]
+        assert_array_equal(draws[0], draws[1])
+        assert (draws[0] != draws[2]).all()
+        assert (detector.sample(9) != detector.sample(9)).all()
+        rng = np.random.RandomState(0)
+        assert (detector.sample(3, random_state=rng) != detector.sample(3, random_state=rng)).all()
+
+    def test_global_generators_are_left_alone(self, detect, short_net):
+        before = state_of_global_generators()
+        detector = detect(method="hybrid", denoiser=short_net).fit(X)
+        detector.partial_fit(X + 1)
+        detector.explain(ROWS)
+        detector.sample(3, random_state=0)
+        assert state_of_global_generators() == before
+
+
+class TestState:
+    def test_fit_leaves_parameters_and_data_alone(self, detect, short_net):
+        rows, y = X.copy(), np.repeat([1, -1], [80, 10])
+        detector = detect(method="hybrid", denoiser=short_net)
+        before = joblib.hash([detector.get_params(), rows, y])
+        detector.fit(rows, y).partial_fit(rows, y)
+        assert joblib.hash([detector.get_params(), rows, y]) == before
+        assert not short_net.initialized_
+
+    def test_gaps_are_not_filled_in_place(self, detect):
+        rows = np.where(np.random.default_rng(0).random(X.shape) < 0.1, np.nan, X)
+        before = rows.copy()
+        detect().fit(rows).score_samples(rows)
+        assert_array_equal(rows, before)
+
+    def test_a_pickle_holds_the_whole_detector(self, detect, short_net, broad_net):
+        for method in ("hybrid", ("score", "contract"), ("likelihood", "reconstruct")):
+            net = short_net if method == "hybrid" else broad_net
+            detector = detect(method=method, denoiser=net).fit(X[:40])
+            loaded = pickle.loads(pickle.dumps(detector))
+            assert_array_equal(loaded.score_samples(ROWS[:4]), detector.score_samples(ROWS[:4]))
+            assert_array_equal(loaded.score_samples(X[:4]), detector.training_scores_[:4])
+            loaded.partial_fit(ROWS)
+
+    def test_a_pickle_in_another_process(self, detect, short_net, tmp_path):
+        detector = detect(method="hybrid", denoiser=short_net).fit(X)
+        there, back = tmp_path / "there", tmp_path / "back"
+        rows = np.concatenate([ROWS, X[:5]])
+        there.write_bytes(pickle.dumps((detector, rows)))
+        environment = os.environ | {"OMP_NUM_THREADS": "1"}
+        subprocess.run([sys.executable, "-c", LOAD, there, back], check=True, env=environment)
+        expected = [
+            detector.score_samples(rows), detector.transform(rows), detector.predict_pvalue(rows),
+            detector.explain(rows).expected, detector.sample(4, random_state=0),
+        ]  # fmt: skip
+        for found, value in zip(pickle.loads(back.read_bytes()), expected, strict=True):
+            np.testing.assert_allclose(found, value, rtol=1e-9, atol=1e-9)
+
+    def test_fitting_again_is_fitting_afresh(self, detect, short_net):
+        options = {"method": "hybrid", "denoiser": short_net}
+        again = detect(**options).fit(X**2).fit(X)
+        assert_array_equal(again.training_scores_, detect(**options).fit(X).training_scores_)

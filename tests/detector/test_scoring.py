@@ -1,0 +1,307 @@
+"""What scores are: sums of calibrated parts, of each row by itself, held out for training rows."""
+
+import pickle
+
+import joblib
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from scipy.stats import spearmanr
+from sklearn.base import clone
+from sklearn.metrics import roc_auc_score
+from sklearn.neighbors import NearestNeighbors
+from sklearn.preprocessing import StandardScaler
+
+from skdiffusion import DiffusionAnomalyDetector
+from skdiffusion.detection.methods import KERNEL_LEVELS, METHODS
+from skdiffusion.diffusion.closed_form import GaussianDenoiser
+from skdiffusion.training import TimeNet
+
+BROAD = {"score", "contract", "reconstruct", "likelihood"}
+
+
+@pytest.fixture
+def short_time(monkeypatch):
+    """Train heads of the diffusion time for a few steps only."""
+
+    class Short(TimeNet):
+        def fit(self, *args, **kwargs):
+            self.max_epochs, self.n_levels = 1, 8
+            return super().fit(*args, **kwargs)
+
+    monkeypatch.setattr("skdiffusion.detection.model.TimeNet", Short)
+
+
+@pytest.fixture(scope="module")
+def hybrid(cancer, short_net):
+    return DiffusionAnomalyDetector(denoiser=short_net, random_state=0).fit(cancer.X)
+
+
+class TestOracles:
+    def test_one_neighbour_ranks_as_the_distance_to_it(self, cancer, detect):
+        scaler = StandardScaler().fit(cancer.X)
+        search = NearestNeighbors(n_neighbors=1).fit(scaler.transform(cancer.X))
+        rows = np.concatenate([cancer.fresh, cancer.odd])
+        distance = search.kneighbors(scaler.transform(rows))[0][:, 0]
+        detector = detect(method="time_np").fit(cancer.X)
+        assert_array_equal(np.argsort(-detector.score_samples(rows)), np.argsort(distance))
+        held_out = search.kneighbors()[0][:, 0]
+        assert_array_equal(
+            np.argsort(-detector.training_scores_, kind="stable"),
+            np.argsort(np.round(held_out, 9), kind="stable"),
+        )
+
+    def test_more_neighbours_rank_as_their_mean_distance(self, cancer, detect):
+        scaler = StandardScaler().fit(cancer.X)
+        search = NearestNeighbors(n_neighbors=7).fit(scaler.transform(cancer.X))
+        distance = search.kneighbors(scaler.transform(cancer.odd))[0].mean(1)
+        scores = detect(method="time_np", n_neighbors=7).fit(cancer.X).score_samples(cancer.odd)
+        assert spearmanr(scores, -distance).statistic > 0.99999
+
+    def test_likelihood_follows_the_density_of_a_normal_law(self, pair, broad_net):
+        net = clone(broad_net).set_params(max_epochs=4, steps_per_epoch=40)
+        detector = DiffusionAnomalyDetector(method="likelihood", denoiser=net, random_state=0)
+        detector.fit(pair.X[:600])
+        rng = np.random.default_rng(1)
+        white = rng.multivariate_normal(np.zeros(3), pair.cov, size=150) * 1.5
+        truth = -np.einsum("ij,jk,ik->i", white, np.linalg.inv(pair.cov), white)
+        scores = detector.score_samples(white * pair.scale + pair.mean)
+        assert spearmanr(scores, truth).statistic > 0.95
+
+    def test_hybrid_is_the_sum_of_its_members_on_one_scale(self, hybrid, cancer):
+        rows = np.concatenate([cancer.fresh[:20], cancer.odd[:20]])
+        model, total = hybrid.model_, np.zeros(40)
+        assert hybrid.model_.options.methods == ("time_np", "kernel", "denoise")
+        Z = hybrid.codes_.encode(rows)
+        for method in model.methods:
+            new, held_out = (profile.mean(1) for profile in (method.evaluate(Z), method.held_out))
+            low, middle, high = np.quantile(held_out, [0.1, 0.5, 0.9])
+            total += (new - middle) / (high - low)
+        assert_allclose(hybrid.score_samples(rows), -total, rtol=1e-9)
+
+    def test_malignant_tumours_are_unlike_benign_ones(self, hybrid, cancer):
+        for detector in (hybrid, cancer.detector):
+            scores = [detector.score_samples(rows) for rows in (cancer.odd, cancer.fresh)]
+            is_normal = np.repeat([0, 1], [len(part) for part in scores])
+            assert roc_auc_score(is_normal, np.concatenate(scores)) > 0.9
+
+
+class TestMethods:
+    @pytest.mark.parametrize("name", [*METHODS, "hybrid"])
+    def test_every_one_fits_and_tells_far_rows(
+        self, name, pair, short_net, broad_net, short_time, detect
+    ):
+        net = broad_net if name in BROAD else short_net
+        detector = detect(method=name, denoiser=net).fit(pair.X[:200])
+        scores = detector.score_samples(pair.X[200:230])
+        assert np.isfinite(scores).all()
+        assert np.isfinite(detector.training_scores_).all()
+        far = detector.score_samples(pair.mean + 30 * pair.scale * np.array([[1.0, -1.0, 1.0]]))
+        assert far < scores.min()
+        assert detector.transform(pair.X[200:230]).shape == (
+            30, len(detector.get_feature_names_out()),
+        )  # fmt: skip
+
+    def test_sequence(self, pair, detect):
+        """Of any kind, in any order."""
+        fitted = [
+            detect(method=method).fit(pair.X[:200]).score_samples(pair.X[200:])
+            for method in (("time_np", "kernel"), ["kernel", "time_np"])
+        ]
+        assert_allclose(*fitted, rtol=1e-9, atol=1e-9)
+        alone = [
+            detect(method=name).fit(pair.X[:200]).score_samples(pair.X[200:])
+            for name in ("time_np", "kernel")
+        ]
+        assert_allclose(sum(alone), fitted[0], rtol=1e-9, atol=1e-9)
+
+    def test_name_alone_or_in_a_sequence(self, pair, detect):
+        fitted = [detect(method=m).fit(pair.X[:200]) for m in ("kernel", ["kernel"])]
+        assert_array_equal(*[d.score_samples(pair.X[200:]) for d in fitted])
+
+
+class TestRowsByThemselves:
+    @pytest.fixture(params=["hybrid", "gaps"])
+    def case(self, request, hybrid, cancer, detect):
+        rows = np.concatenate([cancer.fresh[:30], cancer.odd[:30], cancer.X[:30]])
+        if request.param == "hybrid":
+            return hybrid, rows
+        rng = np.random.default_rng(0)
+        X = np.where(rng.random(cancer.X.shape) < 0.15, np.nan, cancer.X)
+        rows = np.where(rng.random(rows.shape) < 0.15, np.nan, rows)
+        return detect().fit(X), np.concatenate([rows[:60], X[:30]])
+
+    @pytest.mark.parametrize("method", ["score_samples", "transform", "predict_pvalue"])
+    def test_batch(self, case, method):
+        detector, rows = case
+        call = getattr(detector, method)
+        whole = call(rows)
+        single = np.concatenate([call(rows[i : i + 1]) for i in range(0, 90, 7)])
+        assert_allclose(single, whole[::7], rtol=1e-9, atol=1e-9)
+
+    def test_order_and_repetition(self, case):
+        detector, rows = case
+        order = np.random.default_rng(0).permutation(len(rows))
+        scores = detector.score_samples(rows)
+        assert_allclose(detector.score_samples(rows[order]), scores[order], rtol=1e-9, atol=1e-9)
+        assert_array_equal(detector.score_samples(rows), scores)
+
+    def test_scoring_changes_nothing(self, short_net, detect):
+        """In sixteen columns, up to which the search is a tree, which counts what it is asked."""
+        rows = np.random.default_rng(0).normal(size=(130, 16))
+        detector = detect(method="hybrid", denoiser=short_net).fit(rows[:100])
+        before = joblib.hash(pickle.dumps(detector))
+        detector.predict(rows)
+        detector.predict_pvalue(rows)
+        detector.select(rows)
+        detector.explain(rows[:5])
+        detector.time_posterior(rows)
+        detector.transform(rows)
+        detector.sample(3)
+        assert joblib.hash(pickle.dumps(detector)) == before
+
+
+class TestTrainingRows:
+    def test_have_their_held_out_scores(self, hybrid, cancer):
+        assert_array_equal(hybrid.score_samples(cancer.X), hybrid.training_scores_)
+        order = np.random.default_rng(0).permutation(250)[:40]
+        assert_array_equal(hybrid.score_samples(cancer.X[order]), hybrid.training_scores_[order])
+
+    def test_are_not_their_own_neighbours(self, detect):
+        """At distance zero all would be alike; a row far from the others is not."""
+        X = np.random.default_rng(0).normal(size=(100, 3))
+        X[0] = 20.0
+        detector = detect(method="time_np").fit(X)
+        assert detector.score_samples(X[:1]) < detector.training_scores_[1:].min() - 1
+        assert detector.score_samples(X).std() > 0.1
+
+    @pytest.mark.parametrize("name", ["kernel", "denoise"])
+    def test_are_judged_as_new_rows_are(self, name, short_net, detect):
+        """Held-out scores of training rows follow the law of the scores of new rows."""
+        rows = np.random.default_rng(0).normal(size=(1200, 4))
+        detector = detect(method=name, denoiser=short_net).fit(rows[:400])
+        train, new = detector.training_scores_, detector.score_samples(rows[400:])
+        assert abs(np.median(train) - np.median(new)) < 0.1
+        assert abs((new < np.quantile(train, 0.1)).mean() - 0.1) < 0.05
+
+    def test_fit_predict_is_predict(self, cancer, hybrid, detect):
+        for detector in (detect(), detect(contamination=0.1), detect(contamination=0)):
+            labels = detector.fit_predict(cancer.X)
+            assert_array_equal(labels, detector.predict(cancer.X))
+            assert set(labels) <= {-1, 1}
+        again = clone(hybrid).fit_predict(cancer.X)
+        assert_array_equal(again, hybrid.predict(cancer.X))
+
+    def test_zero_and_minus_zero_are_one(self, detect):
+        X = np.random.default_rng(0).normal(size=(60, 2))
+        # no spread and no mean, so that the sign survives standardising
+        X[:, 1] = np.where(np.arange(60) % 2, 0.0, -0.0)
+        detector = detect().fit(X)
+        assert_array_equal(detector.score_samples(X + 0.0), detector.training_scores_)
+
+    def test_copies_are_not_recognised(self, detect):
+        """In a table full of copies, to be equal to a row is to be normal."""
+        X = np.random.default_rng(0).normal(size=(50, 2))
+        detector = detect(method="time_np").fit(np.concatenate([X, X[:25]]))
+        scores = detector.score_samples(X)
+        assert_allclose(scores, scores[0])
+        # held out, half of the rows have their copy in memory and half have not
+        assert (detector.training_scores_[:25] == detector.training_scores_[50:]).all()
+        assert detector.training_scores_[25:50].max() < detector.training_scores_[:25].min()
+
+    def test_time_posterior_is_held_out(self, detect):
+        X = np.random.default_rng(0).normal(size=(80, 3))
+        detector = detect().fit(X)
+        level = detector.time_posterior(X) @ np.log(detector.time_levels_)
+        new = detector.time_posterior(X + 1e-6) @ np.log(detector.time_levels_)
+        assert (level > new + 0.5).all()
+
+
+class TestThreshold:
+    def test_decision_function(self, cancer):
+        detector, rows = cancer.detector, cancer.odd
+        decision = detector.decision_function(rows)
+        assert_array_equal(decision, detector.score_samples(rows) - detector.offset_)
+        assert_array_equal(detector.predict(rows), np.where(decision < 0, -1, 1))
+
+    @pytest.mark.parametrize("share", [0.02, 0.1, 0.5])
+    def test_share(self, cancer, detect, share):
+        labels = detect(contamination=share).fit_predict(cancer.X)
+        assert abs((labels == -1).mean() - share) <= 1 / len(labels)
+
+    def test_auto_is_one_in_twenty(self, cancer, detect):
+        assert abs((detect().fit_predict(cancer.X) == -1).mean() - 0.05) <= 1 / 250
+
+    def test_zero_reports_no_training_row(self, cancer, detect):
+        detector = detect(contamination=0).fit(cancer.X)
+        assert (detector.predict(cancer.X) == 1).all()
+        assert detector.offset_ == pytest.approx(detector.training_scores_.min())
+        assert (detector.predict(cancer.odd) == -1).any()
+
+    def test_scale(self, cancer):
+        """Zero is about the median, and nine in ten are above minus two, for two methods."""
+        scores = cancer.detector.training_scores_
+        assert abs(np.median(scores)) < 0.3
+        assert np.quantile(scores, 0.1) > -2
+
+
+class TestTimePosterior:
+    def test_peaks_at_the_true_level(self, pair, detect):
+        detector = detect(n_neighbors=50).fit(pair.X)
+        clean = np.random.default_rng(0).multivariate_normal(np.zeros(3), pair.cov, size=200)
+        for sigma in (0.3, 3.0):
+            noise = np.random.default_rng(1).normal(size=clean.shape)
+            posterior = detector.time_posterior((clean + sigma * noise) * pair.scale + pair.mean)
+            assert_allclose(posterior.sum(1), 1.0)
+            assert posterior.shape == (200, len(detector.time_levels_))
+            found = np.exp(np.median(posterior @ np.log(detector.time_levels_)))
+            assert 0.5 * sigma < found < 2 * sigma
+
+    def test_is_learned_with_time(self, pair, short_net, short_time, detect):
+        detector = detect(method=("time_np", "time"), denoiser=short_net).fit(pair.X[:200])
+        posterior = detector.time_posterior(pair.X[:50])
+        assert_allclose(posterior.sum(1), 1.0)
+        assert posterior.shape == (50, 8)
+        assert_allclose(detector.time_levels_, np.geomspace(0.02, 10.0, 8))
+
+
+class TestTransform:
+    def test_profile(self, hybrid, cancer):
+        profile = hybrid.transform(cancer.fresh)
+        names = list(hybrid.get_feature_names_out())
+        kernel = [f"kernel_{level:g}" for level in KERNEL_LEVELS]
+        denoise = [name for name in names if name.startswith("denoise_")]
+        assert names == ["time_np_1", *kernel, *denoise]
+        assert denoise
+        assert profile.shape == (len(cancer.fresh), len(names))
+        # larger for more anomalous rows
+        assert (hybrid.transform(cancer.odd).mean(0) > profile.mean(0)).all()
+
+    def test_training_rows_are_held_out(self, hybrid, cancer, detect):
+        """A profile of distances to oneself would be constant."""
+        profile = hybrid.transform(cancer.X)
+        assert_allclose(np.median(profile, axis=0), 0, atol=1e-9)
+        spread = np.quantile(profile, 0.9, axis=0) - np.quantile(profile, 0.1, axis=0)
+        assert_allclose(spread, 1, rtol=1e-6)
+        assert_array_equal(detect().fit_transform(cancer.X), cancer.detector.transform(cancer.X))
+
+
+class TestSample:
+    def test_is_like_the_training_rows(self, pair):
+        rows = pair.detector.sample(2000, random_state=0)
+        assert_allclose(rows.mean(0), pair.X.mean(0), atol=0.1 * pair.scale.max())
+        assert_allclose(np.corrcoef(rows.T)[0, 1], 0.95, atol=0.03)
+        assert_allclose(rows.std(0) / pair.scale, 1, atol=0.1)
+
+    def test_of_contaminated_rows_is_normal(self, detect):
+        rng = np.random.default_rng(0)
+        X = np.concatenate([rng.normal(size=(180, 2)), 12 + 0.3 * rng.normal(size=(20, 2))])
+        rows = detect(contamination=0.1).fit(X).sample(500, random_state=0)
+        assert (rows < 6).all()
+
+
+class TestKernelRobust:
+    def test_is_a_gaussian(self, pair, detect):
+        detector = detect(method="kernel", contamination=0.1).fit(pair.X)
+        assert isinstance(detector.model_.methods[0].gaussian, GaussianDenoiser)
+        assert list(detector.get_feature_names_out()) == ["kernel_robust"]
