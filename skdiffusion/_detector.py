@@ -39,8 +39,8 @@ class DiffusionAnomalyDetector(TransformerMixin, OutlierMixin, BaseEstimator):
     far it would have to have diffused, judged by its nearest neighbours (``"time_np"``); how
     likely it is under a closed-form law of narrow kernels that follow their neighbours
     (``"kernel"``); and how much a network trained to denoise normal rows would change it in one
-    step (``"denoise"``). The answers are brought to one scale by what rows held out of training
-    get, and added up. Nothing is sampled.
+    step (``"denoise"``). Each answer is ranked among those that rows held out of training get, and
+    the logarithms of the ranks are added up. Nothing is sampled.
 
     Parameters
     ----------
@@ -268,8 +268,8 @@ class DiffusionAnomalyDetector(TransformerMixin, OutlierMixin, BaseEstimator):
         Returns
         -------
         scores : ndarray of shape (n,)
-            Zero is about the median of normal rows. Nine in ten are above minus the number of
-            methods.
+            Minus the sum of what the methods say, each in nats: minus the logarithm of the share of
+            held-out normal rows that score as high, and a fifth of a robust z-score beyond.
         """
         Z = self._codes(X)
         return -self.model_.score(Z)

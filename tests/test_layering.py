@@ -47,7 +47,15 @@ MAY_IMPORT_ROOMS = {
     "datasets": {"_utils"},
     "pipeline": {"_utils"},
     # The package itself is lazy; the command line calls the public interface.
-    "__init__": {"_sampler", "_detector", "_smoother", "_operator", "training", "tables", "pipeline"},
+    "__init__": {
+        "_sampler",
+        "_detector",
+        "_smoother",
+        "_operator",
+        "training",
+        "tables",
+        "pipeline",
+    },
     "_cli": {"__init__", "metrics", "plotting", "_utils"},
     "__main__": {"_cli"},
 }

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from sklearn.base import clone
 
-from skdiffusion.detection.calibration import RobustScale, combine_weights
+from skdiffusion.detection.calibration import HeldOutScale, combine_weights
 from skdiffusion.detection.ensemble import assign_folds, fit_nets, train_on
 from skdiffusion.detection.kernels import KernelLaw, fit_robust_gaussian
 from skdiffusion.detection.methods import (
@@ -230,11 +230,11 @@ class AnomalyModel:
         self.methods = [self._method(name, rng) for name in self.options.methods]
         held_out = [method.held_out for method in self.methods]
         self.scales = [
-            RobustScale(profile.mean(1))
+            HeldOutScale(profile.mean(1))
             for method, profile in zip(self.methods, held_out, strict=True)
         ]
         self.level_scales = [
-            [RobustScale(column) for column in profile.T]
+            [HeldOutScale(column) for column in profile.T]
             for method, profile in zip(self.methods, held_out, strict=True)
         ]
         self.held_out_profile = self._on_levels(held_out)

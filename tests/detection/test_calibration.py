@@ -6,40 +6,48 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy.stats import kurtosis
 from sklearn.metrics import roc_auc_score
 
-from skdiffusion.detection.calibration import RobustScale, combine_weights
+from skdiffusion.detection.calibration import HeldOutScale, combine_weights
+from skdiffusion.detection.conformal import conformal_pvalues
 from skdiffusion.detection.ensemble import assign_folds, fit_nets, held_out, train_on
 from skdiffusion.detection.methods import feature_levels
 from skdiffusion.training import judging_net
 
 
-class TestRobustScale:
-    def test_centre_and_spread_are_quantiles(self):
-        scores = np.random.default_rng(0).gamma(2.0, size=500)
-        scaled = RobustScale(scores)(scores)
-        low, middle, high = np.quantile(scaled, [0.1, 0.5, 0.9])
-        assert middle == pytest.approx(0)
-        assert high - low == pytest.approx(1)
+class TestHeldOutScale:
+    def test_nats_of_conformal_p_values_and_a_share_of_the_z_score(self):
+        held_out = np.random.default_rng(0).gamma(2.0, size=500)
+        middle, upper = np.quantile(held_out, [0.5, 0.9])
+        p = conformal_pvalues(held_out, held_out)
+        expected = -np.log(p) + 0.2 * (held_out - middle) / (upper - middle)
+        assert_allclose(HeldOutScale(held_out)(held_out), expected, atol=1e-6)
 
-    def test_keeps_order_and_does_not_depend_on_the_batch(self):
+    def test_keeps_order_also_beyond_all_held_out_scores(self):
         rng = np.random.default_rng(0)
-        scale, new = RobustScale(rng.normal(size=90)), 5 * rng.normal(size=40)
+        scale, new = HeldOutScale(rng.normal(size=90)), 5 * rng.normal(size=40)
         assert_array_equal(np.argsort(scale(new)), np.argsort(new))
         assert_array_equal(scale(new[:3]), scale(new)[:3])
 
     def test_units_do_not_matter(self):
         rng = np.random.default_rng(0)
         scores, new = rng.normal(size=90), rng.normal(size=9)
-        assert_allclose(RobustScale(3 * scores + 7)(3 * new + 7), RobustScale(scores)(new))
+        assert_allclose(HeldOutScale(3 * scores + 7)(3 * new + 7), HeldOutScale(scores)(new))
 
     def test_a_few_far_rows_hardly_matter(self):
         scores = np.random.default_rng(0).normal(size=200)
         wild = scores.copy()
         wild[:5] = 1e6
-        assert abs(RobustScale(wild).spread / RobustScale(scores).spread - 1) < 0.15
+        middle = np.linspace(-2, 1, 9)
+        assert_allclose(HeldOutScale(wild)(middle), HeldOutScale(scores)(middle), atol=0.25)
+
+    def test_rounding_errors_stay_small(self):
+        """Also where held-out rows have the very score of a new one, as copies do."""
+        held_out = np.repeat(np.random.default_rng(0).normal(size=30), 3)
+        scale, error = HeldOutScale(held_out), 1e-14 * np.array([-1.0, 0.0, 1.0])
+        assert np.ptp(scale(held_out[0] + error)) < 1e-9
 
     @pytest.mark.parametrize("scores", [np.ones(20), np.r_[np.ones(95), 2 * np.ones(5)]])
     def test_scores_that_are_all_alike(self, scores):
-        scaled = RobustScale(scores)(np.array([1.0, 3.0]))
+        scaled = HeldOutScale(scores)(np.array([1.0, 3.0]))
         assert np.isfinite(scaled).all()
         assert scaled[0] == 0 < scaled[1]
 
