@@ -205,9 +205,10 @@ class DiffusionAnomalyDetector(TransformerMixin, OutlierMixin, BaseEstimator):
                 )
             self.completion_ = Completion(Z[~marked])
             Z = self.completion_(Z)
-            same = earlier is not None and earlier.Z.shape[1] == Z.shape[1]
-            groups, nets = self.codes_.groups, earlier.nets if same else None
-            self.model_ = AnomalyModel(Z[~marked], Z[marked], self._options(), rng, groups, nets)
+            if earlier is not None and earlier.Z.shape[1] != Z.shape[1]:
+                earlier = None
+            normal, known, groups = Z[~marked], Z[marked], self.codes_.groups
+            self.model_ = AnomalyModel(normal, known, self._options(), rng, groups, earlier)
             self._settle(Z, marked)
             self.format_ = FloatFormat(X)
         return self

@@ -41,6 +41,7 @@ N_DIGITS = 9
 """After which codes count as equal; those of cells that were filled vary a little by batch."""
 
 N_PROBES = 16
+N_TIME_EPOCHS = 10
 
 
 class ModelOptions(NamedTuple):
@@ -68,8 +69,8 @@ class AnomalyModel:
         Source of randomness.
     groups : ndarray of int of shape (d,)
         The column that each code belongs to.
-    nets : dict
-        Fitted nets of an earlier model, to train further.
+    earlier : AnomalyModel or None, default=None
+        A model whose networks are trained further.
 
     Attributes
     ----------
@@ -81,12 +82,14 @@ class AnomalyModel:
         The law of the normal rows in closed form.
     """
 
-    def __init__(self, Z, anomalies, options, rng, groups, nets=None):
+    def __init__(self, Z, anomalies, options, rng, groups, earlier=None):
         self.Z, self.anomalies, self.options, self.groups = Z, anomalies, options, groups
         self.fold = assign_folds(Z, N_FOLDS, rng)
+        self.nets = {}
         # an earlier model of very few rows had fewer networks
-        n_folds, nets = self.fold.max() + 1, nets or {}
-        self.nets = {key: kind for key, kind in nets.items() if len(kind) == n_folds}
+        if earlier is not None and earlier.fold.max() == self.fold.max():
+            self.nets = earlier.nets
+            self.fold = earlier.folds_of(Z, self.fold)
         self._learn(rng)
 
     def extended(self, Z, anomalies, rng):
@@ -110,15 +113,30 @@ class AnomalyModel:
         fold = assign_folds(Z, self.fold.max() + 1, rng) if len(Z) else self.fold[:0]
         # rows that come one by one would otherwise all be held out by the first network
         smallest = np.argsort(np.bincount(self.fold), kind="stable")
-        # nor must a network judge a row of which it has seen a copy
-        seen = {row.tobytes(): k for row, k in zip(_keys(self.Z), self.fold, strict=True)}
-        rows = zip(_keys(Z), smallest[fold], strict=True)
-        fold = np.array([seen.get(row.tobytes(), k) for row, k in rows], dtype=np.intp)
-        model.fold = np.concatenate([self.fold, fold])
+        model.fold = np.concatenate([self.fold, self.folds_of(Z, smallest[fold])])
         model.Z = np.concatenate([self.Z, Z])
         model.anomalies = np.concatenate([self.anomalies, anomalies])
         model._learn(rng)
         return model
+
+    def folds_of(self, Z, otherwise):
+        """Return the folds of rows, so that no network judges a row of which it has seen a copy.
+
+        Parameters
+        ----------
+        Z : ndarray of shape (m, d)
+            Codes.
+        otherwise : ndarray of int of shape (m,)
+            Folds of the rows that are not in memory.
+
+        Returns
+        -------
+        ndarray of int of shape (m,)
+            Folds.
+        """
+        seen = {row.tobytes(): k for row, k in zip(_keys(self.Z), self.fold, strict=True)}
+        rows = zip(_keys(Z), otherwise, strict=True)
+        return np.array([seen.get(row.tobytes(), k) for row, k in rows], dtype=np.intp)
 
     def time_levels(self, default):
         """Return the noise levels of the learned diffusion time, or else the default.
@@ -309,7 +327,11 @@ class AnomalyModel:
         for k, net in enumerate(nets):
             rows = self.Z[self.fold != k] if len(nets) > 1 else self.Z
             seed = int(rng.randint(2**31 - 1))
-            times.append(TimeNet(random_state=seed).fit(rows, denoiser=net.denoiser()))
+            times.append(
+                TimeNet(max_epochs=N_TIME_EPOCHS, random_state=seed).fit(
+                    rows, denoiser=net.denoiser()
+                )
+            )
         return times
 
     def _evaluate(self, Z):
