@@ -49,6 +49,8 @@ class KernelLaw:
         Rows, two or more.
     rng : RandomState
         Source of the rows that get a kernel, where there are too many.
+    levels : sequence of float, default=()
+        Noise levels at which rows will be scored.
 
     Attributes
     ----------
@@ -56,9 +58,9 @@ class KernelLaw:
         The law.
     """
 
-    def __init__(self, Z, rng):
+    def __init__(self, Z, rng, levels=()):
         n, d = Z.shape
-        self.Z = Z
+        self.Z, self.levels = Z, levels
         rank = d if d <= MAX_RANK else LOW_RANK
         width = (d + 1) * (d + 2) // 2 if d <= MAX_RANK else d * (rank + 2)
         n_kernels = max(MIN_KERNELS, min(MAX_KERNELS, MAX_ELEMENTS // width))
@@ -82,6 +84,18 @@ class KernelLaw:
             for row in neighbors:
                 shaped[row].append(kernel)
         self.shaped = [np.array(kernels, dtype=np.intp) for kernels in shaped]
+        self._prepare()
+
+    def __getstate__(self):
+        # as large as the law itself, and quickly made again
+        return {name: value for name, value in vars(self).items() if name != "prepared"}
+
+    def __setstate__(self, state):
+        vars(self).update(state)
+        self._prepare()
+
+    def _prepare(self):
+        self.prepared = {level: self.denoiser.log_prob_at(_level(level)) for level in self.levels}
 
     def log_prob(self, Z, level):
         """Return log-densities of new rows.
@@ -91,14 +105,15 @@ class KernelLaw:
         Z : ndarray of shape (m, d)
             Rows.
         level : float
-            Noise level.
+            Noise level; quicker if it is one of `levels`.
 
         Returns
         -------
         ndarray of shape (m,)
             Log-densities of the noised law, in nats.
         """
-        return self.denoiser.log_prob(torch.from_numpy(Z), _level(level)).numpy()
+        prepared = self.prepared.get(level) or self.denoiser.log_prob_at(_level(level))
+        return prepared(torch.from_numpy(Z)).numpy()
 
     def leave_one_out(self, level):
         """Return log-densities of the training rows, each without any part in the law.

@@ -23,6 +23,7 @@ from skdiffusion.diffusion.time import diffusion_time_np
 
 __all__ = [
     "BROAD",
+    "KERNEL_LEVELS",
     "METHODS",
     "KernelMethod",
     "NeighborMethod",

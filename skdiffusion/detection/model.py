@@ -12,6 +12,7 @@ from skdiffusion.detection.ensemble import assign_folds, fit_nets, train_on
 from skdiffusion.detection.kernels import KernelLaw, fit_robust_gaussian
 from skdiffusion.detection.methods import (
     BROAD,
+    KERNEL_LEVELS,
     KernelMethod,
     NeighborMethod,
     NetworkMethod,
@@ -244,7 +245,7 @@ class AnomalyModel:
         law_rng = np.random.RandomState(rng.randint(2**31 - 1))
         self.trained = set()
         self.memory = NeighborMemory(self.Z, self._n_neighbors())
-        self.law = KernelLaw(self.Z, law_rng)
+        self.law = KernelLaw(self.Z, law_rng, KERNEL_LEVELS)
         self.methods = [self._method(name, rng) for name in self.options.methods]
         held_out = [method.held_out for method in self.methods]
         self.scales = [

@@ -147,6 +147,24 @@ class KernelDenoiser(nn.Module):
         """
         return self._evaluate(x, sigma, None)[0].to(x.dtype)
 
+    def log_prob_at(self, sigma: Tensor) -> Callable[[Tensor], Tensor]:
+        """Prepare `log_prob` at one noise level, for rows that come a few at a time.
+
+        Parameters
+        ----------
+        sigma : Tensor of shape () or (d,)
+            Noise levels, the same for all rows.
+
+        Returns
+        -------
+        callable
+            From rows of shape (m, d) to their log-densities. All kernels are evaluated, however
+            far.
+        """
+        levels = sigma.to(torch.float64).expand(self.n_features)
+        form = noised_form(self._components(), levels)
+        return lambda x: self._evaluate_form(self._seen(x, levels), form, None)[0]
+
     def log_terms(self, x: Tensor, sigma: Tensor) -> Tensor:
         """Return what each kernel has in the noised density at each row.
 
