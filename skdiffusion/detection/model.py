@@ -232,8 +232,7 @@ class AnomalyModel:
             Scores as of the training rows of a fold, which one network has judged. Methods without
             networks are the same in all folds.
         """
-        n_folds = self.fold.max() + 1
-        held_out = np.repeat(self.anomaly[:, None], n_folds, axis=1)
+        held_out = np.repeat(self.anomaly[:, None], self.fold.max() + 1, axis=1)
         return self._recognised(Z, self._evaluate_folds, held_out)
 
     @property
@@ -248,14 +247,8 @@ class AnomalyModel:
         self.law = KernelLaw(self.Z, law_rng, KERNEL_LEVELS)
         self.methods = [self._method(name, rng) for name in self.options.methods]
         held_out = [method.held_out for method in self.methods]
-        self.scales = [
-            HeldOutScale(profile.mean(1))
-            for method, profile in zip(self.methods, held_out, strict=True)
-        ]
-        self.level_scales = [
-            [HeldOutScale(column) for column in profile.T]
-            for method, profile in zip(self.methods, held_out, strict=True)
-        ]
+        self.scales = [HeldOutScale(profile.mean(1)) for profile in held_out]
+        self.level_scales = [[HeldOutScale(c) for c in profile.T] for profile in held_out]
         self.held_out_profile = self._on_levels(held_out)
         normal = self._on_scale(held_out)
         labelled = normal[:0]
