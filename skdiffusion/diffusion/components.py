@@ -117,16 +117,17 @@ class DenseForm:
         self.A, self.R = A.reshape(n, d * d), R.reshape(n, d * d)
         self.linear = linear
         self.offset = means - (R @ means.unsqueeze(2)).squeeze(2)
-        self.i, self.j = torch.triu_indices(d, d, device=means.device)
-        twice = torch.where(self.i == self.j, 0.5, 1.0).to(means)
+        i, j = torch.triu_indices(d, d, device=means.device)
+        twice = torch.where(i == j, 0.5, 1.0).to(means)
         peak = wood.log_peak - 0.5 * (linear * means).sum(1)
         self.coefficients = torch.cat(
-            [-twice * A[:, self.i, self.j], linear, peak.unsqueeze(1)], dim=1
+            [-twice * A[:, i, j], linear, peak.unsqueeze(1)], dim=1
         ).mT.contiguous()
 
     def log_weights(self, y: Tensor) -> Tensor:
-        monomials = torch.cat([y[:, self.i] * y[:, self.j], y, y.new_ones(len(y), 1)], dim=1)
-        return monomials @ self.coefficients
+        # products of slices, several times faster than of indexed columns
+        squares = [y[:, k : k + 1] * y[:, k:] for k in range(y.shape[1])]
+        return torch.cat([*squares, y, y.new_ones(len(y), 1)], dim=1) @ self.coefficients
 
     def mean(self, share: Tensor, y: Tensor) -> Tensor:
         return share @ self.offset + _apply(share @ self.R, y)
