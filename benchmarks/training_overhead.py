@@ -90,7 +90,7 @@ def bare(rows, gaussian, n_epochs):
             x0 = train[index]
             optimizer.zero_grad()
             prepared = add_noise(x0)
-            loss = criterion(x0, prepared, denoiser.correction(prepared))
+            loss = criterion(x0, denoiser, prepared, denoiser.correction(prepared))
             loss.backward()
             torch.nn.utils.clip_grad_norm_(weights, 1.0)
             optimizer.step()

@@ -39,6 +39,9 @@ sphinx_gallery_conf = {
     "within_subsection_order": ExplicitOrder(
         [
             "plot_sample_table.py",
+            "plot_conditions.py",
+            "plot_imputation.py",
+            "plot_oversampling.py",
             "plot_anomaly_detection.py",
             "plot_kernel_smoother.py",
             "plot_one_denoiser_many_schedules.py",

@@ -16,8 +16,11 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0.dev0"
 
 if TYPE_CHECKING:
+    from ._augmented import AugmentedEstimator
     from ._detector import DiffusionAnomalyDetector
+    from ._imputer import DiffusionImputer
     from ._operator import OperatorScoreMatching
+    from ._oversampler import DiffusionOversampler
     from ._sampler import DiffusionManifoldSampler
     from ._smoother import RiemannianKernelSmoother
     from .pipeline import sample_from
@@ -29,6 +32,9 @@ __all__ = [
     "DiffusionAnomalyDetector",
     "RiemannianKernelSmoother",
     "OperatorScoreMatching",
+    "DiffusionImputer",
+    "DiffusionOversampler",
+    "AugmentedEstimator",
     "DenoiserNet",
     "TableEncoder",
     "sample_from",
@@ -39,6 +45,9 @@ _HOMES = {
     "DiffusionAnomalyDetector": "_detector",
     "RiemannianKernelSmoother": "_smoother",
     "OperatorScoreMatching": "_operator",
+    "DiffusionImputer": "_imputer",
+    "DiffusionOversampler": "_oversampler",
+    "AugmentedEstimator": "_augmented",
     "DenoiserNet": "training",
     "TableEncoder": "tables",
     "sample_from": "pipeline",

@@ -169,9 +169,16 @@ def _load(args: argparse.Namespace) -> Table:
 
 
 def _check_all_rows(table: Table) -> None:
-    """Refuse what cannot be coded before any time is spent on it."""
+    """Refuse what cannot be coded or judged before any time is spent on it."""
     from . import TableEncoder
 
+    frame = table.frame
+    gaps = [str(name) for name in frame if frame[name].isna().any()]
+    if gaps:
+        raise _UnusableInput(f"the metrics need rows without missing values: fill {gaps}")
+    dates = [str(name) for name in frame if frame[name].dtype.kind in "mM"]
+    if dates:
+        raise _UnusableInput(f"the metrics have no distance of dates: convert {dates} to numbers")
     try:
         TableEncoder().fit(table.frame)
     except (TypeError, ValueError) as error:

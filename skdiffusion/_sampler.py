@@ -1,10 +1,12 @@
 """`DiffusionManifoldSampler`: learn a table, then draw, score and code rows."""
 
 import copy
+from collections.abc import Mapping
 from numbers import Integral
 
 import numpy as np
 import torch
+from scipy.spatial.distance import cdist
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin, clone
 from sklearn.utils import check_array, check_consistent_length, check_random_state
 from sklearn.utils.validation import check_is_fitted
@@ -14,19 +16,19 @@ from skdiffusion.diffusion import (
     GRIDS,
     SOLVERS,
     GaussianDenoiser,
-    Guided,
-    Marginal,
+    Levels,
     decode,
     encode,
     get_schedule,
-    level_log_prob,
-    log_density,
-    run,
 )
+from skdiffusion.sampling.conditions import Conditions, read_conditions
+from skdiffusion.sampling.drawing import CodeModel, Integration, draw
+from skdiffusion.sampling.scoring import log_density_of_codes, marginal_law
 from skdiffusion.tables import TableEncoder, TargetEncoder
 from skdiffusion.tables.frames import validate_table
 from skdiffusion.training import (
     DenoiserNet,
+    draw_completions,
     fit_gaussian,
     fit_kernel,
     fit_mixture,
@@ -36,8 +38,10 @@ from skdiffusion.training import (
 __all__ = ["DiffusionManifoldSampler"]
 
 BASELINES = ("auto", "mixture", "kernel", "operator", "gaussian", None)
-# with more codes the mixture's matrices would take most of the training time
+# with more codes the mixture's matrices would take most of the training time; codes of categories
+# gain less from it
 MAX_MIXTURE_COLUMNS = 100
+MAX_MIXTURE_LEVEL_CODES = 32
 N_PROBES = 16
 CHUNK_ROWS = 4096
 
@@ -77,12 +81,21 @@ class DiffusionManifoldSampler(ClassNamePrefixFeaturesOutMixin, TransformerMixin
         Number of steps of the probability flow in `score_samples`, `transform` and
         `inverse_transform`, of four evaluations each.
     guidance_scale : float, default=1.0
-        How strongly a given target acts: 1 is its conditional law, more exaggerates it, 0 ignores
-        it.
+        How strongly a given target, and given cells, act: 1 is the conditional law, more
+        exaggerates what they imply, 0 ignores them.
     categorical_features : "from_dtype", None or array-like, default="from_dtype"
         Which columns are categories; see :class:`~skdiffusion.TableEncoder`.
     numeric_transform : str or dict, default="auto"
         How numbers are coded; see :class:`~skdiffusion.TableEncoder`.
+    ordinal_features : dict or None, default=None
+        Columns whose levels are ordered; see :class:`~skdiffusion.TableEncoder`.
+    min_frequency : int, float or None, default=None
+        Levels that are rarer share a code; see :class:`~skdiffusion.TableEncoder`.
+    handle_unknown : {"error", "rare", "missing"}, default="error"
+        What a level counts as that `fit` has not seen; see :class:`~skdiffusion.TableEncoder`.
+    generate_missing : bool, default=False
+        Whether rows are drawn with missing cells, as often and where `fit` has seen them. Without,
+        drawn rows are complete, and the score of a row does not count what is missing.
     target : {"auto", "categorical", "continuous"}, default="auto"
         What `y` is. "auto" takes text, booleans, and whole numbers of at most 20 values as
         classes.
@@ -99,8 +112,8 @@ class DiffusionManifoldSampler(ClassNamePrefixFeaturesOutMixin, TransformerMixin
         The coding of the rows.
     target_encoder_ : TargetEncoder or None
         The coding of the target; None without one.
-    prior_ : MixtureDenoiser or KernelDenoiser
-        The closed form whose noised law starts the sampling.
+    gaussian_ : GaussianDenoiser
+        The Gaussian of the codes, whose noised law starts the sampling.
     history_ : skorch.history.History
         Losses of the training.
     n_features_in_ : int
@@ -154,6 +167,10 @@ class DiffusionManifoldSampler(ClassNamePrefixFeaturesOutMixin, TransformerMixin
         guidance_scale=1.0,
         categorical_features="from_dtype",
         numeric_transform="auto",
+        ordinal_features=None,
+        min_frequency=None,
+        handle_unknown="error",
+        generate_missing=False,
         target="auto",
         verbose=0,
         random_state=None,
@@ -170,6 +187,10 @@ class DiffusionManifoldSampler(ClassNamePrefixFeaturesOutMixin, TransformerMixin
         self.guidance_scale = guidance_scale
         self.categorical_features = categorical_features
         self.numeric_transform = numeric_transform
+        self.ordinal_features = ordinal_features
+        self.min_frequency = min_frequency
+        self.handle_unknown = handle_unknown
+        self.generate_missing = generate_missing
         self.target = target
         self.verbose = verbose
         self.random_state = random_state
@@ -178,6 +199,7 @@ class DiffusionManifoldSampler(ClassNamePrefixFeaturesOutMixin, TransformerMixin
         tags = super().__sklearn_tags__()
         tags.input_tags.string = True
         tags.input_tags.categorical = True
+        tags.input_tags.allow_nan = True
         return tags
 
     def __sklearn_is_fitted__(self):
@@ -186,7 +208,7 @@ class DiffusionManifoldSampler(ClassNamePrefixFeaturesOutMixin, TransformerMixin
     def __getstate__(self):
         # a model trained on a GPU must load where there is none
         state = dict(super().__getstate__())
-        for name in {"denoiser_", "prior_"} & state.keys():
+        for name in {"denoiser_", "gaussian_"} & state.keys():
             state[name] = copy.deepcopy(state[name]).cpu()
         return state
 
@@ -196,7 +218,8 @@ class DiffusionManifoldSampler(ClassNamePrefixFeaturesOutMixin, TransformerMixin
         Parameters
         ----------
         X : array-like or data frame of shape (n, n_features)
-            The table: a NumPy array, or a pandas or polars frame.
+            The table: a NumPy array, or a pandas or polars frame. Cells may be missing; rows are
+            learned from what they have.
         y : array-like of shape (n,) or None, default=None
             Target to condition on: classes or numbers.
 
@@ -208,34 +231,47 @@ class DiffusionManifoldSampler(ClassNamePrefixFeaturesOutMixin, TransformerMixin
         Raises
         ------
         ValueError
-            If a parameter is out of range, cells are missing or infinite, there are fewer than
-            two rows, or every column is constant.
+            If a parameter is out of range, cells are infinite, there are fewer than two rows, or
+            every column is constant.
         TypeError
-            If a column holds dates or other cells without a code.
+            If a column holds cells without a code.
         """
         with all_or_nothing(self):
             self._check_parameters()
             rng = check_random_state(self.random_state)
             codes, is_target = self._fit_codes(X, y, rng)
-            gaussian, baseline = self._fit_baseline(codes, is_target, rng)
+            completions = (
+                draw_completions(codes, random_state=rng) if np.isnan(codes).any() else None
+            )
+            filled = codes if completions is None else completions[0]
+            gaussian, baseline = self._fit_baseline(filled, is_target, rng)
             net = self._net(rng).fit(
                 codes,
                 gaussian=gaussian,
                 baseline=baseline,
                 groups=self._groups(is_target),
                 target=is_target,
+                levels=self._levels(filled),
+                completions=completions,
             )
             self.history_ = net.history
             self.is_target_ = torch.from_numpy(is_target)
             signs = rng.randint(2, size=(N_PROBES, self.encoder_.n_codes_))
             self.probes_ = torch.from_numpy(2.0 * signs - 1.0)
-            self.gaussian_ = gaussian
-            prior = gaussian if baseline is None or self.baseline == "operator" else baseline
-            self.prior_ = prior.to(net.device)
+            self.gaussian_ = gaussian.to(net.device)
             self.denoiser_ = net.module_.double().eval().requires_grad_(False)
         return self
 
-    def sample(self, n_samples=1, *, y=None, return_y=False, random_state=None):
+    def sample(
+        self,
+        n_samples=1,
+        *,
+        y=None,
+        conditions=None,
+        return_y=False,
+        return_acceptance=False,
+        random_state=None,
+    ):
         """Draw rows.
 
         Parameters
@@ -246,8 +282,15 @@ class DiffusionManifoldSampler(ClassNamePrefixFeaturesOutMixin, TransformerMixin
             Target that the rows shall have: one for all, or one for each, whose number then is
             the number of rows. None draws classes with their frequencies in `fit`, and numbers
             together with the rows.
+        conditions : dict, array-like, data frame or None, default=None
+            What is settled about columns. A dict from columns to a value, to a range as a tuple
+            ``(low, high)`` with None for no end, or to a list of levels; or a table, some columns
+            by name or an array of all columns, with a row for each row to draw, whose missing
+            cells are free.
         return_y : bool, default=False
             Whether to return the targets too.
+        return_acceptance : bool, default=False
+            Whether to return the share of the draws that met ranges by themselves.
         random_state : int, RandomState instance or None, default=None
             Source of randomness; None draws different rows at every call.
 
@@ -257,27 +300,100 @@ class DiffusionManifoldSampler(ClassNamePrefixFeaturesOutMixin, TransformerMixin
             The rows, in the container and with the data types of `fit`.
         y : ndarray or series of shape (n_samples,)
             Their targets; only with ``return_y=True``.
+        acceptance : float
+            1 without ranges; only with ``return_acceptance=True``.
 
         Raises
         ------
         ValueError
-            If a class was never seen, or a target is asked for and there was none in `fit`.
+            If a class or level was never seen, a range holds nothing, or a target is asked for and
+            there was none in `fit`.
+        TypeError
+            If a condition does not suit the kind of its column.
+
+        Warns
+        -----
+        UserWarning
+            If so few draws meet ranges by themselves that rows are guided into them.
+
+        Notes
+        -----
+        Known cells are conditioned on, and never met by chance. Ranges and lists of levels are met
+        by choosing among draws as long as at least one in fifty meets them, which is exact;
+        rarer ones by :class:`~skdiffusion.diffusion.Restricted`, which approximates the law inside.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skdiffusion import DenoiserNet, DiffusionManifoldSampler
+        >>> X = np.random.RandomState(0).normal(size=(200, 2))
+        >>> sampler = DiffusionManifoldSampler(denoiser=DenoiserNet(max_epochs=2), random_state=0)
+        >>> drawn = sampler.fit(X).sample(5, conditions={0: X[3, 0], 1: (0, None)}, random_state=0)
+        >>> bool(np.allclose(drawn[:, 0], X[3, 0])), bool((drawn[:, 1] >= 0).all())
+        (True, True)
         """
         check_is_fitted(self)
         rng = check_random_state(random_state)
-        n_samples, target_codes = self._wanted_target(n_samples, y, return_y, rng)
-        generator = torch.Generator(self._device).manual_seed(int(rng.randint(2**31 - 1)))
-        chunks = []
-        for start in range(0, n_samples, CHUNK_ROWS):
-            rows = slice(start, min(start + CHUNK_ROWS, n_samples))
-            wanted = None if target_codes is None else target_codes[rows]
-            chunks.append(self._draw_codes(rows.stop - start, wanted, generator))
-        codes = np.concatenate(chunks)
-        is_target = self.is_target_.numpy()
-        X = self.encoder_.inverse_transform(codes[:, ~is_target])
-        if not return_y:
-            return X
-        return X, self.target_encoder_.inverse_transform(codes[:, is_target])
+        n_samples, wanted, target = self._conditions(n_samples, y, conditions, return_y, rng)
+        codes, acceptance = draw(
+            self._model(),
+            self._integration(),
+            n_samples,
+            wanted if target is None else wanted.extended(target.values),
+            self._generator(rng),
+        )
+        X, y = self._decode(codes, rng, wanted, target)
+        result = [X] + [y] * return_y + [acceptance] * return_acceptance
+        return result[0] if len(result) == 1 else tuple(result)
+
+    def sample_y(self, X, n_samples=1, *, random_state=None):
+        """Draw targets of rows: a forecast as a distribution.
+
+        Parameters
+        ----------
+        X : array-like or data frame of shape (n, n_features)
+            Rows; missing cells are taken as unknown.
+        n_samples : int, default=1
+            Number of draws for each row.
+        random_state : int, RandomState instance or None, default=None
+            Source of randomness; None draws different targets at every call.
+
+        Returns
+        -------
+        Y : ndarray of shape (n, n_samples)
+            Draws of the target given each row.
+
+        Raises
+        ------
+        ValueError
+            If there was no target in `fit`.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skdiffusion import DenoiserNet, DiffusionManifoldSampler
+        >>> X = np.random.RandomState(0).normal(size=(200, 2))
+        >>> sampler = DiffusionManifoldSampler(denoiser=DenoiserNet(max_epochs=2), random_state=0)
+        >>> Y = sampler.fit(X, X.sum(axis=1)).sample_y(X[:5], n_samples=100, random_state=0)
+        >>> np.quantile(Y, [0.05, 0.95], axis=1).shape
+        (2, 5)
+        """
+        check_is_fitted(self)
+        if self.target_encoder_ is None:
+            raise ValueError("There is no target: this sampler was fitted without y.")
+        _check_n_samples(n_samples)
+        rng = check_random_state(random_state)
+        codes = np.repeat(self._codes(X).cpu().numpy(), n_samples, axis=0)
+        free = np.full((1, int(self.is_target_.sum())), np.nan)
+        drawn, _ = draw(
+            self._model(),
+            self._integration(),
+            len(codes),
+            Conditions(codes).extended(free),
+            self._generator(rng),
+        )
+        Y = self.target_encoder_.inverse_transform(drawn[:, self.is_target_.numpy()])
+        return np.asarray(Y).reshape(-1, n_samples)
 
     def score_samples(self, X):
         """Return the log-density of each row.
@@ -291,8 +407,8 @@ class DiffusionManifoldSampler(ClassNamePrefixFeaturesOutMixin, TransformerMixin
         -------
         log_density : ndarray of shape (n,)
             Nats, in the units of the table: a density for continuous columns, times a probability
-            for integers, repeated values and categories. With a target it is the marginal one.
-            A constant column counts for nothing.
+            for integers, repeated values and categories. With a target it is the marginal one, and
+            so it is where cells are missing. A constant column counts for nothing.
 
         Notes
         -----
@@ -300,8 +416,19 @@ class DiffusionManifoldSampler(ClassNamePrefixFeaturesOutMixin, TransformerMixin
         chain rule; see :func:`~skdiffusion.diffusion.level_log_prob`. The probability of a number
         that many rows share is approximate: its code is a point that the flow has to resolve.
         """
-        Z = self._codes(X)
-        parts = [self._log_density_of_codes(rows) for rows in Z.split(CHUNK_ROWS)]
+        Z = torch.from_numpy(self._informative_codes(X)).to(self._device)
+        blocks = [
+            (torch.from_numpy(columns).to(Z.device), torch.from_numpy(vertices).to(Z))
+            for columns, vertices in self.encoder_.level_blocks()
+        ]
+        # whether a cell is there comes before what it is: so the probabilities sum to one
+        n_cells = len(blocks) - len(self.encoder_.indicators_)
+        blocks = blocks[n_cells:] + blocks[:n_cells]
+        model, sigmas = self._model(), self._likelihood_grid()
+        parts = [
+            log_density_of_codes(model, rows, blocks, self.probes_, sigmas)
+            for rows in Z.split(CHUNK_ROWS)
+        ]
         return torch.cat(parts).cpu().numpy() + self.encoder_.log_volume(X, self.sigma_min)
 
     def score(self, X, y=None):
@@ -333,8 +460,18 @@ class DiffusionManifoldSampler(ClassNamePrefixFeaturesOutMixin, TransformerMixin
         -------
         U : ndarray of shape (n, n_codes)
             Codes; as many as the encoder has.
+
+        Raises
+        ------
+        ValueError
+            If cells are missing: they have no code.
         """
         Z = self._codes(X)
+        if Z.isnan().any():
+            raise ValueError(
+                "Rows with missing cells have no codes: fill them first, for example with "
+                "skdiffusion.DiffusionImputer."
+            )
         prior, denoiser = self._row_law()
         sigmas = self._likelihood_grid()
         noisy = torch.cat([encode(denoiser, rows, sigmas) for rows in Z.split(CHUNK_ROWS)])
@@ -374,7 +511,7 @@ class DiffusionManifoldSampler(ClassNamePrefixFeaturesOutMixin, TransformerMixin
 
     @property
     def _device(self):
-        return self.prior_.means.device
+        return self.gaussian_.means.device
 
     def _check_parameters(self):
         if self.baseline not in BASELINES:
@@ -400,10 +537,14 @@ class DiffusionManifoldSampler(ClassNamePrefixFeaturesOutMixin, TransformerMixin
 
     def _fit_codes(self, X, y, rng):
         """Fit the encoders; return the codes of rows and target, and which are the target's."""
-        X = validate_table(self, X, reset=True)
+        X = validate_table(self, X, reset=True, allow_missing=True)
         self.encoder_ = TableEncoder(
             categorical_features=self.categorical_features,
             numeric_transform=self.numeric_transform,
+            ordinal_features=self.ordinal_features,
+            min_frequency=self.min_frequency,
+            handle_unknown=self.handle_unknown,
+            missing_indicator=self.generate_missing,
         ).fit(X)
         codes = [self.encoder_.transform(X)]
         if len(codes[0]) < 2:
@@ -421,14 +562,31 @@ class DiffusionManifoldSampler(ClassNamePrefixFeaturesOutMixin, TransformerMixin
         is_target = np.repeat([False, True][: len(codes)], [Z.shape[1] for Z in codes])
         return np.concatenate(codes, axis=1), is_target
 
+    def _levels(self, codes):
+        """Return the categories among the codes of rows and target."""
+        blocks = self.encoder_.level_blocks()
+        if self.target_encoder_ is not None:
+            start = self.encoder_.n_codes_
+            own = self.target_encoder_.encoder_.level_blocks()
+            blocks = [*blocks, *((columns + start, vertices) for columns, vertices in own)]
+        if not blocks:
+            return None
+        shares = []
+        for columns, vertices in blocks:
+            level = cdist(codes[:, columns], vertices).argmin(1)
+            # a level seen in other cells only must not be impossible
+            shares.append(torch.from_numpy(np.bincount(level, minlength=len(vertices)) + 0.5))
+        tensors = [tuple(map(torch.from_numpy, block)) for block in blocks]
+        return Levels(codes.shape[1], tensors, shares)
+
     def _fit_baseline(self, codes, is_target, rng):
         d = codes.shape[1]
         if self.baseline is None:
             return GaussianDenoiser(torch.zeros(d), torch.ones(d)), None
         gaussian = fit_gaussian(codes)
-        wanted = self.baseline == "mixture" or (
-            self.baseline == "auto" and d <= MAX_MIXTURE_COLUMNS
-        )
+        n_level_codes = sum(len(columns) for columns, _ in self.encoder_.level_blocks())
+        small = d <= MAX_MIXTURE_COLUMNS and n_level_codes <= MAX_MIXTURE_LEVEL_CODES
+        wanted = self.baseline == "mixture" or (self.baseline == "auto" and small)
         if self.baseline == "kernel":
             return gaussian, fit_kernel(codes, rng)
         if self.baseline == "operator":
@@ -453,50 +611,60 @@ class DiffusionManifoldSampler(ClassNamePrefixFeaturesOutMixin, TransformerMixin
 
     def _groups(self, is_target):
         """Return the table column of each code, counted without those that have none."""
-        label = np.full(is_target.sum(), self.encoder_.n_features_in_)
-        groups = np.concatenate([self.encoder_.groups_, label])
-        return np.unique(groups, return_inverse=True)[1]
+        encoder = self.encoder_
+        # an indicator may be known where its column is not
+        own = encoder.groups_ + encoder.n_features_in_ * encoder.is_indicator_
+        label = np.full(is_target.sum(), 2 * encoder.n_features_in_)
+        return np.unique(np.concatenate([own, label]), return_inverse=True)[1]
 
-    def _wanted_target(self, n_samples, y, return_y, rng):
-        """Return the number of rows and the codes of their targets, None where not settled."""
+    def _conditions(self, n_samples, y, conditions, return_y, rng):
+        """Return the number of rows to draw, and what is settled about them and the target."""
         encoder = self.target_encoder_
         if encoder is None and (y is not None or return_y):
             raise ValueError("There is no target: this sampler was fitted without y.")
-        if y is not None and np.ndim(y) > 0:
-            if n_samples not in (1, len(y)):
-                raise ValueError(f"y has {len(y)} entries, but n_samples={n_samples}.")
-            n_samples = len(y)
-        if not isinstance(n_samples, Integral) or n_samples < 1:
-            raise ValueError(f"n_samples must be at least 1, a whole number, got {n_samples!r}.")
+        for name, given in (("y", y), ("conditions", conditions)):
+            if given is not None and np.ndim(given) > 0 and not isinstance(given, Mapping):
+                if n_samples not in (1, len(given)):
+                    raise ValueError(f"{name} has {len(given)} entries, but n_samples={n_samples}.")
+                n_samples = len(given)
+        _check_n_samples(n_samples)
+        wanted = Conditions(np.full((1, self.encoder_.n_codes_), np.nan))
+        if conditions is not None:
+            wanted = read_conditions(self.encoder_, conditions)
+        if encoder is None:
+            return n_samples, wanted, None
         if y is not None:
             y = np.full(n_samples, y) if np.ndim(y) == 0 else y
-        elif encoder is not None and encoder.is_categorical_:
+        elif encoder.is_categorical_ and conditions is None:
             y = _draw_classes(encoder, n_samples, rng)
-        return n_samples, None if y is None else encoder.transform(y)
+        target = Conditions(np.full((1, encoder.encoder_.n_codes_), np.nan))
+        if y is not None:
+            target = read_conditions(encoder.encoder_, encoder.known(y)[:, None])
+        return n_samples, wanted, target
 
-    def _draw_codes(self, n, target_codes, generator):
-        """Integrate `n` rows of codes from noise, given the codes of their targets if any."""
-        denoiser = self.denoiser_
-        if target_codes is not None:
-            values = torch.zeros(n, len(self.is_target_), dtype=torch.float64)
-            values[:, self.is_target_] = torch.from_numpy(target_codes)
-            denoiser = Guided(
-                denoiser,
-                self.is_target_.to(self._device),
-                values.to(self._device),
-                self.guidance_scale,
-                self.sigma_min,
-                self.sigma_max,
-            )
+    def _model(self):
+        return CodeModel(
+            self.denoiser_,
+            self.gaussian_,
+            self.is_target_.to(self._device),
+            self.sigma_min,
+            self.sigma_max,
+        )
+
+    def _integration(self):
         solver = self.solver if callable(self.solver) else SOLVERS[self.solver]
-        start = self.prior_.sample(n, generator, self.sigma_max)
-        with torch.no_grad():
-            if target_codes is not None:
-                # a deterministic solver remembers the mean it starts from
-                centre = self.gaussian_.mean.to(start).expand_as(start)
-                start += denoiser(centre, start.new_tensor(self.sigma_max)).mean - centre
-            states = solver(denoiser, start, self._grid(self.n_steps), generator=generator)
-            return run(states).cpu().numpy()
+        return Integration(solver, self._grid(self.n_steps), self.guidance_scale)
+
+    def _generator(self, rng):
+        return torch.Generator(self._device).manual_seed(int(rng.randint(2**31 - 1)))
+
+    def _decode(self, codes, rng, wanted, target):
+        """Return the rows of codes, and their targets, None without; settled cells as given."""
+        is_target = self.is_target_.numpy()
+        X = self.encoder_._decode(codes[:, ~is_target], rng, wanted.cells)
+        if self.target_encoder_ is None:
+            return X, None
+        return X, self.target_encoder_._decode(codes[:, is_target], target.cells)
 
     def _grid(self, n_steps, **options):
         if self.grid == "uniform":
@@ -511,51 +679,28 @@ class DiffusionManifoldSampler(ClassNamePrefixFeaturesOutMixin, TransformerMixin
     def _codes(self, X):
         """Validate rows and code them."""
         check_is_fitted(self)
-        X = validate_table(self, X, reset=False)
+        X = validate_table(self, X, reset=False, allow_missing=True)
         return torch.from_numpy(self.encoder_.transform(X)).to(self._device)
 
-    def _row_law(self, without=()):
-        """Return the Gaussian and the denoiser of the rows, with the target unknown.
+    def _informative_codes(self, X):
+        """Validate rows and code them, with NaN where a code says nothing about its cell."""
+        Z = self._codes(X).cpu().numpy()
+        Z[self.encoder_.void_codes(Z)] = np.nan
+        return Z
 
-        Codes `without` are left out as well.
-        """
-        kept = ~self.is_target_
-        kept[list(without)] = False
-        if kept.all():
-            return self.gaussian_.to(self._device), self.denoiser_
-        cov = self.gaussian_.cov[kept]
-        prior = GaussianDenoiser(
-            self.gaussian_.mean[kept], cov if self.gaussian_.is_diagonal else cov[:, kept]
-        )
-        marginal = Marginal(self.denoiser_, kept.to(self._device), self.sigma_max)
-        return prior.to(self._device), marginal
-
-    def _log_density_of_codes(self, Z):
-        """Log-density of codes: the flow for numbers, times the probability of the levels."""
-        blocks = [
-            (torch.from_numpy(columns).to(Z.device), torch.from_numpy(vertices).to(Z))
-            for columns, vertices in self.encoder_.level_blocks()
-        ]
-        levels = [column for columns, _ in blocks for column in columns.tolist()]
-        numbers = np.setdiff1d(np.arange(Z.shape[1]), levels)
-        log_prob = Z.new_zeros(len(Z))
-        if len(numbers):
-            prior, denoiser = self._row_law(without=levels)
-            probes = self.probes_[:, numbers].to(Z)
-            sigmas = self._likelihood_grid()
-            log_prob += log_density(denoiser, Z[:, numbers], sigmas, prior, probes=probes)
-        if blocks:
-            _, denoiser = self._row_law()
-            limits = self.sigma_min, self.sigma_max
-            with torch.no_grad():
-                log_prob += level_log_prob(denoiser, Z, blocks, *limits)
-            # their codes have a probability and no density: take back what log_volume gives them
-            log_prob -= len(levels) / 2 * np.log(2 * np.pi * self.sigma_min**2)
-        return log_prob
+    def _row_law(self):
+        """Return the Gaussian and the denoiser of the rows, with the target unknown."""
+        model = self._model()
+        return marginal_law(model, ~model.is_target)
 
     def _noised_std(self, prior):
         variances = prior.cov if prior.is_diagonal else prior.cov.diagonal()
         return (variances + self.sigma_max**2).sqrt()
+
+
+def _check_n_samples(n_samples):
+    if not isinstance(n_samples, Integral) or n_samples < 1:
+        raise ValueError(f"n_samples must be at least 1, a whole number, got {n_samples!r}.")
 
 
 def _draw_classes(encoder, n, rng):

@@ -5,12 +5,19 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from skdiffusion import (
     DenoiserNet,
     DiffusionAnomalyDetector,
+    DiffusionImputer,
     DiffusionManifoldSampler,
     OperatorScoreMatching,
     RiemannianKernelSmoother,
     TableEncoder,
 )
 from skdiffusion.training import judging_net
+
+TINY = DiffusionManifoldSampler(
+    denoiser=DenoiserNet(max_epochs=1, steps_per_epoch=5, module__width=16, module__depth=1),
+    baseline="gaussian",
+    n_steps=4,
+)
 
 ESTIMATORS = [
     DiffusionManifoldSampler(),
@@ -20,6 +27,8 @@ ESTIMATORS = [
     OperatorScoreMatching(),
     DiffusionAnomalyDetector(denoiser=judging_net().set_params(max_epochs=1, steps_per_epoch=20)),
     DiffusionAnomalyDetector(method=("time_np", "kernel")),
+    DiffusionImputer(sampler=TINY, n_draws=4),
+    DiffusionImputer(sampler=TINY, strategy="draw", method="repaint", n_resamples=2),
     TableEncoder(),
 ]
 

@@ -1,5 +1,6 @@
 """Noise processes, denoisers, solvers and likelihoods, in torch alone."""
 
+from skdiffusion.diffusion.categories import Levels
 from skdiffusion.diffusion.closed_form import (
     EmpiricalDenoiser,
     GaussianDenoiser,
@@ -31,6 +32,8 @@ from skdiffusion.diffusion.levels import level_log_prob
 from skdiffusion.diffusion.likelihood import decode, elbo, encode, log_density
 from skdiffusion.diffusion.operator import OperatorDenoiser
 from skdiffusion.diffusion.preconditioning import Plain, Preconditioned
+from skdiffusion.diffusion.repaint import repaint
+from skdiffusion.diffusion.restriction import Interval, LevelSet, Restricted
 from skdiffusion.diffusion.schedule import (
     EDM,
     SCHEDULES,
@@ -81,7 +84,10 @@ __all__ = [
     "EmpiricalDenoiser",
     "GaussianDenoiser",
     "Guided",
+    "Interval",
     "KernelDenoiser",
+    "LevelSet",
+    "Levels",
     "Marginal",
     "MixtureDenoiser",
     "OperatorDenoiser",
@@ -89,6 +95,7 @@ __all__ = [
     "Posterior",
     "Preconditioned",
     "RectifiedFlow",
+    "Restricted",
     "Schedule",
     "SubVP",
     "ancestral",
@@ -123,6 +130,7 @@ __all__ = [
     "mean_from_v",
     "predictor_corrector",
     "reconstruction",
+    "repaint",
     "run",
     "score",
     "score_from_mean",

@@ -16,6 +16,10 @@ direction at every noise level, however thin or correlated the data and whicheve
 noised. For ``S`` a multiple of the identity and no other baseline this is the preconditioning of
 Karras et al. (2022), table 1.
 
+Entries that code categories are not corrected in white coordinates, which would take a network that
+is sharp where levels part: for them ``F`` is a logit for each level, added to what the noisy code
+says by itself (:class:`~skdiffusion.diffusion.Levels`).
+
 The baseline is an input and not the starting point because it has seen the training rows: on them
 its own residual is too small, and a network trained on that residual learns to trust it.
 
@@ -30,6 +34,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from skdiffusion.diffusion.categories import Levels
 from skdiffusion.diffusion.closed_form import GaussianDenoiser
 from skdiffusion.diffusion.denoiser import Posterior
 from skdiffusion.diffusion.patterns import apply_by_pattern, noise_patterns
@@ -38,11 +43,14 @@ __all__ = ["Plain", "Preconditioned", "Prepared", "WhiteCoordinates", "WhiteFram
 
 
 class WhiteCoordinates(NamedTuple):
-    """The two linear maps of a :class:`WhiteFrame` for one batch, and its Gaussian's denoising."""
+    """The two linear maps of a :class:`WhiteFrame` for one batch, and its Gaussian's denoising.
+
+    Of the ``d`` entries ``k`` are numbers and the others code categories.
+    """
 
     white: Tensor  # (n, d), (S + N)^{-1/2} (x - mu)
     mean: Tensor  # (n, d), the Gaussian's posterior mean
-    root: Tensor  # (g, d, d) or (g, d), C^{1/2} of each noise pattern
+    root: Tensor  # (g, k, k) or (g, k), C^{1/2} of each noise pattern
     pattern: Tensor  # (n,), the noise pattern of each row
 
     def colour(self, vectors: Tensor) -> Tensor:
@@ -68,6 +76,8 @@ class WhiteFrame(nn.Module):
     ----------
     gaussian : GaussianDenoiser
         The Gaussian; a diagonal covariance costs O(d) instead of O(d ** 3) per noise pattern.
+    numbers : Tensor of int of shape (k,) or None, default=None
+        Entries for which ``C^{1/2}`` is wanted; None is all.
 
     Examples
     --------
@@ -80,10 +90,14 @@ class WhiteFrame(nn.Module):
     centre: Tensor
     values: Tensor
     vectors: Tensor | None
+    numbers: Tensor | None
+    output_vectors: Tensor | None
 
-    def __init__(self, gaussian: GaussianDenoiser):
+    def __init__(self, gaussian: GaussianDenoiser, numbers: Tensor | None = None):
         super().__init__()
         self.register_buffer("centre", gaussian.mean.clone())
+        self.register_buffer("numbers", numbers)
+        self.register_buffer("output_vectors", None)
         if gaussian.is_diagonal:
             self.register_buffer("values", gaussian.cov.clone())
             self.register_buffer("vectors", None)
@@ -91,6 +105,9 @@ class WhiteFrame(nn.Module):
             values, vectors = torch.linalg.eigh(gaussian.cov)
             self.register_buffer("values", values.flip(0).clamp_min(0))
             self.register_buffer("vectors", vectors.flip(1).contiguous())
+            if numbers is not None:
+                own = gaussian.cov[numbers][:, numbers]
+                self.output_vectors = torch.linalg.eigh(own)[1].flip(1).contiguous()
 
     def forward(self, x: Tensor, sigma: Tensor) -> WhiteCoordinates:
         """Return the coordinates of noisy rows, in float64."""
@@ -101,6 +118,7 @@ class WhiteFrame(nn.Module):
         if self.vectors is None:
             noised = values + patterns**2
             root = (values * patterns**2 / noised).sqrt()
+            root = root if self.numbers is None else root[:, self.numbers]
             white = delta / noised.sqrt()[index]
             mean = self.centre + delta * (values / noised)[index]
             return WhiteCoordinates(white, mean, root, index)
@@ -115,9 +133,16 @@ class WhiteFrame(nn.Module):
         shrunk = torch.cholesky_solve(turned, factor)
         kept = torch.eye(len(values), dtype=values.dtype, device=values.device) - shrunk
         posterior = shrunk.mT @ (values.unsqueeze(1) * shrunk) + kept.mT @ turned @ kept
-        root = self.vectors @ torch.linalg.cholesky(posterior)
+        root = self._root(self.vectors, posterior)
         mean = self.centre + _apply(self.vectors @ kept.mT @ self.vectors.mT, delta, index)
         return WhiteCoordinates(white, mean, root, index)
+
+    def _root(self, vectors: Tensor, posterior: Tensor) -> Tensor:
+        """Root of the covariance of the numbers, given that of all entries in the PC frame."""
+        if self.output_vectors is None:
+            return vectors @ torch.linalg.cholesky(posterior)
+        turn = self.output_vectors.mT @ vectors[self.numbers]
+        return self.output_vectors @ torch.linalg.cholesky(turn @ posterior @ turn.mT)
 
 
 def _apply(matrices: Tensor, vectors: Tensor, index: Tensor) -> Tensor:
@@ -130,6 +155,7 @@ class Prepared(NamedTuple):
     inputs: Tensor  # (n, m), what the network sees
     log_sigma: Tensor  # (n, d)
     coordinates: WhiteCoordinates
+    evidence: Tensor | None = None  # (n, K), log-probabilities of levels, from their codes alone
 
 
 class Preconditioned(nn.Module):
@@ -139,12 +165,15 @@ class Preconditioned(nn.Module):
     ----------
     net : nn.Module
         ``net(inputs (n, m), log_sigma (n, d)) -> (n, d)`` with ``m = d``, or ``2 d`` when there is
-        a baseline.
+        a baseline. With `levels` there are ``K`` inputs more, their probabilities, and the outputs
+        are the corrections of the numbers and ``K`` logits.
     gaussian : GaussianDenoiser
         The Gaussian; its covariance decides what is white.
     baseline : nn.Module or None, default=None
         A better closed form (a :class:`Denoiser`), whose direction the network sees beside the
         noisy row.
+    levels : Levels or None, default=None
+        The categories of a row, if it has any.
 
     Examples
     --------
@@ -161,11 +190,13 @@ class Preconditioned(nn.Module):
         net: nn.Module,
         gaussian: GaussianDenoiser,
         baseline: nn.Module | None = None,
+        levels: Levels | None = None,
     ):
         super().__init__()
         self.net = net
-        self.frame = WhiteFrame(gaussian)
+        self.frame = WhiteFrame(gaussian, None if levels is None else levels.numbers)
         self.baseline = baseline
+        self.levels = levels
 
     def forward(self, x: Tensor, sigma: Tensor) -> Posterior:
         """Return the posterior mean; see :class:`~skdiffusion.diffusion.Denoiser`."""
@@ -189,14 +220,24 @@ class Preconditioned(nn.Module):
         """
         x = x.to(torch.float64)
         coordinates = self.frame(x, sigma)
-        inputs = coordinates.white
+        inputs = [coordinates.white]
         if self.baseline is not None:
             direction = self.baseline(x, sigma).mean - coordinates.mean
-            inputs = torch.cat([inputs, coordinates.uncolour(direction)], dim=1)
-        return Prepared(inputs, sigma.to(torch.float64).log().expand_as(x), coordinates)
+            inputs.append(self._white_direction(coordinates, direction))
+        evidence = None if self.levels is None else self.levels.log_prob(x, sigma)
+        if evidence is not None:
+            inputs.append(evidence.exp())
+        log_sigma = sigma.to(torch.float64).log().expand_as(x)
+        return Prepared(torch.cat(inputs, dim=1), log_sigma, coordinates, evidence)
+
+    def _white_direction(self, coordinates: WhiteCoordinates, direction: Tensor) -> Tensor:
+        if self.levels is None:
+            return coordinates.uncolour(direction)
+        numbers = self.levels.numbers
+        return direction.index_copy(1, numbers, coordinates.uncolour(direction[:, numbers]))
 
     def correction(self, prepared: Prepared) -> Tensor:
-        """Return what the network adds to the Gaussian's mean, in white units.
+        """Return what the network adds to the Gaussian's mean, in white units, and to the logits.
 
         Parameters
         ----------
@@ -205,7 +246,7 @@ class Preconditioned(nn.Module):
 
         Returns
         -------
-        Tensor of shape (n, d)
+        Tensor of shape (n, d), or (n, k + K) with levels
             The network's output.
         """
         dtype = next(self.net.parameters()).dtype
@@ -218,8 +259,8 @@ class Preconditioned(nn.Module):
         ----------
         prepared : Prepared
             The result of `prepare`.
-        correction : Tensor of shape (n, d)
-            What the network adds, in white units.
+        correction : Tensor of shape (n, d), or (n, k + K) with levels
+            The result of `correction`.
 
         Returns
         -------
@@ -227,7 +268,37 @@ class Preconditioned(nn.Module):
             Posterior means.
         """
         coordinates = prepared.coordinates
-        return coordinates.mean + coordinates.colour(correction.to(torch.float64))
+        if self.levels is None:
+            return coordinates.mean + coordinates.colour(correction.to(torch.float64))
+        numbers = self.levels.numbers
+        codes = self.levels.mean(self.level_log_prob(prepared, correction))
+        own = coordinates.colour(correction[:, : len(numbers)].to(torch.float64))
+        return codes.index_copy(1, numbers, coordinates.mean[:, numbers] + own)
+
+    def level_log_prob(self, prepared: Prepared, correction: Tensor) -> Tensor:
+        """Return the log-probability of each level of the categories.
+
+        Parameters
+        ----------
+        prepared : Prepared
+            The result of `prepare`.
+        correction : Tensor of shape (n, k + K)
+            The result of `correction`.
+
+        Returns
+        -------
+        Tensor of shape (n, K)
+            Log-probabilities in nats, in float64.
+
+        Raises
+        ------
+        ValueError
+            If there are no categories.
+        """
+        if self.levels is None or prepared.evidence is None:
+            raise ValueError("There are no levels: this denoiser takes all entries as numbers.")
+        logits = correction[:, -self.levels.n_levels :].to(torch.float64)
+        return self.levels.normalise(prepared.evidence + logits)
 
 
 class Plain(Preconditioned):
@@ -259,7 +330,7 @@ class Plain(Preconditioned):
     def __init__(self, net: nn.Module):
         nn.Module.__init__(self)
         self.net = net
-        self.baseline = None
+        self.baseline = self.levels = None
 
     def prepare(self, x: Tensor, sigma: Tensor) -> Prepared:
         """Return the rows as they are, and coordinates that change nothing.

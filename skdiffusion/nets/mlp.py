@@ -59,7 +59,10 @@ class ResidualMLP(nn.Module):
     n_inputs : int
         Number of input columns: the white row, then whatever else helps.
     n_outputs : int
-        Number of columns of the row, ``d``.
+        Number of corrections: of the entries of the row, or of its numbers and the levels of its
+        categories.
+    n_entries : int or None, default=None
+        Number of entries of the row, ``d``; None is `n_outputs`.
     width : int, default=128
         Width of the hidden layers; 64 to 128 serves tables of a few thousand rows.
     depth : int, default=3
@@ -83,20 +86,21 @@ class ResidualMLP(nn.Module):
         n_inputs: int,
         n_outputs: int,
         *,
+        n_entries: int | None = None,
         width: int = 128,
         depth: int = 3,
         n_fourier: int | None = None,
         dropout: float = 0.0,
     ):
         super().__init__()
-        self.n_outputs = n_outputs
+        self.n_entries = d = n_outputs if n_entries is None else n_entries
         if n_fourier is None:
-            n_fourier = 64 if n_outputs <= 4 else 16
+            n_fourier = 64 if d <= 4 else 16
         # 2.7 resolves the details of data of unit variance in up to three dimensions; beyond, the
         # phase would wrap over typical distances, which grow with the dimension
-        self.fourier = FourierFeatures(n_outputs, n_fourier, 2.7 * min(1.0, 3.0 / n_outputs))
+        self.fourier = FourierFeatures(d, n_fourier, 2.7 * min(1.0, 3.0 / d))
         self.level = FourierFeatures(1, 32, 1.0)
-        self.enter = nn.Linear(n_inputs + n_fourier + n_outputs, width)
+        self.enter = nn.Linear(n_inputs + n_fourier + d, width)
         self.condition = nn.Linear(32, width)
         self.blocks = nn.ModuleList(
             nn.Sequential(
@@ -118,8 +122,8 @@ class ResidualMLP(nn.Module):
         Parameters
         ----------
         inputs : Tensor of shape (n, n_inputs)
-            Network inputs; the first ``n_outputs`` columns are the white row.
-        log_sigma : Tensor of shape (n, n_outputs)
+            Network inputs; the first ``d`` columns are the white row.
+        log_sigma : Tensor of shape (n, d)
             Natural logarithm of each entry's noise level.
         """
         return self.leave(self.features(inputs, log_sigma))
@@ -131,11 +135,11 @@ class ResidualMLP(nn.Module):
         ----------
         inputs : Tensor of shape (n, n_inputs)
             Network inputs.
-        log_sigma : Tensor of shape (n, n_outputs)
+        log_sigma : Tensor of shape (n, d)
             Natural logarithm of each entry's noise level.
         """
         level = log_sigma.mean(1, keepdim=True)
-        waves = self.fourier(inputs[:, : self.n_outputs])
+        waves = self.fourier(inputs[:, : self.n_entries])
         hidden = self.enter(torch.cat([inputs, waves, (log_sigma - level) / 4], dim=1))
         hidden = hidden + self.condition(self.level(level / 2))
         for block in self.blocks:

@@ -66,6 +66,7 @@ class StandardCodec:
 
     def __init__(self, values, counts, lattice):
         self.lattice = lattice
+        self.log_unit = 0.0
         share = counts / counts.sum()
         # Work in units of the range: squares of very large or small numbers leave the doubles.
         centre = values[0] / 2 + values[-1] / 2
@@ -91,7 +92,42 @@ class StandardCodec:
     def log_volume(self, x, sigma):
         counted = self.lattice is not None and self.lattice.integral
         cell = self.lattice.step if counted else 1.0
-        return np.full(len(x), np.log(cell) - np.log(self.scale))
+        return np.full(len(x), np.log(cell) - np.log(self.scale) + self.log_unit)
+
+
+class ScaledCodec:
+    """A continuous column near the ends of the floating-point range, in a unit of its own.
+
+    Parameters
+    ----------
+    codec : type
+        StandardCodec or QuantileCodec.
+    values, counts : ndarray of shape (n_values,)
+        Distinct values, increasing, and how often each occurs; at least two values.
+    exponent : int
+        The power of two that is the unit.
+    """
+
+    n_codes = 1
+    lattice = None
+
+    def __init__(self, codec, values, counts, exponent):
+        self.name, self.exponent = codec.name, exponent
+        self.codec = codec(np.ldexp(values, -exponent), counts, None)
+        # the volume of a density counts in units of the column
+        self.codec.log_unit -= exponent * np.log(2)
+
+    def encode(self, x):
+        return self.codec.encode(np.ldexp(x, -self.exponent))
+
+    def decode(self, z):
+        return np.ldexp(self.codec.decode(z), self.exponent)
+
+    def dequantize(self, z, rng):
+        return self.codec.dequantize(z, rng)
+
+    def log_volume(self, x, sigma):
+        return self.codec.log_volume(np.ldexp(x, -self.exponent), sigma)
 
 
 class SimplexCodec:

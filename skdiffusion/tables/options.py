@@ -5,7 +5,10 @@ from numbers import Integral
 
 import numpy as np
 
+from skdiffusion.tables.reading import TEMPORAL
+
 TRANSFORMS = ("auto", "standard", "quantile")
+UNKNOWN = ("error", "rare", "missing")
 
 
 def position_of(key, columns, parameter):
@@ -14,7 +17,7 @@ def position_of(key, columns, parameter):
     Parameters
     ----------
     key : str or int
-        A name, or a position, negative ones from the end.
+        A name, or else a position, negative ones from the end.
     columns : list of Column
     parameter : str
         The parameter's name, for the error message.
@@ -24,10 +27,11 @@ def position_of(key, columns, parameter):
     position : int
     """
     names = [column.name for column in columns]
+    # a name before a position: those of pandas may be integers
+    if isinstance(key, str | Integral) and key in names:
+        return names.index(key)
     if isinstance(key, Integral) and -len(names) <= key < len(names):
         return int(key)
-    if isinstance(key, str) and key in names:
-        return names.index(key)
     raise ValueError(f"{parameter} names the column {key!r}, which X does not have.")
 
 
@@ -50,7 +54,7 @@ def categorical_mask(wanted, columns):
     ValueError
         If it names absent columns, or leaves out some that hold no numbers.
     """
-    textual = np.array([column.kind == "categorical" for column in columns])
+    textual = np.array([column.kind == "categorical" for column in columns], dtype=bool)
     if isinstance(wanted, str) and wanted == "from_dtype":
         return textual
     if isinstance(wanted, str | Integral):
@@ -110,3 +114,93 @@ def transform_per_column(given, columns):
                 f"got {transform!r}."
             )
     return transforms
+
+
+def check_handle_unknown(value):
+    """Raise unless `handle_unknown` is one of its values."""
+    if value not in UNKNOWN:
+        raise ValueError(f"handle_unknown must be one of {UNKNOWN}, got {value!r}.")
+
+
+def set_orders(wanted, columns):
+    """Resolve `ordinal_features`: make the columns that it names ordinal.
+
+    Parameters
+    ----------
+    wanted : dict or None
+        The parameter.
+    columns : list of Column
+
+    Returns
+    -------
+    positions : set of int
+        The columns named.
+
+    Raises
+    ------
+    ValueError
+        If it names absent columns, columns of times, or levels twice.
+    """
+    if wanted is None:
+        return set()
+    if not isinstance(wanted, Mapping):
+        raise ValueError(
+            "ordinal_features must be None or a dict with the levels of each ordinal column in "
+            f"increasing order, got {wanted!r}."
+        )
+    positions = set()
+    for key, levels in wanted.items():
+        j = position_of(key, columns, "ordinal_features")
+        column, levels = columns[j], list(levels)
+        if column.kind in TEMPORAL:
+            raise ValueError(
+                f"ordinal_features names column {column.name!r}, which holds {column.kind}s: these "
+                "have an order already."
+            )
+        if len(levels) != len(set(levels)) or not levels:
+            raise ValueError(
+                f"ordinal_features must name each level of column {column.name!r} once, "
+                f"got {levels!r}."
+            )
+        column.kind, column.order = "ordinal", levels
+        positions.add(j)
+    return positions
+
+
+def set_categorical(wanted, columns, ordinal):
+    """Apply `categorical_features` to columns.
+
+    Parameters
+    ----------
+    wanted : "from_dtype", None or array-like
+        The parameter.
+    columns : list of Column
+        Their kinds are changed.
+    ordinal : set of int
+        The columns that `ordinal_features` names.
+
+    Raises
+    ------
+    ValueError
+        If a column is named in both parameters, or holds times that are no Python objects.
+    """
+    for j in np.flatnonzero(categorical_mask(wanted, columns)):
+        column = columns[j]
+        if j in ordinal:
+            raise ValueError(
+                f"categorical_features and ordinal_features both name column {column.name!r}."
+            )
+        if column.kind in TEMPORAL and column.objects is None:
+            raise ValueError(
+                f"categorical_features names column {column.name!r}, which holds {column.kind}s: "
+                "convert them to strings."
+            )
+        if column.kind != "boolean":
+            column.kind = "categorical"
+        times_as_levels(column)
+
+
+def times_as_levels(column):
+    """Take times that are Python objects as such, where they are levels."""
+    if column.objects is not None:
+        column.values, column.clock = column.objects, None

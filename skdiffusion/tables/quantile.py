@@ -104,13 +104,13 @@ class QuantileCodec:
         self._set_pieces(values, ranks, atoms)
 
     def _set_unit(self, values, atoms):
-        """Set the measure that a value which is no atom carries in `log_volume`."""
+        """Set the log of the measure that a value which is no atom carries in `log_volume`."""
         if self.lattice is not None and self.lattice.integral:
-            self.unit = self.lattice.step
+            self.log_unit = np.log(self.lattice.step)
         elif atoms.all():
-            self.unit = np.diff(values).min()
+            self.log_unit = np.log(np.diff(values).min())
         else:
-            self.unit = 1.0
+            self.log_unit = 0.0
 
     def _set_tails(self, values, ranks):
         """Set the slopes dz/dx below the least and above the greatest value.
@@ -217,8 +217,18 @@ class QuantileCodec:
         """Interpolate between the anchors; beyond them start from the score of the last rank."""
         first, last = self.anchor_x[0], self.anchor_x[-1]
         z = np.interp(x, self.anchor_x, self.anchor_z)
+        if not np.isfinite(z).all():
+            z = np.where(np.isfinite(z), z, self._score_between(x))
         z = np.where(x < first, -self.z_end - (first - x) * self.tails[0], z)
         return np.where(x > last, self.z_end + (x - last) * self.tails[1], z)
+
+    def _score_between(self, x):
+        """Interpolate where anchors are so close that the slope between them overflows."""
+        last = len(self.anchor_x) - 2
+        k = np.clip(np.searchsorted(self.anchor_x, x, side="right") - 1, 0, last)
+        x = np.clip(x, self.anchor_x[0], self.anchor_x[-1])
+        share = (x - self.anchor_x[k]) / (self.anchor_x[k + 1] - self.anchor_x[k])
+        return self.anchor_z[k] + share * (self.anchor_z[k + 1] - self.anchor_z[k])
 
     def encode(self, x):
         return self._score(x)[:, None]
@@ -253,12 +263,12 @@ class QuantileCodec:
         position, is_atom = self._atom_of(x)
         half = 0.0 if self.lattice is None else self.lattice.step / 2
         if half:
-            slope = (self._score(x + half) - self._score(x - half)) / (2 * half)
+            log_slope = np.log(self._score(x + half) - self._score(x - half)) - np.log(2 * half)
         else:
             piece = np.searchsorted(self.anchor_x, x, side="right")
-            slopes = np.diff(self.anchor_z) / np.diff(self.anchor_x)
-            slope = np.r_[self.tails[0], slopes, self.tails[1]][piece]
-        volume = np.log(slope) + np.log(self.unit)
+            log_slopes = np.log(np.diff(self.anchor_z)) - np.log(np.diff(self.anchor_x))
+            log_slope = np.r_[np.log(self.tails[0]), log_slopes, np.log(self.tails[1])][piece]
+        volume = log_slope + self.log_unit
         atom = position[is_atom]
         blurred = HALF_LOG_2PI + np.log(sigma)
         volume[is_atom] = np.where(self.is_point[atom], blurred, np.log(self.atom_widths[atom]))

@@ -90,6 +90,21 @@ class TargetEncoder(BaseEstimator):
         ValueError
             If there is a class that `fit` has not seen.
         """
+        return self.encoder_.transform(self.known(y).reshape(-1, 1))
+
+    def known(self, y):
+        """Return the values of a target, or raise for classes that `fit` has not seen.
+
+        Parameters
+        ----------
+        y : array-like of shape (n,)
+            Target.
+
+        Returns
+        -------
+        values : ndarray of shape (n,)
+            Its classes or numbers.
+        """
         values = self._values(y)
         if self.is_categorical_:
             unseen = [str(v) for v in np.unique(values) if v not in self.classes_.tolist()]
@@ -98,7 +113,7 @@ class TargetEncoder(BaseEstimator):
                     f"y holds classes that fit has not seen: {', '.join(unseen)}. "
                     f"Known are {', '.join(map(str, self.classes_))}."
                 )
-        return self.encoder_.transform(values.reshape(-1, 1))
+        return values
 
     def inverse_transform(self, codes):
         """Decode to a target like that of `fit`.
@@ -113,7 +128,10 @@ class TargetEncoder(BaseEstimator):
         y : ndarray or series of shape (n,)
             The target, in the container and with the data type of `fit`.
         """
-        values = self.encoder_.inverse_transform(codes)[:, 0]
+        return self._decode(codes)
+
+    def _decode(self, codes, settled=None):
+        values = self.encoder_._decode(codes, settled=settled)[:, 0]
         if self.template_ is None:
             return values
         series = as_series(values, self.template_)
@@ -123,6 +141,10 @@ class TargetEncoder(BaseEstimator):
     def _values(y):
         y = check_array(y, ensure_2d=False, dtype=None, input_name="y")
         y = column_or_1d(y, warn=True)
+        if y.dtype.kind in "mM":
+            raise TypeError(
+                f"TargetEncoder cannot code a target of {y.dtype} values: convert it to numbers."
+            )
         if y.dtype == object and any(value is None or value != value for value in y):
             raise ValueError("Input y contains missing values: drop those rows, or fill them.")
         return y

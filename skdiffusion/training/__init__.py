@@ -1,6 +1,7 @@
 """Training of denoisers through skorch."""
 
 from skdiffusion.training.baseline import fit_gaussian, fit_kernel, fit_mixture, fit_operator
+from skdiffusion.training.completion import draw_completions
 from skdiffusion.training.net import DenoiserNet
 from skdiffusion.training.noise import NoiseLevels
 from skdiffusion.training.objective import DenoisingLoss
@@ -12,6 +13,7 @@ __all__ = [
     "DenoisingLoss",
     "NoiseLevels",
     "TimeNet",
+    "draw_completions",
     "fit_gaussian",
     "fit_kernel",
     "fit_mixture",

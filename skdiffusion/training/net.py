@@ -12,6 +12,7 @@ from skorch.callbacks import GradientNormClipping, PassthroughScoring
 from skorch.dataset import Dataset
 from torch import Tensor, nn
 
+from skdiffusion.diffusion.categories import Levels
 from skdiffusion.diffusion.closed_form import GaussianDenoiser
 from skdiffusion.diffusion.preconditioning import Plain, Preconditioned, Prepared
 from skdiffusion.diffusion.schedule import Schedule, get_schedule
@@ -34,6 +35,7 @@ class Setting(NamedTuple):
     baseline: nn.Module | None
     groups: Tensor  # (d,), the table column of each code
     target: Tensor  # (d,), whether a code is the target's
+    levels: Levels | None
 
 
 class DenoiserNet(NeuralNet):
@@ -48,7 +50,8 @@ class DenoiserNet(NeuralNet):
     ----------
     module : type or nn.Module, default=ResidualMLP
         The network, called as ``module(inputs, log_sigma)`` and built with ``n_inputs`` and
-        ``n_outputs``; see :class:`~skdiffusion.nets.ResidualMLP`.
+        ``n_outputs``, and for rows with categories with ``n_entries``; see
+        :class:`~skdiffusion.nets.ResidualMLP`.
     criterion : type, default=DenoisingLoss
         The loss; ``criterion__weighting`` names its weighting.
     preconditioning : {"gaussian", "none"}, default="gaussian"
@@ -79,8 +82,8 @@ class DenoiserNet(NeuralNet):
     clip_grad_norm : float, default=1.0
         Largest norm of the gradient.
     steps_per_epoch : int or "auto", default="auto"
-        Batches between two validations. "auto" is one pass over the rows, but 50 for small tables
-        and a quarter of the number of rows, at least 10, for tiny ones.
+        Batches between two validations. "auto" is one pass over the rows, but 100 from 8,000 rows
+        on, 50 for small tables and a quarter of the number of rows, at least 10, for tiny ones.
     max_epochs : int, default=20
         Validations, at most.
     batch_size : int, default=256
@@ -190,6 +193,8 @@ class DenoiserNet(NeuralNet):
         baseline: nn.Module | None = None,
         groups: ArrayLike | None = None,
         target: ArrayLike | None = None,
+        levels: Levels | None = None,
+        completions: ArrayLike | None = None,
         **fit_params: Any,
     ) -> Self:
         """Train a fresh denoiser.
@@ -197,7 +202,7 @@ class DenoiserNet(NeuralNet):
         Parameters
         ----------
         X : array-like of shape (n, d)
-            Rows, with columns of about zero mean and unit variance.
+            Rows, with columns of about zero mean and unit variance, NaN where an entry is missing.
         y : object, default=None
             Ignored.
         gaussian : GaussianDenoiser or None, default=None
@@ -208,6 +213,11 @@ class DenoiserNet(NeuralNet):
             Column of the table that each code belongs to; None gives each its own.
         target : array-like of bool of shape (d,) or None, default=None
             Codes of the target, which are known or unknown more often than others.
+        levels : Levels or None, default=None
+            The categories among the entries; None takes all as numbers.
+        completions : array-like of shape (n_completions, n, d) or None, default=None
+            The rows with what is missing filled in, plausibly and several times. Needed where
+            entries are missing: what was filled in is noised and seen, and never learned.
         **fit_params
             Passed on by skorch.
 
@@ -219,7 +229,7 @@ class DenoiserNet(NeuralNet):
         Raises
         ------
         ValueError
-            If the preconditioning is unknown.
+            If the preconditioning is unknown, or entries are missing and there are no completions.
         KeyboardInterrupt
             If the user interrupts the training; the net is then not fitted.
         """
@@ -227,15 +237,17 @@ class DenoiserNet(NeuralNet):
             raise ValueError(
                 f"preconditioning must be 'gaussian' or 'none', got {self.preconditioning!r}."
             )
-        X = torch.from_numpy(np.array(X, dtype=np.float32))
-        d = X.shape[1]
+        X = np.array(X, dtype=np.float32)
+        n, d = X.shape
+        rows = torch.from_numpy(pair_with_completions(X, completions))
         self.setting_ = Setting(
             gaussian or GaussianDenoiser(torch.zeros(d), torch.ones(d)),
             baseline,
             torch.arange(d) if groups is None else torch.as_tensor(groups),
             torch.zeros(d, dtype=torch.bool) if target is None else torch.as_tensor(target),
+            levels,
         )
-        self.n_steps_ = self._choose_n_steps(len(X))
+        self.n_steps_ = self._choose_n_steps(n)
         self.noise_ = NoiseLevels(
             self.sigma_min,
             self.sigma_max,
@@ -247,7 +259,7 @@ class DenoiserNet(NeuralNet):
         seed = check_random_state(self.random_state).randint(2**31 - 1)
         with torch.random.fork_rng():
             torch.manual_seed(seed)
-            super().fit(X, None, **fit_params)
+            super().fit(rows, None, **fit_params)
         return self
 
     def continue_fit(self, X: ArrayLike) -> Self:
@@ -285,7 +297,7 @@ class DenoiserNet(NeuralNet):
     def _choose_n_steps(self, n: int) -> int:
         if self.steps_per_epoch != "auto":
             return int(self.steps_per_epoch)
-        return max(-(-n // self.batch_size), min(50, max(10, n // 4)))
+        return max(-(-n // self.batch_size), min(50, max(10, n // 4)), min(100, n // 80))
 
     def _choose_n_patterns(self, d: int) -> int:
         if self.n_patterns != "auto":
@@ -312,7 +324,11 @@ class DenoiserNet(NeuralNet):
 
     def initialize_module(self) -> Self:
         """Make the network a denoiser, with or without the Gaussian's part."""
-        gaussian, baseline = self.setting_.gaussian, self.setting_.baseline
+        gaussian, baseline, levels = (
+            self.setting_.gaussian,
+            self.setting_.baseline,
+            self.setting_.levels,
+        )
         d = gaussian.n_features
         if self.preconditioning == "none":
             sizes = {"n_inputs": d, "n_outputs": d}
@@ -320,8 +336,11 @@ class DenoiserNet(NeuralNet):
             self.module_: Preconditioned = Plain(self.initialized_instance(self.module, options))
             return self
         sizes = {"n_inputs": d if baseline is None else 2 * d, "n_outputs": d}
+        if levels is not None:
+            sizes["n_inputs"] += levels.n_levels
+            sizes |= {"n_outputs": len(levels.numbers) + levels.n_levels, "n_entries": d}
         net = self.initialized_instance(self.module, {**sizes, **self.get_params_for("module")})
-        self.module_ = Preconditioned(net, gaussian, baseline)
+        self.module_ = Preconditioned(net, gaussian, baseline, levels)
         return self
 
     def torch_compile(self, module: Any, name: str) -> Any:
@@ -342,14 +361,18 @@ class DenoiserNet(NeuralNet):
     ) -> tuple[Dataset, Dataset | None]:
         """Split rows into those to train on and those to validate on."""
         X = X.to(self.device)
-        n_valid = int(self.validation_fraction * len(X))
-        order = torch.randperm(len(X), device=X.device)
-        train = Dataset(X[order[n_valid:]])
+        # rows with completions come several times, each time completed otherwise
+        copies = X.unsqueeze(0) if X.dim() == 2 else X
+        n = copies.shape[1]
+        n_valid = int(self.validation_fraction * n)
+        order = torch.randperm(n, device=X.device)
+        train = Dataset(copies[:, order[n_valid:]].flatten(0, 1))
         self.fixed_: Prepared | None = None
         if n_valid < 2:
             return train, None
-        held_out = X[order[:n_valid]]
-        return train, Dataset(held_out.repeat(-(-N_VALIDATION // n_valid), 1)[: 2 * N_VALIDATION])
+        held_out = copies[0, order[:n_valid]]
+        n_repeats = -(-N_VALIDATION // n_valid)
+        return train, Dataset(torch.cat([held_out] * n_repeats)[: 2 * N_VALIDATION])
 
     def get_iterator(self, dataset: Dataset, training: bool = False) -> RowBatches:
         """Return shuffled batches to train on, or one batch to validate on."""
@@ -390,8 +413,8 @@ class DenoiserNet(NeuralNet):
 
         Parameters
         ----------
-        x0 : Tensor of shape (n, d)
-            Clean rows.
+        x0 : Tensor of shape (n, d) or (n, 2, d)
+            Clean rows; or pairs of them, first with NaN where an entry is missing, then completed.
 
         Returns
         -------
@@ -400,10 +423,12 @@ class DenoiserNet(NeuralNet):
         """
         n = len(x0)
         # equally many rows for each pattern, and no pattern drawn in vain
-        n_rows = -(-n // self._choose_n_patterns(x0.shape[1]))
+        n_rows = -(-n // self._choose_n_patterns(x0.shape[-1]))
         groups, target = self.setting_.groups, self.setting_.target
         patterns = self.noise_.draw(-(-n // n_rows), groups, target).to(x0)
         sigma = patterns.repeat_interleave(n_rows, dim=0)[:n]
+        # what was filled in is seen like any other entry; only the loss knows of gaps
+        x0 = x0 if x0.dim() == 2 else x0[:, 1]
         with torch.no_grad():
             return self.module_.prepare(x0 + sigma * torch.randn_like(x0), sigma)
 
@@ -424,4 +449,28 @@ class DenoiserNet(NeuralNet):
     ) -> Tensor:
         """Return the denoising loss of a batch."""
         prepared, correction = y_pred
-        return self.criterion_(X, prepared, correction)
+        x0 = X if X is None or X.dim() == 2 else X[:, 0]
+        return self.criterion_(x0, self.module_, prepared, correction)
+
+
+def pair_with_completions(X: np.ndarray, completions: ArrayLike | None) -> np.ndarray:
+    """Return rows as they are, or, where some have gaps, pairs of row and completion.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n, d)
+        Rows, NaN where an entry is missing.
+    completions : array-like of shape (n_completions, n, d) or None
+        The rows without gaps.
+
+    Returns
+    -------
+    ndarray of shape (n, d), or (n_completions, n, 2, d)
+        Rows.
+    """
+    if not np.isnan(X).any():
+        return X
+    if completions is None:
+        raise ValueError("Entries are missing: give `completions`, the rows without gaps.")
+    filled = np.array(completions, dtype=X.dtype)
+    return np.stack([np.broadcast_to(X, filled.shape), filled], axis=2)

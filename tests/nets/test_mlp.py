@@ -105,6 +105,25 @@ class TestResidualMLP:
         net(inputs, LOG_SIGMA)
         assert torch.equal(seen[0], inputs[:, :D])
 
+    @pytest.mark.parametrize("n_outputs", [2, 9])
+    def test_more_or_fewer_outputs_than_entries(self, n_outputs):
+        """Levels of categories are outputs, and the row is as wide as its entries."""
+        torch.manual_seed(0)
+        net = ResidualMLP(2 * D, n_outputs, n_entries=D, width=16, n_fourier=5).double()
+        nn.init.normal_(net.leave.weight)
+        assert net.enter.in_features == 2 * D + 5 + D
+        seen = []
+        net.fourier.register_forward_hook(lambda module, args, output: seen.append(args[0]))
+        inputs = normal(N, 2 * D)
+        assert net(inputs, LOG_SIGMA).shape == (N, n_outputs)
+        assert torch.equal(seen[0], inputs[:, :D])
+
+    @pytest.mark.parametrize(("n_entries", "n_fourier"), [(4, 64), (5, 16)])
+    def test_fourier_features_go_by_the_entries(self, n_entries, n_fourier):
+        net = ResidualMLP(8, 12, n_entries=n_entries)
+        assert net.fourier.phases.numel() == n_fourier
+        assert net.fourier.frequencies.shape[0] == n_entries
+
     @pytest.mark.parametrize("depth", [0, 1, 4])
     def test_width_and_depth(self, depth):
         net = net_of(depth=depth, width=24, n_fourier=5)

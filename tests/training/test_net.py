@@ -181,10 +181,10 @@ class TestValidation:
 
 class TestSteps:
     @pytest.mark.parametrize(
-        ("n", "expected"), [(4, 10), (80, 20), (100, 25), (1000, 50), (12_800, 50), (25_601, 101)]
+        ("n", "expected"), [(4, 10), (80, 20), (100, 25), (1000, 50), (12_800, 100), (25_601, 101)]
     )
     def test_auto(self, n, expected):
-        """A pass over the rows; 50 for small tables; a quarter of the rows for tiny ones."""
+        """A pass over the rows; 100 for large tables, 50 for small, a quarter of tiny ones."""
         assert DenoiserNet(batch_size=256)._choose_n_steps(n) == expected
 
     def test_as_told(self):

@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from skdiffusion.diffusion.categories import Levels
 from skdiffusion.diffusion.closed_form import GaussianDenoiser
 from skdiffusion.diffusion.denoiser import eps_from_mean, v_from_mean
 from skdiffusion.diffusion.preconditioning import Preconditioned
@@ -31,7 +32,7 @@ def evaluate(weighting, sigma, cov=COV):
     denoiser = Preconditioned(ResidualMLP(D, D, width=4), GaussianDenoiser(torch.zeros(D), cov))
     x = X0 + sigma * EPS
     prepared = denoiser.prepare(x, sigma)
-    loss = DenoisingLoss(weighting)(X0, prepared, CORRECTION)
+    loss = DenoisingLoss(weighting)(X0, denoiser, prepared, CORRECTION)
     return loss, x, denoiser.mean(prepared, CORRECTION)
 
 
@@ -95,7 +96,7 @@ class TestEdm:
         x0 = gaussian.sample(n, torch.Generator().manual_seed(0))
         sigma = torch.tensor([[0.005, 0.5, 20.0]], dtype=torch.float64)
         prepared = denoiser.prepare(x0 + sigma * normal(n, D, seed=4), sigma)
-        loss = DenoisingLoss()(x0, prepared, denoiser.correction(prepared))
+        loss = DenoisingLoss()(x0, denoiser, prepared, denoiser.correction(prepared))
         assert abs(loss.item() - 1) < 5 * (2 / (n * D)) ** 0.5
 
 
@@ -106,7 +107,7 @@ class TestDenoisingLoss:
         denoiser = Preconditioned(ResidualMLP(D, D, width=4), GaussianDenoiser(torch.zeros(D), COV))
         prepared = denoiser.prepare(X0 + sigma * EPS, sigma)
         correction = prepared.coordinates.uncolour(X0 - prepared.coordinates.mean)
-        loss = DenoisingLoss(weighting)(X0, prepared, correction)
+        loss = DenoisingLoss(weighting)(X0, denoiser, prepared, correction)
         torch.testing.assert_close(loss.item(), 0.0, rtol=0, atol=1e-12)
 
     @pytest.mark.parametrize("weighting", ["edm", *sorted(WEIGHTINGS)])
@@ -116,8 +117,8 @@ class TestDenoisingLoss:
         denoiser = Preconditioned(ResidualMLP(D, D, width=4), GaussianDenoiser(torch.zeros(D), COV))
         prepared = denoiser.prepare(X0 + sigma * EPS, sigma)
         correction = CORRECTION.float().requires_grad_()
-        loss = DenoisingLoss(weighting)(X0.float(), prepared, correction)
-        expected = DenoisingLoss(weighting)(X0, prepared, CORRECTION)
+        loss = DenoisingLoss(weighting)(X0.float(), denoiser, prepared, correction)
+        expected = DenoisingLoss(weighting)(X0, denoiser, prepared, CORRECTION)
         assert loss.shape == ()
         torch.testing.assert_close(loss.double(), expected, rtol=1e-5, atol=1e-5)
         loss.backward()
@@ -133,7 +134,7 @@ class TestTrim:
     def errors(trim, sigma):
         denoiser = Preconditioned(ResidualMLP(D, D, width=4), GaussianDenoiser(torch.zeros(D), COV))
         prepared = denoiser.prepare(X0 + sigma * EPS, sigma)
-        return prepared, DenoisingLoss("x0", trim=trim)(X0, prepared, CORRECTION)
+        return prepared, DenoisingLoss("x0", trim=trim)(X0, denoiser, prepared, CORRECTION)
 
     @every_level
     @pytest.mark.parametrize("share", [0.25, 0.5])
@@ -157,7 +158,7 @@ class TestTrim:
         rows[0] += 1000
         correction = CORRECTION.clone().requires_grad_()
         prepared = denoiser.prepare(rows + sigma * EPS, sigma)
-        DenoisingLoss("x0", trim=0.5)(rows, prepared, correction).backward()
+        DenoisingLoss("x0", trim=0.5)(rows, denoiser, prepared, correction).backward()
         assert not correction.grad[0].any()
         assert correction.grad.any()
 
@@ -169,3 +170,173 @@ class TestTrim:
     def test_bad_share(self, trim):
         with pytest.raises(ValueError, match="trim must be a share from 0 to below 1, got"):
             DenoisingLoss(trim=trim)
+
+
+def whitened(error, covariance):
+    """Squared Mahalanobis length."""
+    return error @ torch.linalg.solve(covariance, error)
+
+
+def posterior_covariance(sigma):
+    return torch.linalg.inv(torch.linalg.inv(COV) + torch.diag(1 / sigma.expand(D) ** 2))
+
+
+class TestMissing:
+    GAPS = torch.tensor(
+        [[0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1], [1, 1, 0], [0, 1, 1], [1, 1, 1], [0, 0, 0]]
+    ).bool()
+    ROWS = torch.where(GAPS, torch.nan, X0)
+
+    @staticmethod
+    def denoiser(cov=COV):
+        return Preconditioned(ResidualMLP(D, D, width=4), GaussianDenoiser(torch.zeros(D), cov))
+
+    @every_level
+    def test_error_of_the_rest_is_measured_by_its_own_covariance(self, sigma):
+        denoiser = self.denoiser()
+        prepared = denoiser.prepare(X0 + sigma * EPS, sigma)
+        loss = DenoisingLoss()(self.ROWS, denoiser, prepared, CORRECTION)
+        error = X0 - denoiser.mean(prepared, CORRECTION)
+        total = 0.0
+        for i in range(N):
+            here = ~self.GAPS[i]
+            covariance = posterior_covariance(sigma[i])[here][:, here]
+            total += whitened(error[i, here], covariance)
+        torch.testing.assert_close(loss, total / (~self.GAPS).sum())
+
+    @every_level
+    def test_with_a_diagonal_gaussian(self, sigma):
+        denoiser = self.denoiser(COV.diagonal().clone())
+        prepared = denoiser.prepare(X0 + sigma * EPS, sigma)
+        loss = DenoisingLoss()(self.ROWS, denoiser, prepared, CORRECTION)
+        error = X0 - denoiser.mean(prepared, CORRECTION)
+        precision = 1 / COV.diagonal() + 1 / sigma**2
+        expected = (precision * error**2)[~self.GAPS].sum() / (~self.GAPS).sum()
+        torch.testing.assert_close(loss, expected)
+
+    @pytest.mark.parametrize("weighting", sorted(WEIGHTINGS))
+    @every_level
+    def test_other_weightings(self, weighting, sigma):
+        denoiser = self.denoiser()
+        prepared = denoiser.prepare(X0 + sigma * EPS, sigma)
+        loss = DenoisingLoss(weighting)(self.ROWS, denoiser, prepared, CORRECTION)
+        weight = WEIGHTINGS[weighting](sigma.expand(N, D))
+        errors = weight * (X0 - denoiser.mean(prepared, CORRECTION)) ** 2
+        torch.testing.assert_close(loss, errors[~self.GAPS].mean())
+
+    @pytest.mark.parametrize("weighting", ["edm", "x0"])
+    @pytest.mark.parametrize("trim", [0.0, 0.2])
+    def test_teaches_nothing(self, weighting, trim):
+        """A correction that moves missing entries alone has no slope."""
+        sigma, denoiser = LEVELS["per entry"], self.denoiser()
+        prepared = denoiser.prepare(X0 + sigma * EPS, sigma)
+        correction = CORRECTION.clone().requires_grad_()
+        DenoisingLoss(weighting, trim=trim)(self.ROWS, denoiser, prepared, correction).backward()
+        assert correction.grad.isfinite().all()
+        # the slope along each entry of the mean
+        slope = prepared.coordinates.root[prepared.coordinates.pattern].mT
+        slope = torch.linalg.solve(slope, correction.grad.unsqueeze(2)).squeeze(2)
+        assert slope[self.GAPS].abs().max() < 1e-10
+        assert slope[~self.GAPS].any()
+
+    @pytest.mark.parametrize("trim", [0.0, 0.2])
+    def test_nothing_there_at_all(self, trim):
+        denoiser, sigma = self.denoiser(), LEVELS["uniform"]
+        prepared = denoiser.prepare(X0 + sigma * EPS, sigma)
+        correction = CORRECTION.clone().requires_grad_()
+        loss = DenoisingLoss(trim=trim)(X0 * torch.nan, denoiser, prepared, correction)
+        loss.backward()
+        assert loss == 0
+        assert not correction.grad.any()
+
+    def test_no_gaps_no_difference(self):
+        """The covariance of all entries is the same whichever way its root is taken."""
+        sigma, denoiser = LEVELS["per entry"], self.denoiser()
+        prepared = denoiser.prepare(X0 + sigma * EPS, sigma)
+        rows = torch.cat([X0, X0[:1] * torch.nan])
+        twice = [torch.cat([part, part[:1]]) for part in (X0 + sigma * EPS, sigma, CORRECTION)]
+        loss = DenoisingLoss()(X0, denoiser, prepared, CORRECTION)
+        other = DenoisingLoss()(rows, denoiser, denoiser.prepare(*twice[:2]), twice[2])
+        torch.testing.assert_close(other, loss)
+
+
+# a number, a triangle, a number and a flag
+TRIANGLE = torch.tensor([[1.0, 0.2], [-0.5, 0.8], [-0.7, -1.1]]).double()
+FLAG = torch.tensor([[-0.5], [2.0]]).double()
+CATEGORIES = Levels(
+    5,
+    [(torch.tensor([1, 2]), TRIANGLE), (torch.tensor([4]), FLAG)],
+    [torch.tensor([5.0, 2.0, 3.0]), torch.tensor([3.0, 1.0])],
+)
+
+
+class TestLevels:
+    CORNER, SIDE = torch.arange(N) % 3, torch.arange(N) % 2
+    MIXED = torch.cat([X0[:, :1], TRIANGLE[CORNER], X0[:, 1:2], FLAG[SIDE]], dim=1)
+    SIGMA = torch.exp(normal(N, 5, seed=2))[:, [0, 1, 1, 3, 4]]
+    NOISY = MIXED + SIGMA * normal(N, 5, seed=7)
+    OUTPUT = normal(N, 7, seed=8)
+
+    def parts(self):
+        """The denoiser, its prepared rows, and by hand the parts of the loss, row by row."""
+        root = normal(5, 5, seed=6)
+        cov = root @ root.T + 0.1 * torch.eye(5).double()
+        net = ResidualMLP(10, 7, n_entries=5, width=4)
+        denoiser = Preconditioned(net, GaussianDenoiser(torch.zeros(5), cov), levels=CATEGORIES)
+        prepared = denoiser.prepare(self.NOISY, self.SIGMA)
+        error = (self.MIXED - denoiser.mean(prepared, self.OUTPUT))[:, [0, 3]]
+        covs = [
+            torch.linalg.inv(torch.linalg.inv(cov) + torch.diag(1 / row**2))[[0, 3]][:, [0, 3]]
+            for row in self.SIGMA
+        ]
+        log_prob = CATEGORIES.log_prob(self.NOISY, self.SIGMA, self.OUTPUT[:, 2:])
+        rows = torch.arange(N)
+        surprise = -torch.stack([log_prob[rows, self.CORNER], log_prob[rows, 3 + self.SIDE]], 1)
+        return denoiser, prepared, error, covs, surprise
+
+    def test_is_white_error_and_cross_entropy(self):
+        denoiser, prepared, error, covs, surprise = self.parts()
+        loss = DenoisingLoss()(self.MIXED, denoiser, prepared, self.OUTPUT)
+        squares = torch.stack([whitened(e, c) for e, c in zip(error, covs, strict=True)])
+        torch.testing.assert_close(loss, (squares.sum() + surprise.sum()) / (4 * N))
+
+    @pytest.mark.parametrize("weighting", sorted(WEIGHTINGS))
+    def test_other_weightings_are_of_numbers(self, weighting):
+        denoiser, prepared, error, _, surprise = self.parts()
+        loss = DenoisingLoss(weighting)(self.MIXED, denoiser, prepared, self.OUTPUT)
+        squares = WEIGHTINGS[weighting](self.SIGMA[:, [0, 3]]) * error**2
+        torch.testing.assert_close(loss, (squares.sum() + surprise.sum()) / (4 * N))
+
+    @pytest.mark.parametrize("share", [0.25, 0.5])
+    def test_trim(self, share):
+        denoiser, prepared, error, covs, surprise = self.parts()
+        loss = DenoisingLoss(trim=share)(self.MIXED, denoiser, prepared, self.OUTPUT)
+        squares = torch.stack([whitened(e, c) for e, c in zip(error, covs, strict=True)])
+        by_row = (squares + surprise.sum(1)) / 4
+        expected = by_row.sort().values[: round((1 - share) * N)].mean()
+        torch.testing.assert_close(loss, expected)
+
+    @pytest.mark.parametrize("trim", [0.0, 0.3])
+    def test_missing_cells(self, trim):
+        denoiser, prepared, error, covs, surprise = self.parts()
+        rows = self.MIXED.clone()
+        rows[0, 0] = rows[1, 1:3] = rows[2, 4] = rows[3, [0, 3]] = torch.nan
+        output = self.OUTPUT.clone().requires_grad_()
+        loss = DenoisingLoss(trim=trim)(rows, denoiser, prepared, output)
+        squares = [whitened(e, c) for e, c in zip(error, covs, strict=True)]
+        squares[0] = error[0, 1] ** 2 / covs[0][1, 1]
+        squares[3] = torch.zeros(()).double()
+        surprise[1, 0] = surprise[2, 1] = 0.0
+        by_row = torch.stack(squares) + surprise.sum(1)
+        counts = torch.tensor([3, 3, 3, 2, 4, 4, 4, 4])
+        expected = by_row.sum() / counts.sum()
+        if trim:
+            expected = (by_row / counts).sort().values[: round((1 - trim) * N)].mean()
+        torch.testing.assert_close(loss, expected)
+        loss.backward()
+        assert output.grad.isfinite().all()
+        # the logits of levels that are missing, and corrections where no number is there
+        assert not output.grad[1, 2:5].any()
+        assert not output.grad[2, 5:].any()
+        assert not output.grad[3, :2].any()
+        assert output.grad[4:].any()

@@ -1,0 +1,171 @@
+"""Write the results of the augmentation benchmark as Markdown."""
+
+from importlib.metadata import version
+
+import numpy as np
+import pandas as pd
+
+from benchmarks._report import _markdown
+
+PACKAGES = ["numpy", "scikit-learn", "torch", "imbalanced-learn"]
+
+
+def write_report(folder):
+    """Write ``augmentation.md`` from the CSV files in a folder, and return its path."""
+    versions = ", ".join(f"{package} {version(package)}" for package in PACKAGES)
+    lines = [
+        "# Augmentation benchmark",
+        "",
+        "    python -m benchmarks.augmentation --data FOLDER",
+        "",
+        f"Versions: {versions}.",
+        "",
+    ]
+    sections = {"classes": _classes, "estimators": _estimators, "numbers": _numbers}
+    for name, describe in sections.items():
+        path = folder / f"augmentation_{name}.csv"
+        if path.exists():
+            lines += describe(pd.read_csv(path))
+    report = folder / "augmentation.md"
+    report.write_text("\n".join(lines), encoding="utf-8")
+    return report
+
+
+def _complete(results):
+    """Keep the folds that all methods have results for."""
+    n_methods = results["method"].nunique() * results["model"].nunique()
+    counts = results.groupby(["table", "fold"])["method"].transform("size")
+    return results[counts == n_methods]
+
+
+def _in_order(results, column):
+    return list(dict.fromkeys(results[column]))
+
+
+def _classes(results):
+    methods, models = _in_order(results, "method"), _in_order(results, "model")
+    results = _complete(results)
+    n_tables, n_folds = results["table"].nunique(), results["fold"].nunique()
+    lines = [
+        "## Oversampled classes",
+        "",
+        f"{n_tables} tables, {n_folds} folds each. Every method makes all classes equally large, "
+        "inside the fold. Means over tables and folds; the gain over none is that of the mean over "
+        "the classifiers, with its standard error over tables and folds.",
+        "",
+    ]
+    for metric, title in (("ap", "Average precision"), ("f1", "Macro-F1 at threshold 0.5")):
+        by_table = results.groupby(["method", "table"])[metric].mean().unstack()
+        by_model = results.groupby(["method", "model", "table"])[metric].mean()
+        by_model = by_model.groupby(["method", "model"]).mean().unstack()
+        gain, error = _gain(results, metric)
+        body = [
+            [
+                method,
+                f"{by_table.loc[method].mean():.4f}",
+                f"{gain[method]:+.4f} ± {error[method]:.4f}",
+                *(f"{by_model.loc[method, m]:.4f}" for m in models),
+            ]
+            for method in methods
+        ]
+        lines += [f"### {title}", ""]
+        lines += [*_markdown(["method", "mean", "gain over none", *models], body), ""]
+        header = ["method", *(t.removeprefix("imb_") for t in by_table)]
+        body = [[m, *(f"{v:.3f}" for v in by_table.loc[m])] for m in methods]
+        lines += [*_markdown(header, body), ""]
+    seconds = results.groupby(["table", "fold", "method"])["resample_s"].first()
+    median = seconds.groupby("method").median()["ours"]
+    largest = seconds.groupby(["table", "method"]).mean().unstack()["ours"]
+    return [
+        *lines,
+        f"Fit and draws of ours take {median:.1f} CPU seconds in the median, and at most "
+        f"{largest.max():.0f} ({largest.idxmax()}).",
+        "",
+    ]
+
+
+def _gain(results, metric):
+    """Return the mean gain over none, tables weighing the same, and its standard error."""
+    cells = results.groupby(["table", "fold", "method"])[metric].mean().unstack()
+    gains = cells.sub(cells["none"], axis=0)
+    by_table = gains.groupby("table")
+    variance = by_table.var(ddof=1).div(by_table.size(), axis=0).mean() / len(by_table)
+    return by_table.mean().mean(), np.sqrt(variance)
+
+
+def _estimators(results):
+    results = results.assign(gain=results["augmented"] - results["plain"])
+    by_cell = results.groupby(["table", "model"], sort=False)
+    means = by_cell[["plain", "augmented", "gain", "ratio"]].mean()
+    means["error"] = by_cell["gain"].sem()
+    body = [
+        [
+            *cell,
+            results[(results["table"] == cell[0])]["scoring"].iloc[0],
+            f"{row.plain:.4f}",
+            f"{row.augmented:.4f}",
+            f"{row.gain:+.4f} ± {row.error:.4f}",
+            f"{row.ratio:.2f}",
+        ]
+        for cell, row in means.iterrows()
+    ]
+    # a loss in a single fold is one standard error exactly, but for rounding
+    below = (means["gain"] < -means["error"] * (1 + 1e-4)).sum()
+    used = (results["ratio"] > 0).mean()
+    header = ["table", "estimator", "score", "plain", "augmented", "gain", "mean ratio"]
+    return [
+        "## AugmentedEstimator beside the estimator that it wraps",
+        "",
+        f"Mean gain {means['gain'].mean():+.4f} over {len(means)} tables and estimators; below the "
+        f"plain estimator by more than a standard error of the folds: {below}. Synthetic rows were "
+        f"used in {100 * used:.0f} % of the fits.",
+        "",
+        *_markdown(header, body),
+        "",
+    ]
+
+
+def _numbers(results):
+    methods, models = _in_order(results, "method"), _in_order(results, "model")
+    lines = [
+        "## Rare values of a numeric target",
+        "",
+        "Targets above the 90th percentile of the training rows are rare. RMSE on the rare test "
+        "rows and over all, in units of that without synthetic rows; the share is the number of "
+        "synthetic rows in units of the real ones. Geometric means over folds, and in the first "
+        "table over tables and regressors too.",
+        "",
+    ]
+    plain = results[results["method"] == "none"]
+    keys = ["table", "fold", "model", "share"]
+    pair = results.merge(plain, on=keys, suffixes=("", "_plain"))
+    for kind in ("rare", "all"):
+        pair[kind] = np.log(pair[f"rmse_{kind}"] / pair[f"rmse_{kind}_plain"])
+    overall = np.exp(pair.groupby(["method", "share"])[["rare", "all"]].mean())
+    header = ["method", "share", "rare", "all"]
+    body = [
+        [method, f"{share:g}", *(f"{v:.3f}" for v in overall.loc[(method, share)])]
+        for method in methods[1:]
+        for share in sorted(set(results["share"]))
+    ]
+    lines += [*_markdown(header, body), ""]
+    for table, own in pair.groupby("table", sort=False):
+        means = np.exp(own.groupby(["method", "share", "model"])[["rare", "all"]].mean())
+        body = [
+            [
+                method,
+                f"{share:g}",
+                *(", ".join(f"{v:.3f}" for v in means.loc[(method, share, m)]) for m in models),
+            ]
+            for method in methods[1:]
+            for share in sorted(set(own["share"]))
+        ]
+        header = ["method", "share", *(f"{m}: rare, all" for m in models)]
+        lines += [f"### {table}", "", *_markdown(header, body), ""]
+        lines += ["RMSE by decile of the target at the smallest share, over the regressors:", ""]
+        least = own[own["share"] == own["share"].min()]
+        columns = [f"mse_{k}" for k in range(10)]
+        deciles = np.sqrt(least.groupby("method")[columns].mean()).dropna(axis=1)
+        body = [[m, *(f"{v:.3g}" for v in deciles.loc[m])] for m in methods]
+        lines += [*_markdown(["method", *(str(int(c[4:]) + 1) for c in deciles)], body), ""]
+    return lines

@@ -1,0 +1,380 @@
+"""`AugmentedEstimator`: train on real and synthetic rows, if that helps."""
+
+from collections.abc import Hashable
+from numbers import Integral, Real
+
+import numpy as np
+from sklearn.base import BaseEstimator, MetaEstimatorMixin, clone, is_classifier
+from sklearn.metrics import check_scoring
+from sklearn.model_selection import check_cv
+from sklearn.utils import check_consistent_length, check_random_state, get_tags
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_is_fitted, column_or_1d
+
+from skdiffusion._sampler import DiffusionManifoldSampler
+from skdiffusion._utils.fitting import all_or_nothing
+from skdiffusion.augmentation import fit_sampler, jitter, spread, stack, synthesize
+from skdiffusion.tables.frames import as_frame, validate_table
+
+__all__ = ["AugmentedEstimator"]
+
+ROUNDING = 1e-9
+AUTO_RATIOS = (0.0, 2.0, 4.0)
+
+
+def _estimator_has(name):
+    """Tell whether the wrapped estimator has a method, and say so as it does if not."""
+
+    def check(self):
+        getattr(getattr(self, "estimator_", self.estimator), name)
+        return True
+
+    return check
+
+
+class AugmentedEstimator(MetaEstimatorMixin, BaseEstimator):
+    """Classifier or regressor that is trained on real rows and synthetic ones.
+
+    A diffusion model of the training rows makes synthetic rows. How many of them the estimator is
+    trained on, or none at all, is decided by cross-validation, with the model fitted inside each
+    fold. Synthetic rows have to win clearly: none are used unless the best number of them beats
+    none by more than a standard error.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Unfitted classifier or regressor, or a pipeline that ends in one.
+    sampler : DiffusionManifoldSampler or None, default=None
+        Unfitted model of the rows; None is ``DiffusionManifoldSampler()``. With
+        ``noise_level=None`` any estimator with ``fit(X, y)`` and
+        ``sample(n_samples, y=, random_state=)`` will do.
+    ratio : "auto", float or sequence of float, default="auto"
+        Number of synthetic rows as a share of the real ones: one that is used, or several to
+        choose from by cross-validation. "auto" is ``(0, 2, 4)``.
+    noise_level : float or None, default=None
+        Noise from which synthetic rows are denoised, in standard deviations of a column; see
+        :class:`DiffusionOversampler`. None draws fresh rows: where classes keep their proportions,
+        variety pays more than closeness to the real rows.
+    balance : bool, default=False
+        Whether all classes get equally many synthetic rows, rather than in proportion to their
+        real ones. Ignored by regressors.
+    cv : int, cross-validation generator or iterable, default=5
+        Folds to choose among several ratios by. A whole number is stratified for classifiers, and
+        lowered to the size of the smallest class if that is larger than 1.
+    scoring : str, callable or None, default=None
+        What to choose by; None is the estimator's own `score`.
+    random_state : int, RandomState instance or None, default=None
+        Source of randomness of the synthetic rows.
+
+    Attributes
+    ----------
+    estimator_ : estimator
+        The estimator fitted on all rows.
+    sampler_ : estimator or None
+        The model fitted on all real rows; None if no synthetic rows are used.
+    ratio_ : float
+        The chosen ratio.
+    cv_results_ : dict of ndarray
+        For each ratio its scores in the folds, their mean, and how much better that is than
+        ``ratio=0`` (with a standard error over the folds); only where there is a choice.
+    classes_ : ndarray of shape (n_classes,)
+        The classes, of a classifier.
+    n_features_in_ : int
+        Number of columns.
+    feature_names_in_ : ndarray of str
+        Names of the columns, where they all have one.
+
+    See Also
+    --------
+    DiffusionOversampler : Adds rows of rare classes and rare targets.
+
+    Notes
+    -----
+    Synthetic rows have the targets of real ones, which take turns; numeric targets move at random
+    within the gaps to their neighbours. A larger ratio uses all synthetic rows of a smaller one, so
+    that their scores are comparable.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from skdiffusion import AugmentedEstimator, DenoiserNet, DiffusionManifoldSampler
+    >>> X, y = load_iris(return_X_y=True)
+    >>> sampler = DiffusionManifoldSampler(denoiser=DenoiserNet(max_epochs=2))
+    >>> model = AugmentedEstimator(
+    ...     LogisticRegression(max_iter=500), sampler=sampler, ratio=1.0, random_state=0
+    ... )
+    >>> bool(model.fit(X, y).score(X, y) > 0.9)
+    True
+    """
+
+    def __init__(
+        self,
+        estimator,
+        *,
+        sampler=None,
+        ratio="auto",
+        noise_level=None,
+        balance=False,
+        cv=5,
+        scoring=None,
+        random_state=None,
+    ):
+        self.estimator = estimator
+        self.sampler = sampler
+        self.ratio = ratio
+        self.noise_level = noise_level
+        self.balance = balance
+        self.cv = cv
+        self.scoring = scoring
+        self.random_state = random_state
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        inner = get_tags(self.estimator)
+        tags.estimator_type = inner.estimator_type
+        tags.classifier_tags, tags.regressor_tags = inner.classifier_tags, inner.regressor_tags
+        if tags.classifier_tags is not None:
+            tags.classifier_tags.multi_label = False
+        tags.target_tags.required = True
+        tags.input_tags.allow_nan = inner.input_tags.allow_nan
+        tags.input_tags.string = inner.input_tags.string
+        tags.input_tags.categorical = inner.input_tags.categorical
+        return tags
+
+    def fit(self, X, y):
+        """Choose the number of synthetic rows, and fit the estimator with them.
+
+        Parameters
+        ----------
+        X : array-like or data frame of shape (n, n_features)
+            Rows.
+        y : array-like of shape (n,)
+            Classes or numbers.
+
+        Returns
+        -------
+        self : AugmentedEstimator
+            The fitted estimator.
+        """
+        with all_or_nothing(self):
+            ratios = self._ratios()
+            X, y = self._validate(X, y)
+            rng = check_random_state(self.random_state)
+            self.ratio_ = ratios[0] if len(ratios) == 1 else self._choose(ratios, X, y, rng)
+            self.sampler_, parts = self._synthetic(X, y, [self.ratio_], rng)
+            self.estimator_ = clone(self.estimator).fit(*_join(X, y, parts))
+        return self
+
+    def predict(self, X):
+        """Predict classes or numbers.
+
+        Parameters
+        ----------
+        X : array-like or data frame of shape (n, n_features)
+            Rows.
+
+        Returns
+        -------
+        y : ndarray of shape (n,)
+            What the fitted estimator predicts.
+        """
+        return self._delegate("predict", X)
+
+    @available_if(_estimator_has("predict_proba"))
+    def predict_proba(self, X):
+        """Predict the probabilities of the classes.
+
+        Parameters
+        ----------
+        X : array-like or data frame of shape (n, n_features)
+            Rows.
+
+        Returns
+        -------
+        probability : ndarray of shape (n, n_classes)
+            In the order of `classes_`.
+        """
+        return self._delegate("predict_proba", X)
+
+    @available_if(_estimator_has("predict_log_proba"))
+    def predict_log_proba(self, X):
+        """Predict the logarithms of the probabilities of the classes.
+
+        Parameters
+        ----------
+        X : array-like or data frame of shape (n, n_features)
+            Rows.
+
+        Returns
+        -------
+        log_probability : ndarray of shape (n, n_classes)
+            In the order of `classes_`.
+        """
+        return self._delegate("predict_log_proba", X)
+
+    @available_if(_estimator_has("decision_function"))
+    def decision_function(self, X):
+        """Return the confidence in the classes.
+
+        Parameters
+        ----------
+        X : array-like or data frame of shape (n, n_features)
+            Rows.
+
+        Returns
+        -------
+        decision : ndarray of shape (n,) or (n, n_classes)
+            What the fitted estimator returns.
+        """
+        return self._delegate("decision_function", X)
+
+    @available_if(_estimator_has("score"))
+    def score(self, X, y):
+        """Return the score of the fitted estimator on rows and their true targets.
+
+        Parameters
+        ----------
+        X : array-like or data frame of shape (n, n_features)
+            Rows.
+        y : array-like of shape (n,)
+            Their targets.
+
+        Returns
+        -------
+        score : float
+            By the estimator's own `score`, whatever `scoring` is.
+        """
+        check_is_fitted(self)
+        return self.estimator_.score(validate_table(self, X, reset=False, allow_missing=True), y)
+
+    @property
+    def classes_(self):
+        """The classes of the fitted classifier."""
+        if "estimator_" not in vars(self):
+            raise AttributeError(f"{type(self).__name__} has no classes_ before fit.")
+        return self.estimator_.classes_
+
+    def __sklearn_is_fitted__(self):
+        return "estimator_" in vars(self)
+
+    def _delegate(self, method, X):
+        check_is_fitted(self)
+        return getattr(self.estimator_, method)(
+            validate_table(self, X, reset=False, allow_missing=True)
+        )
+
+    def _ratios(self):
+        if isinstance(self.ratio, str) and self.ratio == "auto":
+            return list(AUTO_RATIOS)
+        ratios = [self.ratio] if isinstance(self.ratio, Real) else self.ratio
+        ratios = [] if isinstance(ratios, str) or ratios is None else sorted(set(ratios))
+        if not ratios or not all(isinstance(r, Real) and 0 <= r < np.inf for r in ratios):
+            raise ValueError(
+                "ratio must be 'auto', or one or several finite numbers of at least 0, "
+                f"got {self.ratio!r}."
+            )
+        return [float(r) for r in ratios]
+
+    def _validate(self, X, y):
+        X = validate_table(self, X, reset=True, allow_missing=True)
+        _refuse_containers(X)
+        if y is None:
+            raise ValueError(
+                f"{type(self).__name__} requires y to be passed, but the target y is None."
+            )
+        y = column_or_1d(y, warn=True)
+        check_consistent_length(X, y)
+        if is_classifier(self.estimator):
+            check_classification_targets(y)
+        else:
+            y = y.astype(np.float64)
+        if y.dtype.kind == "f" and not np.isfinite(y).all():
+            raise ValueError("Input y contains NaN or infinity: drop those rows, or fill them.")
+        return X, y
+
+    def _choose(self, ratios, X, y, rng):
+        """Cross-validate the ratios; return the best, none unless it beats none clearly."""
+        scorer = check_scoring(self.estimator, scoring=self.scoring)
+        cv = self.cv
+        if isinstance(cv, Integral) and is_classifier(self.estimator):
+            cv = max(2, min(cv, np.unique(y, return_counts=True)[1].min()))
+        cv = check_cv(cv, y, classifier=is_classifier(self.estimator))
+        scores = []
+        for train, test in cv.split(X, y):
+            rows = _take(X, train), y[train]
+            _, parts = self._synthetic(*rows, ratios, rng)
+            scores.append([])
+            for i in range(len(ratios)):
+                model = clone(self.estimator).fit(*_join(*rows, parts[: i + 1]))
+                scores[-1].append(scorer(model, _take(X, test), y[test]))
+        self.cv_results_ = _results(ratios, np.array(scores))
+        best = int(np.argmax(self.cv_results_["mean_test_score"]))
+        if ratios[0] == 0:
+            gain, error = (self.cv_results_[k][best] for k in ("mean_gain", "se_gain"))
+            # a gain in a single fold is one standard error exactly, but for rounding
+            if not gain > error * (1 + ROUNDING):
+                return 0.0
+        return ratios[best]
+
+    def _synthetic(self, X, y, ratios, rng):
+        """Fit a model and make the rows that each ratio has beyond the ratio before it."""
+        numbers = np.diff([0, *(round(r * len(y)) for r in ratios)])
+        if not numbers.any():
+            return None, [(_take(X, []), y[:0]) for _ in numbers]
+        sampler = DiffusionManifoldSampler() if self.sampler is None else self.sampler
+        sampler = fit_sampler(sampler, X, y, is_classifier(self.estimator), rng)
+        weights = np.ones(len(y))
+        if self.balance and is_classifier(self.estimator):
+            _, inverse, counts = np.unique(y, return_inverse=True, return_counts=True)
+            weights = 1 / counts[inverse]
+        parts = []
+        for n in numbers:
+            rows = spread(weights, n, rng)
+            y_new = y[rows] if is_classifier(self.estimator) else jitter(y, rows, rng)
+            parts.append(
+                (synthesize(sampler, _take(X, rows), y_new, self.noise_level, rng), y_new)
+                if n
+                else (_take(X, []), y[:0])
+            )
+        return sampler, parts
+
+
+def _refuse_containers(X):
+    """Raise for cells that hold several values: neither side could read them."""
+    if isinstance(X, np.ndarray) and X.dtype.kind == "O":
+        for value in X.flat:
+            if not isinstance(value, Hashable):
+                raise TypeError(
+                    f"X holds a {type(value).__name__}, but every argument must be a single value: "
+                    "a string or a number."
+                )
+
+
+def _results(ratios, scores):
+    """Describe the scores of shape (n_splits, n_ratios)."""
+    gain = scores - scores[:, [0]] if ratios[0] == 0 else np.full_like(scores, np.nan)
+    spread_of_gain = gain.std(axis=0, ddof=1) if len(gain) > 1 else np.full(len(ratios), np.inf)
+    return {
+        "ratio": np.array(ratios),
+        **{f"split{i}_test_score": row for i, row in enumerate(scores)},
+        "mean_test_score": scores.mean(axis=0),
+        "std_test_score": scores.std(axis=0),
+        "mean_gain": gain.mean(axis=0),
+        "se_gain": spread_of_gain / np.sqrt(len(gain)),
+    }
+
+
+def _join(X, y, parts):
+    """Put real rows and several parts of synthetic ones together."""
+    for X_new, y_new in parts:
+        if len(y_new):
+            X, y = stack(X, X_new), np.concatenate([y, y_new])
+    return X, y
+
+
+def _take(table, rows):
+    frame = as_frame(table)
+    rows = np.asarray(rows, dtype=int)
+    return table[rows] if frame is None else frame[rows.tolist()].to_native()

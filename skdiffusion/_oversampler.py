@@ -1,0 +1,382 @@
+"""`DiffusionOversampler`: synthetic rows for rare classes and rare values of a target."""
+
+from dataclasses import dataclass
+from numbers import Real
+
+import narwhals as nw
+import numpy as np
+from scipy import sparse
+from sklearn.base import BaseEstimator, OneToOneFeatureMixin
+from sklearn.preprocessing import label_binarize
+from sklearn.utils import InputTags, Tags, check_consistent_length, check_random_state
+from sklearn.utils.multiclass import type_of_target
+from sklearn.utils.validation import column_or_1d
+
+from skdiffusion._sampler import DiffusionManifoldSampler
+from skdiffusion._utils.fitting import all_or_nothing
+from skdiffusion.augmentation import (
+    boxplot_relevance,
+    density_relevance,
+    fit_sampler,
+    jitter,
+    spread,
+    stack,
+    synthesize,
+)
+from skdiffusion.tables.frames import as_frame, as_series, validate_table
+from skdiffusion.tables.target import TARGETS, is_categorical
+
+__all__ = ["DiffusionOversampler"]
+
+RELEVANCES = {"boxplot": boxplot_relevance, "density": density_relevance}
+
+
+@dataclass(slots=True)
+class _SamplerTags:
+    """What imbalanced-learn wants to know of a sampler."""
+
+    sample_indices: bool = True
+
+
+@dataclass(slots=True)
+class _InputTags(InputTags):
+    dataframe: bool = True
+
+
+@dataclass(slots=True)
+class _Tags(Tags):
+    sampler_tags: _SamplerTags | None = None
+
+
+class DiffusionOversampler(OneToOneFeatureMixin, BaseEstimator):
+    """Oversample rare classes, or rare values of a numeric target, by a diffusion model.
+
+    One model of rows and target together is fitted on all rows. A synthetic row of a class starts
+    from a real row of it, is noised, and denoised given the class: so it varies the real row along
+    the directions in which the table varies, and even a class of a single row can be oversampled.
+    It follows the interface of imbalanced-learn and works in its pipelines.
+
+    Parameters
+    ----------
+    sampler : DiffusionManifoldSampler or None, default=None
+        Unfitted model of the table; None is ``DiffusionManifoldSampler()``. With
+        ``noise_level=None`` any estimator with ``fit(X, y)`` and
+        ``sample(n_samples, y=, random_state=)`` will do.
+    sampling_strategy : str, float, dict or callable, default="auto"
+        How many synthetic rows.
+
+        For classes as in imbalanced-learn: "auto" and "not majority" give every class as many rows
+        as the largest has, "minority" the smallest class alone, a float is the wanted ratio of the
+        smaller to the larger of two classes, a dict the wanted number of rows of each class, and a
+        function gets `y` and returns such a dict.
+
+        For numbers: "auto" gives the rare rows as many rows as the others have, a float is the
+        number of synthetic rows as a share of the rows, and a function gets `y` and returns their
+        number.
+    noise_level : float or None, default=0.3
+        Noise from which synthetic rows are denoised, in standard deviations of a column: near 0
+        they repeat the real rows that they start from, and far above 1 nothing is left of those.
+        None draws fresh rows from noise alone. The default keeps classes apart where they meet:
+        more noise ranks rows better and is worse at a fixed threshold.
+    target : {"auto", "categorical", "continuous"}, default="auto"
+        What `y` is. "auto" takes text, booleans, and whole numbers of at most 20 values as
+        classes.
+    relevance : {"boxplot", "density"} or callable, default="boxplot"
+        For numbers: how rare a value is, from 0 to 1. "boxplot" rises from the median to the
+        ends of the whiskers, on the sides where outliers lie beyond them; "density" is one minus
+        the density of `y` in units of its maximum; a function gets `y` and returns an array.
+    threshold : float, default=0.5
+        For numbers: the relevance from which on a row is rare.
+    random_state : int, RandomState instance or None, default=None
+        Source of randomness.
+
+    Attributes
+    ----------
+    sampler_ : estimator
+        The fitted model.
+    sampling_strategy_ : dict or int
+        Number of synthetic rows of each class; for numbers of all.
+    relevance_ : ndarray of shape (n,)
+        Relevance of the rows; only for numbers.
+    sample_indices_ : ndarray of shape (n_resampled,)
+        For each row of the result the real row that it is, or starts from; -1 where it starts from
+        noise. Set by `fit_resample`, as the next two.
+    is_synthetic_ : ndarray of shape (n_resampled,)
+        Which rows of the result are synthetic: the last ones.
+    n_synthetic_ : int
+        Their number.
+    n_features_in_ : int
+        Number of columns.
+    feature_names_in_ : ndarray of str
+        Names of the columns, where they all have one.
+
+    See Also
+    --------
+    AugmentedEstimator : Trains on real and synthetic rows, if that helps.
+
+    Notes
+    -----
+    The targets of synthetic rows of a numeric target are those of the real rows that they start
+    from, drawn by relevance and moved at random within the gaps to their neighbours.
+
+    References
+    ----------
+    Torgo, L. et al. (2013). SMOTE for regression. EPIA, 378-389.
+
+    Branco, P., Torgo, L. and Ribeiro, R. P. (2017). SMOGN: a pre-processing approach for imbalanced
+    regression. PMLR 74, 36-50.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.datasets import load_iris
+    >>> from skdiffusion import DenoiserNet, DiffusionManifoldSampler, DiffusionOversampler
+    >>> X, y = load_iris(return_X_y=True)
+    >>> X, y = X[:110], y[:110]  # 50, 50 and 10 rows
+    >>> sampler = DiffusionManifoldSampler(denoiser=DenoiserNet(max_epochs=2))
+    >>> oversampler = DiffusionOversampler(sampler=sampler, random_state=0)
+    >>> X_more, y_more = oversampler.fit_resample(X, y)
+    >>> np.bincount(y_more), oversampler.n_synthetic_
+    (array([50, 50, 50]), 40)
+    """
+
+    # read by the versions of imbalanced-learn before estimator tags
+    _estimator_type = "sampler"
+
+    def __init__(
+        self,
+        *,
+        sampler=None,
+        sampling_strategy="auto",
+        noise_level=0.3,
+        target="auto",
+        relevance="boxplot",
+        threshold=0.5,
+        random_state=None,
+    ):
+        self.sampler = sampler
+        self.sampling_strategy = sampling_strategy
+        self.noise_level = noise_level
+        self.target = target
+        self.relevance = relevance
+        self.threshold = threshold
+        self.random_state = random_state
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.target_tags.required = True
+        options = {name: getattr(tags, name) for name in Tags.__dataclass_fields__}
+        options["estimator_type"] = "sampler"
+        options["input_tags"] = _InputTags(string=True, categorical=True, allow_nan=True)
+        return _Tags(**options, sampler_tags=_SamplerTags())
+
+    def fit(self, X, y):
+        """Fit the model and count the rows that are missing; `fit_resample` does it by itself.
+
+        Parameters
+        ----------
+        X : array-like or data frame of shape (n, n_features)
+            The table.
+        y : array-like of shape (n,)
+            Target: classes or numbers.
+
+        Returns
+        -------
+        self : DiffusionOversampler
+            The fitted estimator.
+        """
+        with all_or_nothing(self):
+            self._fit(_densify(X), y)
+        return self
+
+    def fit_resample(self, X, y):
+        """Fit the model, and add synthetic rows to the real ones.
+
+        Parameters
+        ----------
+        X : array-like or data frame of shape (n, n_features)
+            The table.
+        y : array-like of shape (n,)
+            Target: classes, numbers, or one column of 0 and 1 for each class.
+
+        Returns
+        -------
+        X_resampled : array-like or data frame of shape (n_resampled, n_features)
+            The rows of `X` and then the synthetic ones, in the container and with the data types
+            of `X`.
+        y_resampled : array-like of shape (n_resampled,)
+            Their targets, in the container of `y`.
+
+        Raises
+        ------
+        ValueError
+            If there is only one class, or no rare number.
+        ImportError
+            For classes, if imbalanced-learn is not installed.
+        """
+        with all_or_nothing(self):
+            table, values, rng = self._fit(_densify(X), y)
+            rows, y_new = self._draw_targets(values, rng)
+            n_real = len(values)
+            self.is_synthetic_ = np.arange(n_real + len(rows)) >= n_real
+            self.n_synthetic_ = len(rows)
+            origin = np.full(len(rows), -1) if self.noise_level is None else rows
+            self.sample_indices_ = np.concatenate([np.arange(n_real), origin])
+            if len(rows):
+                parents = _take(table, rows)
+                new = synthesize(self.sampler_, parents, y_new, self.noise_level, rng)
+                table = stack(table, new)
+                values = np.concatenate([values, y_new])
+        if isinstance(X, list):
+            table = table.tolist()
+        elif _is_sparse_frame(X):
+            table = table.astype(X.dtypes.to_dict())
+        return table, _restore(values, y)
+
+    def _fit(self, X, y):
+        """Validate, count the synthetic rows, fit the model; return rows, targets, randomness."""
+        self._check_parameters()
+        rng = check_random_state(self.random_state)
+        if sparse.issparse(X):
+            raise TypeError("Sparse rows cannot be modelled: pass X.toarray() instead.")
+        X = validate_table(self, X, reset=True, allow_missing=True)
+        if y is None:
+            raise ValueError(
+                f"{type(self).__name__} requires y to be passed, but the target y is None."
+            )
+        values = _as_values(y)
+        check_consistent_length(X, values)
+        if values.dtype.kind == "f" and not np.isfinite(values).all():
+            raise ValueError("Input y contains NaN or infinity: drop those rows, or fill them.")
+        has_classes = self.target == "categorical" or (
+            self.target == "auto" and is_categorical(values)
+        )
+        if has_classes:
+            self.sampling_strategy_ = _count_by_class(self.sampling_strategy, values)
+        else:
+            self.relevance_ = self._relevance(values.astype(np.float64))
+            self.sampling_strategy_ = self._count_numbers(values)
+        sampler = DiffusionManifoldSampler() if self.sampler is None else self.sampler
+        self.sampler_ = fit_sampler(sampler, X, values, has_classes, rng)
+        return X, values, rng
+
+    def _check_parameters(self):
+        if self.target not in TARGETS:
+            raise ValueError(f"target must be one of {TARGETS}, got {self.target!r}.")
+        if not (callable(self.relevance) or self.relevance in RELEVANCES):
+            raise ValueError(
+                f"relevance must be a function or one of {sorted(RELEVANCES)}, "
+                f"got {self.relevance!r}."
+            )
+        if not 0 < self.threshold <= 1:
+            raise ValueError(f"threshold must be in (0, 1], got {self.threshold!r}.")
+
+    def _relevance(self, y):
+        relevance = self.relevance if callable(self.relevance) else RELEVANCES[self.relevance]
+        values = np.asarray(relevance(y), dtype=np.float64)
+        if values.shape != y.shape or not np.all((values >= 0) & (values <= 1)):
+            raise ValueError(
+                "relevance must return one number between 0 and 1 for each of the "
+                f"{len(y)} targets."
+            )
+        return values
+
+    def _count_numbers(self, y):
+        """Return how many synthetic rows a numeric target gets."""
+        strategy, rare = self.sampling_strategy, self.relevance_ >= self.threshold
+        if callable(strategy):
+            n_synthetic = strategy(y)
+        elif isinstance(strategy, Real) and not isinstance(strategy, bool) and strategy > 0:
+            n_synthetic = round(strategy * len(y))
+        elif isinstance(strategy, str) and strategy == "auto":
+            n_synthetic = max(0, int((~rare).sum()) - int(rare.sum()))
+        else:
+            raise ValueError(
+                "For a numeric target sampling_strategy must be 'auto', a positive number "
+                f"(synthetic rows as a share of the rows) or a function, got {strategy!r}. "
+                "If the numbers of y are classes, set target='categorical'."
+            )
+        if n_synthetic and not rare.any():
+            raise ValueError(
+                "No value of y is rare: its relevance is below "
+                f"threshold={self.threshold} everywhere (by a boxplot only outliers are rare). "
+                "Give relevance='density' or a function; if the numbers of y are classes, set "
+                "target='categorical'."
+            )
+        return int(n_synthetic)
+
+    def _draw_targets(self, y, rng):
+        """Return the real rows to start from, and the targets of the synthetic rows."""
+        if isinstance(self.sampling_strategy_, dict):
+            rows = [
+                spread((y == label).astype(float), n, rng)
+                for label, n in self.sampling_strategy_.items()
+            ]
+            rows = np.concatenate([np.empty(0, dtype=int), *rows])
+            return rows, y[rows]
+        weights = np.where(self.relevance_ >= self.threshold, self.relevance_, 0.0)
+        if not weights.any():
+            return np.empty(0, dtype=int), y[:0]
+        rows = spread(weights, self.sampling_strategy_, rng)
+        return rows, jitter(y, rows, rng)
+
+
+def _count_by_class(strategy, y):
+    """Return the number of synthetic rows of each class, as imbalanced-learn counts them."""
+    try:
+        from imblearn.utils import check_sampling_strategy
+    except ImportError as error:
+        raise ImportError(
+            "Oversampling classes needs imbalanced-learn: "
+            'install it with pip install "skdiffusion[imblearn]".'
+        ) from error
+    counts = check_sampling_strategy(strategy, y, "over-sampling")
+    return {label: int(n) for label, n in counts.items()}
+
+
+def _as_values(y):
+    """Return a target as one column; columns of 0 and 1, one for each class, as positions."""
+    frame = as_frame(y)
+    values = np.asarray(y) if frame is None else frame.to_numpy()
+    if values.ndim == 2 and values.shape[1] > 1:
+        if type_of_target(values) != "multilabel-indicator" or np.any(values.sum(axis=1) != 1):
+            raise ValueError(
+                "Imbalanced-learn currently supports binary, multiclass and binarized encoded "
+                "multiclass targets. Multilabel and multioutput targets are not supported."
+            )
+        return values.argmax(axis=1)
+    return column_or_1d(values)
+
+
+def _densify(X):
+    """Take the columns of a pandas frame out of sparse storage."""
+    return X.sparse.to_dense() if _is_sparse_frame(X) else X
+
+
+def _is_sparse_frame(X):
+    # the accessor is there if all columns are sparse
+    return nw.dependencies.is_pandas_dataframe(X) and hasattr(X, "sparse")
+
+
+def _take(table, rows):
+    frame = as_frame(table)
+    return table[rows] if frame is None else frame[rows.tolist()].to_native()
+
+
+def _restore(values, y):
+    """Put targets into a container like `y`."""
+    if isinstance(y, list):
+        return values.tolist()
+    series = nw.from_native(y, series_only=True, pass_through=True)
+    if isinstance(series, nw.Series):
+        out = nw.from_native(as_series(values, series), series_only=True)
+        return out.alias(series.name).to_native()
+    frame = as_frame(y)
+    if frame is not None and len(frame.columns) == 1:
+        column = frame.get_column(frame.columns[0])
+        out = nw.from_native(as_series(values, column), series_only=True)
+        return out.alias(column.name).to_frame().to_native()
+    array = np.asarray(y)
+    if array.ndim == 2 and array.shape[1] > 1:
+        return label_binarize(values, classes=np.arange(array.shape[1]))
+    return values

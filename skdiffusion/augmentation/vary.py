@@ -1,0 +1,151 @@
+"""Synthetic rows of given targets, from noise or from real rows."""
+
+import numpy as np
+import torch
+from sklearn.base import clone
+
+from skdiffusion.diffusion import GRIDS, SOLVERS, Guided, run
+
+__all__ = ["fit_sampler", "synthesize", "vary"]
+
+CHUNK_ROWS = 4096
+
+
+def fit_sampler(sampler, X, y, has_classes, rng):
+    """Fit a copy of a sampler, told what the target is.
+
+    Parameters
+    ----------
+    sampler : estimator with ``fit(X, y)``
+        Gets a seed if it has none of its own, and the kind of the target if it asks for it.
+    X : ndarray or data frame of shape (n, n_features)
+        Rows.
+    y : ndarray of shape (n,)
+        Their targets.
+    has_classes : bool
+        Whether the targets are classes.
+    rng : RandomState
+        Source of randomness.
+
+    Returns
+    -------
+    sampler : estimator
+        The fitted copy.
+    """
+    sampler, seed = clone(sampler), rng.randint(2**31 - 1)
+    known = sampler.get_params(deep=False)
+    if "target" in known:
+        sampler.set_params(target="categorical" if has_classes else "continuous")
+    if "random_state" in known and known["random_state"] is None:
+        sampler.set_params(random_state=seed)
+    return sampler.fit(X, y)
+
+
+def synthesize(sampler, X, y, noise_level, rng):
+    """Draw one synthetic row for each real row and wanted target.
+
+    Parameters
+    ----------
+    sampler : DiffusionManifoldSampler or estimator with ``sample(n_samples, y=, random_state=)``
+        Fitted with a target.
+    X : ndarray or data frame of shape (n, n_features)
+        Real rows.
+    y : ndarray or series of shape (n,)
+        Wanted targets.
+    noise_level : float or None
+        How far to go from the real rows, see :func:`vary`; None draws fresh rows.
+    rng : RandomState
+        Source of randomness.
+
+    Returns
+    -------
+    X : ndarray or data frame of shape (n, n_features)
+        The rows, in the container and with the data types of the sampler's fit.
+    """
+    if noise_level is None:
+        return sampler.sample(len(y), y=y, random_state=rng)
+    return vary(sampler, X, y, noise_level, rng)
+
+
+def vary(sampler, X, y, noise_level, rng):
+    """Noise the codes of real rows and integrate them back given targets.
+
+    Parameters
+    ----------
+    sampler : DiffusionManifoldSampler
+        Fitted with a target.
+    X : ndarray or data frame of shape (n, n_features)
+        Real rows; missing cells are drawn first, given the others and the targets.
+    y : ndarray or series of shape (n,)
+        Targets that the new rows shall have.
+    noise_level : float
+        Noise to start from, in standard deviations of a column.
+    rng : RandomState
+        Source of randomness.
+
+    Returns
+    -------
+    X : ndarray or data frame of shape (n, n_features)
+        The rows, in the container and with the data types of the sampler's fit.
+
+    Notes
+    -----
+    A perfect denoiser takes rows noised to any level back to the law that they came from: rows of
+    a class to rows of that class. What the level sets is how much of each row is left, from all of
+    it at 0 to nothing at `sigma_max`.
+
+    References
+    ----------
+    Meng, C. et al. (2022). SDEdit: guided image synthesis and editing with stochastic
+    differential equations. arXiv:2108.01073, section 3.
+    """
+    low, high = sampler.sigma_min, sampler.sigma_max
+    if isinstance(noise_level, str) or not low < noise_level <= high:
+        raise ValueError(
+            f"noise_level must be above sigma_min={low} and at most sigma_max={high} of the "
+            f"sampler, or None for fresh rows; got {noise_level!r}."
+        )
+    is_target = sampler.is_target_
+    values = torch.zeros(len(y), len(is_target), dtype=torch.float64)
+    values[:, is_target] = torch.from_numpy(sampler.target_encoder_.transform(y))
+    values[:, ~is_target] = torch.from_numpy(_complete_codes(sampler, X, y, rng))
+    generator = torch.Generator().manual_seed(int(rng.randint(2**31 - 1)))
+    noisy = values + noise_level * torch.randn(
+        values.shape, generator=generator, dtype=values.dtype
+    )
+    sigmas = GRIDS["karras"](low, float(noise_level), _n_steps(sampler, noise_level))
+    solver = sampler.solver if callable(sampler.solver) else SOLVERS[sampler.solver]
+    device = sampler.gaussian_.means.device
+    generator = torch.Generator(device).manual_seed(int(rng.randint(2**31 - 1)))
+    chunks = []
+    for start, target in zip(noisy.split(CHUNK_ROWS), values.split(CHUNK_ROWS), strict=True):
+        denoiser = Guided(
+            sampler.denoiser_,
+            is_target.to(device),
+            target.to(device),
+            sampler.guidance_scale,
+            low,
+            high,
+        )
+        with torch.no_grad():
+            states = solver(denoiser, start.to(device), sigmas, generator=generator)
+            chunks.append(run(states).cpu().numpy())
+    codes = np.concatenate(chunks)
+    return sampler.encoder_.inverse_transform(codes[:, ~is_target.numpy()], random_state=rng)
+
+
+def _complete_codes(sampler, X, y, rng):
+    """Return the codes of rows, drawn where cells are missing."""
+    codes = sampler.encoder_.transform(X)
+    missing = np.isnan(codes)
+    if missing.any():
+        drawn = sampler.sample(len(y), y=y, conditions=X, random_state=rng)
+        codes = np.where(missing, sampler.encoder_.transform(drawn), codes)
+    # what the sampler draws as missing stays at the centre, and goes missing again by its indicator
+    return np.nan_to_num(codes)
+
+
+def _n_steps(sampler, noise_level):
+    """Return how many of the sampler's own steps lie below a noise level, at least eight."""
+    sigmas = GRIDS["karras"](sampler.sigma_min, sampler.sigma_max, sampler.n_steps)
+    return max(8, int((sigmas <= noise_level).sum()) - 1)

@@ -1,0 +1,174 @@
+r"""Categories as noisy vertices: what is known of a level before and after the rest of the row.
+
+A category is coded as one of the vertices ``v_l`` of a simplex, of which the noisy row shows
+``x = v_l + sigma * eps``. Given the rest of the row the noise says all there is to say, so that by
+Bayes' rule
+
+    ``p(l | row) ~ pi_l N(x; v_l, sigma^2 I) exp(F_l)``,   ``D(x, sigma) = sum_l p(l | row) v_l``
+
+where ``pi_l`` is the share of the level and ``F_l`` what the rest of the row adds: the logarithm of
+``p(l | rest) / pi_l``. The first two factors are known in closed form; a network has to learn the
+third only, which depends on neither ``x`` nor, but for the noise on the rest, on ``sigma``. With
+``F = 0`` the posterior is exact for a category that is independent of everything else.
+
+References
+----------
+Dieleman, S. et al. (2022). Continuous diffusion for categorical data. arXiv:2211.15089, section 3:
+the denoiser as an expected embedding, trained by cross-entropy; there the network learns all three
+factors.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+__all__ = ["Levels"]
+
+
+class Levels(nn.Module):
+    """The categories of a row, each coded as a vertex.
+
+    Parameters
+    ----------
+    n_features : int
+        Number of entries of a row, ``d``.
+    blocks : sequence of (Tensor of shape (m,), Tensor of shape (L, m))
+        For each category the entries that code it, and the code of each of its ``L`` levels.
+    shares : sequence of Tensor of shape (L,)
+        For each category how frequent its levels are; they need not sum to one.
+
+    Attributes
+    ----------
+    n_levels : int
+        Number of levels of all categories, ``K``.
+    n_blocks : int
+        Number of categories.
+    numbers : Tensor of int of shape (k,)
+        Entries that code no category.
+
+    Examples
+    --------
+    >>> import torch
+    >>> flag = (torch.tensor([0]), torch.tensor([[-1.0], [1.0]]))
+    >>> levels = Levels(2, [flag], [torch.tensor([3.0, 1.0])])
+    >>> x, sigma = torch.zeros(1, 2), torch.tensor(1.0)
+    >>> levels.log_prob(x, sigma).exp()  # the noisy code says nothing: the shares remain
+    tensor([[0.7500, 0.2500]], dtype=torch.float64)
+    >>> levels.mean(levels.log_prob(x, sigma))
+    tensor([[-0.5000,  0.0000]], dtype=torch.float64)
+    """
+
+    vertices: Tensor
+    log_shares: Tensor
+    block: Tensor
+    first: Tensor
+    numbers: Tensor
+
+    def __init__(
+        self, n_features: int, blocks: Sequence[tuple[Tensor, Tensor]], shares: Sequence[Tensor]
+    ):
+        super().__init__()
+        sizes = [len(codes) for _, codes in blocks]
+        vertices = torch.zeros(sum(sizes), n_features, dtype=torch.float64)
+        is_number = torch.ones(n_features, dtype=torch.bool)
+        start = 0
+        for columns, codes in blocks:
+            vertices[start : start + len(codes), columns] = codes.to(vertices)
+            is_number[columns] = False
+            start += len(codes)
+        self.n_levels, self.n_blocks = sum(sizes), len(blocks)
+        log_shares = [(s.double() / s.sum()).log() for s in shares]
+        self.register_buffer("vertices", vertices)
+        self.register_buffer("log_shares", torch.cat(log_shares))
+        self.register_buffer("block", torch.arange(len(sizes)).repeat_interleave(_ints(sizes)))
+        self.register_buffer("first", _ints([int(columns[0]) for columns, _ in blocks]))
+        self.register_buffer("numbers", torch.nonzero(is_number).squeeze(1))
+
+    def log_prob(self, x: Tensor, sigma: Tensor, correction: Tensor | None = None) -> Tensor:
+        """Return the log-probability of each level.
+
+        Parameters
+        ----------
+        x : Tensor of shape (n, d)
+            Noisy rows.
+        sigma : Tensor that broadcasts to ``x``
+            Noise levels; the entries of a category have the same.
+        correction : Tensor of shape (n, K) or None, default=None
+            What the rest of the row adds, up to a constant for each category; None adds nothing.
+
+        Returns
+        -------
+        Tensor of shape (n, K)
+            Log-probabilities, of which those of each category sum to one; in float64.
+        """
+        x = x.to(torch.float64)
+        noise = sigma.to(x).expand_as(x)[:, self.first][:, self.block]
+        # |x|^2 is the same for all levels of a category
+        evidence = self.log_shares + self._closeness(x) / noise**2
+        return self.normalise(evidence if correction is None else evidence + correction)
+
+    def normalise(self, logits: Tensor) -> Tensor:
+        """Subtract from each category's logits the logarithm of the sum of their exponentials.
+
+        Parameters
+        ----------
+        logits : Tensor of shape (n, K)
+            Log-probabilities up to a constant for each category.
+
+        Returns
+        -------
+        Tensor of shape (n, K)
+            Log-probabilities.
+        """
+        index = self.block.expand_as(logits)
+        largest = logits.new_full((len(logits), self.n_blocks), -torch.inf)
+        largest = largest.scatter_reduce(1, index, logits.detach(), "amax")
+        shifted = (logits - largest[:, self.block]).exp()
+        sums = logits.new_zeros(len(logits), self.n_blocks).index_add(1, self.block, shifted)
+        return logits - (largest + sums.log())[:, self.block]
+
+    def mean(self, log_prob: Tensor) -> Tensor:
+        """Return the expected codes.
+
+        Parameters
+        ----------
+        log_prob : Tensor of shape (n, K)
+            Log-probabilities of the levels.
+
+        Returns
+        -------
+        Tensor of shape (n, d)
+            Expected codes, zero at the entries that code no category.
+        """
+        return log_prob.exp() @ self.vertices
+
+    def cross_entropy(self, log_prob: Tensor, x0: Tensor) -> Tensor:
+        """Return the negative log-probability of the levels that clean rows have.
+
+        Parameters
+        ----------
+        log_prob : Tensor of shape (n, K)
+            Log-probabilities of the levels.
+        x0 : Tensor of shape (n, d)
+            Clean rows.
+
+        Returns
+        -------
+        Tensor of shape (n, number of categories)
+            Nats; for a code that is no vertex, of the nearest level.
+        """
+        closeness = self._closeness(x0.to(torch.float64))
+        largest = closeness.new_full((len(x0), self.n_blocks), -torch.inf)
+        largest.scatter_reduce_(1, self.block.expand_as(closeness), closeness, "amax")
+        present = closeness == largest[:, self.block]
+        surprise = torch.where(present, -log_prob, 0.0)
+        return surprise.new_zeros(largest.shape).index_add(1, self.block, surprise)
+
+    def _closeness(self, x: Tensor) -> Tensor:
+        """Half of what is left of ``|x|^2 - |x - v|^2``."""
+        return x @ self.vertices.mT - (self.vertices**2).sum(1) / 2
+
+
+def _ints(values: list[int]) -> Tensor:
+    return torch.tensor(values, dtype=torch.long)

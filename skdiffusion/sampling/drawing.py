@@ -1,0 +1,230 @@
+"""Rows of codes drawn from noise, under conditions."""
+
+import warnings
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch.quasirandom import SobolEngine
+
+from skdiffusion.diffusion import (
+    Guided,
+    Interval,
+    LevelSet,
+    Restricted,
+    repaint,
+    run,
+)
+
+__all__ = ["CodeModel", "Integration", "draw", "draw_known", "even_noise"]
+
+CHUNK_ROWS = 4096
+
+MIN_ACCEPTANCE = 0.02
+"""Share of free draws that meet ranges, below which they are guided into them."""
+
+MIN_PROPOSALS = 256
+"""Fewest draws from which that share is judged."""
+
+MAX_ROUNDS = 100
+
+
+class CodeModel(NamedTuple):
+    """A fitted model of the codes of rows and target."""
+
+    denoiser: torch.nn.Module
+    gaussian: torch.nn.Module
+    is_target: torch.Tensor
+    sigma_min: float
+    sigma_max: float
+
+
+class Integration(NamedTuple):
+    """How noise becomes rows."""
+
+    solver: object
+    sigmas: torch.Tensor
+    guidance_scale: float = 1.0
+    n_resamples: int = 0  # above 0: known entries by resampling, as RePaint
+    noise_of: object = None  # gives, for positions of rows, where that takes their noise from
+
+
+def draw(model, integration, n, conditions, generator):
+    """Draw rows of codes that meet conditions.
+
+    Known codes are conditioned on. Ranges and sets of levels are met by choice among draws as long
+    as one in fifty meets them, which is exact; rarer ones by guidance, which approximates.
+
+    Parameters
+    ----------
+    model : CodeModel
+        The model.
+    integration : Integration
+        How to integrate.
+    n : int
+        Number of rows.
+    conditions : Conditions
+        Of one row, which stands for all, or of each of the `n` rows.
+    generator : torch.Generator
+        Source of randomness.
+
+    Returns
+    -------
+    codes : ndarray of shape (n, d)
+        The rows.
+    acceptance : float
+        Share of the draws that met ranges and sets by themselves; 1 where there are none.
+    """
+    if not conditions.has_ranges:
+        return draw_known(model, integration, n, conditions, generator), 1.0
+    codes = np.empty((n, len(model.is_target)))
+    pending, n_met, n_drawn = np.arange(n), 0, 0
+    for _ in range(MAX_ROUNDS):
+        proposals = np.repeat(pending, -(-MIN_PROPOSALS // len(pending)))
+        drawn = draw_known(
+            model, integration, len(proposals), conditions.take(proposals), generator
+        )
+        met = conditions.are_met(drawn)
+        n_met, n_drawn = n_met + int(met.sum()), n_drawn + len(drawn)
+        served, first = np.unique(proposals[met], return_index=True)
+        codes[served] = drawn[met][first]
+        pending = np.setdiff1d(pending, served)
+        if not len(pending) or n_met < MIN_ACCEPTANCE * n_drawn:
+            break
+    if len(pending):
+        warnings.warn(
+            f"Only {n_met} of {n_drawn} draws met the ranges by themselves; "
+            f"{len(pending)} of the {n} rows were guided into them, whose law is approximate.",
+            UserWarning,
+            stacklevel=4,
+        )
+        rest = conditions.take(pending)
+        codes[pending] = _draw_guided(model, integration, len(pending), rest, generator)
+    return codes, n_met / n_drawn
+
+
+def draw_known(model, integration, n, conditions, generator, start=None):
+    """Draw rows of codes, some of which are known.
+
+    Parameters
+    ----------
+    model : CodeModel
+        The model.
+    integration : Integration
+        How to integrate.
+    n : int
+        Number of rows.
+    conditions : Conditions
+        Of which the known codes count.
+    generator : torch.Generator
+        Source of randomness.
+    start : Tensor of shape (n, d) or None, default=None
+        Noise to start from, of unit variance; None draws it.
+
+    Returns
+    -------
+    ndarray of shape (n, d)
+        The rows.
+    """
+    if start is None:
+        start = even_noise(n, len(model.is_target), generator)
+    chunks = []
+    for first in range(0, n, CHUNK_ROWS):
+        rows = np.arange(first, min(first + CHUNK_ROWS, n))
+        noise_of = integration.noise_of and integration.noise_of(rows)
+        part = integration._replace(noise_of=noise_of), conditions.take(rows)
+        chunks.append(_integrate(model, *part, generator, start[rows]))
+    return np.concatenate(chunks)
+
+
+def even_noise(n, d, generator):
+    """Draw standard normal rows that cover the space evenly.
+
+    Parameters
+    ----------
+    n, d : int
+        Number of rows and of columns.
+    generator : torch.Generator
+        Source of the scrambling and of the order.
+
+    Returns
+    -------
+    Tensor of shape (n, d)
+        Rows, each a draw of the standard normal law; together they miss it by less than independent
+        rows would, as the points of a Sobol sequence, and so do the rows that are made of them.
+
+    References
+    ----------
+    Owen, A. B. (1998). Scrambling Sobol' and Niederreiter-Xing points. Journal of Complexity 14,
+    466-489.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skdiffusion.sampling import even_noise
+    >>> noise = even_noise(64, 2, torch.Generator().manual_seed(0))
+    >>> (noise[:, 0] < 0).sum()  # exactly half of them
+    tensor(32)
+    """
+    device = generator.device
+    seed = int(torch.randint(2**31 - 1, (), generator=generator, device=device))
+    points = SobolEngine(d, scramble=True, seed=seed).draw(n, dtype=torch.float64)
+    order = torch.randperm(n, generator=generator, device=device)
+    # the grid of points has its corner at zero, whose normal score is infinite
+    noise = torch.special.ndtri(points.clamp(2.0**-31, 1 - 2.0**-31)).to(device)
+    return noise[order]
+
+
+def _draw_guided(model, integration, n, conditions, generator):
+    constraints = [Interval(*interval) for interval in conditions.intervals]
+    for columns, vertices, allowed in conditions.level_sets:
+        parts = torch.from_numpy(columns), torch.from_numpy(vertices), torch.from_numpy(allowed)
+        constraints.append(LevelSet(*(part.to(model.gaussian.mean.device) for part in parts)))
+    noise = even_noise(n, len(model.is_target), generator)
+    return _integrate(model, integration, conditions, generator, noise, constraints)
+
+
+def _integrate(model, integration, conditions, generator, noise, constraints=()):
+    n, device = len(noise), noise.device
+    known = torch.from_numpy(conditions.known).to(device)
+    if integration.n_resamples:
+        values = torch.from_numpy(conditions.values).to(device).expand(n, -1)
+        with torch.no_grad():
+            states = repaint(
+                model.denoiser,
+                values,
+                known.expand(n, -1),
+                integration.sigmas,
+                n_resamples=integration.n_resamples,
+                generator=generator,
+                noise=integration.noise_of,
+            )
+            return run(states).cpu().numpy()
+    denoiser = model.denoiser
+    if known.any():
+        values = torch.from_numpy(conditions.values).to(device)
+        limits = model.sigma_min, model.sigma_max
+        denoiser = Guided(denoiser, known, values, integration.guidance_scale, *limits)
+    if constraints:
+        denoiser = Restricted(denoiser, constraints, sigma_known=model.sigma_min)
+    # at the largest noise level the law is all but normal
+    start = model.gaussian.mean + _noised(model.gaussian, model.sigma_max, noise)
+    with torch.no_grad():
+        if known.any():
+            # a deterministic solver remembers the mean it starts from
+            centre = model.gaussian.mean.to(start).expand_as(start)
+            shift = denoiser(centre, start.new_tensor(model.sigma_max)).mean - centre
+            # where nothing is known a row starts as it would by itself
+            start = start + shift * known.any(1, keepdim=True)
+        states = integration.solver(denoiser, start, integration.sigmas, generator=generator)
+        return run(states).cpu().numpy()
+
+
+def _noised(gaussian, sigma, noise):
+    """Turn standard normal rows into such of the noised Gaussian, about zero."""
+    if gaussian.is_diagonal:
+        return noise * (gaussian.cov + sigma**2).sqrt()
+    noised = gaussian.cov + sigma**2 * torch.eye(noise.shape[1]).to(noise)
+    # of all roots the symmetric one leaves each column nearest to its own noise
+    values, vectors = torch.linalg.eigh(noised)
+    return noise @ (vectors * values.sqrt()) @ vectors.mT

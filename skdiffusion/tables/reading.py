@@ -1,0 +1,205 @@
+"""Reading single columns of arrays and frames."""
+
+import numbers
+from dataclasses import dataclass
+
+import narwhals as nw
+import numpy as np
+
+from skdiffusion.tables.lattice import DOUBLE
+from skdiffusion.tables.time import (
+    Clock,
+    read_time_array,
+    read_time_objects,
+    read_time_series,
+)
+
+NUMERIC = ("continuous", "integer")
+TEMPORAL = ("datetime", "duration")
+
+LEVELLED = (nw.Boolean, nw.Categorical, nw.Enum, nw.String, nw.Object)
+
+
+@dataclass
+class Column:
+    """One column taken out of its container.
+
+    Parameters
+    ----------
+    name : object
+        The column's name, or its position in an array.
+    kind : {"continuous", "integer", "boolean", "categorical", "ordinal", "datetime", "duration"}
+        What the column's data type says about it.
+    values : ndarray of shape (n,)
+        The cells: float64 for numeric columns, with NaN for missing ones; int64 ticks for times;
+        else as the container holds them.
+    stored : dtype or None, default=None
+        NumPy data type in which numbers are stored, None for other cells.
+    gaps : ndarray of bool of shape (n,) or None, default=None
+        Which cells are missing; None where none is.
+    problem : str, default=""
+        Why the column cannot be coded, empty where it can.
+    order : list or None, default=None
+        Levels in increasing order, of ordinal columns.
+    clock : Clock or None, default=None
+        What a tick of a column of times is.
+    objects : ndarray or None, default=None
+        The times as Python objects, where they are such.
+    marker : object, default=None
+        How the first missing cell looks where the container allows several ways.
+    """
+
+    name: object
+    kind: str
+    values: np.ndarray
+    stored: np.dtype | None = None
+    gaps: np.ndarray | None = None
+    problem: str = ""
+    order: list | None = None
+    clock: Clock | None = None
+    objects: np.ndarray | None = None
+    marker: object = None
+
+    @property
+    def missing(self):
+        """Number of missing cells."""
+        return 0 if self.gaps is None else int(self.gaps.sum())
+
+    @property
+    def observed(self):
+        """The cells that are not missing."""
+        return self.values[~self.gaps] if self.missing else self.values
+
+    @property
+    def resolution(self):
+        """Relative precision of the stored numbers."""
+        floating = self.stored is not None and self.stored.kind == "f"
+        return float(np.finfo(self.stored).eps) if floating else DOUBLE
+
+
+def as_frame(X):
+    """Wrap a pandas or polars frame.
+
+    Parameters
+    ----------
+    X : object
+
+    Returns
+    -------
+    frame : narwhals.DataFrame or None
+        None for everything else.
+    """
+    frame = nw.from_native(X, pass_through=True)
+    if isinstance(frame, nw.LazyFrame):
+        raise TypeError("A lazy frame has no cells yet: pass X.collect() instead.")
+    known = isinstance(frame, nw.DataFrame) and (
+        nw.dependencies.is_pandas_like_dataframe(X) or nw.dependencies.is_polars_dataframe(X)
+    )
+    return frame if known else None
+
+
+def read_array(name, values):
+    """Read one column of a NumPy array."""
+    kind = values.dtype.kind
+    if kind == "O":
+        return read_objects(name, values)
+    if kind in "iuf":
+        kind = "continuous" if kind == "f" else "integer"
+        return Column(name, kind, values.astype(np.float64), values.dtype, gaps=np.isnan(values))
+    if kind in "mM":
+        ticks, gaps, clock = read_time_array(values)
+        return Column(name, clock.kind, ticks, gaps=gaps, clock=clock)
+    if kind in "bUS":
+        return Column(name, "boolean" if kind == "b" else "categorical", values)
+    return Column(name, "other", values, problem=f"holds {values.dtype} values")
+
+
+def is_missing(cell):
+    """Whether a Python object stands for a missing cell: None, or what differs from itself."""
+    if cell is None:
+        return True
+    if isinstance(cell, str | bool | np.bool_):
+        return False
+    differs = cell != cell
+    # the missing value of pandas answers every comparison with itself
+    return differs is True or differs is np.True_ or differs is cell
+
+
+def read_objects(name, values):
+    """Read a column of Python objects by what they are."""
+    cells = values.tolist()
+    gaps = np.fromiter(map(is_missing, cells), bool, len(cells))
+    marker = cells[gaps.argmax()] if gaps.any() else None
+    present = [cell for cell, gap in zip(cells, gaps, strict=True) if not gap]
+    if not present:
+        return unknown(name, len(values), marker)
+    column = Column(name, "categorical", values, gaps=gaps, marker=marker)
+    ticks, clock = read_time_objects(present, gaps)
+    if ticks is not None:
+        column.kind, column.clock, column.values, column.objects = clock.kind, clock, ticks, values
+    elif clock:
+        column.problem = clock
+    elif all(isinstance(v, bool | np.bool_) for v in present):
+        column.kind = "boolean"
+    elif all(isinstance(v, numbers.Real) and not isinstance(v, bool) for v in present):
+        whole = all(isinstance(v, numbers.Integral) for v in present)
+        column.kind = "integer" if whole else "continuous"
+        column.stored = np.dtype(np.int64 if whole else np.float64)
+        column.values = np.full(len(values), np.nan)
+        column.values[~gaps] = present
+    return column
+
+
+def read_series(name, series):
+    """Read one column of a frame."""
+    dtype, native = series.dtype, series.to_native()
+    problem = _problem_of(dtype, native)
+    if problem:
+        return Column(name, "other", np.empty(0), problem=problem)
+    if dtype == nw.Object or native.dtype == object:
+        return read_objects(name, np.asarray(native, dtype=object))
+    gaps = series.is_null().to_numpy()
+    if dtype in (nw.Datetime, nw.Date, nw.Duration):
+        ticks, gaps, clock = read_time_series(series)
+        return Column(name, clock.kind, ticks, gaps=gaps, clock=clock)
+    if dtype.is_float() or dtype.is_integer():
+        return _read_numbers(name, series, gaps)
+    if dtype not in LEVELLED:
+        # a column of the type of nothing
+        return unknown(name, len(series), None)
+    cells = np.empty(len(series), dtype=object)
+    cells[:] = series.to_list()
+    if dtype == nw.Boolean:
+        cells = cells if gaps.any() else cells.astype(bool)
+        return Column(name, "boolean", cells, gaps=gaps)
+    if getattr(native.dtype, "ordered", False):
+        order = native.dtype.categories.tolist()
+        return Column(name, "ordinal", cells, gaps=gaps, order=order)
+    return Column(name, "categorical", cells, gaps=gaps)
+
+
+def _problem_of(dtype, native):
+    """Why a column of a frame cannot be coded, empty where it can."""
+    if dtype == nw.Time:
+        return "holds times of day: convert them to durations or to numbers"
+    if str(native.dtype).startswith("period"):
+        return f"holds {native.dtype} values: convert them to dates by .dt.to_timestamp()"
+    known = dtype.is_integer() or dtype.is_float() or dtype.is_temporal() or dtype in LEVELLED
+    nothing = len(native) and nw.from_native(native, series_only=True).is_null().all()
+    return "" if known or nothing else f"holds {native.dtype} values"
+
+
+def _read_numbers(name, series, gaps):
+    kind = "continuous" if series.dtype.is_float() else "integer"
+    values = (series.cast(nw.Float64) if gaps.any() else series).to_numpy().astype(np.float64)
+    stored = getattr(np, str(series.dtype).lower(), np.int64)
+    empty = np.isnan(values)
+    # polars tells missing cells from those that are no number
+    marker = np.nan if empty.any() and not gaps.any() else None
+    return Column(name, kind, values, np.dtype(stored), gaps=empty, marker=marker)
+
+
+def unknown(name, n, marker):
+    """Return a column without a cell, whose type does not tell what it holds."""
+    gaps, stored = np.ones(n, dtype=bool), np.dtype(np.float64)
+    return Column(name, "continuous", np.full(n, np.nan), stored, gaps, marker=marker)

@@ -1,0 +1,130 @@
+"""Missing entries filled with draws, for a network that is trained on rows with gaps."""
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from sklearn.utils import check_random_state
+from torch import Tensor
+
+from skdiffusion.diffusion.closed_form import GaussianDenoiser, MixtureDenoiser
+from skdiffusion.diffusion.kernel import KernelDenoiser
+from skdiffusion.training.baseline import MAX_FULL_COLUMNS, fit_gaussian, fit_mixture
+
+__all__ = ["draw_completions"]
+
+N_GAUSSIAN_ROUNDS = 10
+# fewer leave the draws too wide: 3 rounds cost 2 to 4 % of the accuracy of imputation
+N_MIXTURE_ROUNDS = 10
+# a mixture's matrices would take longer than they gain
+MAX_MIXTURE_COLUMNS = 64
+# noise level of the entries that are there, in standard deviations
+KNOWN = 1e-3
+# numbers held at once in the covariances of rows
+MAX_ELEMENTS = 2**22
+
+
+def draw_completions(
+    Z: NDArray[np.float64],
+    n_completions: int = 5,
+    random_state: int | np.random.RandomState | None = None,
+) -> NDArray[np.float64]:
+    """Fill gaps by draws from a law that is fitted to the filled rows, in turns.
+
+    First a Gaussian and then, up to 64 columns, a Gaussian mixture take turns with the draws: the
+    stochastic form of the EM algorithm. Draws keep the spread that conditional means would lose.
+    Above 256 columns, of which no covariance is estimated, each gap is filled from its own column.
+
+    Parameters
+    ----------
+    Z : ndarray of shape (n, d)
+        Rows, NaN where an entry is missing; no column is empty.
+    n_completions : int, default=5
+        Number of times that the rows are filled with draws of the last law.
+    random_state : int, RandomState instance or None, default=None
+        Source of the draws.
+
+    Returns
+    -------
+    ndarray of shape (n_completions, n, d)
+        The rows, filled.
+
+    References
+    ----------
+    Celeux, G., Diebolt, J. (1985). The SEM algorithm: a probabilistic teacher algorithm derived
+    from the EM algorithm for the mixture problem. Computational Statistics Quarterly 2, 73-82.
+
+    Examples
+    --------
+    >>> rng = np.random.RandomState(0)
+    >>> Z = np.repeat(rng.normal(size=(200, 1)), 2, axis=1)
+    >>> Z[:50, 1] = np.nan
+    >>> filled = draw_completions(Z, random_state=0)
+    >>> filled.shape, bool(np.abs(filled[:, :50, 1] - Z[:50, 0]).max() < 0.1)
+    ((5, 200, 2), True)
+    """
+    rng = check_random_state(random_state)
+    generator = torch.Generator().manual_seed(int(rng.randint(2**31 - 1)))
+    gaps = np.isnan(Z)
+    if Z.shape[1] > MAX_FULL_COLUMNS:
+        return np.stack([_fill_by_column(Z, gaps, rng) for _ in range(n_completions)])
+    filled = _fill_by_column(Z, gaps, rng)
+    for _ in range(N_GAUSSIAN_ROUNDS):
+        law: MixtureDenoiser = fit_gaussian(filled)
+        filled = _fill(Z, law, generator)
+    if Z.shape[1] <= MAX_MIXTURE_COLUMNS:
+        for _ in range(N_MIXTURE_ROUNDS):
+            law = fit_mixture(filled, random_state=rng)
+            filled = _fill(Z, law, generator)
+    return np.stack([_fill(Z, law, generator) for _ in range(n_completions)])
+
+
+def _fill_by_column(
+    Z: NDArray[np.float64], gaps: NDArray[np.bool_], rng: np.random.RandomState
+) -> NDArray[np.float64]:
+    """Draw what is missing from what is there in the same column."""
+    filled = Z.copy()
+    for j in np.flatnonzero(gaps.any(0)):
+        filled[gaps[:, j], j] = rng.choice(Z[~gaps[:, j], j], gaps[:, j].sum())
+    return filled
+
+
+def _fill(
+    Z: NDArray[np.float64], law: MixtureDenoiser, generator: torch.Generator
+) -> NDArray[np.float64]:
+    """Draw what is missing from a Gaussian or a mixture, given what is there."""
+    gaps = torch.from_numpy(np.isnan(Z))
+    rows = gaps.any(1)
+    x, gap = torch.from_numpy(Z[rows.numpy()]).nan_to_num(), gaps[rows]
+    if isinstance(law, GaussianDenoiser):
+        drawn = _draw_gaussian(x, gap, law, generator)
+    else:
+        sigma = torch.where(gap, torch.inf, KNOWN).to(x)
+        drawn = _as_kernels(law).sample_posterior(x, sigma, generator)
+    filled = Z.copy()
+    filled[rows.numpy()] = torch.where(gap, drawn, x).numpy()
+    return filled
+
+
+def _draw_gaussian(
+    x: Tensor, gap: Tensor, law: GaussianDenoiser, generator: torch.Generator
+) -> Tensor:
+    """Correct joint draws by the regression on how far they are from what is known."""
+    joint = law.sample(len(x), generator)
+    apart = torch.where(gap, 0.0, x - joint)
+    size = max(1, MAX_ELEMENTS // x.shape[1] ** 2)
+    parts = []
+    for error, missing in zip(apart.split(size), gap.split(size), strict=True):
+        here = (~missing).to(law.cov)
+        known = law.cov * here.unsqueeze(2) * here.unsqueeze(1)
+        factor = torch.linalg.cholesky(known + torch.diag_embed(KNOWN**2 * here + 1.0 - here))
+        weights = torch.cholesky_solve(error.unsqueeze(2), factor).squeeze(2)
+        parts.append(weights @ law.cov)
+    return torch.cat([joint[:0], *parts]) + joint
+
+
+def _as_kernels(law: MixtureDenoiser) -> KernelDenoiser:
+    """Return a mixture in the form that draws from conditional laws."""
+    values, vectors = torch.linalg.eigh(law.covs)
+    floors = 0.99 * values.amin(1).clamp_min(1e-6)
+    factors = vectors * (values - floors.unsqueeze(1)).clamp_min(0).sqrt().unsqueeze(1)
+    return KernelDenoiser(law.means, factors, floors, law.weights, variance=False)
