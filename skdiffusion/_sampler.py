@@ -459,23 +459,17 @@ class DiffusionManifoldSampler(ClassNamePrefixFeaturesOutMixin, TransformerMixin
         Returns
         -------
         U : ndarray of shape (n, n_codes)
-            Codes; as many as the encoder has.
-
-        Raises
-        ------
-        ValueError
-            If cells are missing: they have no code.
+            Codes; as many as the encoder has. NaN in rows with missing cells, which have none:
+            fill those first, for example with :class:`~skdiffusion.DiffusionImputer`.
         """
         Z = self._codes(X)
-        if Z.isnan().any():
-            raise ValueError(
-                "Rows with missing cells have no codes: fill them first, for example with "
-                "skdiffusion.DiffusionImputer."
-            )
+        whole = ~Z.isnan().any(1)
         prior, denoiser = self._row_law()
         sigmas = self._likelihood_grid()
-        noisy = torch.cat([encode(denoiser, rows, sigmas) for rows in Z.split(CHUNK_ROWS)])
-        return ((noisy - prior.mean) / self._noised_std(prior)).cpu().numpy()
+        noisy = [encode(denoiser, rows, sigmas) for rows in Z[whole].split(CHUNK_ROWS)]
+        U = torch.full_like(Z, torch.nan)
+        U[whole] = (torch.cat(noisy) - prior.mean) / self._noised_std(prior)
+        return U.cpu().numpy()
 
     def inverse_transform(self, U):
         """Return the rows that codes stand for, the inverse of `transform`.

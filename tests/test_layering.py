@@ -38,7 +38,7 @@ MAY_IMPORT_ROOMS = {
     "detection": {"diffusion", "geometry", "tables", "training", "_utils"},
     "_base": BELOW_ESTIMATORS,
     "_sampler": BELOW_ESTIMATORS | {"sampling"},
-    "_imputer": {"_sampler", "_utils", "diffusion", "sampling", "tables"},
+    "_imputer": {"_sampler", "_utils", "diffusion", "sampling", "tables", "training"},
     "_oversampler": {"_sampler", "_utils", "augmentation", "tables"},
     "_augmented": {"_sampler", "_utils", "augmentation", "tables"},
     "_detector": BELOW_ESTIMATORS | {"_base"},

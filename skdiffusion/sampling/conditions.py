@@ -9,7 +9,6 @@ from skdiffusion.tables.coders import LevelCoder
 from skdiffusion.tables.frames import as_frame, read_table
 from skdiffusion.tables.levels import as_objects, find_positions, refuse_unknown
 from skdiffusion.tables.options import position_of
-from skdiffusion.tables.queries import void_of
 from skdiffusion.tables.reading import NUMERIC, TEMPORAL, read_objects
 
 __all__ = ["Conditions", "read_conditions"]
@@ -230,9 +229,8 @@ def _add_cells(read, encoder, j, column):
     if coder.kind in TEMPORAL and column.kind != coder.kind:
         raise TypeError(f"Column {coder.name!r} holds times: give times as conditions.")
     cells = _settle(coder, column)
-    codes = coder.encode(column)[0]
-    codes[void_of(encoder.codecs_[j], codes)] = np.nan
-    read.values[:, encoder.column_codes(j)] = codes
+    # the number behind a spike stays known: in training both codes have the same noise
+    read.values[:, encoder.column_codes(j)] = coder.encode(column)[0]
     whole = np.zeros(len(settled), dtype=cells.dtype)
     whole[settled] = cells
     read.cells[j] = whole, settled

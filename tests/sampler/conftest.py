@@ -25,10 +25,10 @@ def quick():
 
 @pytest.fixture(scope="session")
 def trained():
-    """Make a sampler that fits within a second and follows simple laws well."""
+    """Make a sampler that fits within seconds and follows simple laws well."""
 
     def make(**options):
-        net = DenoiserNet(max_epochs=6, module__width=64, module__depth=2)
+        net = DenoiserNet(max_epochs=20, module__width=64, module__depth=2)
         return DiffusionManifoldSampler(**{"denoiser": net, "random_state": 0} | options)
 
     return make

@@ -1,10 +1,12 @@
 """Input that cannot be learned gets a clear error, input at the edge a sensible result."""
 
+from datetime import time
+
 import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
-from numpy.testing import assert_array_equal
+from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.exceptions import NotFittedError
 from sklearn.utils.validation import check_is_fitted
 
@@ -31,10 +33,9 @@ def assert_not_fitted(sampler):
 
 
 class TestCells:
-    @pytest.mark.parametrize(
-        "value, said", [(np.nan, "NaN"), (np.inf, "infinity"), (-np.inf, "infinity")]
-    )
-    def test_not_finite(self, quick, value, said):
+    @pytest.mark.parametrize("value", [np.inf, -np.inf])
+    def test_not_finite(self, quick, value):
+        said = "infinity"
         with pytest.raises(ValueError, match=said):
             quick().fit(with_cell(value))
         fitted = quick().fit(X)
@@ -42,23 +43,22 @@ class TestCells:
             with pytest.raises(ValueError, match=said):
                 method(with_cell(value))
 
-    @pytest.mark.parametrize("make", [pd.DataFrame, pl.DataFrame])
-    def test_missing_in_a_frame_names_the_column(self, quick, make):
-        text = ["Oslo", None] * 30
-        for column in (text, np.where(X[:, 0] > 0, X[:, 0], np.nan)):
-            with pytest.raises(ValueError, match=r"(?s)missing values in column 'broken'.*impute"):
-                quick().fit(make({"whole": X[:, 0], "broken": column}))
+    def test_rows_with_gaps_have_no_codes(self, quick):
+        sampler = quick().fit(X)
+        codes, whole = sampler.transform(with_cell(np.nan)), np.arange(60) != 3
+        assert np.isnan(codes[3]).all()
+        assert_allclose(codes[whole], sampler.transform(X)[whole], rtol=0, atol=1e-9)
+        assert np.isnan(sampler.transform(with_cell(np.nan)[3:4])).all()
 
     def test_infinity_in_a_frame_names_the_column(self, quick):
         frame = pd.DataFrame(with_cell(np.inf), columns=["a", "broken", "c"])
         with pytest.raises(ValueError, match="infinity in column 'broken'"):
             quick().fit(frame)
 
-    @pytest.mark.parametrize("make", [pd.DataFrame, pl.DataFrame])
-    def test_dates_name_the_column(self, quick, make):
-        days = pd.date_range("2020", periods=60).to_pydatetime().tolist()
-        with pytest.raises(TypeError, match=r"'when' holds dates.*to numbers"):
-            quick().fit(make({"whole": X[:, 0], "when": days}))
+    def test_times_of_day_name_the_column(self, quick):
+        times = [time(hour % 24) for hour in range(60)]
+        with pytest.raises(TypeError, match="'when' holds"):
+            quick().fit(pl.DataFrame({"whole": X[:, 0], "when": times}))
 
     def test_not_a_table(self, quick):
         with pytest.raises(ValueError, match="Expected 2D array, got 1D"):
@@ -207,7 +207,7 @@ class TestUnfitted:
         assert_not_fitted(sampler)
 
     @pytest.mark.parametrize(
-        "bad", [{"X": with_cell(np.nan)}, {"X": X, "y": Y[:5]}, {"X": X[:1]}, {"X": 0 * X}]
+        "bad", [{"X": with_cell(np.inf)}, {"X": X, "y": Y[:5]}, {"X": X[:1]}, {"X": 0 * X}]
     )
     def test_after_a_second_fit_on_bad_data(self, quick, bad):
         sampler = quick().fit(X, Y)
@@ -224,7 +224,7 @@ class TestUnfitted:
     def test_can_be_fitted_after_all(self, quick):
         sampler = quick()
         with pytest.raises(ValueError):
-            sampler.fit(with_cell(np.nan))
+            sampler.fit(with_cell(np.inf))
         assert_array_equal(
             sampler.fit(X).sample(4, random_state=0), quick().fit(X).sample(4, random_state=0)
         )

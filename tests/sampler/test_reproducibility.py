@@ -18,6 +18,7 @@ from sklearn.base import clone
 
 import skdiffusion
 from skdiffusion import DenoiserNet, DiffusionManifoldSampler, _sampler
+from skdiffusion.sampling import drawing
 
 SCRIPT = """
 import pickle, sys
@@ -126,7 +127,7 @@ class TestSeeds:
         assert_array_equal(first.score_samples(table(5)), second.score_samples(table(5)))
 
     def test_a_sample_does_not_repeat_rows_across_chunks(self, gaussian, monkeypatch):
-        monkeypatch.setattr(_sampler, "CHUNK_ROWS", 8)
+        monkeypatch.setattr(drawing, "CHUNK_ROWS", 8)
         rows = gaussian.sampler.sample(20, random_state=0)
         assert rows.shape == (20, 5)
         assert len(np.unique(rows[:, 0])) == 20

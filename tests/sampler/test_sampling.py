@@ -10,9 +10,9 @@ import torch
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.metrics import balanced_accuracy_score
 
-from skdiffusion import _sampler
 from skdiffusion._sampler import BASELINES
 from skdiffusion.diffusion import GRIDS, SCHEDULES, SOLVERS, get_schedule
+from skdiffusion.sampling import drawing
 
 FAST = {"euler", "heun", "dpmpp_2m", "ddim"}
 
@@ -59,7 +59,7 @@ class TestClasses:
         assert np.mean(blobs.class_of(rows) != y) < 0.03
 
     def test_one_for_each_across_chunks(self, blobs, monkeypatch):
-        monkeypatch.setattr(_sampler, "CHUNK_ROWS", 30)
+        monkeypatch.setattr(drawing, "CHUNK_ROWS", 30)
         y = np.repeat(["red", "blue", "green"], 25)
         assert np.mean(blobs.class_of(blobs.sampler.sample(y=y, random_state=0)) != y) < 0.05
 
