@@ -11,6 +11,7 @@ No single number settles the matter: copies of the training rows are nearly perf
 """
 
 from skdiffusion.metrics.fidelity import coverage_density, shape_error, trend_error
+from skdiffusion.metrics.forecast import crps
 from skdiffusion.metrics.privacy import dcr_ratio, dcr_share, exact_copies, nndr
 from skdiffusion.metrics.report import fidelity_report
 from skdiffusion.metrics.scaling import GowerScaler
@@ -20,6 +21,7 @@ __all__ = [
     "GowerScaler",
     "c2st",
     "coverage_density",
+    "crps",
     "dcr_ratio",
     "dcr_share",
     "exact_copies",

@@ -95,10 +95,10 @@ class TestRowsByThemselves:
         imputer = changed(fitted, strategy="draw", method=method)
         filled = imputer.transform(X)
         assert len(np.unique(filled[:40, 1])) > 35
-        assert_array_equal(filled[40], filled[0])
+        assert_allclose(filled[40], filled[0], rtol=0, atol=1e-9)
         # what one row has beyond its expectation, another has not
         residual = filled[:40, 1:] - changed(imputer, strategy="mean").transform(X)[:40, 1:]
-        assert residual.std(axis=0).min() > 0.5
+        assert residual.std(axis=0).min() > 0.25
 
     def test_known_rows_come_back(self, fitted):
         X = table()
