@@ -3,8 +3,8 @@
     python -m benchmarks.forecast --data FOLDER
 
 Tables with a numeric target, 80 % of the rows to train on, at most 2,000 rows. Each method draws
-100 targets for each held-out row. The CRPS is in standard deviations of the target; coverage is that
-of the range from the 5 % to the 95 % quantile of the draws, ideally 90 %.
+100 targets for each held-out row. The CRPS is in standard deviations of the target; coverage is
+that of the range from the 5 % to the 95 % quantile of the draws, ideally 90 %.
 """
 
 import argparse
@@ -131,9 +131,9 @@ def write_report(rows, path):
     lines = [
         "# Forecast benchmark",
         "",
-        "CRPS in standard deviations of the target, of 100 draws for each held-out row; coverage of",
-        "the range from the 5 % to the 95 % quantile of the draws (90 % ideal); CPU seconds of fit",
-        "and draws on one thread, median over tables.",
+        "CRPS in standard deviations of the target, of 100 draws for each held-out row; coverage",
+        "of the range from the 5 % to the 95 % quantile of the draws (90 % ideal); CPU seconds of",
+        "fit and draws on one thread, median over tables.",
         f"Seeds: {sorted(results['seed'].unique().tolist())}. Python {platform.python_version()}, "
         f"{versions}.",
         "",
