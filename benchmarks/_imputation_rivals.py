@@ -180,9 +180,12 @@ def _change(before, after, gaps, categories):
 
 def ours(frame, seed, **net_params):
     """DiffusionImputer with its defaults, unless its net is given other parameters."""
-    from skdiffusion import DenoiserNet, DiffusionImputer
+    from skdiffusion import DenoiserNet, DiffusionImputer, DiffusionManifoldSampler
 
-    params = {"denoiser": DenoiserNet(**net_params)} if net_params else {}
+    params = {}
+    if net_params:
+        sampler = DiffusionManifoldSampler(denoiser=DenoiserNet(**net_params))
+        params = {"sampler": sampler, "n_models": 1, "n_draws": 8}
     imputer = DiffusionImputer(strategy="mean", random_state=seed, **params).fit(frame)
 
     def draw(n):
