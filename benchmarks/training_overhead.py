@@ -69,7 +69,7 @@ def bare(rows, gaussian, n_epochs):
     optimizer = torch.optim.AdamW(weights, lr=LEARNING_RATE, fused=True)
     order, n_valid = torch.randperm(n), n // 10
     train, valid = X[order[n_valid:]], X[order[:n_valid]][: 2 * N_VALIDATION]
-    n_steps = max(-(-n // BATCH_SIZE), 50)
+    n_steps = DenoiserNet(batch_size=BATCH_SIZE)._choose_n_steps(n)
     policy = torch.optim.lr_scheduler.OneCycleLR(
         optimizer, max_lr=LEARNING_RATE, total_steps=n_epochs * n_steps + 1, pct_start=0.1
     )
@@ -104,7 +104,7 @@ def bare(rows, gaussian, n_epochs):
             own = [weight.clone() for weight in weights]
             torch._foreach_copy_(weights, averages)
             fixed = fixed or add_noise(valid)
-            losses.append(criterion(valid, fixed, denoiser.correction(fixed)).item())
+            losses.append(criterion(valid, denoiser, fixed, denoiser.correction(fixed)).item())
             torch._foreach_copy_(weights, own)
         if losses[-1] == min(losses):
             best = [average.clone() for average in averages]
