@@ -14,12 +14,12 @@ from sklearn.utils.validation import check_is_fitted, column_or_1d
 
 from skdiffusion._sampler import DiffusionManifoldSampler
 from skdiffusion._utils.fitting import all_or_nothing
-from skdiffusion.augmentation import fit_sampler, jitter, spread, stack, synthesize
-from skdiffusion.tables.frames import as_frame, validate_table
+from skdiffusion._utils.systematic import spread
+from skdiffusion.augmentation import fit_sampler, jitter, stack, synthesize, take_rows
+from skdiffusion.tables.frames import validate_table
 
 __all__ = ["AugmentedEstimator"]
 
-ROUNDING = 1e-9
 AUTO_RATIOS = (0.0, 2.0, 4.0)
 
 
@@ -39,7 +39,7 @@ class AugmentedEstimator(MetaEstimatorMixin, BaseEstimator):
     A diffusion model of the training rows makes synthetic rows. How many of them the estimator is
     trained on, or none at all, is decided by cross-validation, with the model fitted inside each
     fold. Synthetic rows have to win clearly: none are used unless the best number of them beats
-    none by more than a standard error.
+    none by more than a standard error, one that knows that the folds share training rows [1]_.
 
     Parameters
     ----------
@@ -77,7 +77,7 @@ class AugmentedEstimator(MetaEstimatorMixin, BaseEstimator):
         The chosen ratio.
     cv_results_ : dict of ndarray
         For each ratio its scores in the folds, their mean, and how much better that is than
-        ``ratio=0`` (with a standard error over the folds); only where there is a choice.
+        ``ratio=0`` (with its corrected standard error [1]_); only where there is a choice.
     classes_ : ndarray of shape (n_classes,)
         The classes, of a classifier.
     n_features_in_ : int
@@ -94,6 +94,12 @@ class AugmentedEstimator(MetaEstimatorMixin, BaseEstimator):
     Synthetic rows have the targets of real ones, which take turns; numeric targets move at random
     within the gaps to their neighbours. A larger ratio uses all synthetic rows of a smaller one, so
     that their scores are comparable.
+
+    References
+    ----------
+    .. [1] Nadeau and Bengio, "Inference for the generalization error", Machine Learning 52, 2003,
+       section 5.1: the variance of the mean over J splits is estimated by ``1 / J + n_test /
+       n_train`` times that of the splits.
 
     Examples
     --------
@@ -301,20 +307,20 @@ class AugmentedEstimator(MetaEstimatorMixin, BaseEstimator):
         if isinstance(cv, Integral) and is_classifier(self.estimator):
             cv = max(2, min(cv, np.unique(y, return_counts=True)[1].min()))
         cv = check_cv(cv, y, classifier=is_classifier(self.estimator))
-        scores = []
+        scores, odds = [], []
         for train, test in cv.split(X, y):
-            rows = _take(X, train), y[train]
+            odds.append(len(test) / len(train))
+            rows = take_rows(X, train), y[train]
             _, parts = self._synthetic(*rows, ratios, rng)
             scores.append([])
             for i in range(len(ratios)):
                 model = clone(self.estimator).fit(*_join(*rows, parts[: i + 1]))
-                scores[-1].append(scorer(model, _take(X, test), y[test]))
-        self.cv_results_ = _results(ratios, np.array(scores))
+                scores[-1].append(scorer(model, take_rows(X, test), y[test]))
+        self.cv_results_ = _results(ratios, np.array(scores), np.mean(odds))
         best = int(np.argmax(self.cv_results_["mean_test_score"]))
         if ratios[0] == 0:
             gain, error = (self.cv_results_[k][best] for k in ("mean_gain", "se_gain"))
-            # a gain in a single fold is one standard error exactly, but for rounding
-            if not gain > error * (1 + ROUNDING):
+            if not gain > error:
                 return 0.0
         return ratios[best]
 
@@ -322,7 +328,7 @@ class AugmentedEstimator(MetaEstimatorMixin, BaseEstimator):
         """Fit a model and make the rows that each ratio has beyond the ratio before it."""
         numbers = np.diff([0, *(round(r * len(y)) for r in ratios)])
         if not numbers.any():
-            return None, [(_take(X, []), y[:0]) for _ in numbers]
+            return None, [(take_rows(X, []), y[:0]) for _ in numbers]
         sampler = DiffusionManifoldSampler() if self.sampler is None else self.sampler
         sampler = fit_sampler(sampler, X, y, is_classifier(self.estimator), rng)
         weights = np.ones(len(y))
@@ -334,9 +340,9 @@ class AugmentedEstimator(MetaEstimatorMixin, BaseEstimator):
             rows = spread(weights, n, rng)
             y_new = y[rows] if is_classifier(self.estimator) else jitter(y, rows, rng)
             parts.append(
-                (synthesize(sampler, _take(X, rows), y_new, self.noise_level, rng), y_new)
+                (synthesize(sampler, take_rows(X, rows), y_new, self.noise_level, rng), y_new)
                 if n
-                else (_take(X, []), y[:0])
+                else (take_rows(X, []), y[:0])
             )
         return sampler, parts
 
@@ -352,8 +358,8 @@ def _refuse_containers(X):
                 )
 
 
-def _results(ratios, scores):
-    """Describe the scores of shape (n_splits, n_ratios)."""
+def _results(ratios, scores, odds):
+    """Describe the scores of shape (n_splits, n_ratios); `odds` are test over training rows."""
     gain = scores - scores[:, [0]] if ratios[0] == 0 else np.full_like(scores, np.nan)
     spread_of_gain = gain.std(axis=0, ddof=1) if len(gain) > 1 else np.full(len(ratios), np.inf)
     return {
@@ -362,7 +368,8 @@ def _results(ratios, scores):
         "mean_test_score": scores.mean(axis=0),
         "std_test_score": scores.std(axis=0),
         "mean_gain": gain.mean(axis=0),
-        "se_gain": spread_of_gain / np.sqrt(len(gain)),
+        # the splits share training rows, whence the second term
+        "se_gain": spread_of_gain * np.sqrt(1 / len(gain) + odds),
     }
 
 
@@ -372,9 +379,3 @@ def _join(X, y, parts):
         if len(y_new):
             X, y = stack(X, X_new), np.concatenate([y, y_new])
     return X, y
-
-
-def _take(table, rows):
-    frame = as_frame(table)
-    rows = np.asarray(rows, dtype=int)
-    return table[rows] if frame is None else frame[rows.tolist()].to_native()

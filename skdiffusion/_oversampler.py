@@ -14,14 +14,15 @@ from sklearn.utils.validation import column_or_1d
 
 from skdiffusion._sampler import DiffusionManifoldSampler
 from skdiffusion._utils.fitting import all_or_nothing
+from skdiffusion._utils.systematic import spread
 from skdiffusion.augmentation import (
     boxplot_relevance,
     density_relevance,
     fit_sampler,
     jitter,
-    spread,
     stack,
     synthesize,
+    take_rows,
 )
 from skdiffusion.tables.frames import as_frame, as_series, validate_table
 from skdiffusion.tables.target import TARGETS, is_categorical
@@ -223,7 +224,7 @@ class DiffusionOversampler(OneToOneFeatureMixin, BaseEstimator):
             origin = np.full(len(rows), -1) if self.noise_level is None else rows
             self.sample_indices_ = np.concatenate([np.arange(n_real), origin])
             if len(rows):
-                parents = _take(table, rows)
+                parents = take_rows(table, rows)
                 new = synthesize(self.sampler_, parents, y_new, self.noise_level, rng)
                 table = stack(table, new)
                 values = np.concatenate([values, y_new])
@@ -356,11 +357,6 @@ def _densify(X):
 def _is_sparse_frame(X):
     # the accessor is there if all columns are sparse
     return nw.dependencies.is_pandas_dataframe(X) and hasattr(X, "sparse")
-
-
-def _take(table, rows):
-    frame = as_frame(table)
-    return table[rows] if frame is None else frame[rows.tolist()].to_native()
 
 
 def _restore(values, y):

@@ -12,6 +12,7 @@ from sklearn.utils import check_array, check_consistent_length, check_random_sta
 from sklearn.utils.validation import check_is_fitted
 
 from skdiffusion._utils.fitting import all_or_nothing
+from skdiffusion._utils.systematic import spread
 from skdiffusion.diffusion import (
     GRIDS,
     SOLVERS,
@@ -63,7 +64,8 @@ class DiffusionManifoldSampler(ClassNamePrefixFeaturesOutMixin, TransformerMixin
         standard normal. The others are a Gaussian and one more input of the network: what a
         mixture of several Gaussians, kernels on 256 rows (:class:`RiemannianKernelSmoother`), or
         the operator-informed score of each column would answer. "auto" is the mixture up to 100
-        codes, beyond which its matrices would take most of the time, and the Gaussian above.
+        codes of which at most 32 are of categories, and the Gaussian above: its matrices would take
+        most of the time.
     schedule : str or Schedule, default="edm"
         Noise process: "edm", "ve", "vp", "subvp", "cosine" or "flow". It sets the noise levels that
         are trained most, and those of ``grid="uniform"``.
@@ -630,7 +632,7 @@ class DiffusionManifoldSampler(ClassNamePrefixFeaturesOutMixin, TransformerMixin
         if y is not None:
             y = np.full(n_samples, y) if np.ndim(y) == 0 else y
         elif encoder.is_categorical_ and conditions is None:
-            y = _draw_classes(encoder, n_samples, rng)
+            y = encoder.classes_[spread(encoder.class_prior_, n_samples, rng)]
         target = Conditions(np.full((1, encoder.encoder_.n_codes_), np.nan))
         if y is not None:
             target = read_conditions(encoder.encoder_, encoder.known(y)[:, None])
@@ -695,10 +697,3 @@ class DiffusionManifoldSampler(ClassNamePrefixFeaturesOutMixin, TransformerMixin
 def _check_n_samples(n_samples):
     if not isinstance(n_samples, Integral) or n_samples < 1:
         raise ValueError(f"n_samples must be at least 1, a whole number, got {n_samples!r}.")
-
-
-def _draw_classes(encoder, n, rng):
-    """Draw classes systematically: the number of each is off its expectation by less than one."""
-    positions = (rng.uniform() + np.arange(n)) / n
-    drawn = np.searchsorted(np.cumsum(encoder.class_prior_), positions)
-    return rng.permutation(encoder.classes_[np.minimum(drawn, len(encoder.classes_) - 1)])

@@ -34,7 +34,7 @@ MAY_IMPORT_ROOMS = {
     "training": {"nets", "diffusion", "geometry", "_utils"},
     "manifold": {"geometry", "diffusion", "_utils"},
     "sampling": {"diffusion", "tables"},
-    "augmentation": {"diffusion", "tables"},
+    "augmentation": {"diffusion", "sampling", "tables"},
     "detection": {"diffusion", "geometry", "tables", "training", "_utils"},
     "_base": BELOW_ESTIMATORS,
     "_sampler": BELOW_ESTIMATORS | {"sampling"},

@@ -5,40 +5,7 @@ import numpy as np
 
 from skdiffusion.tables.frames import as_frame
 
-__all__ = ["jitter", "spread", "stack"]
-
-
-def spread(weights, n, rng):
-    """Draw `n` rows with replacement, each about as often as its weight says.
-
-    Parameters
-    ----------
-    weights : ndarray of shape (n_rows,)
-        Nonnegative weights with a positive sum.
-    n : int
-        Number of draws.
-    rng : RandomState
-        Source of randomness.
-
-    Returns
-    -------
-    rows : ndarray of shape (n,)
-        Positions of the drawn rows, in random order. The draw is systematic: the number of
-        times of each is off its expectation by less than one.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> rows = spread(np.array([1.0, 0.0, 1.0]), 4, np.random.RandomState(0))
-    >>> np.bincount(rows)
-    array([2, 0, 2])
-    """
-    # in random order first: which rows get one more must not follow their places in the table
-    order = rng.permutation(np.flatnonzero(weights > 0))
-    bounds = np.cumsum(weights[order])
-    positions = (rng.uniform() + np.arange(n)) / max(n, 1) * bounds[-1]
-    drawn = np.minimum(np.searchsorted(bounds, positions, side="right"), len(order) - 1)
-    return rng.permutation(order[drawn])
+__all__ = ["jitter", "stack", "take_rows"]
 
 
 def jitter(y, rows, rng):
@@ -99,3 +66,22 @@ def stack(above, below):
     frames = [nw.maybe_reset_index(f) for f in (frame, as_frame(below))]
     joined = nw.concat(frames, how="vertical")
     return nw.maybe_reset_index(joined).to_native()
+
+
+def take_rows(table, rows):
+    """Take rows of a table.
+
+    Parameters
+    ----------
+    table : ndarray or data frame of shape (n, n_features)
+        The table.
+    rows : array-like of int of shape (m,)
+        Positions of the rows.
+
+    Returns
+    -------
+    ndarray or data frame of shape (m, n_features)
+        The rows; pandas keeps their index.
+    """
+    frame, rows = as_frame(table), np.asarray(rows, dtype=int)
+    return table[rows] if frame is None else frame[rows.tolist()].to_native()

@@ -4,11 +4,11 @@ import numpy as np
 import torch
 from sklearn.base import clone
 
-from skdiffusion.diffusion import GRIDS, SOLVERS, Guided, run
+from skdiffusion.diffusion import GRIDS
+from skdiffusion.sampling.conditions import Conditions
+from skdiffusion.sampling.drawing import redraw
 
 __all__ = ["fit_sampler", "synthesize", "vary"]
-
-CHUNK_ROWS = 4096
 
 
 def fit_sampler(sampler, X, y, has_classes, rng):
@@ -105,33 +105,20 @@ def vary(sampler, X, y, noise_level, rng):
             f"noise_level must be above sigma_min={low} and at most sigma_max={high} of the "
             f"sampler, or None for fresh rows; got {noise_level!r}."
         )
-    is_target = sampler.is_target_
-    values = torch.zeros(len(y), len(is_target), dtype=torch.float64)
-    values[:, is_target] = torch.from_numpy(sampler.target_encoder_.transform(y))
-    values[:, ~is_target] = torch.from_numpy(_complete_codes(sampler, X, y, rng))
-    generator = torch.Generator().manual_seed(int(rng.randint(2**31 - 1)))
-    noisy = values + noise_level * torch.randn(
-        values.shape, generator=generator, dtype=values.dtype
-    )
+    is_target = sampler.is_target_.numpy()
+    codes = np.empty((len(y), len(is_target)))
+    codes[:, is_target] = sampler.target_encoder_.transform(y)
+    codes[:, ~is_target] = _complete_codes(sampler, X, y, rng)
+    noisy = codes + noise_level * rng.normal(size=codes.shape)
     sigmas = GRIDS["karras"](low, float(noise_level), _n_steps(sampler, noise_level))
-    solver = sampler.solver if callable(sampler.solver) else SOLVERS[sampler.solver]
-    device = sampler.gaussian_.means.device
-    generator = torch.Generator(device).manual_seed(int(rng.randint(2**31 - 1)))
-    chunks = []
-    for start, target in zip(noisy.split(CHUNK_ROWS), values.split(CHUNK_ROWS), strict=True):
-        denoiser = Guided(
-            sampler.denoiser_,
-            is_target.to(device),
-            target.to(device),
-            sampler.guidance_scale,
-            low,
-            high,
-        )
-        with torch.no_grad():
-            states = solver(denoiser, start.to(device), sigmas, generator=generator)
-            chunks.append(run(states).cpu().numpy())
-    codes = np.concatenate(chunks)
-    return sampler.encoder_.inverse_transform(codes[:, ~is_target.numpy()], random_state=rng)
+    codes = redraw(
+        sampler._model(),
+        sampler._integration()._replace(sigmas=sigmas),
+        Conditions(np.where(is_target, codes, np.nan)),
+        torch.from_numpy(noisy),
+        sampler._generator(rng),
+    )
+    return sampler.encoder_.inverse_transform(codes[:, ~is_target], random_state=rng)
 
 
 def _complete_codes(sampler, X, y, rng):

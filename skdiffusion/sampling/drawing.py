@@ -16,7 +16,7 @@ from skdiffusion.diffusion import (
     run,
 )
 
-__all__ = ["CodeModel", "Integration", "draw", "draw_known", "even_noise"]
+__all__ = ["CodeModel", "Integration", "draw", "draw_known", "even_noise", "redraw"]
 
 CHUNK_ROWS = 4096
 
@@ -137,6 +137,34 @@ def draw_known(model, integration, n, conditions, generator, start=None):
     return np.concatenate(chunks)
 
 
+def redraw(model, integration, conditions, noisy, generator):
+    """Draw rows of codes again from noisy ones, some of which are known.
+
+    Parameters
+    ----------
+    model : CodeModel
+        The model.
+    integration : Integration
+        How to integrate; its first noise level is that of the rows.
+    conditions : Conditions
+        Of which the known codes count.
+    noisy : Tensor of shape (n, d)
+        Noisy rows.
+    generator : torch.Generator
+        Source of randomness.
+
+    Returns
+    -------
+    ndarray of shape (n, d)
+        The rows.
+    """
+    device, chunks = model.gaussian.mean.device, []
+    for rows in np.array_split(np.arange(len(noisy)), -(-len(noisy) // CHUNK_ROWS)):
+        denoiser = _conditioned(model, integration, conditions.take(rows))
+        chunks.append(_solve(integration, denoiser, noisy[rows].to(device), generator))
+    return np.concatenate(chunks)
+
+
 def even_noise(n, d, generator):
     """Draw standard normal rows that cover the space evenly.
 
@@ -200,22 +228,35 @@ def _integrate(model, integration, conditions, generator, noise, constraints=())
                 noise=integration.noise_of,
             )
             return run(states).cpu().numpy()
-    denoiser = model.denoiser
-    if known.any():
-        values = torch.from_numpy(conditions.values).to(device)
-        limits = model.sigma_min, model.sigma_max
-        denoiser = Guided(denoiser, known, values, integration.guidance_scale, *limits)
+    denoiser = _conditioned(model, integration, conditions)
     if constraints:
         denoiser = Restricted(denoiser, constraints, sigma_known=model.sigma_min)
     # at the largest noise level the law is all but normal
     start = model.gaussian.mean + _noised(model.gaussian, model.sigma_max, noise)
-    with torch.no_grad():
-        if known.any():
-            # a deterministic solver remembers the mean it starts from
-            centre = model.gaussian.mean.to(start).expand_as(start)
+    if known.any():
+        # a deterministic solver remembers the mean it starts from
+        centre = model.gaussian.mean.to(start).expand_as(start)
+        with torch.no_grad():
             shift = denoiser(centre, start.new_tensor(model.sigma_max)).mean - centre
-            # where nothing is known a row starts as it would by itself
-            start = start + shift * known.any(1, keepdim=True)
+        # where nothing is known a row starts as it would by itself
+        start = start + shift * known.any(1, keepdim=True)
+    return _solve(integration, denoiser, start, generator)
+
+
+def _conditioned(model, integration, conditions):
+    """Return the denoiser given the known codes."""
+    if not conditions.known.any():
+        return model.denoiser
+    device = model.gaussian.mean.device
+    known, values = (
+        torch.from_numpy(part).to(device) for part in (conditions.known, conditions.values)
+    )
+    limits = model.sigma_min, model.sigma_max
+    return Guided(model.denoiser, known, values, integration.guidance_scale, *limits)
+
+
+def _solve(integration, denoiser, start, generator):
+    with torch.no_grad():
         states = integration.solver(denoiser, start, integration.sigmas, generator=generator)
         return run(states).cpu().numpy()
 

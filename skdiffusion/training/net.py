@@ -173,6 +173,13 @@ class DenoiserNet(NeuralNet):
             **kwargs,
         )
 
+    def get_params(self, deep: bool = True, **kwargs: Any) -> dict[str, Any]:
+        """Return the parameters, as :class:`skorch.NeuralNet` does but for its own records."""
+        params = super().get_params(deep=deep, **kwargs)
+        # a set in skorch's list, whose order in a repr would change from process to process
+        params.pop("_params_to_validate", None)
+        return params
+
     @property
     def _default_callbacks(self) -> list[tuple[str, Any]]:
         callbacks = [

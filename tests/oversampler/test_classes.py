@@ -13,7 +13,8 @@ from sklearn.preprocessing import StandardScaler
 
 from skdiffusion import DenoiserNet, DiffusionManifoldSampler
 from skdiffusion._oversampler import DiffusionOversampler
-from skdiffusion.augmentation import spread, vary
+from skdiffusion._utils.systematic import spread
+from skdiffusion.augmentation import vary
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from skdiffusion.augmentation import boxplot_relevance, density_relevance, jitter, spread
+from skdiffusion._utils.systematic import spread
+from skdiffusion.augmentation import boxplot_relevance, density_relevance, jitter
 
 
 class TestRelevance:
