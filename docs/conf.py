@@ -43,6 +43,8 @@ sphinx_gallery_conf = {
             "plot_imputation.py",
             "plot_oversampling.py",
             "plot_anomaly_detection.py",
+            "plot_five_ways.py",
+            "plot_embedding.py",
             "plot_kernel_smoother.py",
             "plot_one_denoiser_many_schedules.py",
             "plot_operator_score_matching.py",

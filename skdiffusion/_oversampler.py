@@ -22,9 +22,8 @@ from skdiffusion.augmentation import (
     jitter,
     stack,
     synthesize,
-    take_rows,
 )
-from skdiffusion.tables.frames import as_frame, as_series, validate_table
+from skdiffusion.tables.frames import as_frame, as_series, take_rows, validate_table
 from skdiffusion.tables.target import TARGETS, is_categorical
 
 __all__ = ["DiffusionOversampler"]

@@ -2,52 +2,47 @@
 
 import copy
 from collections.abc import Mapping
-from numbers import Integral
+from functools import partial
+from numbers import Integral, Real
 
 import numpy as np
 import torch
-from scipy.spatial.distance import cdist
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin, clone
 from sklearn.utils import check_array, check_consistent_length, check_random_state
 from sklearn.utils.validation import check_is_fitted
 
+from skdiffusion._closed_forms import BASELINES, ClosedForms, fit_levels
+from skdiffusion._coupling import Coupling
+from skdiffusion._geometry import ManifoldGeometry, check_count
+from skdiffusion._robustness import codes_of_noise, nearest_rows, read_noise
 from skdiffusion._utils.fitting import all_or_nothing
 from skdiffusion._utils.systematic import spread
 from skdiffusion.diffusion import (
     GRIDS,
     SOLVERS,
-    GaussianDenoiser,
-    Levels,
+    CleanDenoiser,
     decode,
     encode,
     get_schedule,
 )
 from skdiffusion.sampling.conditions import Conditions, read_conditions
-from skdiffusion.sampling.drawing import CodeModel, Integration, draw
-from skdiffusion.sampling.scoring import log_density_of_codes, marginal_law
+from skdiffusion.sampling.drawing import CodeModel, Integration, draw, draw_coarse_first
+from skdiffusion.sampling.marginal import marginal_law
+from skdiffusion.sampling.scoring import log_density_of_codes
 from skdiffusion.tables import TableEncoder, TargetEncoder
-from skdiffusion.tables.frames import validate_table
-from skdiffusion.training import (
-    DenoiserNet,
-    draw_completions,
-    fit_gaussian,
-    fit_kernel,
-    fit_mixture,
-    fit_operator,
-)
+from skdiffusion.tables.frames import take_rows, take_values, validate_table
+from skdiffusion.training import DenoiserNet, draw_completions
 
 __all__ = ["DiffusionManifoldSampler"]
 
-BASELINES = ("auto", "mixture", "kernel", "operator", "gaussian", None)
-# with more codes the mixture's matrices would take most of the training time; codes of categories
-# gain less from it
-MAX_MIXTURE_COLUMNS = 100
-MAX_MIXTURE_LEVEL_CODES = 32
 N_PROBES = 16
+MAX_LANDMARKS = 2000
 CHUNK_ROWS = 4096
 
 
-class DiffusionManifoldSampler(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+class DiffusionManifoldSampler(
+    ManifoldGeometry, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
+):
     """Diffusion model of a table: draws rows, scores them and codes them.
 
     The table is coded as numbers, a denoiser is trained on the codes, and everything else follows
@@ -101,6 +96,37 @@ class DiffusionManifoldSampler(ClassNamePrefixFeaturesOutMixin, TransformerMixin
     target : {"auto", "categorical", "continuous"}, default="auto"
         What `y` is. "auto" takes text, booleans, and whole numbers of at most 20 values as
         classes.
+    manifold : None, "auto" or estimator, default="auto"
+        Whether account is taken of a manifold that the rows lie on. "auto" looks for one where all
+        columns are numbers that hardly repeat, and uses it if held-out rows are denoised better
+        with it; tables of other kinds are modelled without. An estimator, such as
+        :class:`sklearn.manifold.Isomap` or :class:`~skdiffusion.manifold.AutoencoderEmbedding`, is
+        the manifold. None takes the rows as they are.
+    coupling : {"auto", "latent", "project", "regularize", "hierarchical"}, default="auto"
+        How a manifold takes part.
+
+        - "latent": the model is of an embedding's coordinates, and rows are decoded from them, with
+          the noise that held-out rows have about their decoding.
+        - "project": the model is of the rows. With an estimator drawn rows pass through its
+          embedding; otherwise the denoiser itself keeps to local planes of the rows
+          (:class:`~skdiffusion.diffusion.TangentDenoiser`), so that scores, conditions and codes
+          know of the manifold too.
+        - "regularize": the model is trained on copies of the rows too, moved along local planes.
+        - "hierarchical": the model is of rows and coordinates; coordinates are drawn first, and
+          rows given them.
+        - "auto": "latent" for an estimator; for ``manifold="auto"`` "project", or nothing.
+
+        Without an estimator, "latent" and "hierarchical" use an autoencoder of one dimension more
+        than the rows seem to have.
+    data_noise : float, array-like of shape (n_features,) or "auto", default=0.0
+        Standard deviation of noise that the rows of `fit` have, in the units of the columns, which
+        have to be continuous. Drawn rows come without it, and `denoise` takes it off rows. "auto"
+        estimates it as that across the manifold. Scores and codes are those of noisy rows. Draws
+        end in an expectation at a level just above the noise, so that what is narrower than the
+        noise is drawn too narrow.
+    contamination : float, default=0.0
+        Share of the rows that are left out of training as outliers: those that are farthest from
+        their tenth neighbour.
     verbose : int, default=0
         1 shows a progress bar while fitting.
     random_state : int, RandomState instance or None, default=None
@@ -118,6 +144,16 @@ class DiffusionManifoldSampler(ClassNamePrefixFeaturesOutMixin, TransformerMixin
         The Gaussian of the codes, whose noised law starts the sampling.
     history_ : skorch.history.History
         Losses of the training.
+    coupling_ : {"none", "latent", "project", "regularize", "hierarchical"}
+        How a manifold takes part.
+    dimension_ : int or None
+        Dimension of the manifold, or of the embedding; None where nothing was estimated.
+    embedding_ : InvertibleEmbedding or None
+        The fitted embedding of the numbers, if there is one.
+    noise_ : ndarray of shape (n_codes,)
+        Standard deviation of the noise of each code that drawn rows come without.
+    landmarks_ : ndarray of shape (n_landmarks, n_codes)
+        Codes of at most 2,000 rows of `fit`, complete.
     n_features_in_ : int
         Number of columns seen in `fit`.
     feature_names_in_ : ndarray of str
@@ -174,6 +210,10 @@ class DiffusionManifoldSampler(ClassNamePrefixFeaturesOutMixin, TransformerMixin
         handle_unknown="error",
         generate_missing=False,
         target="auto",
+        manifold="auto",
+        coupling="auto",
+        data_noise=0.0,
+        contamination=0.0,
         verbose=0,
         random_state=None,
     ):
@@ -194,6 +234,10 @@ class DiffusionManifoldSampler(ClassNamePrefixFeaturesOutMixin, TransformerMixin
         self.handle_unknown = handle_unknown
         self.generate_missing = generate_missing
         self.target = target
+        self.manifold = manifold
+        self.coupling = coupling
+        self.data_noise = data_noise
+        self.contamination = contamination
         self.verbose = verbose
         self.random_state = random_state
 
@@ -241,27 +285,40 @@ class DiffusionManifoldSampler(ClassNamePrefixFeaturesOutMixin, TransformerMixin
         with all_or_nothing(self):
             self._check_parameters()
             rng = check_random_state(self.random_state)
-            codes, is_target = self._fit_codes(X, y, rng)
-            completions = (
-                draw_completions(codes, random_state=rng) if np.isnan(codes).any() else None
-            )
-            filled = codes if completions is None else completions[0]
-            gaussian, baseline = self._fit_baseline(filled, is_target, rng)
+            coupling = Coupling(self.manifold, self.coupling)
+            X, y = self._without_outliers(X, y)
+            codes, is_target = self._fit_codes(X, y, coupling, rng)
+            rows = coupling.training_rows(codes, rng)
+            completions = None
+            if np.isnan(rows).any():
+                completions = draw_completions(rows, random_state=rng)
+            # copies of the rows come after them
+            filled = codes if completions is None else completions[0][: len(codes)]
+            gaussian, baseline = self._closed_forms(coupling, is_target).fit(filled, rng)
             net = self._net(rng).fit(
-                codes,
+                rows,
                 gaussian=gaussian,
                 baseline=baseline,
                 groups=self._groups(is_target),
                 target=is_target,
-                levels=self._levels(filled),
+                levels=fit_levels(self.encoder_, self.target_encoder_, filled),
                 completions=completions,
             )
             self.history_ = net.history
             self.is_target_ = torch.from_numpy(is_target)
             signs = rng.randint(2, size=(N_PROBES, self.encoder_.n_codes_))
             self.probes_ = torch.from_numpy(2.0 * signs - 1.0)
+            denoiser = net.module_.double().eval().requires_grad_(False)
+            # planes are laid on the CPU
+            self.gaussian_, denoiser = gaussian.cpu(), denoiser.cpu()
+            draw_codes = partial(self._draw_codes, generator=self._generator(rng))
+            denoiser = coupling.couple(denoiser, draw_codes, filled, self.sigma_min, rng)
+            self.noise_ = read_noise(self.data_noise, self.encoder_, X, coupling, filled)
+            self.coupling_, self.dimension_ = coupling.name, coupling.dimension
+            self.embedding_ = coupling.embedding
+            self.denoiser_ = denoiser.to(net.device)
             self.gaussian_ = gaussian.to(net.device)
-            self.denoiser_ = net.module_.double().eval().requires_grad_(False)
+            self.landmarks_ = filled[rng.permutation(len(filled))[:MAX_LANDMARKS]][:, ~is_target]
         return self
 
     def sample(
@@ -337,8 +394,11 @@ class DiffusionManifoldSampler(ClassNamePrefixFeaturesOutMixin, TransformerMixin
         check_is_fitted(self)
         rng = check_random_state(random_state)
         n_samples, wanted, target = self._conditions(n_samples, y, conditions, return_y, rng)
-        codes, acceptance = draw(
-            self._model(),
+        coarse = np.zeros(len(self.is_target_), dtype=bool)
+        if self.coupling_ == "hierarchical":
+            coarse[~self.is_target_.numpy()] = self.encoder_.coarse
+        codes, acceptance = (partial(draw_coarse_first, coarse=coarse) if coarse.any() else draw)(
+            self._clean_model(),
             self._integration(),
             n_samples,
             wanted if target is None else wanted.extended(target.values),
@@ -383,12 +443,12 @@ class DiffusionManifoldSampler(ClassNamePrefixFeaturesOutMixin, TransformerMixin
         check_is_fitted(self)
         if self.target_encoder_ is None:
             raise ValueError("There is no target: this sampler was fitted without y.")
-        _check_n_samples(n_samples)
+        check_count(n_samples, "n_samples")
         rng = check_random_state(random_state)
         codes = np.repeat(self._codes(X).cpu().numpy(), n_samples, axis=0)
         free = np.full((1, int(self.is_target_.sum())), np.nan)
         drawn, _ = draw(
-            self._model(),
+            self._clean_model(),
             self._integration(),
             len(codes),
             Conditions(codes).extended(free),
@@ -473,6 +533,60 @@ class DiffusionManifoldSampler(ClassNamePrefixFeaturesOutMixin, TransformerMixin
         U[whole] = (torch.cat(noisy) - prior.mean) / self._noised_std(prior)
         return U.cpu().numpy()
 
+    def denoise(self, X, noise=None):
+        """Return rows without noise: the expected clean row given each.
+
+        Parameters
+        ----------
+        X : array-like or data frame of shape (n, n_features)
+            Noisy rows of numbers.
+        noise : float, array-like of shape (n_features,) or None, default=None
+            Standard deviation of their noise, in the units of the columns. None is that of the rows
+            of `fit`, ``data_noise``; rows with more noise than those need it said.
+
+        Returns
+        -------
+        X : ndarray or data frame of shape (n, n_features)
+            Clean rows.
+
+        Raises
+        ------
+        ValueError
+            If no noise is given, there is no ``data_noise``, or rows have categories or missing
+            cells.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skdiffusion import DenoiserNet, DiffusionManifoldSampler
+        >>> X = np.random.RandomState(0).normal(size=(300, 2)) * [1.0, 0.01]
+        >>> sampler = DiffusionManifoldSampler(denoiser=DenoiserNet(max_epochs=2), random_state=0)
+        >>> clean = sampler.fit(X).denoise([[0.3, 0.5]], noise=0.5)
+        >>> bool(abs(clean[0, 1]) < 0.05)
+        True
+        """
+        Z = self._codes(X)
+        if Z.isnan().any() or self.encoder_.level_blocks():
+            raise ValueError("Only complete rows of numbers can be denoised.")
+        if self.coupling_ in ("latent", "hierarchical"):
+            raise ValueError(f"coupling={self.coupling_!r} knows no noise of rows.")
+        if noise is None:
+            if not self.noise_.any():
+                raise ValueError("Say how much noise there is: noise=, or data_noise= in fit.")
+            sigma = np.broadcast_to(self.noise_, Z.shape)
+        else:
+            table = validate_table(self, X, reset=False)
+            sigma = np.maximum(codes_of_noise(noise, self.encoder_, table), self.noise_)
+        _, denoiser = self._row_law()
+        clean = CleanDenoiser(denoiser, torch.from_numpy(self.noise_).to(Z), self.sigma_min)
+        levels = torch.from_numpy(np.array(sigma)).to(Z).clamp_min(self.sigma_min)
+        with torch.no_grad():
+            rows = [
+                clean(z, s).mean.cpu().numpy()
+                for z, s in zip(Z.split(CHUNK_ROWS), levels.split(CHUNK_ROWS), strict=True)
+            ]
+        return self.encoder_.inverse_transform(np.concatenate(rows))
+
     def inverse_transform(self, U):
         """Return the rows that codes stand for, the inverse of `transform`.
 
@@ -531,67 +645,73 @@ class DiffusionManifoldSampler(ClassNamePrefixFeaturesOutMixin, TransformerMixin
                 f"got {self.sigma_min!r} and {self.sigma_max!r}."
             )
 
-    def _fit_codes(self, X, y, rng):
+    def _fit_codes(self, X, y, coupling, rng):
         """Fit the encoders; return the codes of rows and target, and which are the target's."""
         X = validate_table(self, X, reset=True, allow_missing=True)
-        self.encoder_ = TableEncoder(
+        encoder = TableEncoder(
             categorical_features=self.categorical_features,
             numeric_transform=self.numeric_transform,
             ordinal_features=self.ordinal_features,
             min_frequency=self.min_frequency,
             handle_unknown=self.handle_unknown,
             missing_indicator=self.generate_missing,
-        ).fit(X)
+        )
+        self.encoder_ = coupling.fit_encoder(encoder, X, rng)
         codes = [self.encoder_.transform(X)]
         if len(codes[0]) < 2:
             raise ValueError("A law cannot be learned from n_samples=1: give at least 2 rows.")
         if self.encoder_.n_codes_ == 0:
             raise ValueError("Every column of X is constant: there is nothing to learn.")
-        encoders = [self.encoder_]
+        codes = [self.encoder_.dequantize(codes[0], rng)]
+        self.encoder_, codes[0] = coupling.fit_codes(self.encoder_, codes[0], rng)
         self.target_encoder_ = None
         if y is not None:
             check_consistent_length(X, y)
             self.target_encoder_ = TargetEncoder(target=self.target).fit(y)
-            codes.append(self.target_encoder_.transform(y))
-            encoders.append(self.target_encoder_.encoder_)
-        codes = [e.dequantize(Z, rng) for e, Z in zip(encoders, codes, strict=True)]
+            own = self.target_encoder_.transform(y)
+            codes.append(self.target_encoder_.encoder_.dequantize(own, rng))
         is_target = np.repeat([False, True][: len(codes)], [Z.shape[1] for Z in codes])
         return np.concatenate(codes, axis=1), is_target
 
-    def _levels(self, codes):
-        """Return the categories among the codes of rows and target."""
-        blocks = self.encoder_.level_blocks()
-        if self.target_encoder_ is not None:
-            start = self.encoder_.n_codes_
-            own = self.target_encoder_.encoder_.level_blocks()
-            blocks = [*blocks, *((columns + start, vertices) for columns, vertices in own)]
-        if not blocks:
-            return None
-        shares = []
-        for columns, vertices in blocks:
-            level = cdist(codes[:, columns], vertices).argmin(1)
-            # a level seen in other cells only must not be impossible
-            shares.append(torch.from_numpy(np.bincount(level, minlength=len(vertices)) + 0.5))
-        tensors = [tuple(map(torch.from_numpy, block)) for block in blocks]
-        return Levels(codes.shape[1], tensors, shares)
+    def _closed_forms(self, coupling, is_target):
+        """Return what fits the Gaussian and the baseline."""
+        has_classes = self.target_encoder_ is not None and self.target_encoder_.is_categorical_
+        return ClosedForms(
+            self.baseline,
+            sum(len(columns) for columns, _ in self.encoder_.level_blocks()),
+            is_target if has_classes else np.zeros_like(is_target),
+            coupling.numbers,
+            coupling.n_factors,
+        )
 
-    def _fit_baseline(self, codes, is_target, rng):
-        d = codes.shape[1]
-        if self.baseline is None:
-            return GaussianDenoiser(torch.zeros(d), torch.ones(d)), None
-        gaussian = fit_gaussian(codes)
-        n_level_codes = sum(len(columns) for columns, _ in self.encoder_.level_blocks())
-        small = d <= MAX_MIXTURE_COLUMNS and n_level_codes <= MAX_MIXTURE_LEVEL_CODES
-        wanted = self.baseline == "mixture" or (self.baseline == "auto" and small)
-        if self.baseline == "kernel":
-            return gaussian, fit_kernel(codes, rng)
-        if self.baseline == "operator":
-            return gaussian, fit_operator(codes)
-        if not wanted:
-            return gaussian, None
-        if self.target_encoder_ is not None and self.target_encoder_.is_categorical_:
-            return gaussian, fit_mixture(codes[:, ~is_target], codes[:, is_target], rng)
-        return gaussian, fit_mixture(codes, random_state=rng)
+    def _draw_codes(self, denoiser, n, generator):
+        """Draw rows of codes, with their target, by another denoiser."""
+        free = Conditions(np.full((1, self.gaussian_.n_features), np.nan))
+        solver = self.solver if callable(self.solver) else SOLVERS[self.solver]
+        integration = Integration(solver, self._grid(self.n_steps, self.sigma_min), 1.0)
+        return draw(self._model(denoiser), integration, n, free, generator)[0]
+
+    def _without_outliers(self, X, y):
+        """Leave out the rows that are farthest from their neighbours."""
+        if not (isinstance(self.contamination, Real) and 0 <= self.contamination < 1):
+            raise ValueError(
+                f"contamination must be a share from 0 to below 1, got {self.contamination!r}."
+            )
+        if self.contamination == 0:
+            return X, y
+        table = validate_table(self, X, reset=True, allow_missing=True)
+        if len(table) < 2:
+            return X, y
+        # codes by ranks would hide how far a cell is from all others
+        encoder = TableEncoder(
+            categorical_features=self.categorical_features, numeric_transform="standard"
+        )
+        Z = encoder.fit_transform(table)
+        kept = nearest_rows(np.nan_to_num(Z), self.contamination)
+        if y is not None:
+            check_consistent_length(X, y)
+            y = take_values(y, kept)
+        return take_rows(table, kept), y
 
     def _net(self, rng):
         """Return the unfitted net, with the noise of this sampler."""
@@ -623,9 +743,14 @@ class DiffusionManifoldSampler(ClassNamePrefixFeaturesOutMixin, TransformerMixin
                 if n_samples not in (1, len(given)):
                     raise ValueError(f"{name} has {len(given)} entries, but n_samples={n_samples}.")
                 n_samples = len(given)
-        _check_n_samples(n_samples)
+        check_count(n_samples, "n_samples")
         wanted = Conditions(np.full((1, self.encoder_.n_codes_), np.nan))
         if conditions is not None:
+            if self.coupling_ == "latent":
+                raise ValueError(
+                    "Coordinates of an embedding cannot be conditioned on columns: fit with "
+                    "coupling='project' or 'hierarchical'."
+                )
             wanted = read_conditions(self.encoder_, conditions)
         if encoder is None:
             return n_samples, wanted, None
@@ -638,18 +763,32 @@ class DiffusionManifoldSampler(ClassNamePrefixFeaturesOutMixin, TransformerMixin
             target = read_conditions(encoder.encoder_, encoder.known(y)[:, None])
         return n_samples, wanted, target
 
-    def _model(self):
+    def _model(self, denoiser=None):
         return CodeModel(
-            self.denoiser_,
+            self.denoiser_ if denoiser is None else denoiser,
             self.gaussian_,
             self.is_target_.to(self._device),
             self.sigma_min,
             self.sigma_max,
         )
 
+    def _clean_model(self):
+        """Return the model of rows without the noise that those of `fit` have."""
+        model = self._model()
+        if not self.noise_.any():
+            return model
+        return model._replace(denoiser=self._clean(model.denoiser))
+
+    def _clean(self, denoiser):
+        noise = torch.zeros(len(self.is_target_), dtype=torch.float64)
+        noise[~self.is_target_] = torch.from_numpy(self.noise_)
+        return CleanDenoiser(denoiser, noise.to(self._device), self.sigma_min)
+
     def _integration(self):
         solver = self.solver if callable(self.solver) else SOLVERS[self.solver]
-        return Integration(solver, self._grid(self.n_steps), self.guidance_scale)
+        lowest = self._clean(self.denoiser_).lowest
+        sigmas = self._grid(self.n_steps, lowest)
+        return Integration(solver, sigmas, self.guidance_scale)
 
     def _generator(self, rng):
         return torch.Generator(self._device).manual_seed(int(rng.randint(2**31 - 1)))
@@ -662,10 +801,9 @@ class DiffusionManifoldSampler(ClassNamePrefixFeaturesOutMixin, TransformerMixin
             return X, None
         return X, self.target_encoder_._decode(codes[:, is_target], target.cells)
 
-    def _grid(self, n_steps, **options):
-        if self.grid == "uniform":
-            options["schedule"] = get_schedule(self.schedule)
-        return GRIDS[self.grid](self.sigma_min, self.sigma_max, n_steps, **options)
+    def _grid(self, n_steps, lowest):
+        options = {"schedule": get_schedule(self.schedule)} if self.grid == "uniform" else {}
+        return GRIDS[self.grid](lowest, self.sigma_max, n_steps, **options)
 
     def _likelihood_grid(self):
         return GRIDS["karras"](
@@ -684,16 +822,11 @@ class DiffusionManifoldSampler(ClassNamePrefixFeaturesOutMixin, TransformerMixin
         Z[self.encoder_.void_codes(Z)] = np.nan
         return Z
 
-    def _row_law(self):
+    def _row_law(self, model=None):
         """Return the Gaussian and the denoiser of the rows, with the target unknown."""
-        model = self._model()
+        model = self._model() if model is None else model
         return marginal_law(model, ~model.is_target)
 
     def _noised_std(self, prior):
         variances = prior.cov if prior.is_diagonal else prior.cov.diagonal()
         return (variances + self.sigma_max**2).sqrt()
-
-
-def _check_n_samples(n_samples):
-    if not isinstance(n_samples, Integral) or n_samples < 1:
-        raise ValueError(f"n_samples must be at least 1, a whole number, got {n_samples!r}.")

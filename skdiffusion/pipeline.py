@@ -1,8 +1,10 @@
 """Samples from a fitted :class:`~sklearn.pipeline.Pipeline`, in the units of its input."""
 
 import inspect
+from collections.abc import Callable, Iterator
 from typing import Any
 
+import numpy as np
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer
 
@@ -10,14 +12,25 @@ __all__ = ["sample_from"]
 
 
 def sample_from(
-    pipeline: Any, n_samples: int = 1, *, return_y: bool = False, **sample_params: Any
+    pipeline: Any,
+    n_samples: int = 1,
+    *,
+    return_y: bool = False,
+    add_residuals: bool = True,
+    **sample_params: Any,
 ) -> Any:
     """Draw samples from a pipeline that ends in a sampler.
 
     A :class:`~sklearn.pipeline.Pipeline` has no ``sample`` method. This function draws from the
-    last step and takes the rows back through ``inverse_transform`` of the earlier steps, last
-    one first, so that they come out in the units of the pipeline's input. Steps that are
-    ``"passthrough"`` or ``None`` are skipped.
+    last step and takes the rows back through the earlier steps, last one first, so that they come
+    out in the units of the pipeline's input: through ``sample_inverse`` where a step has it, as
+    :class:`~skdiffusion.manifold.InvertibleEmbedding` does, or else ``inverse_transform``. Steps
+    that are ``"passthrough"`` or ``None`` are skipped.
+
+    A manifold learner that keeps its training rows but has no inverse, as
+    :class:`~sklearn.manifold.Isomap` and :class:`~sklearn.manifold.LocallyLinearEmbedding`, is
+    given one by :meth:`InvertibleEmbedding.from_fitted
+    <skdiffusion.manifold.InvertibleEmbedding.from_fitted>`, at every call.
 
     Parameters
     ----------
@@ -32,8 +45,12 @@ def sample_from(
         Whether to return what the sampler draws beside the rows: the target for
         :class:`~skdiffusion.DiffusionManifoldSampler`, the mixture component for
         :class:`~sklearn.mixture.GaussianMixture`.
+    add_residuals : bool, default=True
+        Whether an embedding adds to a row what it leaves out of rows nearby, so that samples are as
+        noisy as the data. False takes its mean rows, which lie closer together than the data do.
     **sample_params : dict
-        Further parameters of the last step's ``sample``, for example ``random_state``.
+        Further parameters of the last step's ``sample``, for example ``random_state``, from which
+        the earlier steps' randomness comes too.
 
     Returns
     -------
@@ -64,18 +81,39 @@ def sample_from(
     """
     steps = pipeline.steps if isinstance(pipeline, Pipeline) else [("sampler", pipeline)]
     name, sampler = steps[-1]
-    inverses = [_inverse(*step) for step in reversed(steps[:-1]) if not _is_skipped(step[1])]
-    rows, drawn_beside = _draw(name, sampler, n_samples, return_y, sample_params)
+    seed = sample_params.get("random_state")
+    inverses = [
+        _inverse(*step, add_residuals, _seed_of(seed, position))
+        for position, step in reversed(list(enumerate(_flat(steps[:-1]))))
+        if not _is_skipped(step[1])
+    ]
+    rows, drawn_beside = _draw(name, sampler, n_samples, return_y, add_residuals, sample_params)
     for inverse in inverses:
         rows = inverse(rows)
     return (rows, drawn_beside) if return_y else rows
+
+
+def _flat(steps: list[tuple[str, Any]]) -> Iterator[tuple[str, Any]]:
+    """Yield the steps, and those of pipelines among them."""
+    for name, step in steps:
+        if isinstance(step, Pipeline):
+            yield from _flat(step.steps)
+        else:
+            yield name, step
+
+
+def _seed_of(seed: Any, position: int) -> Any:
+    """Return the seed of a step, which is not that of the sampler: their draws must not agree."""
+    if seed is None or isinstance(seed, np.random.RandomState):
+        return seed
+    return np.random.RandomState([int(seed), position])
 
 
 def _is_skipped(step: Any) -> bool:
     return step is None or (isinstance(step, str) and step == "passthrough")
 
 
-def _inverse(name: str, step: Any) -> Any:
+def _inverse(name: str, step: Any, add_residuals: bool, seed: Any) -> Callable[[Any], Any]:
     # Without inverse_func a FunctionTransformer hands its input back unchanged: rows would
     # silently come out in the wrong units.
     forgets = (
@@ -83,19 +121,49 @@ def _inverse(name: str, step: Any) -> Any:
         and step.func is not None
         and step.inverse_func is None
     )
-    if forgets or not hasattr(step, "inverse_transform"):
+    if not forgets and not _has_inverse(step):
+        step = _invertible(step)
+    if forgets or step is None:
         missing = "inverse_func" if forgets else "inverse_transform"
         raise TypeError(
-            f"Step {name!r} ({type(step).__name__}) has no {missing}, so samples cannot be taken "
-            "back to the pipeline's input. Use an invertible transformer, or draw in the last "
-            "step's own space with pipeline[-1].sample(...)."
+            f"Step {name!r} has no {missing}, so samples cannot be taken back to the pipeline's "
+            "input. Use an invertible transformer, or InvertibleEmbedding around a manifold "
+            "learner, or draw in the last step's own space with pipeline[-1].sample(...)."
         )
+    if add_residuals and hasattr(step, "sample_inverse"):
+        return lambda rows: step.sample_inverse(rows, random_state=seed)
     return step.inverse_transform
 
 
-def _draw(name: str, sampler: Any, n_samples: int, return_y: bool, params: dict[str, Any]) -> Any:
+def _has_inverse(step: Any) -> bool:
+    # KernelPCA has the method in any case, and only refuses when it is called
+    is_off = getattr(step, "fit_inverse_transform", True) is False
+    return hasattr(step, "inverse_transform") and not is_off
+
+
+def _invertible(learner: Any) -> Any:
+    """Give a fitted manifold learner a way back, or return None where it keeps no rows."""
+    keeps_rows = hasattr(learner, "X_fit_") or hasattr(learner, "_raw_data")
+    keeps_rows |= hasattr(getattr(learner, "nbrs_", None), "_fit_X")
+    if not keeps_rows or not hasattr(learner, "fit_transform"):
+        return None
+    # only here, as it loads the networks
+    from skdiffusion.manifold import InvertibleEmbedding
+
+    return InvertibleEmbedding.from_fitted(learner, random_state=0)
+
+
+def _draw(
+    name: str,
+    sampler: Any,
+    n_samples: int,
+    return_y: bool,
+    add_residuals: bool,
+    params: dict[str, Any],
+) -> Any:
     if isinstance(sampler, Pipeline):
-        drawn = sample_from(sampler, n_samples, return_y=return_y, **params)
+        options = {"return_y": return_y, "add_residuals": add_residuals}
+        drawn = sample_from(sampler, n_samples, **options, **params)
     elif not hasattr(sampler, "sample"):
         raise TypeError(
             f"The last step {name!r} ({type(sampler).__name__}) has no method 'sample'. "

@@ -32,12 +32,17 @@ MAY_IMPORT_ROOMS = {
     "geometry": {"_utils"},
     "tables": {"_utils"},
     "training": {"nets", "diffusion", "geometry", "_utils"},
-    "manifold": {"geometry", "diffusion", "_utils"},
+    "manifold": {"geometry", "diffusion", "training", "nets", "_utils"},
     "sampling": {"diffusion", "tables"},
     "augmentation": {"diffusion", "sampling", "tables"},
     "detection": {"diffusion", "geometry", "tables", "training", "_utils"},
     "_base": BELOW_ESTIMATORS,
-    "_sampler": BELOW_ESTIMATORS | {"sampling"},
+    "_closed_forms": {"diffusion", "training"},
+    "_coupling": {"geometry", "manifold", "training"},
+    "_geometry": {"diffusion", "geometry", "tables"},
+    "_robustness": {"geometry"},
+    "_sampler": BELOW_ESTIMATORS
+    | {"sampling", "_closed_forms", "_coupling", "_geometry", "_robustness"},
     "_imputer": {"_sampler", "_utils", "diffusion", "sampling", "tables", "training"},
     "_oversampler": {"_sampler", "_utils", "augmentation", "tables"},
     "_augmented": {"_sampler", "_utils", "augmentation", "tables"},
@@ -50,7 +55,7 @@ MAY_IMPORT_ROOMS = {
     "plotting": {"_utils"},
     "metrics": {"_utils"},
     "datasets": {"_utils"},
-    "pipeline": {"_utils"},
+    "pipeline": {"_utils", "manifold"},
     # The package itself is lazy; the command line calls the public interface.
     "__init__": {
         "_sampler",

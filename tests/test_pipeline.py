@@ -3,15 +3,18 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import BaseEstimator
 from sklearn.datasets import load_iris
-from sklearn.decomposition import PCA
+from sklearn.decomposition import PCA, KernelPCA
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LinearRegression
+from sklearn.manifold import TSNE, Isomap, LocallyLinearEmbedding
 from sklearn.mixture import GaussianMixture
+from sklearn.model_selection import GridSearchCV
 from sklearn.neighbors import KernelDensity
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, PowerTransformer, StandardScaler
 
 from skdiffusion import sample_from
+from skdiffusion.manifold import AutoencoderEmbedding, InvertibleEmbedding
 
 X = load_iris().data
 
@@ -111,6 +114,81 @@ class TestSampler:
         rows, y = sample_from(pipeline, 25, y=[2], return_y=True, random_state=0)
         assert_array_equal(y, np.full(25, 2))
         assert_among_rows(rows, X[target == 2])
+
+
+def noisy_arc(n=300, noise=0.02, seed=0):
+    """Half a circle of radius 100, in columns of other units."""
+    rng = np.random.RandomState(seed)
+    angle = rng.uniform(0, np.pi, n)
+    arc = np.column_stack([np.cos(angle), np.sin(angle)]) + noise * rng.normal(size=(n, 2))
+    return arc * [100.0, 1.0] + [0.0, 50.0]
+
+
+def off_the_arc(rows):
+    """Root mean square distance to the circle, in the units of its noise."""
+    radius = np.linalg.norm((rows - [0.0, 50.0]) / [100.0, 1.0], axis=1)
+    return np.sqrt(np.mean((radius - 1) ** 2)) / 0.02
+
+
+LEARNERS = {
+    "isomap": Isomap(n_neighbors=10, n_components=1),
+    "lle": LocallyLinearEmbedding(n_neighbors=8, n_components=1),
+    "kernel_pca": KernelPCA(2, kernel="rbf", gamma=0.05),
+    "tsne": InvertibleEmbedding(TSNE(1, perplexity=20, max_iter=300), random_state=0),
+    "autoencoder": InvertibleEmbedding(AutoencoderEmbedding(2, max_epochs=10), random_state=0),
+}
+
+
+class TestManifold:
+    @pytest.mark.parametrize("name", LEARNERS)
+    def test_learners_without_an_inverse_are_given_one(self, name):
+        X = noisy_arc()
+        kde = KernelDensity(bandwidth=0.02)
+        pipeline = Pipeline([("scale", StandardScaler()), ("embed", LEARNERS[name]), ("kde", kde)])
+        pipeline.fit(X)
+        # the density in the units of the embedding
+        pipeline[-1].set_params(bandwidth=0.02 * pipeline[:-1].transform(X).std())
+        pipeline[-1].fit(pipeline[:-1].transform(X))
+        sample = sample_from(pipeline, 2000, random_state=0)
+        assert sample.shape == (2000, 2)
+        assert_allclose(sample.mean(axis=0), X.mean(axis=0), atol=0.2 * X.std(axis=0).max())
+        assert 0.8 < off_the_arc(sample) < 1.3
+
+    def test_residuals_are_what_means_leave_out(self):
+        pipeline = make_pipeline(StandardScaler(), LEARNERS["isomap"], KernelDensity(bandwidth=0.1))
+        pipeline.fit(noisy_arc())
+        noisy = sample_from(pipeline, 1000, random_state=0)
+        mean = sample_from(pipeline, 1000, random_state=0, add_residuals=False)
+        assert off_the_arc(mean) < 0.6 < 0.85 < off_the_arc(noisy)
+
+    def test_random_state_seeds_every_step(self):
+        pipeline = make_pipeline(StandardScaler(), LEARNERS["isomap"], KernelDensity())
+        pipeline.fit(noisy_arc())
+        first = sample_from(pipeline, 20, random_state=1)
+        assert_array_equal(first, sample_from(pipeline, 20, random_state=1))
+        assert np.all(first != sample_from(pipeline, 20, random_state=2))
+        rng = np.random.RandomState(1)
+        assert np.all(
+            sample_from(pipeline, 5, random_state=rng) != sample_from(pipeline, 5, random_state=rng)
+        )
+
+    def test_a_pipeline_among_the_steps_is_inverted_step_by_step(self):
+        steps = [StandardScaler(), LEARNERS["isomap"], KernelDensity()]
+        flat = make_pipeline(*steps).fit(noisy_arc())
+        nested = make_pipeline(make_pipeline(*steps[:2]), steps[2]).fit(noisy_arc())
+        assert_array_equal(
+            sample_from(flat, 9, random_state=0), sample_from(nested, 9, random_state=0)
+        )
+
+    @pytest.mark.parametrize("embed", ["isomap", "tsne"])
+    def test_grid_search_over_the_embedding(self, embed):
+        name = "n_components" if embed == "isomap" else "estimator__n_components"
+        pipeline = Pipeline(
+            [("scale", StandardScaler()), ("embed", LEARNERS[embed]), ("sample", KernelDensity())]
+        )
+        search = GridSearchCV(pipeline, {f"embed__{name}": [1, 2]}, cv=2, error_score="raise")
+        search.fit(noisy_arc(120))
+        assert sample_from(search.best_estimator_, 4, random_state=0).shape == (4, 2)
 
 
 class TestErrors:

@@ -5,7 +5,7 @@ import numpy as np
 
 from skdiffusion.tables.frames import as_frame
 
-__all__ = ["jitter", "stack", "take_rows"]
+__all__ = ["jitter", "stack"]
 
 
 def jitter(y, rows, rng):
@@ -66,22 +66,3 @@ def stack(above, below):
     frames = [nw.maybe_reset_index(f) for f in (frame, as_frame(below))]
     joined = nw.concat(frames, how="vertical")
     return nw.maybe_reset_index(joined).to_native()
-
-
-def take_rows(table, rows):
-    """Take rows of a table.
-
-    Parameters
-    ----------
-    table : ndarray or data frame of shape (n, n_features)
-        The table.
-    rows : array-like of int of shape (m,)
-        Positions of the rows.
-
-    Returns
-    -------
-    ndarray or data frame of shape (m, n_features)
-        The rows; pandas keeps their index.
-    """
-    frame, rows = as_frame(table), np.asarray(rows, dtype=int)
-    return table[rows] if frame is None else frame[rows.tolist()].to_native()

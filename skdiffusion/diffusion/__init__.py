@@ -1,6 +1,7 @@
 """Noise processes, denoisers, solvers and likelihoods, in torch alone."""
 
 from skdiffusion.diffusion.categories import Levels
+from skdiffusion.diffusion.clean import CleanDenoiser
 from skdiffusion.diffusion.closed_form import (
     EmpiricalDenoiser,
     GaussianDenoiser,
@@ -17,6 +18,14 @@ from skdiffusion.diffusion.denoiser import (
     score_from_mean,
     v_from_mean,
 )
+from skdiffusion.diffusion.dimension import (
+    TangentSpace,
+    denoiser_trace,
+    flipd,
+    normal_bundle_dimension,
+    tangent_space,
+)
+from skdiffusion.diffusion.factors import FactorGaussian, FactorMixture
 from skdiffusion.diffusion.functionals import (
     Contributions,
     contraction,
@@ -31,7 +40,8 @@ from skdiffusion.diffusion.kernel import KernelDenoiser
 from skdiffusion.diffusion.levels import level_log_prob
 from skdiffusion.diffusion.likelihood import decode, elbo, encode, log_density
 from skdiffusion.diffusion.operator import OperatorDenoiser
-from skdiffusion.diffusion.preconditioning import Plain, Preconditioned
+from skdiffusion.diffusion.paths import local_metric, relax_path
+from skdiffusion.diffusion.preconditioning import Plain, Preconditioned, network_sizes
 from skdiffusion.diffusion.repaint import repaint
 from skdiffusion.diffusion.restriction import Interval, LevelSet, Restricted
 from skdiffusion.diffusion.schedule import (
@@ -59,6 +69,7 @@ from skdiffusion.diffusion.solvers import (
     run,
 )
 from skdiffusion.diffusion.surprise import masked_surprise
+from skdiffusion.diffusion.tangent import Planes, TangentDenoiser
 from skdiffusion.diffusion.time import (
     diffusion_time,
     diffusion_time_np,
@@ -70,6 +81,14 @@ from skdiffusion.diffusion.time import (
 )
 
 __all__ = [
+    "relax_path",
+    "network_sizes",
+    "local_metric",
+    "TangentDenoiser",
+    "Planes",
+    "FactorMixture",
+    "FactorGaussian",
+    "CleanDenoiser",
     "EDM",
     "GRIDS",
     "SCHEDULES",
@@ -98,11 +117,13 @@ __all__ = [
     "Restricted",
     "Schedule",
     "SubVP",
+    "TangentSpace",
     "ancestral",
     "annealed_langevin",
     "contraction",
     "ddim",
     "decode",
+    "denoiser_trace",
     "denoising_error",
     "diffusion_time",
     "diffusion_time_np",
@@ -112,6 +133,7 @@ __all__ = [
     "eps_from_mean",
     "euler",
     "euler_maruyama",
+    "flipd",
     "flow_log_density",
     "get_schedule",
     "heun",
@@ -128,6 +150,7 @@ __all__ = [
     "mean_from_eps",
     "mean_from_score",
     "mean_from_v",
+    "normal_bundle_dimension",
     "predictor_corrector",
     "reconstruction",
     "repaint",
@@ -135,6 +158,7 @@ __all__ = [
     "score",
     "score_from_mean",
     "score_norm",
+    "tangent_space",
     "time_log_posterior",
     "uniform",
     "v_from_mean",

@@ -61,7 +61,7 @@ def apply_by_pattern(matrices: Tensor, vectors: Tensor, index: Tensor) -> Tensor
 
     Parameters
     ----------
-    matrices : Tensor of shape (g, k, d, d)
+    matrices : Tensor of shape (g, k, m, d)
         ``k`` matrices for each pattern.
     vectors : Tensor of shape (n, k, d)
         ``k`` vectors for each row.
@@ -70,7 +70,7 @@ def apply_by_pattern(matrices: Tensor, vectors: Tensor, index: Tensor) -> Tensor
 
     Returns
     -------
-    Tensor of shape (n, k, d)
+    Tensor of shape (n, k, m)
         ``matrices[index[i], k] @ vectors[i, k]`` at ``[i, k]``.
 
     Examples
@@ -88,6 +88,8 @@ def apply_by_pattern(matrices: Tensor, vectors: Tensor, index: Tensor) -> Tensor
         # the training case: equally many rows share each pattern, so no matrix is copied
         order = torch.argsort(index, stable=True)
         grouped = vectors[order].reshape(g, n // g, *vectors.shape[1:])
-        product = torch.einsum("gmkd,gked->gmke", grouped, matrices).reshape(vectors.shape)
+        product = torch.einsum("gmkd,gked->gmke", grouped, matrices).reshape(
+            *vectors.shape[:-1], -1
+        )
         return product[torch.argsort(order)]
     return torch.einsum("nkd,nked->nke", vectors, matrices[index])

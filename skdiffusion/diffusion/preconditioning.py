@@ -20,6 +20,9 @@ Entries that code categories are not corrected in white coordinates, which would
 is sharp where levels part: for them ``F`` is a logit for each level, added to what the noisy code
 says by itself (:class:`~skdiffusion.diffusion.Levels`).
 
+Where rows have few factors and a noise floor (:class:`~skdiffusion.diffusion.FactorGaussian`), the
+coordinates are those of the factors, and what is left is the Gaussian's, which is exact there.
+
 The baseline is an input and not the starting point because it has seen the training rows: on them
 its own residual is too small, and a network trained on that residual learns to trust it.
 
@@ -37,116 +40,57 @@ from torch import Tensor, nn
 from skdiffusion.diffusion.categories import Levels
 from skdiffusion.diffusion.closed_form import GaussianDenoiser
 from skdiffusion.diffusion.denoiser import Posterior
-from skdiffusion.diffusion.patterns import apply_by_pattern, noise_patterns
+from skdiffusion.diffusion.factors import FactorFrame, FactorGaussian
+from skdiffusion.diffusion.white import WhiteCoordinates, WhiteFrame
 
-__all__ = ["Plain", "Preconditioned", "Prepared", "WhiteCoordinates", "WhiteFrame"]
-
-
-class WhiteCoordinates(NamedTuple):
-    """The two linear maps of a :class:`WhiteFrame` for one batch, and its Gaussian's denoising.
-
-    Of the ``d`` entries ``k`` are numbers and the others code categories.
-    """
-
-    white: Tensor  # (n, d), (S + N)^{-1/2} (x - mu)
-    mean: Tensor  # (n, d), the Gaussian's posterior mean
-    root: Tensor  # (g, k, k) or (g, k), C^{1/2} of each noise pattern
-    pattern: Tensor  # (n,), the noise pattern of each row
-
-    def colour(self, vectors: Tensor) -> Tensor:
-        """Multiply by ``C^{1/2}``: from white output coordinates to the units of the rows."""
-        if self.root.dim() == 2:
-            return vectors * self.root[self.pattern]
-        return _apply(self.root, vectors, self.pattern)
-
-    def uncolour(self, vectors: Tensor) -> Tensor:
-        """Multiply by ``C^{-1/2}``, the inverse of :meth:`colour`."""
-        if self.root.dim() == 2:
-            return vectors / self.root[self.pattern]
-        return _apply(torch.linalg.inv(self.root), vectors, self.pattern)
+__all__ = ["Plain", "Preconditioned", "Prepared", "network_sizes"]
 
 
-class WhiteFrame(nn.Module):
-    """The coordinates in which a Gaussian is white before and after denoising.
-
-    Square roots are Cholesky factors in the principal-component frame, leading direction first:
-    continuous in the noise levels, and diagonal when every entry has the same one.
+def network_sizes(
+    gaussian: GaussianDenoiser, baseline: nn.Module | None = None, levels: Levels | None = None
+) -> dict[str, int]:
+    """Return the sizes of the network that :class:`Preconditioned` takes.
 
     Parameters
     ----------
     gaussian : GaussianDenoiser
-        The Gaussian; a diagonal covariance costs O(d) instead of O(d ** 3) per noise pattern.
-    numbers : Tensor of int of shape (k,) or None, default=None
-        Entries for which ``C^{1/2}`` is wanted; None is all.
+        The Gaussian.
+    baseline : nn.Module or None, default=None
+        The closed form whose direction the network sees.
+    levels : Levels or None, default=None
+        The categories of a row.
+
+    Returns
+    -------
+    dict of str to int
+        ``n_inputs`` and ``n_outputs``, and ``n_entries`` where the white row has another number of
+        entries than there are outputs.
 
     Examples
     --------
     >>> import torch
-    >>> frame = WhiteFrame(GaussianDenoiser(torch.zeros(2), torch.tensor([3.0, 0.0])))
-    >>> frame(torch.tensor([[4.0, 4.0]]), torch.tensor(1.0)).white.round(decimals=3)
-    tensor([[2., 4.]], dtype=torch.float64)
+    >>> network_sizes(GaussianDenoiser(torch.zeros(2), torch.eye(2)))
+    {'n_inputs': 2, 'n_outputs': 2}
     """
-
-    centre: Tensor
-    values: Tensor
-    vectors: Tensor | None
-    numbers: Tensor | None
-    output_vectors: Tensor | None
-
-    def __init__(self, gaussian: GaussianDenoiser, numbers: Tensor | None = None):
-        super().__init__()
-        self.register_buffer("centre", gaussian.mean.clone())
-        self.register_buffer("numbers", numbers)
-        self.register_buffer("output_vectors", None)
-        if gaussian.is_diagonal:
-            self.register_buffer("values", gaussian.cov.clone())
-            self.register_buffer("vectors", None)
-        else:
-            values, vectors = torch.linalg.eigh(gaussian.cov)
-            self.register_buffer("values", values.flip(0).clamp_min(0))
-            self.register_buffer("vectors", vectors.flip(1).contiguous())
-            if numbers is not None:
-                own = gaussian.cov[numbers][:, numbers]
-                self.output_vectors = torch.linalg.eigh(own)[1].flip(1).contiguous()
-
-    def forward(self, x: Tensor, sigma: Tensor) -> WhiteCoordinates:
-        """Return the coordinates of noisy rows, in float64."""
-        patterns, index = noise_patterns(x, sigma)
-        delta = x.to(torch.float64) - self.centre
-        # a direction without variance has C = 0, of which no inverse root exists
-        values = self.values.clamp_min(1e-12)
-        if self.vectors is None:
-            noised = values + patterns**2
-            root = (values * patterns**2 / noised).sqrt()
-            root = root if self.numbers is None else root[:, self.numbers]
-            white = delta / noised.sqrt()[index]
-            mean = self.centre + delta * (values / noised)[index]
-            return WhiteCoordinates(white, mean, root, index)
-        turned = (self.vectors.mT * patterns.unsqueeze(1) ** 2) @ self.vectors
-        factor = torch.linalg.cholesky(turned + torch.diag(values))
-        inverse = torch.linalg.solve_triangular(
-            factor, self.vectors.mT.expand_as(factor), upper=False
-        )
-        white = _apply(inverse, delta, index)
-        # C = S - S (S + N)^{-1} S loses all digits where the noise is small; with
-        # G = (S + N)^{-1} N it is also G' S G + (1 - G)' N (1 - G), a sum of squares
-        shrunk = torch.cholesky_solve(turned, factor)
-        kept = torch.eye(len(values), dtype=values.dtype, device=values.device) - shrunk
-        posterior = shrunk.mT @ (values.unsqueeze(1) * shrunk) + kept.mT @ turned @ kept
-        root = self._root(self.vectors, posterior)
-        mean = self.centre + _apply(self.vectors @ kept.mT @ self.vectors.mT, delta, index)
-        return WhiteCoordinates(white, mean, root, index)
-
-    def _root(self, vectors: Tensor, posterior: Tensor) -> Tensor:
-        """Root of the covariance of the numbers, given that of all entries in the PC frame."""
-        if self.output_vectors is None:
-            return vectors @ torch.linalg.cholesky(posterior)
-        turn = self.output_vectors.mT @ vectors[self.numbers]
-        return self.output_vectors @ torch.linalg.cholesky(turn @ posterior @ turn.mT)
+    frame = _frame(gaussian, levels)
+    d = gaussian.n_features
+    sizes = {"n_inputs": frame.n_white, "n_outputs": frame.n_outputs}
+    if baseline is not None:
+        sizes["n_inputs"] += frame.n_outputs
+    if levels is not None:
+        sizes["n_inputs"] += levels.n_levels
+        sizes["n_inputs"] += 0 if baseline is None else d - len(levels.numbers)
+        sizes["n_outputs"] += levels.n_levels
+    if sizes["n_outputs"] != frame.n_white:
+        sizes["n_entries"] = frame.n_white
+    return sizes
 
 
-def _apply(matrices: Tensor, vectors: Tensor, index: Tensor) -> Tensor:
-    return apply_by_pattern(matrices.unsqueeze(1), vectors.unsqueeze(1), index).squeeze(1)
+def _frame(gaussian: GaussianDenoiser, levels: Levels | None) -> FactorFrame | WhiteFrame:
+    numbers = None if levels is None else levels.numbers
+    if isinstance(gaussian, FactorGaussian):
+        return FactorFrame(gaussian, numbers)
+    return WhiteFrame(gaussian, numbers)
 
 
 class Prepared(NamedTuple):
@@ -165,8 +109,9 @@ class Preconditioned(nn.Module):
     ----------
     net : nn.Module
         ``net(inputs (n, m), log_sigma (n, d)) -> (n, d)`` with ``m = d``, or ``2 d`` when there is
-        a baseline. With `levels` there are ``K`` inputs more, their probabilities, and the outputs
-        are the corrections of the numbers and ``K`` logits.
+        a baseline; where the Gaussian has ``k`` factors, ``k`` in place of ``d``. With `levels`
+        there are ``K`` inputs more, their probabilities, and the outputs are the corrections of the
+        numbers and ``K`` logits.
     gaussian : GaussianDenoiser
         The Gaussian; its covariance decides what is white.
     baseline : nn.Module or None, default=None
@@ -194,7 +139,7 @@ class Preconditioned(nn.Module):
     ):
         super().__init__()
         self.net = net
-        self.frame = WhiteFrame(gaussian, None if levels is None else levels.numbers)
+        self.frame = _frame(gaussian, levels)
         self.baseline = baseline
         self.levels = levels
 
@@ -234,7 +179,13 @@ class Preconditioned(nn.Module):
         if self.levels is None:
             return coordinates.uncolour(direction)
         numbers = self.levels.numbers
-        return direction.index_copy(1, numbers, coordinates.uncolour(direction[:, numbers]))
+        own = coordinates.uncolour(direction[:, numbers])
+        if own.shape[1] == len(numbers):
+            return direction.index_copy(1, numbers, own)
+        # factors are no entries that they could take the place of
+        is_level = torch.ones(direction.shape[1], dtype=torch.bool, device=direction.device)
+        is_level[numbers] = False
+        return torch.cat([own, direction[:, is_level]], dim=1)
 
     def correction(self, prepared: Prepared) -> Tensor:
         """Return what the network adds to the Gaussian's mean, in white units, and to the logits.
@@ -250,7 +201,9 @@ class Preconditioned(nn.Module):
             The network's output.
         """
         dtype = next(self.net.parameters()).dtype
-        return self.net(prepared.inputs.to(dtype), prepared.log_sigma.to(dtype))
+        log_noise = prepared.coordinates.log_noise
+        log_noise = prepared.log_sigma if log_noise is None else log_noise
+        return self.net(prepared.inputs.to(dtype), log_noise.to(dtype))
 
     def mean(self, prepared: Prepared, correction: Tensor) -> Tensor:
         """Return the posterior mean, in float64.
@@ -272,7 +225,7 @@ class Preconditioned(nn.Module):
             return coordinates.mean + coordinates.colour(correction.to(torch.float64))
         numbers = self.levels.numbers
         codes = self.levels.mean(self.level_log_prob(prepared, correction))
-        own = coordinates.colour(correction[:, : len(numbers)].to(torch.float64))
+        own = coordinates.colour(correction[:, : -self.levels.n_levels].to(torch.float64))
         return codes.index_copy(1, numbers, coordinates.mean[:, numbers] + own)
 
     def level_log_prob(self, prepared: Prepared, correction: Tensor) -> Tensor:

@@ -15,8 +15,18 @@ from skdiffusion.diffusion import (
     repaint,
     run,
 )
+from skdiffusion.sampling.conditions import Conditions
+from skdiffusion.sampling.marginal import marginal_law
 
-__all__ = ["CodeModel", "Integration", "draw", "draw_known", "even_noise", "redraw"]
+__all__ = [
+    "CodeModel",
+    "Integration",
+    "draw",
+    "draw_coarse_first",
+    "draw_known",
+    "even_noise",
+    "redraw",
+]
 
 CHUNK_ROWS = 4096
 
@@ -135,6 +145,36 @@ def draw_known(model, integration, n, conditions, generator, start=None):
         part = integration._replace(noise_of=noise_of), conditions.take(rows)
         chunks.append(_integrate(model, *part, generator, start[rows]))
     return np.concatenate(chunks)
+
+
+def draw_coarse_first(model, integration, n, conditions, generator, coarse):
+    """Draw some codes with nothing but the settled ones beside them, and the rest given those.
+
+    Parameters
+    ----------
+    model, integration, n, conditions, generator
+        As in :func:`draw`.
+    coarse : ndarray of bool of shape (d,)
+        Codes that are drawn first.
+
+    Returns
+    -------
+    codes : ndarray of shape (n, d)
+        The rows.
+    acceptance : float
+        As in :func:`draw`.
+    """
+    if conditions.has_ranges:
+        # a range may be about any code: all are drawn together
+        return draw(model, integration, n, conditions, generator)
+    kept = coarse | conditions.known.any(0)
+    mask = torch.from_numpy(kept).to(model.is_target.device)
+    gaussian, denoiser = marginal_law(model, mask)
+    first = model._replace(denoiser=denoiser, gaussian=gaussian, is_target=model.is_target[mask])
+    codes, _ = draw(first, integration, n, Conditions(conditions.values[:, kept]), generator)
+    settled = np.broadcast_to(conditions.values, (n, len(coarse))).copy()
+    settled[:, coarse] = codes[:, coarse[kept]]
+    return draw(model, integration, n, Conditions(settled), generator)
 
 
 def redraw(model, integration, conditions, noisy, generator):

@@ -3,40 +3,10 @@
 import numpy as np
 import torch
 
-from skdiffusion.diffusion import (
-    GaussianDenoiser,
-    Marginal,
-    level_log_prob,
-    log_density,
-)
+from skdiffusion.diffusion import level_log_prob, log_density
+from skdiffusion.sampling.marginal import marginal_law
 
-__all__ = ["log_density_of_codes", "marginal_law"]
-
-
-def marginal_law(model, kept):
-    """Return the Gaussian and the denoiser of some codes, with all others unknown.
-
-    Parameters
-    ----------
-    model : CodeModel
-        The model of whole rows.
-    kept : Tensor of bool of shape (d,)
-        Which codes are kept.
-
-    Returns
-    -------
-    prior : GaussianDenoiser
-        Has their mean and covariance.
-    denoiser : Denoiser
-        Takes rows of them.
-    """
-    if kept.all():
-        return model.gaussian, model.denoiser
-    cov = model.gaussian.cov[kept]
-    prior = GaussianDenoiser(
-        model.gaussian.mean[kept], cov if model.gaussian.is_diagonal else cov[:, kept]
-    )
-    return prior, Marginal(model.denoiser, kept, model.sigma_max)
+__all__ = ["log_density_of_codes"]
 
 
 def log_density_of_codes(model, Z, blocks, probes, sigmas):

@@ -4,6 +4,8 @@ A coder is fitted by its constructor, and knows the cells that the column may ho
 on numbers: those of the column, units of time since the earliest cell, or positions of levels.
 """
 
+from numbers import Real
+
 import numpy as np
 
 from skdiffusion.tables.choice import choose_transform
@@ -41,8 +43,9 @@ def fit_numbers(x, resolution, transform):
         Numbers.
     resolution : float
         Relative precision at which they are stored.
-    transform : {"auto", "no spike", "standard", "quantile"}
-        Which codec; "no spike" is "auto" for numbers without the spike.
+    transform : {"auto", "no spike", "standard", "quantile"} or float
+        Which codec; "no spike" is "auto" for numbers without the spike, and a number is the unit of
+        a standard one.
 
     Returns
     -------
@@ -65,6 +68,8 @@ def fit_numbers(x, resolution, transform):
     if transform in ("auto", "no spike"):
         transform = choose_transform(np.ldexp(values, -exponent), counts)
     codec = QuantileCodec if transform == "quantile" else StandardCodec
+    if isinstance(transform, Real):
+        return StandardCodec(values, counts, find_lattice(values, resolution), transform), bounds
     if exponent:
         return ScaledCodec(codec, values, counts, exponent), bounds
     return codec(values, counts, find_lattice(values, resolution)), bounds
@@ -340,7 +345,7 @@ def fit_coder(column, transform, options):
     ----------
     column : Column
         Training cells, of a settled kind.
-    transform : {"auto", "standard", "quantile"}
+    transform : {"auto", "standard", "quantile"} or float
         How numbers become codes.
     options : TableEncoder
         Its parameters.

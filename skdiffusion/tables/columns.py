@@ -59,12 +59,14 @@ class StandardCodec:
         Distinct values, increasing, and how often each occurs.
     lattice : Lattice or None
         The spacing of the values, None for a continuous column.
+    scale : float or None, default=None
+        What the column is divided by; None is its standard deviation.
     """
 
     name = "standard"
     n_codes = 1
 
-    def __init__(self, values, counts, lattice):
+    def __init__(self, values, counts, lattice, scale=None):
         self.lattice = lattice
         self.log_unit = 0.0
         share = counts / counts.sum()
@@ -74,7 +76,7 @@ class StandardCodec:
         unit = (values - centre) / half
         mean = share @ unit
         self.mean = centre + half * mean
-        self.scale = half * np.sqrt(share @ (unit - mean) ** 2)
+        self.scale = half * np.sqrt(share @ (unit - mean) ** 2) if scale is None else scale
 
     def encode(self, x):
         return ((x - self.mean) / self.scale)[:, None]

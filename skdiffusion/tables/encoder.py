@@ -57,7 +57,7 @@ class TableEncoder(CodeDensities, CodeQueries, TransformerMixin, BaseEstimator):
 
         Boolean columns are always boolean.
 
-    numeric_transform : {"auto", "standard", "quantile"} or dict, default="auto"
+    numeric_transform : {"auto", "standard", "quantile"}, float or dict, default="auto"
         How numbers, dates and durations become codes.
 
         - "standard": subtract the mean, divide by the standard deviation. Keeps distances, and
@@ -72,6 +72,8 @@ class TableEncoder(CodeDensities, CodeQueries, TransformerMixin, BaseEstimator):
           columns of which one value makes a tenth, whose values occur five times or more on
           average, whose skewness exceeds 1 or whose excess kurtosis exceeds 3; "standard" for the
           others.
+        - a number: subtract the mean, divide by this number. The same one for all columns keeps
+          the distances between rows.
         - dict: one of these per column name or position; "auto" for columns left out.
 
     clip : bool, default=True

@@ -1,5 +1,6 @@
 """Tables: their validation, and their columns."""
 
+import narwhals as nw
 import numpy as np
 from sklearn.utils.validation import validate_data
 
@@ -24,6 +25,8 @@ __all__ = [
     "as_series",
     "read_columns",
     "read_table",
+    "take_rows",
+    "take_values",
     "validate_table",
 ]
 
@@ -163,3 +166,41 @@ def refuse_numbers(columns):
                 "floating point: subtract a constant, convert to float, or drop the column if it "
                 "identifies rows."
             )
+
+
+def take_rows(table, rows):
+    """Take rows of a table.
+
+    Parameters
+    ----------
+    table : ndarray or data frame of shape (n, n_features)
+        The table.
+    rows : array-like of int of shape (m,)
+        Positions of the rows.
+
+    Returns
+    -------
+    ndarray or data frame of shape (m, n_features)
+        The rows; pandas keeps their index.
+    """
+    frame, rows = as_frame(table), np.asarray(rows, dtype=int)
+    return table[rows] if frame is None else frame[rows.tolist()].to_native()
+
+
+def take_values(y, rows):
+    """Take cells of a column.
+
+    Parameters
+    ----------
+    y : array-like or series of shape (n,)
+        The column.
+    rows : ndarray of int of shape (m,)
+        Positions of the cells.
+
+    Returns
+    -------
+    ndarray or series of shape (m,)
+        The cells; pandas keeps their index.
+    """
+    series = nw.from_native(y, series_only=True, pass_through=True)
+    return np.asarray(y)[rows] if series is y else series[rows.tolist()].to_native()

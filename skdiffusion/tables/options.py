@@ -1,7 +1,7 @@
 """The parameters of `TableEncoder` that name columns, resolved for a table."""
 
 from collections.abc import Mapping
-from numbers import Integral
+from numbers import Integral, Real
 
 import numpy as np
 
@@ -94,7 +94,7 @@ def transform_per_column(given, columns):
 
     Returns
     -------
-    transforms : list of {"auto", "standard", "quantile"}
+    transforms : list of {"auto", "standard", "quantile"} or float
         The entry for each column.
 
     Raises
@@ -108,10 +108,12 @@ def transform_per_column(given, columns):
         for key, transform in given.items():
             transforms[position_of(key, columns, "numeric_transform")] = transform
     for transform in transforms:
-        if transform not in TRANSFORMS:
+        is_number = isinstance(transform, Real) and not isinstance(transform, bool)
+        is_unit = is_number and 0 < transform < np.inf
+        if not is_unit and transform not in TRANSFORMS:
             raise ValueError(
-                f"numeric_transform must be one of {TRANSFORMS} or a dict of them by column, "
-                f"got {transform!r}."
+                f"numeric_transform must be one of {TRANSFORMS}, a positive number or a dict of "
+                f"them by column, got {transform!r}."
             )
     return transforms
 

@@ -14,7 +14,12 @@ from torch import Tensor, nn
 
 from skdiffusion.diffusion.categories import Levels
 from skdiffusion.diffusion.closed_form import GaussianDenoiser
-from skdiffusion.diffusion.preconditioning import Plain, Preconditioned, Prepared
+from skdiffusion.diffusion.preconditioning import (
+    Plain,
+    Preconditioned,
+    Prepared,
+    network_sizes,
+)
 from skdiffusion.diffusion.schedule import Schedule, get_schedule
 from skdiffusion.nets import ResidualMLP
 from skdiffusion.training.batches import RowBatches
@@ -50,7 +55,7 @@ class DenoiserNet(NeuralNet):
     ----------
     module : type or nn.Module, default=ResidualMLP
         The network, called as ``module(inputs, log_sigma)`` and built with ``n_inputs`` and
-        ``n_outputs``, and for rows with categories with ``n_entries``; see
+        ``n_outputs``, and where the latter is not the number of entries with ``n_entries``; see
         :class:`~skdiffusion.nets.ResidualMLP`.
     criterion : type, default=DenoisingLoss
         The loss; ``criterion__weighting`` names its weighting.
@@ -331,21 +336,13 @@ class DenoiserNet(NeuralNet):
 
     def initialize_module(self) -> Self:
         """Make the network a denoiser, with or without the Gaussian's part."""
-        gaussian, baseline, levels = (
-            self.setting_.gaussian,
-            self.setting_.baseline,
-            self.setting_.levels,
-        )
-        d = gaussian.n_features
+        gaussian, baseline, _, _, levels = self.setting_
         if self.preconditioning == "none":
-            sizes = {"n_inputs": d, "n_outputs": d}
+            sizes = {"n_inputs": gaussian.n_features, "n_outputs": gaussian.n_features}
             options = {**sizes, **self.get_params_for("module")}
             self.module_: Preconditioned = Plain(self.initialized_instance(self.module, options))
             return self
-        sizes = {"n_inputs": d if baseline is None else 2 * d, "n_outputs": d}
-        if levels is not None:
-            sizes["n_inputs"] += levels.n_levels
-            sizes |= {"n_outputs": len(levels.numbers) + levels.n_levels, "n_entries": d}
+        sizes = network_sizes(gaussian, baseline, levels)
         net = self.initialized_instance(self.module, {**sizes, **self.get_params_for("module")})
         self.module_ = Preconditioned(net, gaussian, baseline, levels)
         return self

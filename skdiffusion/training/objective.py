@@ -95,20 +95,19 @@ class DenoisingLoss(nn.Module):
         levels = denoiser.levels
         mean = denoiser.mean(prepared, correction)
         if levels is None:
-            errors, present = (
-                [self._error(x0, x0 - mean, prepared, prepared.log_sigma)],
-                [~x0.isnan()],
-            )
+            parts = [self._error(x0, x0 - mean, prepared, prepared.log_sigma)]
         else:
             log_prob = denoiser.level_log_prob(prepared, correction)
             surprise = levels.cross_entropy(log_prob, x0.nan_to_num())
+            told = ~x0[:, levels.first].isnan()
             numbers = x0[:, levels.numbers]
-            present = [~numbers.isnan(), ~x0[:, levels.first].isnan()]
             residual = numbers - mean[:, levels.numbers]
-            errors = [
-                self._error(numbers, residual, prepared, prepared.log_sigma[:, levels.numbers]),
-                torch.where(present[1], surprise, 0.0),
+            log_sigma = prepared.log_sigma[:, levels.numbers]
+            parts = [
+                self._error(numbers, residual, prepared, log_sigma),
+                (torch.where(told, surprise, 0.0), told),
             ]
+        errors, present = zip(*parts, strict=True)
         by_row, counts = torch.cat(errors, 1).sum(1), torch.cat(present, 1).sum(1)
         if not self.trim:
             # no entry of a batch may be there
@@ -118,14 +117,19 @@ class DenoisingLoss(nn.Module):
         kept = max(1, round((1 - self.trim) * len(shares)))
         return shares.topk(kept, largest=False).values.mean()
 
-    def _error(self, x0: Tensor, residual: Tensor, prepared: Prepared, log_sigma: Tensor) -> Tensor:
-        """Squared errors of numbers, zero where they are missing."""
-        if self.weighting != "edm":
-            return WEIGHTINGS[self.weighting](log_sigma.exp()) * residual.nan_to_num() ** 2
-        if not x0.isnan().any():
-            return prepared.coordinates.uncolour(residual) ** 2
+    def _error(
+        self, x0: Tensor, residual: Tensor, prepared: Prepared, log_sigma: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Squared errors of numbers, zero where they are missing, and which are not."""
         present = ~x0.isnan()
-        return whiten_present(prepared.coordinates, residual.nan_to_num(), present) ** 2
+        if self.weighting != "edm":
+            weights = WEIGHTINGS[self.weighting](log_sigma.exp())
+            return weights * residual.nan_to_num() ** 2, present
+        if not present.all():
+            white = whiten_present(prepared.coordinates, residual.nan_to_num(), present)
+            return white**2, present
+        white = prepared.coordinates.uncolour(residual)
+        return white**2, torch.ones_like(white, dtype=torch.bool)
 
 
 def whiten_present(coordinates: WhiteCoordinates, residual: Tensor, present: Tensor) -> Tensor:

@@ -1,0 +1,158 @@
+"""What is promised of a manifold that the main runs do not show: noise, outliers, exploration."""
+
+import numpy as np
+from scipy.spatial import cKDTree
+
+from benchmarks._manifold_methods import budgeted_net
+from benchmarks._manifold_metrics import judge_rows
+from benchmarks._manifold_sets import draw
+from skdiffusion import DiffusionManifoldSampler
+
+MORE_NOISE = 0.1
+OUTLIERS = 0.05
+N_CHOSEN = 50
+N_DENSE, N_DRAWS = 5000, 5
+N_PATHS, N_POINTS = 10, 40
+ROBUST_SETS, PATH_SETS = ("swiss50", "sphere20"), ("swiss3", "swiss50", "sphere20")
+
+
+def noisy(known, seed, *, quick=False, n_rows=2000):
+    """Yield the distance of samples from the manifold after training on noisy rows.
+
+    Parameters
+    ----------
+    known : KnownSet
+        The set.
+    seed : int
+        Of rows and methods.
+    quick : bool, default=False
+        Whether to train for an epoch only.
+    n_rows : int, default=2000
+        Training rows.
+
+    Yields
+    ------
+    tuple of (measure, method, value)
+        Where a parameter does not exist, the value is a blank.
+    """
+    rows = draw(known, seed, n_rows=n_rows, noise=MORE_NOISE)
+    yield "distance", "real", float(known.manifold.distance(rows.train).mean())
+    ways = {
+        "none": {"manifold": None},
+        "auto": {},
+        "auto, data_noise=auto": {"data_noise": "auto"},
+        "auto, data_noise known": {"data_noise": MORE_NOISE},
+    }
+    for name, params in ways.items():
+        drawn = _drawn(rows.train, seed, quick, params)
+        yield "distance", name, _mean_distance(known, drawn)
+
+
+def outliers(known, seed, *, quick=False, n_rows=2000):
+    """Yield what samples are worth where a twentieth of the rows are outliers."""
+    rows = draw(known, seed, n_rows=n_rows)
+    rng = np.random.RandomState(seed)
+    train = rows.train.copy()
+    some = rng.choice(len(train), int(OUTLIERS * len(train)), replace=False)
+    covariance = np.cov(train.T) + 1e-12 * np.eye(train.shape[1])
+    train[some] = rng.multivariate_normal(train.mean(0), 2 * covariance, size=len(some))
+    # across the manifold too: as far as columns spread
+    train[some] += rng.normal(size=train[some].shape) * np.sqrt(np.diag(covariance).mean())
+    for name, params in {"none": {"manifold": None}, "auto": {}}.items():
+        drawn = _drawn(train, seed, quick, params)
+        if drawn is None:
+            yield "coverage", name, np.nan
+            continue
+        values = judge_rows(known, rows, drawn, seed)
+        limit = 3 * max(np.quantile(known.manifold.distance(rows.test), 0.95), 1e-3)
+        yield "coverage", name, values["coverage"]
+        yield "on the manifold", name, float(np.mean(known.manifold.distance(drawn) <= limit))
+
+
+def exploration(known, seed, *, quick=False, n_rows=2000):
+    """Yield how chosen points cover the manifold, and how paths keep to it."""
+    rows = draw(known, seed, n_rows=n_rows)
+    model = DiffusionManifoldSampler(denoiser=_net(quick), random_state=seed).fit(rows.train)
+    yield from _covering(known, model, rows, seed)
+    yield from _paths(known, model, rows, seed)
+
+
+def _covering(known, model, rows, seed):
+    """Yield the largest gap between points, by themselves and beside the training rows."""
+    dense = known.manifold.sample(N_DENSE, random_state=100 * seed + 60)
+    beside = cKDTree(rows.train).query(dense)[0]
+
+    def gaps(points):
+        alone = cKDTree(points).query(dense)[0]
+        return np.array([alone.max(), np.minimum(alone, beside).max()])
+
+    random = [gaps(model.sample(N_CHOSEN, random_state=seed + k)) for k in range(N_DRAWS)]
+    chosen = _tried(lambda: model.explore(N_CHOSEN, random_state=seed))
+    ways = {
+        "none": np.mean(random, axis=0),
+        "auto": np.full(2, np.nan) if chosen is None else gaps(chosen),
+    }
+    for name, (alone, with_rows) in ways.items():
+        yield "largest gap", name, float(alone)
+        yield "largest gap beside rows", name, float(with_rows)
+
+
+def _paths(known, model, rows, seed):
+    rng = np.random.RandomState(seed)
+    ends = rows.test[rng.permutation(len(rows.test))[: 2 * N_PATHS]].reshape(N_PATHS, 2, -1)
+    geodesics = known.manifold.geodesic_distance(ends[:, 0], ends[:, 1])
+    own = max(known.manifold.distance(rows.test).mean(), np.finfo(float).eps)
+    share = np.linspace(0, 1, N_POINTS)[:, None]
+    # without a manifold there is nothing but the straight line
+    lines = [a + share * (b - a) for a, b in ends]
+    yield from _judged(known, lines, geodesics, own, "none")
+    paths = _tried(
+        lambda: [np.asarray(model.interpolate(a[None], b[None], N_POINTS)) for a, b in ends]
+    )
+    if paths is None:
+        yield "distance of paths", "auto", np.nan
+        yield "error of lengths", "auto", np.nan
+        return
+    yield from _judged(known, paths, geodesics, own, "auto")
+
+
+def _judged(known, paths, geodesics, own, name):
+    distance = np.mean([known.manifold.distance(path).mean() for path in paths])
+    lengths = np.array([np.linalg.norm(np.diff(path, axis=0), axis=1).sum() for path in paths])
+    some = np.isfinite(geodesics) & (geodesics > 0)
+    yield "distance of paths", name, float(distance)
+    if known.noise > 0:
+        yield "distance of paths over that of rows", name, float(distance / own)
+    yield "error of lengths", name, float(np.mean(np.abs(lengths / geodesics - 1)[some]))
+
+
+def _net(quick):
+    return budgeted_net(0, 1 if quick else None)
+
+
+def _drawn(X, seed, quick, params):
+    def fit_and_draw():
+        model = DiffusionManifoldSampler(denoiser=_net(quick), random_state=seed, **params)
+        return model.fit(X).sample(2000, random_state=seed)
+
+    return _tried(fit_and_draw)
+
+
+def _mean_distance(known, drawn):
+    return np.nan if drawn is None else float(known.manifold.distance(drawn).mean())
+
+
+def _tried(function):
+    """Return what a function returns, None where it fails: what is missing leaves a blank."""
+    try:
+        return function()
+    except Exception as error:
+        print(f"    failed: {type(error).__name__}: {error}", flush=True)
+        return None
+
+
+SECTIONS = {
+    "noise": (noisy, ROBUST_SETS),
+    "outliers": (outliers, ROBUST_SETS),
+    "exploration": (exploration, PATH_SETS),
+}

@@ -1,0 +1,321 @@
+"""Intrinsic dimension and tangent spaces, read from a denoiser.
+
+Near a manifold of dimension k a denoiser at a small noise level sigma is the projection onto it:
+its Jacobian has k eigenvalues near one, along the manifold, and all others near zero. Its trace,
+the volume of the noised law and the rank of its residuals each count the k.
+
+The level must exceed the noise of the data themselves, which would count as directions of the
+manifold, and stay below the radius of its curvature. Everything here is as good as the denoiser
+is: exact laws give exact dimensions, whereas a network may miss the manifold altogether.
+"""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from skdiffusion.diffusion.denoiser import Denoiser
+from skdiffusion.diffusion.jacobian import (
+    Divergence,
+    check_probes,
+    check_rows,
+    mean_and_diagonal,
+)
+
+__all__ = [
+    "TangentSpace",
+    "denoiser_trace",
+    "flipd",
+    "normal_bundle_dimension",
+    "tangent_space",
+]
+
+_KEPT = 0.5
+
+
+class TangentSpace(NamedTuple):
+    """Directions that a denoiser keeps at some rows, those it keeps most first.
+
+    Parameters
+    ----------
+    vectors : Tensor of shape (n, d, k)
+        Orthonormal directions, as columns.
+    values : Tensor of shape (n, k)
+        The share of a step along each that the denoiser keeps: near one along the manifold, near
+        zero across.
+    """
+
+    vectors: Tensor
+    values: Tensor
+
+    @property
+    def dimension(self) -> Tensor:
+        """Number of the directions that are kept by more than half, of shape (n,)."""
+        return (self.values > _KEPT).sum(1)
+
+
+def denoiser_trace(
+    denoiser: Denoiser,
+    x: Tensor,
+    sigma: Tensor,
+    *,
+    divergence: Divergence = "auto",
+    probes: Tensor | None = None,
+) -> Tensor:
+    """Return the number of directions that denoising keeps: the trace of its Jacobian.
+
+    Parameters
+    ----------
+    denoiser : Denoiser
+        The model.
+    x : Tensor of shape (n, d)
+        Rows.
+    sigma : Tensor that broadcasts to ``x``
+        Noise levels, positive.
+    divergence : {"auto", "exact", "hutchinson"}, default="auto"
+        Whether the trace is exact, which takes a derivative per column, or estimated with the
+        probes; "auto" is exact up to 32 columns.
+    probes : Tensor of shape (m, d) or None, default=None
+        Random signs, for the estimate.
+
+    Returns
+    -------
+    Tensor of shape (n,)
+        ``sum_j dD_j / dx_j``. By Tweedie's second identity it is the total posterior variance in
+        units of ``sigma ** 2``. A direction in which the data have the variance v counts for
+        ``v / (v + sigma ** 2)``.
+
+    Raises
+    ------
+    ValueError
+        If the rows are no floating-point matrix, a noise level is not positive, or probes are
+        needed and missing or of the wrong shape.
+
+    References
+    ----------
+    Stein, C. (1981). Estimation of the mean of a multivariate normal distribution. Annals of
+    Statistics 9: the degrees of freedom of an estimator of the mean.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skdiffusion.diffusion import GaussianDenoiser
+    >>> flat = GaussianDenoiser(torch.zeros(3), torch.tensor([1.0, 1.0, 0.0]))
+    >>> denoiser_trace(flat, torch.zeros(1, 3), torch.tensor(0.01)).round(decimals=2)
+    tensor([2.])
+    """
+    return _mean_and_trace(denoiser, x, sigma, divergence, probes)[1]
+
+
+def flipd(
+    denoiser: Denoiser,
+    x: Tensor,
+    sigma: Tensor,
+    *,
+    divergence: Divergence = "auto",
+    probes: Tensor | None = None,
+) -> Tensor:
+    """Return the dimension by which the density of the noised law falls with the noise level.
+
+    Parameters
+    ----------
+    denoiser : Denoiser
+        The model.
+    x : Tensor of shape (n, d)
+        Rows on the manifold; there the estimate holds.
+    sigma : Tensor that broadcasts to ``x``
+        Noise levels, positive: above the noise of the data, below the radius of curvature.
+    divergence : {"auto", "exact", "hutchinson"}, default="auto"
+        Whether the trace is exact, which takes a derivative per column, or estimated with the
+        probes; "auto" is exact up to 32 columns.
+    probes : Tensor of shape (m, d) or None, default=None
+        Random signs, for the estimate.
+
+    Returns
+    -------
+    Tensor of shape (n,)
+        Dimensions, not rounded.
+
+    Raises
+    ------
+    ValueError
+        If the rows are no floating-point matrix, a noise level is not positive, or probes are
+        needed and missing or of the wrong shape.
+
+    Notes
+    -----
+    Around a point of a manifold of dimension k in d columns ``p_sigma(x)`` goes like
+    ``sigma ** (k - d)``, so that ``k = d + d log p / d log sigma``. The heat equation
+    ``dp / dsigma = sigma * laplacian(p)`` turns the derivative into
+    ``sigma ** 2 (tr ds/dx + |s| ** 2)`` with the score s, and Tweedie's formula
+    ``s = (D - x) / sigma ** 2`` turns the whole into ``tr dD/dx + |D - x| ** 2 / sigma ** 2``.
+    It is :func:`denoiser_trace` plus a term that vanishes on the manifold.
+
+    References
+    ----------
+    Kamkari, H. et al. (2024). A geometric view of data complexity: efficient local intrinsic
+    dimension estimation with diffusion models. NeurIPS 37. arXiv:2406.03537, theorem 3.1.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skdiffusion.diffusion import GaussianDenoiser
+    >>> flat = GaussianDenoiser(torch.zeros(3), torch.tensor([1.0, 1.0, 0.0]))
+    >>> flipd(flat, torch.zeros(1, 3), torch.tensor(0.01)).round(decimals=2)
+    tensor([2.])
+    """
+    mean, trace = _mean_and_trace(denoiser, x, sigma, divergence, probes)
+    return trace + (((mean - x.detach()) / sigma) ** 2).sum(1)
+
+
+def _mean_and_trace(
+    denoiser: Denoiser,
+    x: Tensor,
+    sigma: Tensor,
+    divergence: Divergence,
+    probes: Tensor | None,
+) -> tuple[Tensor, Tensor]:
+    check_rows(x)
+    _check_positive(sigma)
+    probes = check_probes(x, divergence, probes)
+    mean, diagonal = mean_and_diagonal(denoiser, x, sigma, probes)
+    return mean, diagonal.sum(1)
+
+
+def normal_bundle_dimension(
+    denoiser: Denoiser,
+    x: Tensor,
+    sigma: Tensor,
+    n_perturbations: int | None = None,
+    generator: torch.Generator | None = None,
+) -> Tensor:
+    """Return the dimension that the residuals around a row leave out.
+
+    Parameters
+    ----------
+    denoiser : Denoiser
+        The model.
+    x : Tensor of shape (n, d)
+        Rows on the manifold.
+    sigma : Tensor that broadcasts to ``x``
+        Noise levels, positive: above the noise of the data, below the radius of curvature.
+    n_perturbations : int or None, default=None
+        Noisy copies of each row. None is four for each column, as in the paper: fewer than one for
+        each column cannot span the normal space.
+    generator : torch.Generator or None, default=None
+        Source of randomness.
+
+    Returns
+    -------
+    Tensor of shape (n,)
+        Dimensions, whole numbers.
+
+    Raises
+    ------
+    ValueError
+        If the rows are no floating-point matrix, a noise level is not positive, or there are fewer
+        perturbations than columns.
+
+    Notes
+    -----
+    The scores of noisy copies point back to the manifold, across it. Times sigma their singular
+    values are near one in the normal space and near zero along the manifold; the largest drop is
+    taken for the border. Other than in the paper the drops from one before the first and to zero
+    after the last are drops too, so that a law that fills the space, or a point, is recognised.
+
+    References
+    ----------
+    Stanczuk, J. et al. (2024). Diffusion models encode the intrinsic dimension of data manifolds.
+    ICML. arXiv:2212.12611, algorithm 1.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skdiffusion.diffusion import GaussianDenoiser
+    >>> flat = GaussianDenoiser(torch.zeros(3), torch.tensor([1.0, 1.0, 0.0]))
+    >>> generator = torch.Generator().manual_seed(0)
+    >>> normal_bundle_dimension(flat, torch.zeros(1, 3), torch.tensor(0.01), generator=generator)
+    tensor([2])
+    """
+    check_rows(x)
+    _check_positive(sigma)
+    n, d = x.shape
+    count = 4 * d if n_perturbations is None else n_perturbations
+    if count < d:
+        raise ValueError(f"n_perturbations={count} must be at least the number of columns, {d}.")
+    residuals = x.new_empty(count, n, d)
+    with torch.no_grad():
+        for i in range(count):
+            noise = torch.randn(x.shape, generator=generator, dtype=x.dtype, device=x.device)
+            noisy = x + sigma * noise
+            residuals[i] = (denoiser(noisy, sigma).mean - noisy) / sigma
+    lengths = torch.linalg.svdvals(residuals.transpose(0, 1)) / count**0.5
+    ends = lengths.new_ones(n, 1)
+    drops = -torch.cat([ends, lengths, 0 * ends], dim=1).diff(dim=1)
+    return d - drops.argmax(1)
+
+
+def tangent_space(
+    denoiser: Denoiser, x: Tensor, sigma: Tensor, dimension: int | None = None
+) -> TangentSpace:
+    """Return the directions that a denoiser keeps: the tangent space of the manifold it knows.
+
+    Parameters
+    ----------
+    denoiser : Denoiser
+        The model.
+    x : Tensor of shape (n, d)
+        Rows.
+    sigma : Tensor that broadcasts to ``x``
+        Noise levels, positive, the same for all entries of a row.
+    dimension : int or None, default=None
+        How many directions to return; None returns all, with the share of each that is kept.
+
+    Returns
+    -------
+    TangentSpace
+        Leading eigenvectors of the symmetric part of ``dD / dx``, and the eigenvalues. The
+        Jacobian of an exact denoiser is the posterior covariance over ``sigma ** 2``, which is
+        symmetric; that of a network is not quite.
+
+    Raises
+    ------
+    ValueError
+        If the rows are no floating-point matrix, a noise level is not positive, or `dimension` is
+        out of range.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skdiffusion.diffusion import GaussianDenoiser
+    >>> line = GaussianDenoiser(torch.zeros(2), torch.tensor([0.0, 1.0]))
+    >>> found = tangent_space(line, torch.zeros(1, 2), torch.tensor(0.1))
+    >>> found.values.round(decimals=2), found.dimension
+    (tensor([[0.9900, 0.0000]]), tensor([1]))
+    """
+    check_rows(x)
+    _check_positive(sigma)
+    d = x.shape[1]
+    kept = d if dimension is None else dimension
+    if not 1 <= kept <= d:
+        raise ValueError(f"dimension={dimension} must lie between 1 and d={d}.")
+    jacobian = _jacobian(denoiser, x, sigma)
+    values, vectors = torch.linalg.eigh((jacobian + jacobian.mT) / 2)
+    return TangentSpace(vectors.flip(-1)[..., :kept], values.flip(-1)[:, :kept])
+
+
+def _jacobian(denoiser: Denoiser, x: Tensor, sigma: Tensor) -> Tensor:
+    """Return ``dD_i / dx_j`` of shape (n, d, d), one derivative per column for all rows."""
+    with torch.enable_grad():
+        rows = x.detach().requires_grad_()
+        mean = denoiser(rows, sigma).mean
+        parts = [
+            torch.autograd.grad(mean[:, i].sum(), rows, retain_graph=True)[0]
+            for i in range(x.shape[1])
+        ]
+    return torch.stack(parts, dim=1)
+
+
+def _check_positive(sigma: Tensor) -> None:
+    if not bool((sigma > 0).all()):
+        raise ValueError("Every noise level must be positive.")

@@ -1,0 +1,235 @@
+r"""Denoising onto a manifold: across it by local planes, along it by another denoiser.
+
+Near a manifold a noisy row is known well along the tangent space and hardly across it. So below a
+noise level at which rows still tell near planes from far ones, the posterior mean splits: along
+the plane it is that of a denoiser that knows the density there, and across the plane, where rows
+deviate by a small noise of variance :math:`s^2`, it is that of a Gaussian:
+
+.. math:: D(x, \sigma) = \sum_i w_i \Big[ c_i + P_i (D_0(x, \sigma) - c_i)
+          + \frac{s_i^2}{s_i^2 + \sigma^2} (1 - P_i) (x - c_i) \Big]
+
+with :math:`P_i` the projection onto the plane through :math:`c_i`, and weights of the planes
+nearest to :math:`D_0`. A row drawn by it lies on the manifold, but for the noise that the rows of
+`fit` had: that is what :math:`s^2` gives back.
+
+Entries of different noise levels are projected by weighted least squares, so that what is known
+about an entry decides where on the plane a row lies.
+
+References
+----------
+Stanczuk, J. et al. (2024). Diffusion models encode the intrinsic dimension of data manifolds.
+arXiv:2212.12611: close to a manifold the score is normal to it.
+"""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from skdiffusion.diffusion.denoiser import Denoiser, Posterior
+
+__all__ = ["Frame", "Planes", "TangentDenoiser"]
+
+
+class Planes(NamedTuple):
+    """Planes of ``k`` dimensions that follow a manifold in ``t`` coordinates.
+
+    Parameters
+    ----------
+    anchors : Tensor of shape (m, t)
+        Where planes were laid.
+    centres : Tensor of shape (m, t)
+        A point of each plane.
+    bases : Tensor of shape (m, t, k)
+        Orthonormal directions.
+    floors : Tensor of shape (m,)
+        Variance of the rows across each plane, in each direction.
+    """
+
+    anchors: Tensor
+    centres: Tensor
+    bases: Tensor
+    floors: Tensor
+
+
+class Frame(NamedTuple):
+    """Coordinates ``directions' (x - origin)`` of rows in ``d`` columns.
+
+    Parameters
+    ----------
+    origin : Tensor of shape (d,)
+        The row whose coordinates are zero.
+    directions : Tensor of shape (d, t)
+        Orthonormal.
+    """
+
+    origin: Tensor
+    directions: Tensor
+
+
+class TangentDenoiser(nn.Module):
+    """Denoiser that keeps to planes where the noise is small.
+
+    Parameters
+    ----------
+    denoiser : Denoiser
+        Denoises along the planes, and everywhere above ``sigma_high``.
+    planes : Planes
+        The planes.
+    sigma_low, sigma_high : float
+        Up to the first noise level rows are denoised onto planes, from the second on not at all;
+        in between the two mix. They are compared with the largest noise level of a row.
+    entries : Tensor of int of shape (d,) or None, default=None
+        The entries of a row that the planes are about; None is all.
+    frame : Frame or None, default=None
+        The coordinates of those entries that the planes are in; across its directions the denoiser
+        is kept as it is. None is the entries themselves.
+    n_planes : int, default=10
+        How many planes are averaged. Enough for a smooth surface, few enough to follow it.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skdiffusion.diffusion import GaussianDenoiser
+    >>> anchors = torch.stack([torch.linspace(-2, 2, 41), torch.zeros(41)], dim=1).double()
+    >>> axis = torch.tensor([[1.0], [0.0]]).double().expand(41, 2, 1)
+    >>> planes = Planes(anchors, anchors, axis, torch.zeros(41).double())
+    >>> flat = TangentDenoiser(GaussianDenoiser(torch.zeros(2), torch.eye(2)), planes, 1.0, 2.0)
+    >>> flat(torch.tensor([[0.4, 0.3]]).double(), torch.tensor(1.0)).mean.round(decimals=3)
+    tensor([[0.2000, 0.0000]], dtype=torch.float64)
+    """
+
+    anchors: Tensor
+    centres: Tensor
+    bases: Tensor
+    floors: Tensor
+    entries: Tensor | None
+    origin: Tensor | None
+    directions: Tensor | None
+
+    def __init__(
+        self,
+        denoiser: Denoiser,
+        planes: Planes,
+        sigma_low: float,
+        sigma_high: float,
+        *,
+        entries: Tensor | None = None,
+        frame: Frame | None = None,
+        n_planes: int = 10,
+    ):
+        super().__init__()
+        self.denoiser = denoiser
+        self.sigma_low, self.sigma_high = sigma_low, sigma_high
+        self.n_planes = min(n_planes, len(planes.anchors) - 1)
+        for name, tensor in planes._asdict().items():
+            self.register_buffer(name, tensor)
+        self.register_buffer("entries", entries)
+        self.register_buffer("origin", None if frame is None else frame.origin)
+        self.register_buffer("directions", None if frame is None else frame.directions)
+
+    def forward(self, x: Tensor, sigma: Tensor) -> Posterior:
+        """Return the posterior mean; see :class:`~skdiffusion.diffusion.Denoiser`."""
+        mean = self.denoiser(x, sigma).mean
+        sigma = sigma.to(x).expand_as(x)
+        if self.entries is None:
+            return Posterior(mean + self._correction(x, mean, sigma))
+        own = [part[:, self.entries] for part in (x, mean, sigma)]
+        return Posterior(mean.index_add(1, self.entries, self._correction(*own)))
+
+    def distance(self, x: Tensor) -> Tensor:
+        """Return how far rows are from the planes.
+
+        Parameters
+        ----------
+        x : Tensor of shape (n, d)
+            Rows.
+
+        Returns
+        -------
+        Tensor of shape (n,)
+            Distances in the units of the rows, across the directions that the planes are about.
+        """
+        seen = self._seen(x if self.entries is None else x[:, self.entries])
+        nearest, weights = self._nearest(seen)
+        delta = seen.unsqueeze(1) - self.centres[nearest]
+        across = delta - _project(self.bases[nearest], None, delta)
+        return (weights.unsqueeze(2) * across).sum(1).norm(dim=1)
+
+    def _correction(self, x: Tensor, mean: Tensor, sigma: Tensor) -> Tensor:
+        """Return what the planes add to the mean."""
+        largest = sigma.amax(1, keepdim=True)
+        span = torch.log(largest.new_tensor(self.sigma_high / self.sigma_low))
+        height = ((largest / self.sigma_low).log() / span).clamp(0, 1)
+        share = 1 - height**2 * (3 - 2 * height)
+        near = share[:, 0] > 0
+        correction = torch.zeros_like(mean)
+        if near.any():
+            own = self._pull(x[near], mean[near], sigma[near])
+            correction[near] = share[near] * own
+        return correction
+
+    def _pull(self, x: Tensor, mean: Tensor, sigma: Tensor) -> Tensor:
+        """Return the way from the mean to the row on planes, as the mean is along them."""
+        if bool((sigma == sigma[:, :1]).all()):
+            # one level for a whole row: all is said in the frame, which is small
+            seen, seen_mean = self._seen(x), self._seen(mean)
+            nearest, weights = self._nearest(seen_mean)
+            parts = self.centres[nearest], self.bases[nearest], self.floors[nearest], weights
+            pull = _on_planes(*parts, seen, seen_mean, sigma[:, :1], None) - seen_mean
+            return pull if self.directions is None else pull @ self.directions.mT
+        nearest, weights = self._nearest(self._seen(mean))
+        centres, bases = self.centres[nearest], self.bases[nearest]
+        if self.directions is not None and self.origin is not None:
+            centres, bases = self.origin + centres @ self.directions.mT, self.directions @ bases
+        parts = centres, bases, self.floors[nearest], weights
+        precision = sigma**-2
+        precision = precision / precision.amax(1, keepdim=True)
+        pull = _on_planes(*parts, x, mean, sigma, precision) - mean
+        return pull if self.directions is None else pull @ self.directions @ self.directions.mT
+
+    def _seen(self, x: Tensor) -> Tensor:
+        """Return the coordinates of rows that the planes are in."""
+        if self.directions is None or self.origin is None:
+            return x
+        return (x - self.origin) @ self.directions
+
+    def _nearest(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the nearest planes and weights that fall to zero at the one after them."""
+        squares = (rows**2).sum(1, keepdim=True) - 2 * rows @ self.anchors.mT
+        squares = (squares + (self.anchors**2).sum(1)).clamp_min(0)
+        nearest, places = squares.topk(self.n_planes + 1, largest=False)
+        limit = nearest[:, -1:].clamp_min(torch.finfo(rows.dtype).tiny)
+        weights = (1 - nearest[:, :-1] / limit) ** 2
+        # rows as far from all anchors are no nearer to any
+        weights = weights + torch.finfo(rows.dtype).eps
+        return places[:, :-1], weights / weights.sum(1, keepdim=True)
+
+
+def _on_planes(
+    centres: Tensor,
+    bases: Tensor,
+    floors: Tensor,
+    weights: Tensor,
+    x: Tensor,
+    mean: Tensor,
+    sigma: Tensor,
+    precision: Tensor | None,
+) -> Tensor:
+    """Denoise across planes (n, q), and along them as `mean` does."""
+    along = _project(bases, precision, mean.unsqueeze(1) - centres)
+    delta = x.unsqueeze(1) - centres
+    across = delta - _project(bases, precision, delta)
+    floors = floors.unsqueeze(2)
+    kept = floors / (floors + sigma.unsqueeze(1) ** 2)
+    return (weights.unsqueeze(2) * (centres + along + kept * across)).sum(1)
+
+
+def _project(bases: Tensor, precision: Tensor | None, deltas: Tensor) -> Tensor:
+    """Project rows (n, q, d) onto the span of bases (n, q, d, k), weighted by entry (n, d)."""
+    if precision is None:
+        return (bases @ (bases.mT @ deltas.unsqueeze(3))).squeeze(3)
+    weighted = bases * precision[:, None, :, None]
+    gram = weighted.mT @ bases
+    coordinates = torch.linalg.solve(gram, weighted.mT @ deltas.unsqueeze(3))
+    return (bases @ coordinates).squeeze(3)

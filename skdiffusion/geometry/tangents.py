@@ -1,0 +1,69 @@
+"""Tangent spaces of a data set, by local principal components."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.neighbors import NearestNeighbors
+from sklearn.utils import check_array
+
+__all__ = ["tangent_basis"]
+
+Floats = NDArray[np.float64]
+
+_CHUNK = 2**22  # numbers held at once
+
+
+def tangent_basis(X: Any, queries: Any, dimension: int, n_neighbors: int | None = None) -> Floats:
+    """Return orthonormal bases of the tangent spaces at some points, by local components.
+
+    Parameters
+    ----------
+    X : array-like of shape (n, d)
+        Rows near the manifold.
+    queries : array-like of shape (m, d)
+        Points at which the tangent spaces are wanted.
+    dimension : int
+        Dimension of the tangent spaces, at most `n_neighbors` and the number of columns.
+    n_neighbors : int or None, default=None
+        Neighbours of each query, itself included where it is a row. None is thrice the dimension
+        and at least 20: fewer leave the basis to chance, more turn it where the manifold bends.
+        They should reach beyond the noise.
+
+    Returns
+    -------
+    ndarray of shape (m, d, dimension)
+        Basis vectors as columns, those of larger local variance first.
+
+    Raises
+    ------
+    ValueError
+        If the number of columns differs, or `dimension` or `n_neighbors` is out of range.
+
+    Examples
+    --------
+    >>> angles = 2 * np.pi * np.arange(200) / 200
+    >>> circle = np.column_stack([np.cos(angles), np.sin(angles)])
+    >>> abs(tangent_basis(circle, [[1.0, 0.0]], 1, n_neighbors=21)).round(3)
+    array([[[0.],
+            [1.]]])
+    """
+    X, queries = check_array(X, dtype=np.float64), check_array(queries, dtype=np.float64)
+    if queries.shape[1] != X.shape[1]:
+        raise ValueError(f"queries have {queries.shape[1]} columns, X has {X.shape[1]}.")
+    size = min(max(20, 3 * dimension), len(X)) if n_neighbors is None else n_neighbors
+    if not 2 <= size <= len(X):
+        raise ValueError(f"n_neighbors={size} must be at least 2 and at most n={len(X)} rows.")
+    if not 1 <= dimension <= min(size - 1, X.shape[1]):
+        raise ValueError(
+            f"dimension={dimension} must be at least 1, below n_neighbors={size} and at most "
+            f"d={X.shape[1]}."
+        )
+    near = NearestNeighbors(n_neighbors=size).fit(X).kneighbors(queries, return_distance=False)
+    basis = np.empty((len(queries), X.shape[1], dimension))
+    for part in np.array_split(np.arange(len(queries)), -(-near.size * X.shape[1] // _CHUNK)):
+        rows = X[near[part]]
+        rows = rows - rows.mean(1, keepdims=True)
+        axes = np.linalg.svd(rows, full_matrices=False)[2]
+        basis[part] = axes[:, :dimension].transpose(0, 2, 1)
+    return basis

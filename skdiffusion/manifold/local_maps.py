@@ -1,0 +1,245 @@
+"""Regression by weighted linear maps over the nearest rows."""
+
+from numbers import Integral, Real
+from typing import NamedTuple
+
+import numpy as np
+from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
+from sklearn.neighbors import NearestNeighbors
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from skdiffusion._utils.fitting import all_or_nothing
+
+__all__ = ["LocalLinearRegressor"]
+
+RIDGES = (1e-9, 1e-4, 1e-2, 1e-1, 1.0)
+"""Of which "auto" takes the one of least leave-one-out error."""
+
+MAX_REACH = 2.0
+"""Radii of a neighbourhood beyond which its map is no longer followed."""
+
+MAX_ELEMENTS = 4_000_000
+"""Numbers in memory at once, so that many rows are done in parts."""
+
+
+class Shares(NamedTuple):
+    """What each row takes from its neighbours: ``prediction = sum_j weights_j target_j``."""
+
+    indices: np.ndarray  # (n, k)
+    weights: np.ndarray  # (n, k), with a sum of one
+
+
+class LocalLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
+    """Predict by a weighted linear map over the nearest rows, one for each row.
+
+    Local linear regression with a bandwidth that reaches the `n_neighbors`-th neighbour and
+    tricube weights. It needs no training, has any number of outputs at little extra cost, and its
+    leave-one-out error is known at once.
+
+    Parameters
+    ----------
+    n_neighbors : int, default=20
+        Neighbours of a row; the farthest has almost no weight. Fewer rows than that are all taken.
+    ridge : "auto" or float, default="auto"
+        Penalty of the slopes, as a share of the mean variance of the neighbours in a column.
+        "auto" takes what makes the least leave-one-out error of 1e-9, 1e-4, 1e-2, 1e-1 and 1.
+        Where there are no more neighbours than columns it keeps the map from being arbitrary.
+    interpolate : bool, default=False
+        Whether to divide the weights by the squared distance, so that a training row is mapped to
+        its own target and rows close by almost so. It suits targets without noise.
+
+    Attributes
+    ----------
+    n_neighbors_ : int
+        Number of neighbours.
+    ridge_ : float
+        The penalty.
+    loo_ : ndarray of shape (n, n_outputs)
+        Leave-one-out predictions of the training rows.
+    leverage_ : ndarray of shape (n,)
+        Their sums of squared weights: the variance of the prediction where targets are off their
+        mean by independent errors of unit variance.
+    n_features_in_ : int
+        Number of columns seen in `fit`.
+    feature_names_in_ : ndarray of str
+        Names of the columns, where they all have one.
+
+    Notes
+    -----
+    With weights ``w_j``, weighted mean ``m`` and covariance ``S`` of the neighbours ``z_j`` of row
+    ``z`` and their mean variance ``v``, neighbour ``j`` has the share
+
+        ``w_j (1 + (z - m)' (S + ridge v I)^{-1} (z_j - m))``
+
+    for weights of unit sum. Without a penalty linear functions are met exactly. Rows farther than
+    two radii of their neighbourhood from its mean are taken for the point at that distance on the
+    way to them: a linear map followed far out leads anywhere.
+
+    References
+    ----------
+    Cleveland, W. S. (1979). Robust locally weighted regression and smoothing scatterplots. Journal
+    of the American Statistical Association 74, 829-836.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skdiffusion.manifold import LocalLinearRegressor
+    >>> Z = np.random.RandomState(0).uniform(size=(50, 2))
+    >>> model = LocalLinearRegressor().fit(Z, Z @ [[1.0, 2.0], [3.0, 4.0]])
+    >>> model.predict([[0.5, 0.5]]).round(6)
+    array([[2., 3.]])
+    """
+
+    def __init__(self, *, n_neighbors=20, ridge="auto", interpolate=False):
+        self.n_neighbors = n_neighbors
+        self.ridge = ridge
+        self.interpolate = interpolate
+
+    def fit(self, X, y):
+        """Store the rows, and choose the penalty.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, n_features)
+            Rows, two or more.
+        y : array-like of shape (n,) or (n, n_outputs)
+            Targets.
+
+        Returns
+        -------
+        self : LocalLinearRegressor
+            The fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            If a parameter is out of range, cells are missing or infinite, or there are fewer than
+            two rows.
+        """
+        with all_or_nothing(self):
+            self._check_parameters()
+            X, y = validate_data(
+                self,
+                X,
+                y,
+                dtype=np.float64,
+                multi_output=True,
+                y_numeric=True,
+                ensure_min_samples=2,
+            )
+            self.targets_ = np.asarray(y, dtype=np.float64)
+            self.rows_ = X
+            self.n_neighbors_ = min(self.n_neighbors, len(X) - 1)
+            self.search_ = NearestNeighbors(n_neighbors=self.n_neighbors_).fit(X)
+            self._fit_ridge()
+        return self
+
+    def predict(self, X):
+        """Predict the targets of rows.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, n_features)
+            Rows.
+
+        Returns
+        -------
+        ndarray of shape (n,) or (n, n_outputs)
+            Predictions.
+        """
+        return self.apply(self.shares(X))
+
+    def shares(self, X):
+        """Return what the prediction of each row takes from which training rows.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, n_features)
+            Rows.
+
+        Returns
+        -------
+        indices : ndarray of shape (n, n_neighbors)
+            Positions of training rows, the nearest first.
+        weights : ndarray of shape (n, n_neighbors)
+            Their shares, of any sign, which sum to one.
+        """
+        check_is_fitted(self)
+        X = validate_data(self, X, dtype=np.float64, reset=False)
+        return self._shares(X, self.search_.kneighbors(X, return_distance=False), self.ridge_)
+
+    def apply(self, shares):
+        """Return the weighted means of the training targets.
+
+        Parameters
+        ----------
+        shares : tuple of two ndarrays of shape (n, n_neighbors)
+            As `shares` returns them.
+
+        Returns
+        -------
+        ndarray of shape (n,) or (n, n_outputs)
+            Predictions.
+        """
+        indices, weights = shares
+        parts = _parts(len(indices), indices.shape[1] * max(1, self.targets_[:1].size))
+        return np.concatenate(
+            [np.einsum("nk,nk...->n...", weights[p], self.targets_[indices[p]]) for p in parts]
+        )
+
+    def _check_parameters(self):
+        if not isinstance(self.n_neighbors, Integral) or self.n_neighbors < 1:
+            raise ValueError(f"n_neighbors must be an int of at least 1, got {self.n_neighbors!r}.")
+        if isinstance(self.ridge, str):
+            if self.ridge != "auto":
+                raise ValueError(f"ridge must be 'auto' or a number, got {self.ridge!r}.")
+        elif not isinstance(self.ridge, Real) or not self.ridge >= 0:
+            raise ValueError(f"ridge must be 'auto' or a number >= 0, got {self.ridge!r}.")
+
+    def _fit_ridge(self):
+        # its own rows: of equal rows any may be left out for another, which changes nothing
+        indices = self.search_.kneighbors(return_distance=False)
+        best = np.inf
+        for ridge in RIDGES if self.ridge == "auto" else (self.ridge,):
+            shares = self._shares(self.rows_, indices, ridge)
+            predicted = self.apply(shares)
+            error = np.mean((predicted - self.targets_) ** 2)
+            if error < best or not hasattr(self, "ridge_"):
+                # a share better, or else rounding would decide
+                best = error * (1 - 1e-3)
+                self.ridge_, self.loo_ = float(ridge), predicted
+                self.leverage_ = (shares.weights**2).sum(1)
+
+    def _shares(self, X, indices, ridge):
+        n, k = indices.shape
+        parts = _parts(n, k * X.shape[1])
+        weights = [self._weights(X[p], self.rows_[indices[p]], ridge) for p in parts]
+        return Shares(indices, np.concatenate(weights))
+
+    def _weights(self, X, near, ridge):
+        """Return the shares of neighbours `near` (n, k, d) of rows (n, d)."""
+        squares = ((near - X[:, None]) ** 2).sum(2)
+        # a little beyond the last neighbour, which would else have no weight at all
+        radius = np.sqrt(squares.max(1, keepdims=True)) * 1.05
+        radius = np.where(radius > 0, radius, 1.0)
+        weights = (1 - (np.sqrt(squares) / radius) ** 3).clip(0) ** 3 + 1e-6
+        if self.interpolate:
+            weights /= squares / radius**2 + 1e-12
+        weights /= weights.sum(1, keepdims=True)
+        mean = np.einsum("nk,nkd->nd", weights, near)
+        near = near - mean[:, None]
+        step = X - mean
+        length = np.sqrt((step**2).sum(1, keepdims=True))
+        spread = np.sqrt((near**2).sum(2).max(1))[:, None]
+        step = step * np.minimum(1, MAX_REACH * spread / np.maximum(length, 1e-300))
+        cov = np.einsum("nk,nkd,nke->nde", weights, near, near)
+        variance = np.trace(cov, axis1=1, axis2=2) / cov.shape[1]
+        floor = np.where(variance > 0, np.maximum(ridge, 1e-12) * variance, 1.0)
+        cov[:, range(cov.shape[1]), range(cov.shape[1])] += floor[:, None]
+        slope = np.linalg.solve(cov, step[:, :, None])[:, :, 0]
+        return weights * (1 + np.einsum("nkd,nd->nk", near, slope))
+
+
+def _parts(n, n_elements):
+    size = max(1, MAX_ELEMENTS // max(1, n_elements))
+    return [slice(first, first + size) for first in range(0, n, size)] or [slice(0, 0)]

@@ -1,0 +1,122 @@
+"""In which units the geometry of a table shows: as it stands, or column by column."""
+
+import numpy as np
+from sklearn.model_selection import train_test_split
+
+from skdiffusion._utils.mixture import fit_bic_mixture
+from skdiffusion.geometry import local_planes
+
+__all__ = ["common_unit", "has_geometry", "is_thin", "linear_codes_do"]
+
+# of the rows: how many distinct values a column has at least, for distances to mean anything
+MIN_DISTINCT = 0.5
+MIN_ROWS = 100
+MAX_ROWS = 2000
+# of the radius of a neighbourhood: how far nine in ten rows may be off a plane through it, at most,
+# for the manifold to be beyond doubt
+THIN = 0.1
+N_NEIGHBORS = 15
+
+
+def has_geometry(X):
+    """Tell whether the rows of a table are points that can lie on a manifold.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n, d)
+        Numbers.
+
+    Returns
+    -------
+    bool
+        Whether there are at least 100 rows and two columns, none missing, and in every column at
+        least half as many values as rows.
+    """
+    n, d = X.shape
+    if n < MIN_ROWS or d < 2 or not np.isfinite(X).all():
+        return False
+    return min(len(np.unique(column)) for column in X.T) >= MIN_DISTINCT * n
+
+
+def is_thin(Z, dimension):
+    """Tell whether held-out rows lie on planes through their neighbours.
+
+    Parameters
+    ----------
+    Z : ndarray of shape (n, d)
+        Rows, in columns of comparable units.
+    dimension : int
+        Dimension of the planes.
+
+    Returns
+    -------
+    bool
+        Whether nine in ten are off by no more than a tenth of the neighbourhood's radius.
+    """
+    if not dimension < min(Z.shape[1], N_NEIGHBORS - 1):
+        return False
+    n_held = len(Z) // 5
+    planes = local_planes(Z[n_held:], dimension, n_neighbors=N_NEIGHBORS, queries=Z[:n_held])
+    rest = Z[:n_held] - planes.centres
+    along = np.einsum("nmk,nm->nk", planes.bases, rest)
+    rest = np.linalg.norm(rest - np.einsum("nmk,nk->nm", planes.bases, along), axis=1)
+    return bool(np.quantile(rest / planes.radii, 0.9) < THIN)
+
+
+def common_unit(X):
+    """Return one unit for all columns: that of the directions in which rows differ.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n, d)
+        Numbers.
+
+    Returns
+    -------
+    float
+        Root mean square of the standard deviations along the principal directions, as if there
+        were no more of them than their participation ratio says.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> X = np.random.default_rng(0).normal(size=(1000, 2)) @ np.eye(2, 10) * 3
+    >>> round(common_unit(X))
+    3
+    """
+    # rows in units of the largest, whose squares do not overflow
+    unit = np.abs(X - X.mean(0)).max()
+    variances = np.linalg.svd((X - X.mean(0)) / unit, compute_uv=False) ** 2 / len(X)
+    return float(unit * np.sqrt((variances**2).sum() / variances.sum()))
+
+
+def linear_codes_do(Z_linear, Z_bent, log_volume_linear, log_volume_bent, random_state):
+    """Tell whether held-out rows are as likely in linear codes as in bent ones.
+
+    A column's own transform makes its marginal Gaussian, and bends what the columns form together.
+    Which of the two matters, a Gaussian mixture of the codes tells.
+
+    Parameters
+    ----------
+    Z_linear, Z_bent : ndarray of shape (n, d)
+        Codes of the same rows.
+    log_volume_linear, log_volume_bent : ndarray of shape (n,)
+        What log-densities in the codes have to be raised by in the units of the table.
+    random_state : RandomState
+        Source of the split and of the mixtures' first assignments.
+
+    Returns
+    -------
+    bool
+        Whether they are.
+    """
+    rows = random_state.permutation(len(Z_linear))[:MAX_ROWS]
+    train, test = train_test_split(rows, test_size=0.2, random_state=random_state)
+    if len(train) < Z_linear.shape[1] + 2:
+        # too few to tell
+        return False
+    scores = []
+    for Z, volume in ((Z_linear, log_volume_linear), (Z_bent, log_volume_bent)):
+        mixture = fit_bic_mixture(Z[train], reg_covar=1e-6, random_state=random_state)
+        scores.append(np.mean(mixture.score_samples(Z[test]) + volume[test]))
+    return scores[0] >= scores[1]

@@ -1,0 +1,31 @@
+"""The law of some codes, with all others unknown."""
+
+from skdiffusion.diffusion import GaussianDenoiser, Marginal
+
+__all__ = ["marginal_law"]
+
+
+def marginal_law(model, kept):
+    """Return the Gaussian and the denoiser of some codes, with all others unknown.
+
+    Parameters
+    ----------
+    model : CodeModel
+        The model of whole rows.
+    kept : Tensor of bool of shape (d,)
+        Which codes are kept.
+
+    Returns
+    -------
+    prior : GaussianDenoiser
+        Has their mean and covariance.
+    denoiser : Denoiser
+        Takes rows of them.
+    """
+    if kept.all():
+        return model.gaussian, model.denoiser
+    cov = model.gaussian.cov[kept]
+    prior = GaussianDenoiser(
+        model.gaussian.mean[kept], cov if model.gaussian.is_diagonal else cov[:, kept]
+    )
+    return prior, Marginal(model.denoiser, kept, model.sigma_max)

@@ -1,0 +1,226 @@
+"""The trainer of autoencoders, on skorch."""
+
+import copy
+from typing import Any, Self
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike
+from sklearn.utils import check_random_state
+from skorch import NeuralNet
+from skorch.callbacks import GradientNormClipping, PassthroughScoring
+from skorch.dataset import Dataset
+from torch import Tensor, nn
+
+from skdiffusion.nets.autoencoder import Autoencoder
+from skdiffusion.training.batches import RowBatches
+from skdiffusion.training.callbacks import AveragedEarlyStopping, EarlyStop, OneCycle, Progress
+
+__all__ = ["AutoencoderNet"]
+
+STEPS_PER_EPOCH = 50
+
+
+class AutoencoderNet(NeuralNet):
+    """A skorch net that learns to reconstruct rows of numbers through a few components.
+
+    Parameters
+    ----------
+    module : type, default=Autoencoder
+        The network, built with ``n_inputs`` and ``n_components``;
+        ``module__n_components`` is to be set.
+    criterion : type, default=torch.nn.MSELoss
+        Loss of a reconstruction.
+    input_noise : float, default=0.05
+        Standard deviation of the noise that is added to rows before they are encoded.
+    ema_decay : float, default=0.99
+        Decay of the averaged weights, the ones that are kept.
+    patience : int or None, default=10
+        Epochs without a better validation loss before training stops; None trains on.
+    validation_fraction : float, default=0.1
+        Share of the rows set aside for the validation loss.
+    lr : float, default=0.01
+        Peak of the one-cycle learning rate.
+    max_epochs : int, default=30
+        Epochs, of 50 steps each.
+    batch_size : int, default=128
+        Rows per batch.
+    optimizer : type, default=torch.optim.AdamW
+        The optimiser.
+    random_state : int, RandomState instance or None, default=None
+        Source of initial weights, batches and noise. The global generators stay untouched.
+    verbose : int, default=0
+        1 shows a progress bar.
+    **kwargs
+        Further options of :class:`skorch.NeuralNet`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skdiffusion.training.autoencoder import AutoencoderNet
+    >>> X = np.random.RandomState(0).normal(size=(64, 3))
+    >>> net = AutoencoderNet(module__n_components=2, max_epochs=2, random_state=0).fit(X)
+    >>> len(net.history)
+    2
+    """
+
+    def __init__(
+        self,
+        module: Any = Autoencoder,
+        criterion: Any = nn.MSELoss,
+        *,
+        input_noise: float = 0.05,
+        ema_decay: float = 0.99,
+        patience: int | None = 10,
+        validation_fraction: float = 0.1,
+        lr: float = 1e-2,
+        max_epochs: int = 30,
+        batch_size: int = 128,
+        optimizer: Any = torch.optim.AdamW,
+        random_state: int | np.random.RandomState | None = None,
+        verbose: int = 0,
+        **kwargs: Any,
+    ):
+        self.input_noise = input_noise
+        self.ema_decay = ema_decay
+        self.patience = patience
+        self.validation_fraction = validation_fraction
+        self.random_state = random_state
+        kwargs.setdefault("train_split", None)
+        super().__init__(
+            module,
+            criterion,
+            optimizer=optimizer,
+            lr=lr,
+            max_epochs=max_epochs,
+            batch_size=batch_size,
+            verbose=verbose,
+            **kwargs,
+        )
+
+    @property
+    def _default_callbacks(self) -> list[tuple[str, Any]]:
+        callbacks = [
+            ("train_loss", PassthroughScoring("train_loss", on_train=True)),
+            ("valid_loss", PassthroughScoring("valid_loss")),
+            ("average", AveragedEarlyStopping(self.ema_decay, self.patience)),
+            ("clip", GradientNormClipping(1.0)),
+            ("lr_scheduler", OneCycle()),
+        ]
+        return [*callbacks, ("progress", Progress())] if self.verbose else callbacks
+
+    def fit(self, X: ArrayLike, y: Any = None, **fit_params: Any) -> Self:
+        """Train a fresh autoencoder.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, n_inputs)
+            Centred rows, of about unit variance.
+        y : object, default=None
+            Ignored.
+        **fit_params
+            Passed on by skorch.
+
+        Returns
+        -------
+        self : AutoencoderNet
+            The trained net.
+
+        Raises
+        ------
+        KeyboardInterrupt
+            If the user interrupts the training; the net is then not fitted.
+        """
+        rows = torch.from_numpy(np.array(X, dtype=np.float32))
+        # in a tuple, as skorch would take a bare tensor for one that it has to watch
+        self.setting_: tuple[Tensor, ...] = (rows,)
+        self.n_steps_ = STEPS_PER_EPOCH
+        seed = check_random_state(self.random_state).randint(2**31 - 1)
+        try:
+            with torch.random.fork_rng():
+                torch.manual_seed(seed)
+                super().fit(rows, None, **fit_params)
+        finally:
+            self.setting_ = ()
+        return self
+
+    def autoencoder(self) -> nn.Module:
+        """Return the trained autoencoder, in double precision and without gradients.
+
+        Returns
+        -------
+        Autoencoder
+            A copy on the CPU.
+        """
+        return copy.deepcopy(self.module_).cpu().double().eval().requires_grad_(False)
+
+    def initialize_module(self) -> Self:
+        """Build the network, and start it at the principal components."""
+        (rows,) = self.setting_
+        options = {"n_inputs": rows.shape[1], **self.get_params_for("module")}
+        self.module_: Any = self.initialized_instance(self.module, options)
+        self.module_.start_at_principal_components(rows)
+        return self
+
+    def get_params_for_optimizer(self, *args: Any, **kwargs: Any) -> tuple[Any, dict[str, Any]]:
+        """Return the optimiser's options; AdamW is fused unless told otherwise."""
+        args, kwargs = super().get_params_for_optimizer(*args, **kwargs)
+        if self.optimizer is torch.optim.AdamW:
+            kwargs.setdefault("fused", True)
+        return args, kwargs
+
+    def get_split_datasets(
+        self, X: Tensor, y: Any = None, **fit_params: Any
+    ) -> tuple[Dataset, Dataset | None]:
+        """Split rows into those to train on and those to validate on."""
+        X = X.to(self.device)
+        n_valid = int(self.validation_fraction * len(X))
+        order = torch.randperm(len(X)).to(X.device)
+        train = Dataset(X[order[n_valid:]])
+        return train, Dataset(X[order[:n_valid]]) if n_valid >= 2 else None
+
+    def get_iterator(self, dataset: Dataset, training: bool = False) -> RowBatches:
+        """Return shuffled batches to train on, or one batch to validate on."""
+        if training:
+            return RowBatches(dataset, self.batch_size, self.n_steps_)
+        return RowBatches(dataset, -1)
+
+    def fit_loop(self, X: Tensor, y: Any = None, **fit_params: Any) -> Self:
+        """Train, and tell an early stop from an interruption, which skorch takes as one."""
+        self.interrupted_ = False
+        try:
+            return super().fit_loop(X, y, **fit_params)
+        except EarlyStop:
+            return self
+        except KeyboardInterrupt:
+            self.interrupted_ = True
+            raise
+
+    def partial_fit(self, X: Tensor, y: Any = None, classes: Any = None, **fit_params: Any) -> Self:
+        """Train on; an interruption by the user is raised, not swallowed."""
+        super().partial_fit(X, y, classes=classes, **fit_params)
+        if self.interrupted_:
+            self.initialized_ = False
+            del self.module_
+            raise KeyboardInterrupt
+        return self
+
+    def run_single_epoch(self, iterator: RowBatches, training: bool, **kwargs: Any) -> Any:
+        """Run an epoch: training moves the weights, validation judges their average."""
+        if training:
+            return super().run_single_epoch(iterator, training, **kwargs)
+        with dict(self.callbacks_)["average"].applied():
+            return super().run_single_epoch(iterator, training, **kwargs)
+
+    def infer(self, x: Tensor, **fit_params: Any) -> Any:
+        """Reconstruct rows, in training from noisy ones."""
+        if self.module_.training and self.input_noise:
+            x = x + self.input_noise * torch.randn_like(x)
+        return self.module_(x)
+
+    def get_loss(
+        self, y_pred: Tensor, y_true: Tensor, X: Tensor | None = None, training: bool = False
+    ) -> Tensor:
+        """Return the error of a batch's reconstruction."""
+        loss: Tensor = self.criterion_(y_pred, X)
+        return loss

@@ -1,0 +1,128 @@
+"""Few factors and a noise floor, where rows have them."""
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from skdiffusion.diffusion.factors import FactorGaussian, FactorMixture
+from skdiffusion.training.baseline import fit_mixture
+
+__all__ = ["fit_factor_mixture", "fit_factors", "n_factors"]
+
+# fewer directions alike may be so by chance
+MIN_FLOOR = 3
+# of the mean variance: noise that is no more than this is left to a Gaussian
+MAX_FLOOR = 0.3
+# how far eigenvalues of pure noise may leave the limits that hold for infinitely many rows
+SLACK = 1.1
+# of the largest variance: what rounding makes of none
+EXACTLY = 1e-20
+# standard errors of the kurtosis of a Gaussian
+MAX_KURTOSIS = 5.0
+
+
+def n_factors(Z: NDArray[np.float64]) -> int:
+    """Count the principal directions above an isotropic noise floor.
+
+    Parameters
+    ----------
+    Z : ndarray of shape (n, d)
+        Rows.
+
+    Returns
+    -------
+    int
+        The number of directions; ``d`` where there is no floor: the last ones must be at least
+        three, as alike in variance as those of pure noise are (by the law of Marchenko and Pastur),
+        thin, and Gaussian.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> rng = np.random.default_rng(0)
+    >>> Z = rng.normal(size=(500, 2)) @ rng.normal(size=(2, 10)) + 0.1 * rng.normal(size=(500, 10))
+    >>> n_factors(Z)
+    2
+    """
+    n, d = Z.shape
+    if n <= d + 1:
+        return d
+    _, values, vectors = np.linalg.svd(Z - Z.mean(0), full_matrices=False)
+    variances = values**2 / (n - 1)
+    for k in range(1, d - MIN_FLOOR + 1):
+        tail = variances[k:]
+        if not tail[-1] > EXACTLY * variances[0]:
+            # no noise at all in some direction: no floor to leave to a Gaussian
+            return d
+        width = np.sqrt(len(tail) / n)
+        highest, lowest = tail.mean() * (1 + width) ** 2, tail.mean() * (1 - width) ** 2
+        if tail[0] > highest * SLACK or tail[-1] < lowest / SLACK:
+            continue
+        noise = (Z - Z.mean(0)) @ vectors[k:].T / np.sqrt(tail)
+        excess = np.abs((noise**4).mean(0) - 3).max()
+        is_thin = tail.mean() < MAX_FLOOR * variances.mean()
+        return k if is_thin and excess < MAX_KURTOSIS * np.sqrt(24 / n) else d
+    return d
+
+
+def fit_factors(Z: NDArray[np.float64], numbers: NDArray[np.intp], k: int) -> FactorGaussian:
+    """Fit a Gaussian with factors in some of the columns.
+
+    Parameters
+    ----------
+    Z : ndarray of shape (n, d)
+        Codes.
+    numbers : ndarray of int of shape (m,)
+        The columns with factors; each other column is a factor by itself.
+    k : int
+        Number of factors of those columns, below their number.
+
+    Returns
+    -------
+    FactorGaussian
+        The Gaussian; its leading factors are those of `numbers`, in decreasing order.
+    """
+    n, d = Z.shape
+    centred = Z - Z.mean(0)
+    _, values, vectors = np.linalg.svd(centred[:, numbers], full_matrices=False)
+    floor = (values[k:] ** 2).sum() / (n - 1) / (len(numbers) - k)
+    others = np.setdiff1d(np.arange(d), numbers)
+    loadings = np.zeros((d, k + len(others)))
+    loadings[numbers, :k] = vectors[:k].T
+    loadings[others, k + np.arange(len(others))] = 1.0
+    cov = np.atleast_2d(np.cov((centred @ loadings).T))
+    parts = [torch.from_numpy(part) for part in (Z.mean(0), loadings, cov)]
+    return FactorGaussian(parts[0], parts[1], parts[2], float(floor))
+
+
+def fit_factor_mixture(
+    gaussian: FactorGaussian,
+    Z: NDArray[np.float64],
+    is_class: NDArray[np.bool_] | None = None,
+    random_state: int | np.random.RandomState | None = None,
+) -> FactorMixture:
+    """Fit a Gaussian mixture of the factors, one for each class when there are classes.
+
+    Parameters
+    ----------
+    gaussian : FactorGaussian
+        Has the factors.
+    Z : ndarray of shape (n, d)
+        Codes.
+    is_class : ndarray of bool of shape (d,) or None, default=None
+        The columns that code the classes, the last ones; None where there are none.
+    random_state : int, RandomState instance or None, default=None
+        Source of the initial assignments.
+
+    Returns
+    -------
+    FactorMixture
+        The mixture.
+    """
+    factors = (Z - gaussian.mean.numpy()) @ gaussian.loadings.numpy()
+    n_classes = 0 if is_class is None else int(is_class.sum())
+    if n_classes:
+        mixture = fit_mixture(factors[:, :-n_classes], factors[:, -n_classes:], random_state)
+    else:
+        mixture = fit_mixture(factors, random_state=random_state)
+    return FactorMixture(gaussian, mixture.weights, mixture.means, mixture.covs)

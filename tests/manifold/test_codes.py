@@ -1,0 +1,181 @@
+"""Codes that pass through an embedding: where entries lie, what they mean, and their density."""
+
+import copy
+import pickle
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.stats import multivariate_normal
+from sklearn.decomposition import PCA
+
+from skdiffusion.manifold import InvertibleEmbedding
+from skdiffusion.manifold.codes import HierarchicalCodes, LatentCodes, ProjectedCodes
+from skdiffusion.tables import TableEncoder
+
+ALL = [LatentCodes, HierarchicalCodes, ProjectedCodes]
+RNG = np.random.default_rng(0)
+ROOT = np.linalg.qr(RNG.normal(size=(5, 5)))[0] * [3.0, 2.0, 0.2, 0.2, 0.2]
+X = RNG.normal(size=(400, 5)) @ ROOT.T
+FRAME = pd.DataFrame(X, columns=list("abcde"))
+FRAME.insert(2, "kind", RNG.choice(["x", "y", "z"], 400))
+
+
+def build(cls, table=FRAME, decoder="own"):
+    encoder = TableEncoder(numeric_transform=1.0, clip=False).fit(table)
+    levels = [c for columns, _ in encoder.level_blocks() for c in columns]
+    numbers = np.setdiff1d(np.arange(encoder.n_codes_), levels)
+    Z = encoder.transform(table)
+    embedding = InvertibleEmbedding(PCA(2), decoder=decoder, random_state=0).fit(Z[:, numbers])
+    return encoder, cls(encoder, embedding, numbers), Z
+
+
+@pytest.mark.parametrize("cls", ALL)
+class TestAll:
+    def test_shapes_agree(self, cls):
+        _, codes, Z = build(cls)
+        W = codes.encode(Z)
+        assert W.shape == (400, codes.n_codes_)
+        np.testing.assert_array_equal(codes.transform(FRAME), W)
+        assert len(codes.groups_) == len(codes.is_indicator_) == codes.n_codes_
+        assert codes.void_codes(W).shape == W.shape
+
+    def test_categories_are_found_at_their_places(self, cls):
+        encoder, codes, Z = build(cls)
+        ((columns, vertices),), ((own, same),) = codes.level_blocks(), encoder.level_blocks()
+        np.testing.assert_array_equal(codes.encode(Z)[:, columns], Z[:, own])
+        np.testing.assert_array_equal(vertices, same)
+
+    def test_groups(self, cls):
+        """Codes of a column share a group, a coordinate has one of its own."""
+        _, codes, _ = build(cls)
+        ((columns, _),) = codes.level_blocks()
+        assert len(np.unique(codes.groups_[columns])) == 1
+        rest = np.setdiff1d(np.arange(codes.n_codes_), columns)
+        assert len(np.unique(codes.groups_[rest])) == len(rest)
+
+    def test_rows_come_back(self, cls):
+        """What was coded is decoded, up to what the embedding leaves out."""
+        _, codes, Z = build(cls)
+        back = codes._decode(codes.encode(Z), None)
+        assert list(back.columns) == list(FRAME.columns)
+        assert (back["kind"] == FRAME["kind"]).all()
+        lost = np.abs(back[list("abcde")] - X).to_numpy()
+        assert lost.max() < (1e-9 if cls is HierarchicalCodes else 1.5)
+
+    def test_copies(self, cls):
+        _, codes, Z = build(cls)
+        for other in (copy.deepcopy(codes), pickle.loads(pickle.dumps(codes))):
+            np.testing.assert_array_equal(other.encode(Z), codes.encode(Z))
+
+    def test_asks_the_encoder(self, cls):
+        encoder, codes, _ = build(cls)
+        assert codes.n_features_in_ == encoder.n_features_in_
+        with pytest.raises(AttributeError, match="no_such"):
+            codes.no_such  # noqa: B018
+
+
+@pytest.mark.parametrize("cls", [LatentCodes, HierarchicalCodes])
+def test_missing_numbers_have_no_place(cls):
+    _, codes, _ = build(cls)
+    gaps = FRAME.copy()
+    gaps.loc[3, "a"] = np.nan
+    with pytest.raises(ValueError, match="missing numbers"):
+        codes.transform(gaps)
+
+
+@pytest.mark.parametrize("cls", [LatentCodes, HierarchicalCodes])
+def test_missing_categories_are_kept(cls):
+    _, codes, _ = build(cls)
+    gaps = FRAME.copy()
+    gaps.loc[3, "kind"] = None
+    W = codes.transform(gaps)
+    ((columns, _),) = codes.level_blocks()
+    assert np.isnan(W[3, columns]).all()
+    assert np.isnan(W).sum() == len(columns)
+
+
+class TestLatent:
+    def test_coordinates_have_unit_size(self):
+        """One unit for all: their ratio says which direction is longer."""
+        _, codes, Z = build(LatentCodes)
+        W = codes.encode(Z)[:, :2]
+        np.testing.assert_allclose(W.mean(0), 0, atol=1e-12)
+        assert np.mean(W.var(0)) == pytest.approx(1)
+        assert W[:, 0].std() / W[:, 1].std() == pytest.approx(1.5, rel=0.1)
+
+    def test_residual_noise_is_added_where_there_is_a_source(self):
+        _, codes, Z = build(LatentCodes)
+        W = codes.encode(Z)
+        plain, noisy = codes.decode(W), codes.decode(W, np.random.RandomState(0))
+        lost = np.square(Z - plain).sum(1).mean()
+        assert np.square(noisy - plain).sum(1).mean() == pytest.approx(lost, rel=0.1)
+        np.testing.assert_array_equal(plain, codes.decode(W))
+
+    def test_log_density_of_a_gaussian(self):
+        """A plane of known law, the stretch of the decoder and the residuals: the whole law."""
+        table = FRAME[list("abcde")]
+        _, codes, Z = build(LatentCodes, table)
+        W = codes.encode(Z)
+        along = multivariate_normal(W.mean(0), np.cov(W.T)).logpdf(W)
+        truth = multivariate_normal(np.zeros(5), ROOT @ ROOT.T).logpdf(X)
+        found = along + codes.log_volume(table, 1e-3)
+        assert np.mean(found - truth) == pytest.approx(0, abs=0.05)
+        assert np.std(found - truth) < 0.3
+
+    def test_units_of_the_table_count(self):
+        """Ten times the numbers, a fifth of a millionth of the density in five columns."""
+        table = FRAME[list("abcde")]
+        plain, wide = (build(LatentCodes, factor * table)[1] for factor in (1, 10))
+        shift = plain.log_volume(table, 1e-3) - wide.log_volume(10 * table, 1e-3)
+        np.testing.assert_allclose(shift, 5 * np.log(10), rtol=1e-5)
+
+    def test_a_curved_decoder(self):
+        """Local maps are as steep as PCA on flat data."""
+        table = FRAME[list("abcde")]
+        _, flat, Z = build(LatentCodes, table)
+        _, local, _ = build(LatentCodes, table, decoder="local")
+        steep = [codes._log_stretch(codes.encode(Z)[:50]) for codes in (flat, local)]
+        assert np.median(steep[1] - steep[0]) == pytest.approx(0, abs=0.1)
+
+
+class TestHierarchical:
+    def test_its_codes_are_the_encoder_s_and_coordinates(self):
+        encoder, codes, Z = build(HierarchicalCodes)
+        W = codes.encode(Z)
+        np.testing.assert_array_equal(W[:, : encoder.n_codes_], Z)
+        np.testing.assert_array_equal(codes.coarse, np.arange(codes.n_codes_) >= Z.shape[1])
+        np.testing.assert_array_equal(W[:, codes.coarse], codes.embed(Z))
+
+    def test_coordinates_have_no_density_of_their_own(self):
+        encoder, codes, Z = build(HierarchicalCodes)
+        void = codes.void_codes(codes.encode(Z))
+        assert void[:, codes.coarse].all()
+        np.testing.assert_array_equal(void[:, ~codes.coarse], encoder.void_codes(Z))
+        volumes = codes.log_volume(FRAME, 1e-3), encoder.log_volume(FRAME, 1e-3)
+        np.testing.assert_array_equal(*volumes)
+
+
+class TestProjected:
+    def test_rows_are_projected_on_the_way_back(self):
+        encoder, codes, Z = build(ProjectedCodes)
+        back = encoder.transform(codes._decode(Z, None))[:, codes.numbers]
+        plane = PCA(2).fit(Z[:, codes.numbers])
+        expected = plane.inverse_transform(plane.transform(Z[:, codes.numbers]))
+        np.testing.assert_allclose(back, expected, atol=1e-9)
+
+    def test_the_noise_of_the_rows_is_given_back(self):
+        encoder, codes, Z = build(ProjectedCodes)
+        drawn = codes._decode(Z, np.random.RandomState(0))
+        again = encoder.transform(drawn)[:, codes.numbers]
+        lost = Z[:, codes.numbers] - codes.unembed(codes.embed(Z))
+        added = again - codes.unembed(codes.embed(Z))
+        assert np.square(added).sum(1).mean() == pytest.approx(
+            np.square(lost).sum(1).mean(), rel=0.1
+        )
+
+    def test_what_it_is_given_stays_as_it_is(self):
+        _, codes, Z = build(ProjectedCodes)
+        before = Z.copy()
+        codes._decode(Z, np.random.RandomState(0))
+        np.testing.assert_array_equal(Z, before)

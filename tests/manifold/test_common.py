@@ -1,0 +1,29 @@
+"""The scikit-learn contract of the embeddings, without exceptions."""
+
+from sklearn.decomposition import PCA
+from sklearn.manifold import TSNE, Isomap
+from sklearn.neighbors import KNeighborsRegressor
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from skdiffusion.manifold import AutoencoderEmbedding, InvertibleEmbedding, LocalLinearRegressor
+
+QUICK = {"max_epochs": 1, "width": 8, "depth": 1}
+
+ESTIMATORS = [
+    AutoencoderEmbedding(**QUICK),
+    AutoencoderEmbedding(1, depth=0, max_epochs=1, patience=None),
+    InvertibleEmbedding(AutoencoderEmbedding(3, **QUICK)),
+    InvertibleEmbedding(Isomap(n_components=1)),
+    InvertibleEmbedding(TSNE(perplexity=2, max_iter=250, init="random")),
+    InvertibleEmbedding(
+        PCA(1), decoder=KNeighborsRegressor(1), forward=KNeighborsRegressor(1), n_folds=2
+    ),
+    InvertibleEmbedding(PCA(1), decoder="kernel", forward="local"),
+    LocalLinearRegressor(),
+    LocalLinearRegressor(n_neighbors=5, ridge=1e-3, interpolate=True),
+]
+
+
+@parametrize_with_checks(ESTIMATORS, expected_failed_checks=lambda estimator: {})
+def test_scikit_learn_contract(estimator, check):
+    check(estimator)

@@ -1,0 +1,132 @@
+"""Local linear regression, against least squares and what it must do to linear functions."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+
+from skdiffusion.manifold import LocalLinearRegressor
+
+RNG = np.random.RandomState(0)
+Z = RNG.uniform(-1, 1, size=(200, 2))
+MAP, SHIFT = RNG.normal(size=(2, 5)), RNG.normal(size=5)
+INSIDE = RNG.uniform(-0.8, 0.8, size=(40, 2))
+
+
+class TestFormula:
+    def test_linear_functions_are_met_exactly(self):
+        model = LocalLinearRegressor().fit(Z, Z @ MAP + SHIFT)
+        assert_allclose(model.predict(INSIDE), INSIDE @ MAP + SHIFT, atol=1e-6)
+        assert_allclose(model.loo_, Z @ MAP + SHIFT, atol=1e-6)
+
+    def test_is_weighted_least_squares_over_the_neighbours(self):
+        y = np.sin(3 * Z[:, 0]) + Z[:, 1] ** 2
+        predicted = LocalLinearRegressor(n_neighbors=12, ridge=0.0).fit(Z, y).predict(INSIDE)
+        for row, value in zip(INSIDE, predicted, strict=True):
+            distance = np.linalg.norm(Z - row, axis=1)
+            near = np.argsort(distance)[:12]
+            radius = 1.05 * distance[near].max()
+            root = np.sqrt((1 - (distance[near] / radius) ** 3) ** 3 + 1e-6)
+            design = np.column_stack([np.ones(12), Z[near] - row])
+            best = np.linalg.lstsq(design * root[:, None], y[near] * root, rcond=None)[0]
+            assert_allclose(value, best[0], atol=1e-8)
+
+    def test_a_left_out_row_is_predicted_by_the_others(self):
+        y = np.sin(3 * Z)
+        model = LocalLinearRegressor(ridge=1e-2).fit(Z, y)
+        for i in (0, 17, 101):
+            others = np.arange(len(Z)) != i
+            again = LocalLinearRegressor(ridge=1e-2).fit(Z[others], y[others])
+            assert_allclose(model.loo_[i], again.predict(Z[[i]])[0], atol=1e-10)
+
+    def test_a_heavy_penalty_leaves_a_weighted_mean(self):
+        model = LocalLinearRegressor(ridge=1e12).fit(Z, Z @ MAP)
+        shares = model.shares(INSIDE)
+        assert (shares.weights > 0).all()
+        inside = np.concatenate([(Z @ MAP).min(0), (Z @ MAP).max(0)]).reshape(2, -1)
+        assert (model.predict(INSIDE) >= inside[0]).all()
+        assert (model.predict(INSIDE) <= inside[1]).all()
+
+    def test_shares_sum_to_one_and_make_the_prediction(self):
+        y = RNG.normal(size=(len(Z), 3))
+        model = LocalLinearRegressor().fit(Z, y)
+        indices, weights = model.shares(INSIDE)
+        assert_allclose(weights.sum(1), 1)
+        by_hand = [w @ y[i] for i, w in zip(indices, weights, strict=True)]
+        assert_allclose(model.predict(INSIDE), by_hand)
+
+    def test_one_target_comes_back_flat(self):
+        assert LocalLinearRegressor().fit(Z, Z[:, 0]).predict(INSIDE).shape == (len(INSIDE),)
+
+    def test_leverage_is_the_variance_of_a_prediction(self):
+        """Of independent errors of unit variance, held-out residuals have variance 1 + q."""
+        errors = np.random.RandomState(1).normal(size=(len(Z), 2000))
+        model = LocalLinearRegressor(ridge=1e-4).fit(Z, errors)
+        assert_allclose(model.loo_.var(1), model.leverage_, rtol=0.2)
+        assert_allclose((errors - model.loo_).var(1), 1 + model.leverage_, rtol=0.15)
+
+
+class TestPenalty:
+    def test_is_small_for_a_smooth_function(self):
+        assert LocalLinearRegressor().fit(Z, np.sin(Z @ MAP)).ridge_ <= 1e-4
+
+    def test_is_large_where_there_is_nothing_but_noise(self):
+        assert LocalLinearRegressor().fit(Z, RNG.normal(size=(len(Z), 20))).ridge_ == 1
+
+    def test_makes_up_for_neighbours_fewer_than_columns(self):
+        rows = RNG.normal(size=(300, 30))
+        model = LocalLinearRegressor(n_neighbors=10).fit(rows[:250], rows[:250].sum(1))
+        worst = np.abs(model.predict(rows[250:])).max()
+        assert worst < 2 * np.abs(rows.sum(1)).max()
+
+
+class TestInterpolation:
+    def test_training_rows_keep_their_targets(self):
+        y = RNG.normal(size=(len(Z), 2))
+        model = LocalLinearRegressor(interpolate=True).fit(Z, y)
+        assert_allclose(model.predict(Z), y, atol=1e-6)
+
+    def test_is_continuous_there(self):
+        y = np.sin(3 * Z)
+        model = LocalLinearRegressor(interpolate=True).fit(Z, y)
+        assert_allclose(model.predict(Z + 1e-4), y, atol=2e-3)
+
+    def test_without_it_noise_is_averaged(self):
+        y = RNG.normal(size=(len(Z), 2))
+        assert LocalLinearRegressor().fit(Z, y).predict(Z).std() < 0.7 * y.std()
+
+
+class TestEdges:
+    def test_a_map_is_not_followed_far_out(self):
+        model = LocalLinearRegressor().fit(Z, Z @ MAP)
+        far, farther = model.predict([[9.0, 0.0], [1e6, 0.0]])
+        assert_allclose(far, farther, atol=0.5 * np.abs(Z @ MAP).max())
+        assert np.abs(farther).max() < 3 * np.abs(Z @ MAP).max()
+
+    def test_few_rows_are_all_taken(self):
+        model = LocalLinearRegressor(n_neighbors=50).fit(Z[:5], Z[:5])
+        assert model.n_neighbors_ == 4
+        assert np.isfinite(model.predict(INSIDE)).all()
+
+    def test_equal_rows(self):
+        model = LocalLinearRegressor(n_neighbors=4).fit(np.ones((9, 2)), np.arange(9.0))
+        assert 0 <= model.predict([[1.0, 1.0]])[0] <= 8
+        assert np.isfinite(model.predict([[5.0, 1.0]])).all()
+
+    def test_no_rows_are_too_many(self, monkeypatch):
+        whole = LocalLinearRegressor().fit(Z, Z @ MAP).predict(INSIDE)
+        monkeypatch.setattr("skdiffusion.manifold.local_maps.MAX_ELEMENTS", 1000)
+        assert_allclose(LocalLinearRegressor().fit(Z, Z @ MAP).predict(INSIDE), whole)
+
+    @pytest.mark.parametrize(
+        ("options", "message"),
+        [
+            ({"n_neighbors": 0}, "n_neighbors must be an int of at least 1"),
+            ({"n_neighbors": 2.5}, "n_neighbors must be an int"),
+            ({"ridge": -1.0}, "ridge must be 'auto' or a number >= 0"),
+            ({"ridge": "none"}, "ridge must be 'auto' or a number"),
+            ({"ridge": np.nan}, "ridge must be 'auto' or a number"),
+        ],
+    )
+    def test_bad_parameters(self, options, message):
+        with pytest.raises(ValueError, match=message):
+            LocalLinearRegressor(**options).fit(Z, Z)

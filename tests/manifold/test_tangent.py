@@ -1,0 +1,173 @@
+"""Planes for a trained denoiser: refused where rows fill space, taken where drawn rows are off."""
+
+import warnings
+
+import numpy as np
+import pytest
+import torch
+
+from skdiffusion.diffusion import GRIDS, SOLVERS, GaussianDenoiser, run
+from skdiffusion.diffusion.tangent import TangentDenoiser
+from skdiffusion.manifold.tangent import GeometricRows, couple_tangent, tangent_copies
+
+NOISE, SIGMA_MIN = 0.03, 0.005
+
+
+def circle(n=600, d=3, seed=0):
+    rng = np.random.default_rng(seed)
+    angle = rng.uniform(0, 2 * np.pi, n)
+    X = NOISE * rng.normal(size=(n, d))
+    X[:, 0] += 1.4 * np.cos(angle)
+    X[:, 1] += 1.4 * np.sin(angle)
+    return X
+
+
+def off_circle(X):
+    return np.hypot(np.hypot(X[:, 0], X[:, 1]) - 1.4, np.linalg.norm(X[:, 2:3], axis=1))
+
+
+def gaussian_of(X):
+    """A denoiser that knows no more than the covariance."""
+    return GaussianDenoiser(torch.from_numpy(X.mean(0)), torch.from_numpy(np.cov(X.T)))
+
+
+def draw_from(gaussian, seed=0):
+    """Draw rows by any denoiser, from the noised Gaussian."""
+
+    def draw(denoiser, n):
+        generator = torch.Generator().manual_seed(seed)
+        start = gaussian.sample(n, generator, sigma=20.0)
+        sigmas = GRIDS["karras"](SIGMA_MIN, 20.0, 24)
+        with torch.no_grad():
+            return run(SOLVERS["dpmpp_2m"](denoiser, start, sigmas, generator=generator)).numpy()
+
+    return draw
+
+
+def couple(X, dimensions=(1, 2), frame=None, numbers=None, seed=0, **options):
+    gaussian = gaussian_of(X)
+    numbers = np.arange(X.shape[1]) if numbers is None else numbers
+    rows = GeometricRows(X, numbers, frame)
+    rng = np.random.RandomState(seed)
+    sigma_min = options.pop("sigma_min", SIGMA_MIN)
+    return gaussian, *couple_tangent(
+        gaussian, draw_from(gaussian), rows, dimensions, sigma_min, rng, **options
+    )
+
+
+class TestCouple:
+    @pytest.mark.parametrize("seed", range(3))
+    def test_rows_that_fill_space_have_no_planes(self, seed):
+        """The Gaussian's own denoiser is exact: no plane brings its draws nearer to fresh rows."""
+        X = np.random.default_rng(seed).normal(size=(500, 3))
+        gaussian, denoiser, choice = couple(X, seed=seed)
+        assert denoiser is gaussian
+        assert choice is None
+
+    def test_a_circle_and_a_denoiser_that_misses_it(self):
+        gaussian, denoiser, choice = couple(circle())
+        assert isinstance(denoiser, TangentDenoiser)
+        assert choice.dimension == 1
+        near, far = (
+            np.median(off_circle(draw_from(gaussian)(d, 300))) for d in (denoiser, gaussian)
+        )
+        real = np.median(off_circle(circle(seed=1)))
+        assert far > 10 * real
+        assert near < far / 2
+
+    def test_the_planes_have_the_noise_of_the_rows(self):
+        _, denoiser, _ = couple(circle(), dimensions=(1,), always=True)
+        assert denoiser.floors.mean().sqrt().item() == pytest.approx(NOISE, rel=0.2)
+
+    def test_always(self):
+        X = np.random.default_rng(0).normal(size=(500, 3))
+        _, denoiser, choice = couple(X, dimensions=(2,), always=True)
+        assert isinstance(denoiser, TangentDenoiser)
+        assert choice.dimension == 2
+
+    def test_the_same_for_the_same_seed(self):
+        x = torch.from_numpy(circle(20, seed=3))
+        (_, first, one), (_, second, two) = couple(circle()), couple(circle())
+        assert one == two
+        level = torch.tensor(0.05)
+        torch.testing.assert_close(first(x, level).mean, second(x, level).mean, rtol=0, atol=0)
+
+    @pytest.mark.parametrize("n", [2, 5, 9, 11, 14])
+    def test_few_rows(self, n):
+        """Fewer than a neighbourhood have no planes; some more may have."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            gaussian, denoiser, choice = couple(circle(n))
+        if n <= 11:
+            assert denoiser is gaussian
+            assert choice is None
+
+    def test_no_dimension_to_choose_from(self):
+        gaussian, denoiser, choice = couple(circle(), dimensions=(), always=True)
+        assert denoiser is gaussian
+        assert choice is None
+
+    def test_other_entries_are_left_alone(self):
+        X = np.insert(circle(), 1, 5 * np.random.default_rng(1).normal(size=600), axis=1)
+        gaussian, denoiser, choice = couple(X, numbers=np.array([0, 2, 3]))
+        assert choice.dimension == 1
+        x, level = torch.from_numpy(X[:50]), torch.tensor(0.05)
+        torch.testing.assert_close(denoiser(x, level).mean[:, 1], gaussian(x, level).mean[:, 1])
+
+    def test_directions_of_the_noise_floor_are_left_alone(self):
+        X = circle(d=6)
+        frame = np.eye(6)[:, :2]
+        gaussian, denoiser, choice = couple(X, dimensions=(1,), frame=frame)
+        assert choice is not None
+        x, level = torch.from_numpy(X[:50]), torch.tensor(0.05)
+        torch.testing.assert_close(denoiser(x, level).mean[:, 2:], gaussian(x, level).mean[:, 2:])
+        assert denoiser.floors.mean().sqrt().item() == pytest.approx(NOISE, rel=0.2)
+
+    def test_levels_that_never_see_planes(self):
+        """Rows nearer to one another than the smallest level cannot be kept to planes."""
+        gaussian, denoiser, choice = couple(circle(), sigma_min=0.5)
+        assert denoiser is gaussian
+        assert choice is None
+
+
+class TestSeen:
+    def test_the_floor_is_taken_off_about_the_mean(self):
+        X = circle(d=5) + 7.0
+        turn = np.linalg.qr(np.random.default_rng(0).normal(size=(3, 3)))[0]
+        rows = GeometricRows(X, np.array([0, 1, 4]), turn[:, :2])
+        Z = X[:, [0, 1, 4]]
+        assert rows.seen.shape == (len(X), 2)
+        np.testing.assert_allclose(rows.seen, (Z - Z.mean(0)) @ turn[:, :2])
+
+    def test_all_directions(self):
+        X = circle()
+        rows = GeometricRows(X, np.arange(3), None)
+        np.testing.assert_array_equal(rows.seen, X)
+        assert rows.frame is None
+        assert rows.entries is None
+
+
+class TestCopies:
+    def test_number_and_place(self):
+        X = circle()
+        copies = tangent_copies(GeometricRows(X, np.arange(3), None), 1, np.random.RandomState(0))
+        assert copies.shape == (4 * len(X), 3)
+        np.testing.assert_array_equal(copies[: len(X)], X)
+        moves = np.linalg.norm(copies[len(X) :] - np.tile(X, (3, 1)), axis=1)
+        assert np.median(moves) > 0.01
+        # along the circle, not off it
+        assert off_circle(copies).mean() < 1.3 * off_circle(X).mean()
+
+    def test_other_entries_stay(self):
+        X = np.insert(circle(100), 0, np.arange(100.0), axis=1)
+        copies = tangent_copies(
+            GeometricRows(X, np.array([1, 2, 3]), None), 1, np.random.RandomState(0)
+        )
+        np.testing.assert_array_equal(copies[:, 0], np.tile(np.arange(100.0), 4))
+
+    def test_fewer_rows_than_dimensions(self):
+        X = np.random.default_rng(0).normal(size=(4, 6))
+        rows = GeometricRows(X, np.arange(6), None)
+        copies = tangent_copies(rows, 6, np.random.RandomState(0))
+        assert copies.shape == (16, 6)
+        assert np.isfinite(copies).all()

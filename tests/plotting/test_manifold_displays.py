@@ -1,0 +1,256 @@
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.datasets import load_digits, load_iris
+from sklearn.decomposition import PCA
+from sklearn.manifold import Isomap
+from sklearn.neighbors import KernelDensity
+from sklearn.preprocessing import StandardScaler
+
+from skdiffusion.plotting import ManifoldDisplay, TrajectoryDisplay, TraversalDisplay
+
+pd = pytest.importorskip("pandas")
+plt = pytest.importorskip("matplotlib.pyplot")
+
+
+@pytest.fixture(autouse=True)
+def close_figures():
+    yield
+    plt.close("all")
+
+
+@pytest.fixture(scope="module")
+def iris():
+    return load_iris().data
+
+
+class Sampler:
+    """Draws, and finds paths, of two columns that are known."""
+
+    def sample(self, n_samples=1, *, random_state=None):
+        return np.random.default_rng(random_state).normal(size=(n_samples, 4))
+
+    def trajectory(self, n_samples, random_state=None):
+        rows, noise = np.random.default_rng(random_state).normal(size=(2, n_samples, 3))
+        sigmas = np.array([20.0, 5.0, 1.0, 0.2, 0.0])
+        return rows + sigmas[:, None, None] * noise, sigmas
+
+    def interpolate(self, a, b, n_points=20):
+        return np.linspace(a, b, n_points)
+
+    def traverse(self, x, direction=0, n_points=20):
+        path = np.tile(np.asarray(x, dtype=float), (n_points, 1))
+        path[:, direction] += np.linspace(-1, 1, n_points)
+        return path
+
+
+def legend(display):
+    found = display.ax_.get_legend()
+    return [] if found is None else [text.get_text() for text in found.get_texts()]
+
+
+class TestManifold:
+    def test_principal_components_of_scaled_rows(self, iris):
+        display = ManifoldDisplay.from_samples(iris, iris[:50] + 0.1)
+        scaler = StandardScaler().fit(iris)
+        pca = PCA(2).fit(scaler.transform(iris))
+        expected = pca.transform(scaler.transform(iris[:50] + 0.1))
+        assert_allclose(np.abs(display.synthetic_projection), np.abs(expected), atol=1e-8)
+        assert display.axis_labels[0].startswith("principal component 1 (73 %")
+
+    def test_coordinates_of_an_embedding(self, iris):
+        embedding = Isomap(n_neighbors=60, n_components=3).fit(iris)
+        display = ManifoldDisplay.from_samples(iris, iris[::3], embedding=embedding)
+        assert_allclose(display.real_projection, embedding.transform(iris)[:, :2])
+        assert_allclose(display.synthetic_projection, embedding.transform(iris[::3])[:, :2])
+        assert display.axis_labels == ("Isomap 1", "Isomap 2")
+
+    def test_a_sampler_draws_as_many_rows_as_there_are(self, iris):
+        first, second = (
+            ManifoldDisplay.from_estimator(Sampler(), iris, random_state=0) for _ in range(2)
+        )
+        assert first.synthetic_projection.shape == (150, 2)
+        assert_array_equal(first.synthetic_projection, second.synthetic_projection)
+        given = ManifoldDisplay.from_estimator(Sampler(), iris, synthetic=iris[:7])
+        assert_allclose(given.synthetic_projection, given.real_projection[:7])
+
+    def test_an_embedding_is_its_own_coordinates(self, iris):
+        embedding = PCA(2).fit(iris)
+        display = ManifoldDisplay.from_estimator(embedding, iris)
+        assert_allclose(display.real_projection, embedding.transform(iris))
+        assert display.synthetic_projection is None
+
+    def test_frames_with_categories(self):
+        rng = np.random.default_rng(0)
+        frame = pd.DataFrame({"a": rng.normal(size=30), "b": rng.choice(["u", "v"], 30)})
+        display = ManifoldDisplay.from_samples(frame).plot()
+        assert display.real_projection.shape == (30, 2)
+
+    @pytest.mark.parametrize("how", ["array", "function", "log_density"])
+    def test_values(self, iris, how):
+        kde = KernelDensity().fit(iris)
+        kde.sample = Sampler().sample
+        expected = kde.score_samples(iris)
+        values = {"array": expected, "function": kde.score_samples, "log_density": "log_density"}
+        display = ManifoldDisplay.from_estimator(kde, iris, values=values[how], random_state=0)
+        assert_allclose(display.values, expected)
+        display.plot()
+        assert_allclose(display.ax_.collections[0].get_array(), expected)
+        label = "log-density (nats)" if how == "log_density" else "value"
+        assert display.colorbar_.ax.get_ylabel() == label
+        assert legend(display) == ["synthetic (150 rows)"]
+
+    def test_every_row_is_drawn(self, iris):
+        display = ManifoldDisplay.from_samples(iris, iris[:50] + 0.1).plot()
+        points = display.ax_.collections[0].get_offsets()
+        expected = np.concatenate([display.real_projection, display.synthetic_projection])
+        assert_allclose(np.sort(points, axis=0), np.sort(expected, axis=0))
+        assert legend(display) == ["real (150 rows)", "synthetic (50 rows)"]
+        assert display.colorbar_ is None
+
+    def test_draws_into_given_axes(self, iris):
+        _, ax = plt.subplots()
+        assert ManifoldDisplay.from_samples(iris, ax=ax).ax_ is ax
+        assert legend(ManifoldDisplay.from_samples(iris).plot()) == ["real (150 rows)"]
+
+    def test_bad_input(self, iris):
+        with pytest.raises(ValueError, match="must give two coordinates or more"):
+            ManifoldDisplay.from_estimator(PCA(1).fit(iris), iris)
+        with pytest.raises(ValueError, match=r"one for each of the 150 rows, got \(3,\)"):
+            ManifoldDisplay.from_samples(iris, values=[1, 2, 3])
+        with pytest.raises(ValueError, match="differ in their columns"):
+            ManifoldDisplay.from_samples(iris, iris[:, :2])
+        with pytest.raises(ValueError, match="function or 'log_density'"):
+            ManifoldDisplay.from_estimator(Sampler(), iris, values="density")
+
+
+class TestTrajectory:
+    def test_pictures_are_at_equal_steps_with_both_ends(self):
+        states, sigmas = Sampler().trajectory(10, 0)
+        display = TrajectoryDisplay.from_states(states, sigmas, n_panels=3)
+        assert_array_equal(display.sigmas, sigmas[[0, 2, 4]])
+        assert len(TrajectoryDisplay.from_states(states, sigmas, n_panels=99).sigmas) == 5
+
+    def test_the_last_picture_holds_the_rows(self):
+        states, sigmas = Sampler().trajectory(40, 0)
+        display = TrajectoryDisplay.from_states(states, sigmas)
+        expected = PCA(2).fit_transform(states[-1])
+        assert_allclose(np.abs(display.projection[-1]), np.abs(expected), atol=1e-8)
+        flat = TrajectoryDisplay.from_states(states[:, :, :2], sigmas)
+        assert_allclose(flat.projection[-1], states[-1, :, :2] - states[-1, :, :2].mean(axis=0))
+
+    def test_all_fit_one_frame(self):
+        display = TrajectoryDisplay.from_estimator(Sampler(), 500, random_state=0)
+        widths = display.projection.std(axis=(1, 2))
+        assert widths.max() < 1.5 * widths.min()
+
+    def test_rows_keep_their_colour(self):
+        display = TrajectoryDisplay.from_estimator(Sampler(), 30, n_panels=4, random_state=0).plot()
+        assert display.axes_.shape == (4,)
+        colours = [panel.collections[0].get_array() for panel in display.axes_]
+        for other in colours[1:]:
+            assert_array_equal(other, colours[0])
+        assert_array_equal(np.argsort(colours[0]), np.argsort(display.projection[-1, :, 0]))
+        assert display.axes_[0].get_title() == "noise 20"
+
+    def test_takes_the_place_of_given_axes(self):
+        figure, axes = plt.subplots(2, 1)
+        display = TrajectoryDisplay.from_estimator(Sampler(), 20, ax=axes[1])
+        assert display.figure_ is figure
+        assert not axes[1].axison
+        with pytest.raises(ValueError, match="ax must come from a grid"):
+            display.plot(plt.figure().add_axes([0, 0, 1, 1]))
+
+    @pytest.mark.parametrize(
+        ("states", "sigmas", "n_panels"),
+        [
+            (np.zeros((3, 5)), np.zeros(3), 2),
+            (np.zeros((3, 5, 1)), np.zeros(3), 2),
+            (np.zeros((3, 5, 2)), np.zeros(4), 2),
+            (np.full((3, 5, 2), np.nan), np.zeros(3), 2),
+            (np.zeros((3, 5, 2)), np.zeros(3), 1),
+        ],
+    )
+    def test_bad_input(self, states, sigmas, n_panels):
+        with pytest.raises(ValueError, match="must be"):
+            TrajectoryDisplay.from_states(states, sigmas, n_panels=n_panels)
+
+    def test_rows_that_are_all_alike(self):
+        TrajectoryDisplay.from_states(np.ones((3, 5, 2)), [2.0, 1.0, 0.0]).plot()
+
+
+class TestTraversal:
+    def test_a_line_for_each_column_that_changes(self, iris):
+        a, b = iris[0].copy(), iris[100].copy()
+        b[1] = a[1]
+        display = TraversalDisplay.from_estimator(Sampler(), a, b, n_points=7).plot()
+        assert list(display.columns) == ["x0", "x2", "x3"]
+        for i, line in enumerate(display.lines_):
+            assert_allclose(line.get_xdata(), np.linspace(0, 1, 7))
+            assert_allclose(line.get_ydata(), np.linspace(0, 0.7, 7) - i, atol=1e-12)
+        assert [label.get_text() for label in display.ax_.get_yticklabels()] == ["x0", "x2", "x3"]
+        texts = [text.get_text() for text in display.ax_.texts]
+        assert texts[:2] == [f"{b[0]:.3g}", f"{a[0]:.3g}"]
+
+    def test_a_direction(self, iris):
+        display = TraversalDisplay.from_estimator(Sampler(), iris[0], direction=2, n_points=5)
+        assert list(display.columns) == ["x2"]
+        assert_allclose(display.columns["x2"], iris[0, 2] + np.linspace(-1, 1, 5))
+
+    def test_categories_are_steps(self):
+        frame = pd.DataFrame({"size": [1.0, 2.0, 4.0], "kind": ["low", "low", "high"]})
+        display = TraversalDisplay.from_path(frame).plot()
+        assert_allclose(display.lines_[1].get_ydata(), np.array([0, 0, 0.7]) - 1)
+        assert display.lines_[1].get_drawstyle() == "steps-mid"
+        assert [text.get_text() for text in display.ax_.texts][2:] == ["high", "low"]
+
+    def test_columns_by_choice_and_by_number(self, iris):
+        path = Sampler().interpolate(iris[0], iris[100])
+        chosen = TraversalDisplay.from_path(path, columns=["x3", "x0"])
+        assert list(chosen.columns) == ["x3", "x0"]
+        assert list(TraversalDisplay.from_path(path, max_columns=2).columns) == ["x0", "x1"]
+
+    def test_images(self):
+        X = load_digits().data
+        path = Sampler().interpolate(X[0], X[1], 6)
+        display = TraversalDisplay.from_path(path, image_shape=(8, 8)).plot()
+        assert display.lines_ == []
+        assert_array_equal(display.images[0].ravel(), X[0])
+        strip = np.ma.filled(display.ax_.images[0].get_array(), np.nan)
+        assert strip.shape == (8, 6 * 9 - 1)
+        assert_array_equal(strip[:, -8:], X[1].reshape(8, 8))
+        assert np.isnan(strip[:, 8]).all()
+
+    def test_positions(self, iris):
+        display = TraversalDisplay.from_path(
+            iris[:3], positions=[-2, 0, 2], position_label="standard deviations"
+        ).plot()
+        assert_array_equal(display.lines_[0].get_xdata(), [-2, 0, 2])
+        assert display.ax_.get_xlabel() == "standard deviations"
+
+    def test_nothing_changes(self):
+        display = TraversalDisplay.from_path(np.ones((4, 3))).plot()
+        assert list(display.columns) == ["x0"]
+
+    def test_bad_input(self, iris):
+        with pytest.raises(ValueError, match="two rows or more, got 1"):
+            TraversalDisplay.from_path(iris[:1])
+        with pytest.raises(ValueError, match=r"Unknown columns \['y'\]"):
+            TraversalDisplay.from_path(iris, columns=["y"])
+        with pytest.raises(ValueError, match="one for each of the 3 rows"):
+            TraversalDisplay.from_path(iris[:3], positions=[0, 1])
+        with pytest.raises(ValueError, match=r"4 columns are no images of shape \(8, 8\)"):
+            TraversalDisplay.from_path(iris, image_shape=(8, 8))
+
+
+class TestWithoutMatplotlib:
+    @pytest.mark.parametrize("kind", ["manifold", "trajectory", "traversal"])
+    def test_the_error_names_the_extra(self, kind, iris, monkeypatch):
+        display = {
+            "manifold": ManifoldDisplay.from_samples(iris),
+            "trajectory": TrajectoryDisplay.from_estimator(Sampler(), 5),
+            "traversal": TraversalDisplay.from_path(iris[:3]),
+        }[kind]
+        monkeypatch.setitem(__import__("sys").modules, "matplotlib.pyplot", None)
+        with pytest.raises(ImportError, match=r"skdiffusion\[plot\]"):
+            display.plot()

@@ -1,0 +1,71 @@
+"""Couplings by any embedding, and within the estimators that own a sampler."""
+
+import numpy as np
+import pytest
+from sklearn.decomposition import PCA
+from sklearn.linear_model import LinearRegression
+from sklearn.manifold import Isomap
+
+from skdiffusion import AugmentedEstimator, DenoiserNet, DiffusionImputer, DiffusionManifoldSampler
+from skdiffusion.datasets import Embedded, SwissRoll
+from skdiffusion.manifold import InvertibleEmbedding
+
+COUPLINGS = ["latent", "project", "regularize", "hierarchical"]
+ROLL = Embedded(SwissRoll(), 6)
+X = ROLL.sample(200, noise=0.05, random_state=0)
+FRESH = ROLL.sample(100, noise=0.05, random_state=1)
+
+
+class TestEstimators:
+    @pytest.mark.parametrize("coupling", ["auto", *COUPLINGS])
+    @pytest.mark.parametrize(
+        "manifold", [Isomap(n_components=2), InvertibleEmbedding(PCA(3))], ids=["isomap", "pca"]
+    )
+    def test_any(self, quick, manifold, coupling):
+        sampler = quick(manifold=manifold, coupling=coupling).fit(X)
+        assert sampler.coupling_ == ("latent" if coupling == "auto" else coupling)
+        assert isinstance(sampler.embedding_, InvertibleEmbedding)
+        assert sampler.dimension_ == sampler.embedding_.embedding_.shape[1]
+        assert np.isfinite(sampler.sample(5, random_state=0)).all()
+        assert not hasattr(manifold, "embedding_")
+
+    def test_drawn_rows_pass_through_it(self, quick):
+        """A plane as the manifold: drawn rows lie on it, but for the noise about it."""
+        sampler = quick(
+            manifold=InvertibleEmbedding(PCA(3), decoder="own"), coupling="project"
+        ).fit(X)
+        numbers = sampler.encoder_.encoder
+        lost = []
+        for rows in (sampler.sample(300, random_state=0), X):
+            Z = numbers.transform(rows)
+            W = sampler.embedding_.transform(Z)
+            lost.append(np.sqrt(np.mean((Z - sampler.embedding_.inverse_transform(W)) ** 2)))
+        assert lost[0] == pytest.approx(lost[1], rel=0.25)
+        drawn = sampler.sample(300, random_state=0)
+        np.testing.assert_allclose(np.cov(drawn.T), np.cov(X.T), atol=0.25)
+
+
+class TestWithOthers:
+    def test_imputer(self):
+        """Gaps of fresh rows are filled on the manifold, far better than by the mean."""
+        net = DenoiserNet(max_epochs=3)
+        model = DiffusionManifoldSampler(denoiser=net, coupling="project")
+        imputer = DiffusionImputer(sampler=model, random_state=0).fit(X)
+        assert imputer.sampler_.coupling_ == "project"
+        gaps = FRESH[:25].copy()
+        hidden = np.random.default_rng(0).random(gaps.shape) < 0.2
+        gaps[hidden] = np.nan
+        filled = imputer.transform(gaps)
+        np.testing.assert_array_equal(filled[~hidden], FRESH[:25][~hidden])
+        error = np.sqrt(np.mean((filled - FRESH[:25])[hidden] ** 2))
+        mean = np.sqrt(np.mean((X.mean(0) - FRESH[:25])[hidden.nonzero()[0]] ** 2))
+        assert error < 0.4 * mean
+
+    @pytest.mark.parametrize("coupling", ["auto", "hierarchical", "latent"])
+    def test_augmented_estimator(self, quick, coupling):
+        manifold = "auto" if coupling == "auto" else PCA(3)
+        target = X @ np.arange(6.0)
+        model = AugmentedEstimator(
+            LinearRegression(), sampler=quick(coupling=coupling, manifold=manifold), random_state=0
+        ).fit(X, target)
+        assert model.score(FRESH[:100], FRESH[:100] @ np.arange(6.0)) > 0.8

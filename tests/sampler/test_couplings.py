@@ -1,0 +1,101 @@
+"""The couplings of the sampler on a known manifold: how near drawn rows come, and how likely."""
+
+import copy
+
+import numpy as np
+import pytest
+from scipy.stats import multivariate_normal
+from sklearn.decomposition import PCA
+
+from skdiffusion import DenoiserNet, DiffusionManifoldSampler
+from skdiffusion.datasets import Embedded, SwissRoll
+from skdiffusion.diffusion.tangent import TangentDenoiser
+from skdiffusion.manifold import AutoencoderEmbedding, InvertibleEmbedding
+
+ROLL = Embedded(SwissRoll(), 12)
+X = ROLL.sample(600, noise=0.05, random_state=0)
+FRESH = ROLL.sample(600, noise=0.05, random_state=1)
+REAL = ROLL.distance(FRESH).mean()
+
+
+def far(sampler, n=600):
+    return ROLL.distance(np.asarray(sampler.sample(n, random_state=0))).mean() / REAL
+
+
+@pytest.fixture(scope="module")
+def trained():
+    """Samplers of the roll, for each coupling one."""
+    net, samplers = DenoiserNet(max_epochs=3), {}
+
+    def get(**options):
+        key = repr(options)
+        if key not in samplers:
+            made = DiffusionManifoldSampler(
+                denoiser=net, n_likelihood_steps=6, random_state=0, **options
+            )
+            samplers[key] = made.fit(X)
+        return samplers[key]
+
+    return get
+
+
+class TestRoll:
+    def test_found_and_kept_to(self, trained):
+        sampler = trained()
+        assert (sampler.coupling_, sampler.dimension_) == ("project", 2)
+        assert isinstance(sampler.denoiser_, TangentDenoiser)
+        assert far(sampler) < 1.3
+        # nearer to the planes than what the network draws without them
+        alone = copy.copy(sampler)
+        alone.denoiser_ = sampler.denoiser_.denoiser
+        assert far(sampler) < 0.95 * far(alone)
+
+    def test_without(self, trained):
+        sampler = trained(manifold=None)
+        assert (sampler.coupling_, sampler.dimension_) == ("none", None)
+        assert far(sampler) > 1.3 * far(trained())
+
+    def test_novel_rows(self, trained):
+        """Drawn rows are as far from those of `fit` as fresh ones: none is copied."""
+        gaps = [
+            np.median(np.sqrt(((rows[:, None] - X) ** 2).sum(2)).min(1))
+            for rows in (trained().sample(200, random_state=0), FRESH[:200])
+        ]
+        assert 0.8 < gaps[0] / gaps[1] < 1.4
+
+    @pytest.mark.parametrize("coupling", ["latent", "regularize"])
+    def test_others_come_near(self, trained, coupling):
+        sampler = trained(coupling=coupling)
+        assert sampler.coupling_ == coupling
+        assert far(sampler) < 0.7 * far(trained(manifold=None))
+
+    def test_embedding(self, trained):
+        sampler = trained(coupling="latent")
+        assert isinstance(sampler.embedding_, InvertibleEmbedding)
+        assert isinstance(sampler.embedding_.estimator_, AutoencoderEmbedding)
+        assert sampler.landmarks_.shape == (600, sampler.dimension_)
+        assert trained().embedding_ is None
+
+    def test_the_density_knows_the_manifold(self, trained):
+        """Rows on it are likelier than rows moved off it, by all that the model without it sees."""
+        normal = FRESH[:20] + 0.4 * np.random.default_rng(0).normal(size=(20, 12))
+        for options in ({}, {"coupling": "latent"}):
+            scores = [trained(**options).score_samples(rows) for rows in (FRESH[:20], normal)]
+            assert (scores[0] > scores[1]).all()
+
+
+class TestLatentDensity:
+    def test_agrees_with_the_law_of_low_rank_rows(self):
+        """A Gaussian plane with noise: the likelihood through PCA is that of the rows."""
+        rng = np.random.default_rng(0)
+        loadings = np.linalg.qr(rng.normal(size=(8, 2)))[0] * [2.0, 1.0]
+        law = multivariate_normal(np.zeros(8), loadings @ loadings.T + 0.01 * np.eye(8))
+        rows, fresh = law.rvs(1500, random_state=0), law.rvs(100, random_state=1)
+        sampler = DiffusionManifoldSampler(
+            manifold=InvertibleEmbedding(PCA(2), decoder="own"),
+            denoiser=DenoiserNet(max_epochs=3, module__width=16, module__depth=1),
+            random_state=0,
+        ).fit(rows)
+        found, truth = sampler.score_samples(fresh), law.logpdf(fresh)
+        assert found.mean() == pytest.approx(truth.mean(), abs=0.15)
+        assert np.corrcoef(found, truth)[0, 1] > 0.95
