@@ -61,10 +61,12 @@ class TestSeeds:
         detector = detect().fit(X)
         draws = [detector.sample(9, random_state=seed) for seed in (3, 3, 4)]
         assert_array_equal(draws[0], draws[1])
-        assert (draws[0] != draws[2]).all()
-        assert (detector.sample(9) != detector.sample(9)).all()
+        # single cells may agree, at the ends of a column
+        assert (draws[0] != draws[2]).any(axis=1).all()
+        assert (detector.sample(9) != detector.sample(9)).any(axis=1).all()
         rng = np.random.RandomState(0)
-        assert (detector.sample(3, random_state=rng) != detector.sample(3, random_state=rng)).all()
+        pair = [detector.sample(3, random_state=rng) for _ in range(2)]
+        assert (pair[0] != pair[1]).any(axis=1).all()
 
     def test_global_generators_are_left_alone(self, detect, short_net):
         before = state_of_global_generators()
