@@ -7,7 +7,7 @@ import numpy as np
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, clone, is_classifier
 from sklearn.metrics import check_scoring
 from sklearn.model_selection import check_cv
-from sklearn.utils import check_consistent_length, check_random_state, get_tags
+from sklearn.utils import check_consistent_length, check_random_state, check_scalar, get_tags
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, column_or_1d
@@ -39,7 +39,7 @@ class AugmentedEstimator(MetaEstimatorMixin, BaseEstimator):
     A diffusion model of the training rows makes synthetic rows. How many of them the estimator is
     trained on, or none at all, is decided by cross-validation, with the model fitted inside each
     fold. Synthetic rows have to win clearly: none are used unless the best number of them beats
-    none by more than a standard error, one that knows that the folds share training rows [1]_.
+    none by more than `margin` standard errors, which know that the folds share training rows [1]_.
 
     Parameters
     ----------
@@ -59,6 +59,10 @@ class AugmentedEstimator(MetaEstimatorMixin, BaseEstimator):
     balance : bool, default=False
         Whether all classes get equally many synthetic rows, rather than in proportion to their
         real ones. Ignored by regressors.
+    margin : float, default=2.0
+        Standard errors by which synthetic rows have to beat none, if that is among the choices.
+        The best of several wins by chance now and then, and 2 keeps that from doing harm; with
+        fewer more tables gain, and some lose.
     cv : int, cross-validation generator or iterable, default=5
         Folds to choose among several ratios by. A whole number is stratified for classifiers, and
         lowered to the size of the smallest class if that is larger than 1.
@@ -123,6 +127,7 @@ class AugmentedEstimator(MetaEstimatorMixin, BaseEstimator):
         ratio="auto",
         noise_level=None,
         balance=False,
+        margin=2.0,
         cv=5,
         scoring=None,
         random_state=None,
@@ -132,6 +137,7 @@ class AugmentedEstimator(MetaEstimatorMixin, BaseEstimator):
         self.ratio = ratio
         self.noise_level = noise_level
         self.balance = balance
+        self.margin = margin
         self.cv = cv
         self.scoring = scoring
         self.random_state = random_state
@@ -166,6 +172,7 @@ class AugmentedEstimator(MetaEstimatorMixin, BaseEstimator):
         """
         with all_or_nothing(self):
             ratios = self._ratios()
+            check_scalar(self.margin, "margin", Real, min_val=0)
             X, y = self._validate(X, y)
             rng = check_random_state(self.random_state)
             self.ratio_ = ratios[0] if len(ratios) == 1 else self._choose(ratios, X, y, rng)
@@ -320,7 +327,7 @@ class AugmentedEstimator(MetaEstimatorMixin, BaseEstimator):
         best = int(np.argmax(self.cv_results_["mean_test_score"]))
         if ratios[0] == 0:
             gain, error = (self.cv_results_[k][best] for k in ("mean_gain", "se_gain"))
-            if not gain > error:
+            if not gain > self.margin * error:
                 return 0.0
         return ratios[best]
 

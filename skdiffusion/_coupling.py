@@ -40,7 +40,9 @@ class Coupling:
     n_factors : int
         Number of their principal directions above a noise floor.
     dimension : int or None
-        Of the manifold, where it was estimated.
+        Of the manifold, where it was estimated, or of the embedding.
+    plane_dimension : int or None
+        Of the planes to begin with.
     """
 
     def __init__(self, manifold, coupling):
@@ -55,7 +57,7 @@ class Coupling:
         self.name = "none"
         if manifold is not None:
             self.name = coupling if self.forced else ("latent" if is_estimator else "project")
-        self.dimension = None
+        self.dimension = self.plane_dimension = None
         self.embedding = None
         self.geometric = False
 
@@ -107,9 +109,11 @@ class Coupling:
             )
         if not self.is_estimator:
             self._measure(Z)
+        self.plane_dimension = self.dimension
         if self.is_estimator or self.name in ("latent", "hierarchical"):
             self.embedding = self._embedding(rng).fit(Z)
             self.dimension = self.embedding.embedding_.shape[1]
+            self.plane_dimension = self.plane_dimension or self.dimension
             if self.name in CODES:
                 encoder = CODES[self.name](encoder, self.embedding, self.numbers)
                 codes = encoder.encode(codes)
@@ -126,10 +130,11 @@ class Coupling:
         return tangent_copies(self._rows(codes), self.dimension, rng)
 
     def couple(self, denoiser, draw, codes, sigma_min, rng):
-        """Return the trained denoiser, kept to planes where that is the coupling and helps."""
-        if self.name != "project" or self.is_estimator:
+        """Return the trained denoiser, kept to planes where they are part of the coupling."""
+        if self.name != "hierarchical" and (self.name != "project" or self.is_estimator):
             return denoiser
-        dimensions = [d for d in (self.dimension, self.dimension + 1) if d < self.n_factors]
+        k = self.plane_dimension
+        dimensions = [d for d in (k, k + 1) if d < self.n_factors]
         denoiser, choice = couple_tangent(
             denoiser,
             draw,
@@ -139,6 +144,8 @@ class Coupling:
             rng,
             always=self.forced,
         )
+        if self.name == "hierarchical":
+            return denoiser
         if choice is None:
             if self.forced:
                 warnings.warn(

@@ -24,7 +24,6 @@ from skdiffusion.geometry import (
     noise_level,
     resample_path,
 )
-from skdiffusion.tables.frames import take_rows
 
 __all__ = ["ManifoldGeometry"]
 
@@ -139,14 +138,7 @@ class ManifoldGeometry:
             In units of the codes.
         """
         Z = self._whole_codes(X).cpu().numpy()
-        dimension = self._manifold_dimension()
-        n_neighbors = min(max(N_NEIGHBORS, 2 * dimension), len(self.landmarks_))
-        planes = local_planes(
-            self.landmarks_, min(dimension, n_neighbors - 1), n_neighbors=n_neighbors, queries=Z
-        )
-        rest = Z - planes.centres
-        along = np.einsum("ndk,nd->nk", planes.bases, rest)
-        return np.linalg.norm(rest - np.einsum("ndk,nk->nd", planes.bases, along), axis=1)
+        return self._planes(Z).distance(Z)
 
     def metric(self, X, *, sigma=None, eps=0.01):
         """Return a metric in which the way along the manifold is short, and that off it long.
@@ -275,17 +267,18 @@ class ManifoldGeometry:
         Notes
         -----
         Twenty draws for each row, at least 1,000, without the twentieth that is farthest off the
-        manifold; of them :func:`skdiffusion.geometry.farthest_points`.
+        manifold, in units of the distances between the rows there; of them
+        :func:`skdiffusion.geometry.farthest_points`.
         """
         check_is_fitted(self)
         check_count(n_samples, "n_samples")
         rng = check_random_state(random_state)
         n = max(CANDIDATES_PER_POINT * n_samples, MIN_CANDIDATES)
-        X = self.sample(n, random_state=rng)
-        Z = self._codes(X).cpu().numpy()
-        whole = ~np.isnan(Z).any(axis=1)
-        X, Z = take_rows(X, np.flatnonzero(whole)), Z[whole]
-        distance = self.distance_to_manifold(X)
+        Z = self._codes(self.sample(n, random_state=rng)).cpu().numpy()
+        Z = Z[~np.isnan(Z).any(axis=1)]
+        # where rows are few their neighbours are far, and planes through them are off
+        planes = self._planes(Z)
+        distance = planes.distance(Z) / planes.radii
         near = np.flatnonzero(distance <= np.quantile(distance, 1 - LEFT_OUT))
         # what counts as seen has to be a row: the one nearest to the middle is
         middle = ((self.landmarks_ - self.landmarks_.mean(0)) ** 2).sum(1).argmin()
@@ -319,6 +312,13 @@ class ManifoldGeometry:
         with torch.no_grad():
             states = integration.solver(denoiser, start, integration.sigmas, generator=generator)
             return torch.stack(list(states)).cpu().numpy(), integration.sigmas.cpu().numpy()
+
+    def _planes(self, Z):
+        """Return planes through the rows of `fit` that are nearest to others."""
+        dimension = self._manifold_dimension()
+        n_neighbors = min(max(N_NEIGHBORS, 2 * dimension), len(self.landmarks_))
+        dimension = min(dimension, n_neighbors - 1)
+        return local_planes(self.landmarks_, dimension, n_neighbors=n_neighbors, queries=Z)
 
     def _whole_codes(self, X):
         Z = self._codes(X)

@@ -3,32 +3,68 @@
 from numbers import Real
 
 import numpy as np
+import torch
 from sklearn.neighbors import NearestNeighbors
+from sklearn.utils import check_consistent_length
 
+from skdiffusion.diffusion import CleanDenoiser
 from skdiffusion.geometry import noise_level
+from skdiffusion.tables import TableEncoder
+from skdiffusion.tables.frames import take_rows, take_values, validate_table
 
-__all__ = ["codes_of_noise", "nearest_rows", "read_noise"]
+__all__ = ["NoiseRemoval", "read_noise", "without_outliers"]
 
 N_NEIGHBORS = 10
 # for estimating the noise
 MAX_ROWS = 2000
+CHUNK_ROWS = 4096
 
 
-def nearest_rows(Z, contamination):
-    """Return the rows that are not far from their neighbours, in their order.
+def without_outliers(sampler, X, y):
+    """Return rows, and their targets, without those that are farthest from their neighbours.
 
     Parameters
     ----------
-    Z : ndarray of shape (n, d)
-        Codes.
-    contamination : float
-        Share of the rows to leave out.
+    sampler : DiffusionManifoldSampler
+        What is being fitted: its `contamination`, and which columns are categories to it.
+    X : array-like or data frame of shape (n, n_features)
+        Rows.
+    y : array-like of shape (n,) or None
+        Their targets.
 
     Returns
     -------
-    ndarray of int
-        Positions of the rows to keep.
+    X : ndarray or data frame of shape (n_kept, n_features)
+        The rows that are kept, in their order.
+    y : array-like of shape (n_kept,) or None
+        Their targets.
+
+    Raises
+    ------
+    ValueError
+        If the contamination is no share below one.
     """
+    share = sampler.contamination
+    if not (isinstance(share, Real) and 0 <= share < 1):
+        raise ValueError(f"contamination must be a share from 0 to below 1, got {share!r}.")
+    if share == 0:
+        return X, y
+    table = validate_table(sampler, X, reset=True, allow_missing=True)
+    if len(table) < 2:
+        return X, y
+    # codes by ranks would hide how far a cell is from all others
+    encoder = TableEncoder(
+        categorical_features=sampler.categorical_features, numeric_transform="standard"
+    )
+    kept = _nearest_rows(np.nan_to_num(encoder.fit_transform(table)), share)
+    if y is not None:
+        check_consistent_length(X, y)
+        y = take_values(y, kept)
+    return take_rows(table, kept), y
+
+
+def _nearest_rows(Z, contamination):
+    """Return the positions of the rows that are not far from their neighbours, in their order."""
     neighbors = NearestNeighbors(n_neighbors=min(N_NEIGHBORS, len(Z) - 1)).fit(Z)
     distance = neighbors.kneighbors()[0][:, -1]
     n_kept = len(Z) - round(contamination * len(Z))
@@ -75,10 +111,84 @@ def read_noise(data_noise, encoder, X, coupling, codes):
         noise[:] = noise_level(codes[:MAX_ROWS, : len(noise)], dimension=coupling.dimension)
         return noise
     # cells may be missing
-    return np.nanmedian(codes_of_noise(data_noise, encoder, X), axis=0)
+    return np.nanmedian(_codes_of_noise(data_noise, encoder, X), axis=0)
 
 
-def codes_of_noise(noise, encoder, X):
+class NoiseRemoval:
+    """Rows without the noise that those of `fit` have, or without more.
+
+    A mixin for estimators with codes, a denoiser of them, and ``noise_``: standard deviations of
+    the noise of each code.
+    """
+
+    def denoise(self, X, noise=None):
+        """Return rows without noise: the expected clean row given each.
+
+        Parameters
+        ----------
+        X : array-like or data frame of shape (n, n_features)
+            Noisy rows of numbers.
+        noise : float, array-like of shape (n_features,) or None, default=None
+            Standard deviation of their noise, in the units of the columns. None is that of the rows
+            of `fit`, ``data_noise``; rows with more noise than those need it said.
+
+        Returns
+        -------
+        X : ndarray or data frame of shape (n, n_features)
+            Clean rows.
+
+        Raises
+        ------
+        ValueError
+            If no noise is given, there is no ``data_noise``, or rows have categories or missing
+            cells.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skdiffusion import DenoiserNet, DiffusionManifoldSampler
+        >>> X = np.random.RandomState(0).normal(size=(300, 2)) * [1.0, 0.01]
+        >>> sampler = DiffusionManifoldSampler(denoiser=DenoiserNet(max_epochs=2), random_state=0)
+        >>> clean = sampler.fit(X).denoise([[0.3, 0.5]], noise=0.5)
+        >>> bool(abs(clean[0, 1]) < 0.05)
+        True
+        """
+        Z = self._codes(X)
+        if Z.isnan().any() or self.encoder_.level_blocks():
+            raise ValueError("Only complete rows of numbers can be denoised.")
+        if self.coupling_ in ("latent", "hierarchical"):
+            raise ValueError(f"coupling={self.coupling_!r} knows no noise of rows.")
+        if noise is None:
+            if not self.noise_.any():
+                raise ValueError("Say how much noise there is: noise=, or data_noise= in fit.")
+            sigma = np.broadcast_to(self.noise_, Z.shape)
+        else:
+            table = validate_table(self, X, reset=False)
+            sigma = np.maximum(_codes_of_noise(noise, self.encoder_, table), self.noise_)
+        _, denoiser = self._row_law()
+        clean = CleanDenoiser(denoiser, torch.from_numpy(self.noise_).to(Z), self.sigma_min)
+        levels = torch.from_numpy(np.array(sigma)).to(Z).clamp_min(self.sigma_min)
+        with torch.no_grad():
+            rows = [
+                clean(z, s).mean.cpu().numpy()
+                for z, s in zip(Z.split(CHUNK_ROWS), levels.split(CHUNK_ROWS), strict=True)
+            ]
+        return self.encoder_.inverse_transform(np.concatenate(rows))
+
+    def _clean_model(self):
+        """Return the model of rows without the noise that those of `fit` have."""
+        model = self._model()
+        if not self.noise_.any():
+            return model
+        return model._replace(denoiser=self._clean(model.denoiser))
+
+    def _clean(self, denoiser):
+        noise = torch.zeros(len(self.is_target_), dtype=torch.float64)
+        noise[~self.is_target_] = torch.from_numpy(self.noise_)
+        return CleanDenoiser(denoiser, noise.to(self._device), self.sigma_min)
+
+
+def _codes_of_noise(noise, encoder, X):
     """Return what noise in the units of the columns is in the codes of rows.
 
     Parameters

@@ -3,7 +3,7 @@
 import copy
 from collections.abc import Mapping
 from functools import partial
-from numbers import Integral, Real
+from numbers import Integral
 
 import numpy as np
 import torch
@@ -14,13 +14,12 @@ from sklearn.utils.validation import check_is_fitted
 from skdiffusion._closed_forms import BASELINES, ClosedForms, fit_levels
 from skdiffusion._coupling import Coupling
 from skdiffusion._geometry import ManifoldGeometry, check_count
-from skdiffusion._robustness import codes_of_noise, nearest_rows, read_noise
+from skdiffusion._robustness import NoiseRemoval, read_noise, without_outliers
 from skdiffusion._utils.fitting import all_or_nothing
 from skdiffusion._utils.systematic import spread
 from skdiffusion.diffusion import (
     GRIDS,
     SOLVERS,
-    CleanDenoiser,
     decode,
     encode,
     get_schedule,
@@ -30,7 +29,7 @@ from skdiffusion.sampling.drawing import CodeModel, Integration, draw, draw_coar
 from skdiffusion.sampling.marginal import marginal_law
 from skdiffusion.sampling.scoring import log_density_of_codes
 from skdiffusion.tables import TableEncoder, TargetEncoder
-from skdiffusion.tables.frames import take_rows, take_values, validate_table
+from skdiffusion.tables.frames import validate_table
 from skdiffusion.training import DenoiserNet, draw_completions
 
 __all__ = ["DiffusionManifoldSampler"]
@@ -41,7 +40,11 @@ CHUNK_ROWS = 4096
 
 
 class DiffusionManifoldSampler(
-    ManifoldGeometry, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
+    ManifoldGeometry,
+    NoiseRemoval,
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+    BaseEstimator,
 ):
     """Diffusion model of a table: draws rows, scores them and codes them.
 
@@ -286,7 +289,7 @@ class DiffusionManifoldSampler(
             self._check_parameters()
             rng = check_random_state(self.random_state)
             coupling = Coupling(self.manifold, self.coupling)
-            X, y = self._without_outliers(X, y)
+            X, y = without_outliers(self, X, y)
             codes, is_target = self._fit_codes(X, y, coupling, rng)
             rows = coupling.training_rows(codes, rng)
             completions = None
@@ -533,60 +536,6 @@ class DiffusionManifoldSampler(
         U[whole] = (torch.cat(noisy) - prior.mean) / self._noised_std(prior)
         return U.cpu().numpy()
 
-    def denoise(self, X, noise=None):
-        """Return rows without noise: the expected clean row given each.
-
-        Parameters
-        ----------
-        X : array-like or data frame of shape (n, n_features)
-            Noisy rows of numbers.
-        noise : float, array-like of shape (n_features,) or None, default=None
-            Standard deviation of their noise, in the units of the columns. None is that of the rows
-            of `fit`, ``data_noise``; rows with more noise than those need it said.
-
-        Returns
-        -------
-        X : ndarray or data frame of shape (n, n_features)
-            Clean rows.
-
-        Raises
-        ------
-        ValueError
-            If no noise is given, there is no ``data_noise``, or rows have categories or missing
-            cells.
-
-        Examples
-        --------
-        >>> import numpy as np
-        >>> from skdiffusion import DenoiserNet, DiffusionManifoldSampler
-        >>> X = np.random.RandomState(0).normal(size=(300, 2)) * [1.0, 0.01]
-        >>> sampler = DiffusionManifoldSampler(denoiser=DenoiserNet(max_epochs=2), random_state=0)
-        >>> clean = sampler.fit(X).denoise([[0.3, 0.5]], noise=0.5)
-        >>> bool(abs(clean[0, 1]) < 0.05)
-        True
-        """
-        Z = self._codes(X)
-        if Z.isnan().any() or self.encoder_.level_blocks():
-            raise ValueError("Only complete rows of numbers can be denoised.")
-        if self.coupling_ in ("latent", "hierarchical"):
-            raise ValueError(f"coupling={self.coupling_!r} knows no noise of rows.")
-        if noise is None:
-            if not self.noise_.any():
-                raise ValueError("Say how much noise there is: noise=, or data_noise= in fit.")
-            sigma = np.broadcast_to(self.noise_, Z.shape)
-        else:
-            table = validate_table(self, X, reset=False)
-            sigma = np.maximum(codes_of_noise(noise, self.encoder_, table), self.noise_)
-        _, denoiser = self._row_law()
-        clean = CleanDenoiser(denoiser, torch.from_numpy(self.noise_).to(Z), self.sigma_min)
-        levels = torch.from_numpy(np.array(sigma)).to(Z).clamp_min(self.sigma_min)
-        with torch.no_grad():
-            rows = [
-                clean(z, s).mean.cpu().numpy()
-                for z, s in zip(Z.split(CHUNK_ROWS), levels.split(CHUNK_ROWS), strict=True)
-            ]
-        return self.encoder_.inverse_transform(np.concatenate(rows))
-
     def inverse_transform(self, U):
         """Return the rows that codes stand for, the inverse of `transform`.
 
@@ -687,31 +636,8 @@ class DiffusionManifoldSampler(
     def _draw_codes(self, denoiser, n, generator):
         """Draw rows of codes, with their target, by another denoiser."""
         free = Conditions(np.full((1, self.gaussian_.n_features), np.nan))
-        solver = self.solver if callable(self.solver) else SOLVERS[self.solver]
-        integration = Integration(solver, self._grid(self.n_steps, self.sigma_min), 1.0)
+        integration = self._integration(self.sigma_min)._replace(guidance_scale=1.0)
         return draw(self._model(denoiser), integration, n, free, generator)[0]
-
-    def _without_outliers(self, X, y):
-        """Leave out the rows that are farthest from their neighbours."""
-        if not (isinstance(self.contamination, Real) and 0 <= self.contamination < 1):
-            raise ValueError(
-                f"contamination must be a share from 0 to below 1, got {self.contamination!r}."
-            )
-        if self.contamination == 0:
-            return X, y
-        table = validate_table(self, X, reset=True, allow_missing=True)
-        if len(table) < 2:
-            return X, y
-        # codes by ranks would hide how far a cell is from all others
-        encoder = TableEncoder(
-            categorical_features=self.categorical_features, numeric_transform="standard"
-        )
-        Z = encoder.fit_transform(table)
-        kept = nearest_rows(np.nan_to_num(Z), self.contamination)
-        if y is not None:
-            check_consistent_length(X, y)
-            y = take_values(y, kept)
-        return take_rows(table, kept), y
 
     def _net(self, rng):
         """Return the unfitted net, with the noise of this sampler."""
@@ -772,22 +698,11 @@ class DiffusionManifoldSampler(
             self.sigma_max,
         )
 
-    def _clean_model(self):
-        """Return the model of rows without the noise that those of `fit` have."""
-        model = self._model()
-        if not self.noise_.any():
-            return model
-        return model._replace(denoiser=self._clean(model.denoiser))
-
-    def _clean(self, denoiser):
-        noise = torch.zeros(len(self.is_target_), dtype=torch.float64)
-        noise[~self.is_target_] = torch.from_numpy(self.noise_)
-        return CleanDenoiser(denoiser, noise.to(self._device), self.sigma_min)
-
-    def _integration(self):
+    def _integration(self, lowest=None):
         solver = self.solver if callable(self.solver) else SOLVERS[self.solver]
-        lowest = self._clean(self.denoiser_).lowest
-        sigmas = self._grid(self.n_steps, lowest)
+        options = {"schedule": get_schedule(self.schedule)} if self.grid == "uniform" else {}
+        lowest = self._clean(self.denoiser_).lowest if lowest is None else lowest
+        sigmas = GRIDS[self.grid](lowest, self.sigma_max, self.n_steps, **options)
         return Integration(solver, sigmas, self.guidance_scale)
 
     def _generator(self, rng):
@@ -800,10 +715,6 @@ class DiffusionManifoldSampler(
         if self.target_encoder_ is None:
             return X, None
         return X, self.target_encoder_._decode(codes[:, is_target], target.cells)
-
-    def _grid(self, n_steps, lowest):
-        options = {"schedule": get_schedule(self.schedule)} if self.grid == "uniform" else {}
-        return GRIDS[self.grid](lowest, self.sigma_max, n_steps, **options)
 
     def _likelihood_grid(self):
         return GRIDS["karras"](

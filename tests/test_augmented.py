@@ -12,7 +12,6 @@ from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import (
     GridSearchCV,
     KFold,
-    RepeatedStratifiedKFold,
     StratifiedKFold,
     cross_val_score,
 )
@@ -72,13 +71,14 @@ def test_scikit_learn_contract(estimator, check):
 
 class TestChoice:
     def test_rows_of_the_true_law_are_used(self, few):
+        # of the 30 rows of a fold 25 are neighbours: with more rows they are near ones
         model = AugmentedEstimator(
-            LogisticRegression(C=1e6),
+            KNeighborsClassifier(25),
             sampler=Blobs(),
             scoring="neg_brier_score",
             ratio=(0, 5, 20),
             noise_level=None,
-            cv=RepeatedStratifiedKFold(n_splits=4, n_repeats=5, random_state=0),
+            cv=4,
             random_state=0,
         ).fit(*few)
         assert model.ratio_ > 0
@@ -103,8 +103,11 @@ class TestChoice:
         assert model.ratio_ == [1, 5][model.cv_results_["mean_test_score"].argmax()]
         assert model.estimator_.n_samples_fit_ == 40 * (1 + model.ratio_)
 
-    @pytest.mark.parametrize("gains", [[0.2, 0.04, -0.02], [0.0, 0.1, 0.0]])
-    def test_a_gain_within_a_standard_error_does_not_count(self, few, gains):
+    @pytest.mark.parametrize(
+        ("gains", "counts"),
+        [([0.2, 0.04, -0.02], False), ([0.2, 0.1, 0.05], False), ([0.2, 0.16, 0.12], True)],
+    )
+    def test_a_gain_within_two_standard_errors_does_not_count(self, few, gains, counts):
         gains = np.array(gains)
         scores = iter(np.column_stack([np.full(3, 0.5), 0.5 + gains]).ravel())  # fold by fold
         model = AugmentedEstimator(
@@ -121,8 +124,27 @@ class TestChoice:
         error = gains.std(ddof=1) * np.sqrt(1 / 3 + odds)
         assert results["mean_gain"][1] == pytest.approx(gains.mean())
         assert results["se_gain"][1] == pytest.approx(error)
-        assert gains.std(ddof=1) / np.sqrt(3) <= gains.mean() + 1e-12 <= error
-        assert model.ratio_ == 0
+        assert model.ratio_ == counts == (gains.mean() > 2 * error)
+
+    @pytest.mark.parametrize(("margin", "ratio"), [(0, 1), (1.5, 1), (1.7, 0)])
+    def test_margin(self, few, margin, ratio):
+        """A gain of 1.67 standard errors."""
+        scores = iter(np.column_stack([np.full(3, 0.5), [0.7, 0.6, 0.55]]).ravel())
+        model = AugmentedEstimator(
+            DummyClassifier(),
+            sampler=Blobs(),
+            ratio=(0, 1),
+            noise_level=None,
+            margin=margin,
+            cv=3,
+            scoring=lambda estimator, X, y: next(scores),
+        ).fit(*few)
+        assert model.ratio_ == ratio
+
+    @pytest.mark.parametrize(("margin", "error"), [(-1, ValueError), ("much", TypeError)])
+    def test_bad_margin(self, few, margin, error):
+        with pytest.raises(error, match="margin"):
+            AugmentedEstimator(LogisticRegression(), sampler=Blobs(), margin=margin).fit(*few)
 
     def test_one_ratio_needs_no_folds(self, few):
         model = AugmentedEstimator(

@@ -39,8 +39,8 @@ MAY_IMPORT_ROOMS = {
     "_base": BELOW_ESTIMATORS,
     "_closed_forms": {"diffusion", "training"},
     "_coupling": {"geometry", "manifold", "training"},
-    "_geometry": {"diffusion", "geometry", "tables"},
-    "_robustness": {"geometry"},
+    "_geometry": {"diffusion", "geometry"},
+    "_robustness": {"diffusion", "geometry", "tables"},
     "_sampler": BELOW_ESTIMATORS
     | {"sampling", "_closed_forms", "_coupling", "_geometry", "_robustness"},
     "_imputer": {"_sampler", "_utils", "diffusion", "sampling", "tables", "training"},

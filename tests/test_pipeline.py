@@ -13,7 +13,7 @@ from sklearn.neighbors import KernelDensity
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, PowerTransformer, StandardScaler
 
-from skdiffusion import sample_from
+from skdiffusion import DenoiserNet, DiffusionManifoldSampler, sample_from
 from skdiffusion.manifold import AutoencoderEmbedding, InvertibleEmbedding
 
 X = load_iris().data
@@ -189,6 +189,27 @@ class TestManifold:
         search = GridSearchCV(pipeline, {f"embed__{name}": [1, 2]}, cv=2, error_score="raise")
         search.fit(noisy_arc(120))
         assert sample_from(search.best_estimator_, 4, random_state=0).shape == (4, 2)
+
+    @pytest.mark.parametrize("embed", [*LEARNERS, "umap"])
+    def test_the_sampler_after_a_learner(self, embed):
+        """Fits, is searched over the embedding, and comes back to the columns of the table."""
+        if embed == "umap":
+            umap = pytest.importorskip("umap")
+            learner = umap.UMAP(n_neighbors=10, n_components=1, random_state=0)
+        else:
+            learner = LEARNERS[embed]
+        net = DenoiserNet(max_epochs=3, steps_per_epoch=20, module__width=32, module__depth=1)
+        sampler = DiffusionManifoldSampler(denoiser=net, random_state=0)
+        pipeline = Pipeline([("scale", StandardScaler()), ("embed", learner), ("sample", sampler)])
+        name = "estimator__n_components" if hasattr(learner, "estimator") else "n_components"
+        search = GridSearchCV(pipeline, {f"embed__{name}": [1, 2]}, cv=2, error_score="raise")
+        rows = noisy_arc(200)
+        search.fit(rows)
+        assert np.isfinite(search.cv_results_["mean_test_score"]).all()
+        assert sample_from(search.best_estimator_, 4, random_state=0).shape == (4, 2)
+        drawn = sample_from(pipeline.fit(rows), 500, random_state=0)
+        assert_allclose(drawn.mean(axis=0), rows.mean(axis=0), atol=0.2 * rows.std(axis=0).max())
+        assert off_the_arc(drawn) < 3
 
 
 class TestErrors:

@@ -117,6 +117,11 @@ class Factors(nn.Module):
         said = said + self.floor * _apply(reading.freed, said @ self.loadings, reading.pattern)
         return self.centre + along + self.floor * self.across(said.mT).mT
 
+    def are(self, other: "Factors") -> bool:
+        """Tell whether other factors are the same."""
+        same = torch.equal(self.loadings, other.loadings) and self.floor == other.floor
+        return same and torch.equal(self.centre, other.centre)
+
     def across(self, columns: Tensor) -> Tensor:
         """Project columns (..., d, m) onto what lies across the factors."""
         return columns - self.loadings @ (self.loadings.mT @ columns)
@@ -173,14 +178,13 @@ class FactorFrame(nn.Module):
         left = self.factor_cov - explained
         jitter = _JITTER * torch.diag(self.factor_cov.diagonal().clamp_min(_JITTER))
         factors = _apply(left, reading.said, reading.pattern)
-        whiten = torch.linalg.inv(torch.linalg.cholesky(explained + jitter))
+        whiten = _lower_inverse(torch.linalg.cholesky(explained + jitter))
         white = _apply(whiten, factors, reading.pattern)
         root, inverse = self._roots(left + jitter, reading)
         mean = self.factors.assemble(reading, factors)
         levels = -reading.precision.diagonal(dim1=1, dim2=2).log() / 2
-        return WhiteCoordinates(
-            white, mean, root, reading.pattern, inverse, levels[reading.pattern]
-        )
+        log_noise = levels[reading.pattern]
+        return WhiteCoordinates(white, mean, root, reading.pattern, inverse, log_noise, reading)
 
     def _roots(self, left: Tensor, reading: Reading) -> tuple[Tensor, Tensor]:
         """Return the map from white outputs to entries, and its inverse on their span."""
@@ -191,7 +195,7 @@ class FactorFrame(nn.Module):
         if self.numbers is not None:
             own, loadings = own[self.numbers], loadings[:, self.numbers]
         root = torch.linalg.cholesky(left[:, self.corrected][:, :, self.corrected])
-        return loadings @ root, torch.linalg.inv(root) @ own.mT
+        return loadings @ root, _lower_inverse(root) @ own.mT
 
 
 class FactorMixture(nn.Module):
@@ -222,7 +226,7 @@ class FactorMixture(nn.Module):
 
     log_weights: Tensor
     means: Tensor
-    covs: Tensor
+    roots: Tensor
 
     def __init__(self, gaussian: FactorGaussian, weights: Tensor, means: Tensor, covs: Tensor):
         super().__init__()
@@ -230,18 +234,30 @@ class FactorMixture(nn.Module):
         weights = weights.to(torch.float64)
         self.register_buffer("log_weights", (weights / weights.sum()).log())
         self.register_buffer("means", means.to(torch.float64))
-        self.register_buffer("covs", covs.to(torch.float64))
+        # eigh, not Cholesky: the covariances may be singular
+        values, vectors = torch.linalg.eigh(covs.to(torch.float64))
+        self.register_buffer("roots", vectors * values.clamp_min(0).sqrt().unsqueeze(1))
 
-    def forward(self, x: Tensor, sigma: Tensor) -> Posterior:
-        """Return the exact posterior mean; see :class:`~skdiffusion.diffusion.Denoiser`."""
-        reading = self.factors.read(x, sigma)
-        precision = reading.precision.unsqueeze(1)  # (g, 1, k, k)
-        eye = torch.eye(self.means.shape[1], dtype=torch.float64, device=precision.device)
-        spread = eye + self.covs @ precision
-        factor, pivots = torch.linalg.lu_factor(spread)
-        left = _symmetric(torch.linalg.lu_solve(factor, pivots, self.covs.expand_as(spread)))
-        log_det = factor.diagonal(dim1=-2, dim2=-1).abs().log().sum(-1)
-        expected = (precision @ self.means.unsqueeze(2)).squeeze(3)  # (g, c, k)
+    def forward(self, x: Tensor, sigma: Tensor, reading: Reading | None = None) -> Posterior:
+        """Return the exact posterior mean; see :class:`~skdiffusion.diffusion.Denoiser`.
+
+        Parameters
+        ----------
+        x : Tensor of shape (n, d)
+            Noisy rows.
+        sigma : Tensor that broadcasts to ``x``
+            Noise levels.
+        reading : Reading or None, default=None
+            What the rows say of their factors, where that is known already.
+
+        Returns
+        -------
+        Posterior
+            The posterior means.
+        """
+        reading = self.factors.read(x, sigma) if reading is None else reading
+        left, log_det = self._open(reading.precision)
+        expected = self.means @ reading.precision  # (g, c, k)
         surprise = reading.said.unsqueeze(1) - expected[reading.pattern]
         shift = apply_by_pattern(left, surprise, reading.pattern)
         # the integral of each component against what the row says
@@ -250,6 +266,27 @@ class FactorMixture(nn.Module):
         weights = torch.softmax(self.log_weights + constant[reading.pattern] + evidence, dim=1)
         factors = (weights.unsqueeze(2) * (self.means + shift)).sum(1)
         return Posterior(self.factors.assemble(reading, factors).to(x.dtype))
+
+    def _open(self, precision: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the covariance that rows leave open, and what it does to volumes.
+
+        With ``S = U U'`` it is ``(S^{-1} + A)^{-1} = U (1 + U' A U)^{-1} U'``, which asks for no
+        inverse of ``S``.
+        """
+        (g, k, _), c = precision.shape, len(self.means)
+        # few products of wide matrices take half the time of many small ones
+        wide = precision @ self.roots.permute(1, 0, 2).reshape(k, c * k)
+        wide = wide.reshape(g, k, c, k).permute(2, 1, 0, 3).reshape(c, k, g * k)
+        inner = (self.roots.mT @ wide).reshape(c, k, g, k).permute(2, 0, 1, 3)
+        eye = torch.eye(k, dtype=torch.float64, device=precision.device)
+        factor = torch.linalg.cholesky(eye + inner)
+        root = torch.linalg.solve_triangular(factor, self.roots.mT.expand_as(factor), upper=False)
+        return root.mT @ root, 2 * factor.diagonal(dim1=-2, dim2=-1).log().sum(-1)
+
+
+def _lower_inverse(matrices: Tensor) -> Tensor:
+    eye = torch.eye(matrices.shape[-1], dtype=matrices.dtype, device=matrices.device)
+    return torch.linalg.solve_triangular(matrices, eye.expand_as(matrices), upper=False)
 
 
 def _symmetric(matrices: Tensor) -> Tensor:

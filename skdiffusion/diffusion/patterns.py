@@ -47,8 +47,12 @@ def _distinct_rows(rows: Tensor) -> tuple[Tensor, Tensor]:
     """Do as ``torch.unique(rows, dim=0, return_inverse=True)``, several times faster."""
     # rows are told apart by a weighted sum; the check below makes a coincidence harmless
     weights = torch.linspace(1.0, 2.0, rows.shape[1], dtype=rows.dtype, device=rows.device).sqrt()
-    keys, index = torch.unique((rows * weights).sum(1), return_inverse=True)
-    first = torch.full_like(keys, len(rows), dtype=torch.long)
+    keys = (rows * weights).sum(1)
+    # in training rows of one pattern stand together, which spares the sorting of all rows
+    distinct_keys, index = torch.unique_consecutive(keys, return_inverse=True)
+    if len(distinct_keys) > len(rows) // 2 or len(distinct_keys.unique()) < len(distinct_keys):
+        distinct_keys, index = torch.unique(keys, return_inverse=True)
+    first = torch.full_like(distinct_keys, len(rows), dtype=torch.long)
     first.scatter_reduce_(0, index, torch.arange(len(rows), device=rows.device), "amin")
     distinct = rows[first]
     if torch.equal(distinct[index], rows):
@@ -86,10 +90,12 @@ def apply_by_pattern(matrices: Tensor, vectors: Tensor, index: Tensor) -> Tensor
     counts = torch.bincount(index, minlength=g)
     if g < n and bool((counts == counts[0]).all()):
         # the training case: equally many rows share each pattern, so no matrix is copied
-        order = torch.argsort(index, stable=True)
-        grouped = vectors[order].reshape(g, n // g, *vectors.shape[1:])
-        product = torch.einsum("gmkd,gked->gmke", grouped, matrices).reshape(
-            *vectors.shape[:-1], -1
-        )
-        return product[torch.argsort(order)]
+        order = None
+        if not bool((index[1:] >= index[:-1]).all()):
+            order = torch.argsort(index, stable=True)
+            vectors = vectors[order]
+        grouped = vectors.reshape(g, n // g, *vectors.shape[1:])
+        product = torch.einsum("gmkd,gked->gmke", grouped, matrices)
+        product = product.reshape(*vectors.shape[:-1], -1)
+        return product if order is None else product[torch.argsort(order)]
     return torch.einsum("nkd,nked->nke", vectors, matrices[index])

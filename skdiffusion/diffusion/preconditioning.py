@@ -40,7 +40,7 @@ from torch import Tensor, nn
 from skdiffusion.diffusion.categories import Levels
 from skdiffusion.diffusion.closed_form import GaussianDenoiser
 from skdiffusion.diffusion.denoiser import Posterior
-from skdiffusion.diffusion.factors import FactorFrame, FactorGaussian
+from skdiffusion.diffusion.factors import FactorFrame, FactorGaussian, FactorMixture
 from skdiffusion.diffusion.white import WhiteCoordinates, WhiteFrame
 
 __all__ = ["Plain", "Preconditioned", "Prepared", "network_sizes"]
@@ -142,6 +142,12 @@ class Preconditioned(nn.Module):
         self.frame = _frame(gaussian, levels)
         self.baseline = baseline
         self.levels = levels
+        # the baseline need not read off the rows what the frame has read already
+        self._same_factors = (
+            isinstance(self.frame, FactorFrame)
+            and isinstance(baseline, FactorMixture)
+            and baseline.factors.are(self.frame.factors)
+        )
 
     def forward(self, x: Tensor, sigma: Tensor) -> Posterior:
         """Return the posterior mean; see :class:`~skdiffusion.diffusion.Denoiser`."""
@@ -167,13 +173,18 @@ class Preconditioned(nn.Module):
         coordinates = self.frame(x, sigma)
         inputs = [coordinates.white]
         if self.baseline is not None:
-            direction = self.baseline(x, sigma).mean - coordinates.mean
+            direction = self._baseline_mean(x, sigma, coordinates) - coordinates.mean
             inputs.append(self._white_direction(coordinates, direction))
         evidence = None if self.levels is None else self.levels.log_prob(x, sigma)
         if evidence is not None:
             inputs.append(evidence.exp())
         log_sigma = sigma.to(torch.float64).log().expand_as(x)
         return Prepared(torch.cat(inputs, dim=1), log_sigma, coordinates, evidence)
+
+    def _baseline_mean(self, x: Tensor, sigma: Tensor, coordinates: WhiteCoordinates) -> Tensor:
+        known = (coordinates.reading,) if self._same_factors else ()
+        mean: Tensor = self.baseline(x, sigma, *known).mean  # type: ignore[misc]
+        return mean
 
     def _white_direction(self, coordinates: WhiteCoordinates, direction: Tensor) -> Tensor:
         if self.levels is None:

@@ -130,12 +130,30 @@ class TangentDenoiser(nn.Module):
 
     def forward(self, x: Tensor, sigma: Tensor) -> Posterior:
         """Return the posterior mean; see :class:`~skdiffusion.diffusion.Denoiser`."""
-        mean = self.denoiser(x, sigma).mean
+        return Posterior(self.keep(x, self.denoiser(x, sigma).mean, sigma))
+
+    def keep(self, x: Tensor, mean: Tensor, sigma: Tensor) -> Tensor:
+        """Keep means of the inner denoiser to the planes.
+
+        Parameters
+        ----------
+        x : Tensor of shape (n, d)
+            Noisy rows.
+        mean : Tensor of shape (n, d)
+            What the inner denoiser makes of them.
+        sigma : Tensor that broadcasts to ``x``
+            Noise levels.
+
+        Returns
+        -------
+        Tensor of shape (n, d)
+            The posterior means.
+        """
         sigma = sigma.to(x).expand_as(x)
         if self.entries is None:
-            return Posterior(mean + self._correction(x, mean, sigma))
+            return mean + self._correction(x, mean, sigma)
         own = [part[:, self.entries] for part in (x, mean, sigma)]
-        return Posterior(mean.index_add(1, self.entries, self._correction(*own)))
+        return mean.index_add(1, self.entries, self._correction(*own))
 
     def distance(self, x: Tensor) -> Tensor:
         """Return how far rows are from the planes.

@@ -3,7 +3,7 @@
 See :mod:`skdiffusion.diffusion.preconditioning` for what they are for.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -26,6 +26,7 @@ class WhiteCoordinates(NamedTuple):
     pattern: Tensor  # (n,), the noise pattern of each row
     inverse: Tensor | None = None  # (g, m, k), where the root is not square
     log_noise: Tensor | None = None  # (n, w), of the white inputs where these are no entries
+    reading: Any = None  # what the rows say of factors, where there are some
 
     def colour(self, vectors: Tensor) -> Tensor:
         """Multiply by ``C^{1/2}``: from white output coordinates to the units of the rows."""

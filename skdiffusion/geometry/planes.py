@@ -8,7 +8,7 @@ from sklearn.neighbors import NearestNeighbors
 
 __all__ = ["LocalPlanes", "local_planes"]
 
-CHUNK_ROWS = 1024
+CHUNK = 2**22  # numbers held at once
 
 
 class LocalPlanes(NamedTuple):
@@ -24,12 +24,37 @@ class LocalPlanes(NamedTuple):
         Variance across the plane, in each direction.
     radii : ndarray of shape (m,)
         Distance to the farthest neighbour.
+
+    Examples
+    --------
+    >>> centre, axis = np.zeros((1, 2)), np.array([[[1.0], [0.0]]])
+    >>> LocalPlanes(centre, axis, np.zeros(1), np.ones(1)).distance(np.array([[3.0, -2.0]]))
+    array([2.])
     """
 
     centres: NDArray[np.float64]
     bases: NDArray[np.float64]
     floors: NDArray[np.float64]
     radii: NDArray[np.float64]
+
+    def distance(self, queries: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return how far rows are off planes, each off its own.
+
+        Parameters
+        ----------
+        queries : ndarray of shape (m, d)
+            Rows, as many as planes.
+
+        Returns
+        -------
+        ndarray of shape (m,)
+            Distances across the planes.
+        """
+        rest = queries - self.centres
+        along = np.einsum("mdk,md->mk", self.bases, rest)
+        across = rest - np.einsum("mdk,mk->md", self.bases, along)
+        distance: NDArray[np.float64] = np.linalg.norm(across, axis=1)
+        return distance
 
 
 def local_planes(
@@ -82,26 +107,20 @@ def local_planes(
         )
     if not 1 <= dimension <= d:
         raise ValueError(f"dimension must be from 1 to {d}, got {dimension}.")
-    neighbors = NearestNeighbors(n_neighbors=n_neighbors).fit(X)
+    distances, index = NearestNeighbors(n_neighbors=n_neighbors).fit(X).kneighbors(queries)
+    size = max(1, CHUNK // (n_neighbors * d))
     parts = [
-        _lay(X, neighbors, queries[start : start + CHUNK_ROWS], dimension)
-        for start in range(0, len(queries), CHUNK_ROWS)
+        _lay(X[index[start : start + size]], distances[start : start + size, -1], dimension)
+        for start in range(0, len(queries), size)
     ]
     return LocalPlanes(*(np.concatenate(part) for part in zip(*parts, strict=True)))
 
 
-def _lay(
-    X: NDArray[np.float64],
-    neighbors: NearestNeighbors,
-    queries: NDArray[np.float64],
-    dimension: int,
-) -> LocalPlanes:
-    distances, index = neighbors.kneighbors(queries)
-    near = X[index]
+def _lay(near: NDArray[np.float64], radii: NDArray[np.float64], dimension: int) -> LocalPlanes:
+    """Lay planes through neighbours, of shape (m, n_neighbors, d)."""
     centres = near.mean(1)
     _, values, vectors = np.linalg.svd(near - centres[:, None], full_matrices=False)
-    n_across = X.shape[1] - dimension
-    freedom = (index.shape[1] - 1 - dimension) * n_across
+    freedom = (near.shape[1] - 1 - dimension) * (near.shape[2] - dimension)
     floors = (values[:, dimension:] ** 2).sum(1) / max(freedom, 1)
     bases = np.ascontiguousarray(np.swapaxes(vectors[:, :dimension], 1, 2))
-    return LocalPlanes(centres, bases, floors, distances[:, -1])
+    return LocalPlanes(centres, bases, floors, radii)

@@ -4,14 +4,13 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.neighbors import NearestNeighbors
 from sklearn.utils import check_array
+
+from skdiffusion.geometry.planes import local_planes
 
 __all__ = ["tangent_basis"]
 
 Floats = NDArray[np.float64]
-
-_CHUNK = 2**22  # numbers held at once
 
 
 def tangent_basis(X: Any, queries: Any, dimension: int, n_neighbors: int | None = None) -> Floats:
@@ -59,11 +58,4 @@ def tangent_basis(X: Any, queries: Any, dimension: int, n_neighbors: int | None 
             f"dimension={dimension} must be at least 1, below n_neighbors={size} and at most "
             f"d={X.shape[1]}."
         )
-    near = NearestNeighbors(n_neighbors=size).fit(X).kneighbors(queries, return_distance=False)
-    basis = np.empty((len(queries), X.shape[1], dimension))
-    for part in np.array_split(np.arange(len(queries)), -(-near.size * X.shape[1] // _CHUNK)):
-        rows = X[near[part]]
-        rows = rows - rows.mean(1, keepdims=True)
-        axes = np.linalg.svd(rows, full_matrices=False)[2]
-        basis[part] = axes[:, :dimension].transpose(0, 2, 1)
-    return basis
+    return local_planes(X, dimension, n_neighbors=size, queries=queries).bases

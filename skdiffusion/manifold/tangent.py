@@ -119,9 +119,9 @@ def couple_tangent(denoiser, draw, rows, dimensions, sigma_min, rng, *, always=F
     if highest <= sigma_min:
         return denoiser, None
     sigmas = np.geomspace(sigma_min, highest, N_LEVELS)
-    noise = rng.normal(size=(N_LEVELS, n_held, rows.codes.shape[1]))
+    noisy = _noisy(denoiser, rows.codes[held], sigmas, rng)
     candidates = [_lay(denoiser, rows, rest, *option) for option in options]
-    losses = [_loss(candidate, rows.codes[held], sigmas, noise) for candidate in candidates]
+    losses = [_loss(candidate, noisy) for candidate in candidates]
     best = int(np.argmin(losses))
     coupled = candidates[best]
     near, drawn, drawn_alone = (
@@ -198,15 +198,34 @@ def _n_planes(dimension, n_neighbors):
     return round(n_neighbors * ((dimension + 6) / (dimension + 2)) ** (dimension / 2))
 
 
-def _loss(denoiser, Z, sigmas, noise):
-    """Integrate squared errors over the noise levels as the log-likelihood does."""
+class NoisyRows(NamedTuple):
+    """Held-out rows at one noise level, and what a denoiser without planes makes of them."""
+
+    sigma: torch.Tensor
+    x0: torch.Tensor
+    x: torch.Tensor
+    mean: torch.Tensor
+
+
+def _noisy(denoiser, Z, sigmas, rng):
+    """Noise rows at each of some levels."""
     x0 = torch.from_numpy(Z)
-    errors = []
+    noise = torch.from_numpy(rng.normal(size=(len(sigmas), *Z.shape)))
+    parts = []
     with torch.no_grad():
-        for sigma, eps in zip(sigmas, noise, strict=True):
-            x = x0 + sigma * torch.from_numpy(eps)
-            mean = denoiser(x, x.new_tensor(sigma)).mean
-            errors.append(((x0 - mean) ** 2).sum(1).mean().item())
+        for sigma, eps in zip(torch.from_numpy(sigmas), noise, strict=True):
+            x = x0 + sigma * eps
+            parts.append(NoisyRows(sigma, x0, x, denoiser(x, sigma).mean))
+    return parts
+
+
+def _loss(coupled, noisy):
+    """Integrate squared errors over the noise levels as the log-likelihood does."""
+    sigmas = np.array([rows.sigma for rows in noisy])
+    errors = [
+        ((rows.x0 - coupled.keep(rows.x, rows.mean, rows.sigma)) ** 2).sum(1).mean().item()
+        for rows in noisy
+    ]
     return trapezoid(errors / sigmas**2, np.log(sigmas))
 
 

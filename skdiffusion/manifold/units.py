@@ -56,11 +56,9 @@ def is_thin(Z, dimension):
     if not dimension < min(Z.shape[1], N_NEIGHBORS - 1):
         return False
     n_held = len(Z) // 5
-    planes = local_planes(Z[n_held:], dimension, n_neighbors=N_NEIGHBORS, queries=Z[:n_held])
-    rest = Z[:n_held] - planes.centres
-    along = np.einsum("nmk,nm->nk", planes.bases, rest)
-    rest = np.linalg.norm(rest - np.einsum("nmk,nk->nm", planes.bases, along), axis=1)
-    return bool(np.quantile(rest / planes.radii, 0.9) < THIN)
+    held = Z[:n_held]
+    planes = local_planes(Z[n_held:], dimension, n_neighbors=N_NEIGHBORS, queries=held)
+    return bool(np.quantile(planes.distance(held) / planes.radii, 0.9) < THIN)
 
 
 def common_unit(X):

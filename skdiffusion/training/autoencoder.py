@@ -1,27 +1,22 @@
 """The trainer of autoencoders, on skorch."""
 
-import copy
 from typing import Any, Self
 
 import numpy as np
 import torch
 from numpy.typing import ArrayLike
-from sklearn.utils import check_random_state
-from skorch import NeuralNet
-from skorch.callbacks import GradientNormClipping, PassthroughScoring
 from skorch.dataset import Dataset
 from torch import Tensor, nn
 
 from skdiffusion.nets.autoencoder import Autoencoder
-from skdiffusion.training.batches import RowBatches
-from skdiffusion.training.callbacks import AveragedEarlyStopping, EarlyStop, OneCycle, Progress
+from skdiffusion.training.averaged import AveragedNet
 
 __all__ = ["AutoencoderNet"]
 
 STEPS_PER_EPOCH = 50
 
 
-class AutoencoderNet(NeuralNet):
+class AutoencoderNet(AveragedNet):
     """A skorch net that learns to reconstruct rows of numbers through a few components.
 
     Parameters
@@ -98,17 +93,6 @@ class AutoencoderNet(NeuralNet):
             **kwargs,
         )
 
-    @property
-    def _default_callbacks(self) -> list[tuple[str, Any]]:
-        callbacks = [
-            ("train_loss", PassthroughScoring("train_loss", on_train=True)),
-            ("valid_loss", PassthroughScoring("valid_loss")),
-            ("average", AveragedEarlyStopping(self.ema_decay, self.patience)),
-            ("clip", GradientNormClipping(1.0)),
-            ("lr_scheduler", OneCycle()),
-        ]
-        return [*callbacks, ("progress", Progress())] if self.verbose else callbacks
-
     def fit(self, X: ArrayLike, y: Any = None, **fit_params: Any) -> Self:
         """Train a fresh autoencoder.
 
@@ -135,10 +119,8 @@ class AutoencoderNet(NeuralNet):
         # in a tuple, as skorch would take a bare tensor for one that it has to watch
         self.setting_: tuple[Tensor, ...] = (rows,)
         self.n_steps_ = STEPS_PER_EPOCH
-        seed = check_random_state(self.random_state).randint(2**31 - 1)
         try:
-            with torch.random.fork_rng():
-                torch.manual_seed(seed)
+            with self._own_randomness():
                 super().fit(rows, None, **fit_params)
         finally:
             self.setting_ = ()
@@ -152,7 +134,7 @@ class AutoencoderNet(NeuralNet):
         Autoencoder
             A copy on the CPU.
         """
-        return copy.deepcopy(self.module_).cpu().double().eval().requires_grad_(False)
+        return self._trained_module()
 
     def initialize_module(self) -> Self:
         """Build the network, and start it at the principal components."""
@@ -161,13 +143,6 @@ class AutoencoderNet(NeuralNet):
         self.module_: Any = self.initialized_instance(self.module, options)
         self.module_.start_at_principal_components(rows)
         return self
-
-    def get_params_for_optimizer(self, *args: Any, **kwargs: Any) -> tuple[Any, dict[str, Any]]:
-        """Return the optimiser's options; AdamW is fused unless told otherwise."""
-        args, kwargs = super().get_params_for_optimizer(*args, **kwargs)
-        if self.optimizer is torch.optim.AdamW:
-            kwargs.setdefault("fused", True)
-        return args, kwargs
 
     def get_split_datasets(
         self, X: Tensor, y: Any = None, **fit_params: Any
@@ -178,39 +153,6 @@ class AutoencoderNet(NeuralNet):
         order = torch.randperm(len(X)).to(X.device)
         train = Dataset(X[order[n_valid:]])
         return train, Dataset(X[order[:n_valid]]) if n_valid >= 2 else None
-
-    def get_iterator(self, dataset: Dataset, training: bool = False) -> RowBatches:
-        """Return shuffled batches to train on, or one batch to validate on."""
-        if training:
-            return RowBatches(dataset, self.batch_size, self.n_steps_)
-        return RowBatches(dataset, -1)
-
-    def fit_loop(self, X: Tensor, y: Any = None, **fit_params: Any) -> Self:
-        """Train, and tell an early stop from an interruption, which skorch takes as one."""
-        self.interrupted_ = False
-        try:
-            return super().fit_loop(X, y, **fit_params)
-        except EarlyStop:
-            return self
-        except KeyboardInterrupt:
-            self.interrupted_ = True
-            raise
-
-    def partial_fit(self, X: Tensor, y: Any = None, classes: Any = None, **fit_params: Any) -> Self:
-        """Train on; an interruption by the user is raised, not swallowed."""
-        super().partial_fit(X, y, classes=classes, **fit_params)
-        if self.interrupted_:
-            self.initialized_ = False
-            del self.module_
-            raise KeyboardInterrupt
-        return self
-
-    def run_single_epoch(self, iterator: RowBatches, training: bool, **kwargs: Any) -> Any:
-        """Run an epoch: training moves the weights, validation judges their average."""
-        if training:
-            return super().run_single_epoch(iterator, training, **kwargs)
-        with dict(self.callbacks_)["average"].applied():
-            return super().run_single_epoch(iterator, training, **kwargs)
 
     def infer(self, x: Tensor, **fit_params: Any) -> Any:
         """Reconstruct rows, in training from noisy ones."""

@@ -2,7 +2,7 @@
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import check_random_state
 from torch import Tensor
 
@@ -10,7 +10,7 @@ from skdiffusion.diffusion.closed_form import GaussianDenoiser, MixtureDenoiser
 from skdiffusion.diffusion.kernel import KernelDenoiser
 from skdiffusion.training.baseline import MAX_FULL_COLUMNS, fit_gaussian, fit_mixture
 
-__all__ = ["draw_completions"]
+__all__ = ["draw_completions", "pair_with_completions"]
 
 N_GAUSSIAN_ROUNDS = 10
 # fewer leave the draws too wide: 3 rounds cost 2 to 4 % of the accuracy of imputation
@@ -76,6 +76,40 @@ def draw_completions(
             law = fit_mixture(filled, random_state=rng)
             filled = _fill(Z, law, generator)
     return np.stack([_fill(Z, law, generator) for _ in range(n_completions)])
+
+
+def pair_with_completions(X: np.ndarray, completions: ArrayLike | None) -> np.ndarray:
+    """Return rows as they are, or, where some have gaps, pairs of row and completion.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n, d)
+        Rows, NaN where an entry is missing.
+    completions : array-like of shape (n_completions, n, d) or None
+        The rows without gaps.
+
+    Returns
+    -------
+    ndarray of shape (n, d), or (n_completions, n, 2, d)
+        Rows.
+
+    Raises
+    ------
+    ValueError
+        If some have gaps and there are no completions.
+
+    Examples
+    --------
+    >>> rows, filled = np.array([[1.0, np.nan]]), np.array([[[1.0, 2.0]]])
+    >>> pair_with_completions(rows, filled).shape
+    (1, 1, 2, 2)
+    """
+    if not np.isnan(X).any():
+        return X
+    if completions is None:
+        raise ValueError("Entries are missing: give `completions`, the rows without gaps.")
+    filled = np.array(completions, dtype=X.dtype)
+    return np.stack([np.broadcast_to(X, filled.shape), filled], axis=2)
 
 
 def _fill_by_column(

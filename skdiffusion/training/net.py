@@ -1,14 +1,10 @@
 """The trainer: a skorch net whose ``infer`` and ``get_loss`` hold the denoising objective."""
 
-import copy
 from typing import Any, NamedTuple, Self
 
 import numpy as np
 import torch
 from numpy.typing import ArrayLike
-from sklearn.utils import check_random_state
-from skorch import NeuralNet
-from skorch.callbacks import GradientNormClipping, PassthroughScoring
 from skorch.dataset import Dataset
 from torch import Tensor, nn
 
@@ -22,8 +18,8 @@ from skdiffusion.diffusion.preconditioning import (
 )
 from skdiffusion.diffusion.schedule import Schedule, get_schedule
 from skdiffusion.nets import ResidualMLP
-from skdiffusion.training.batches import RowBatches
-from skdiffusion.training.callbacks import AveragedEarlyStopping, EarlyStop, OneCycle, Progress
+from skdiffusion.training.averaged import AveragedNet
+from skdiffusion.training.completion import pair_with_completions
 from skdiffusion.training.noise import NoiseLevels
 from skdiffusion.training.objective import DenoisingLoss
 
@@ -43,7 +39,7 @@ class Setting(NamedTuple):
     levels: Levels | None
 
 
-class DenoiserNet(NeuralNet):
+class DenoiserNet(AveragedNet):
     """A skorch net that trains a denoiser on rows of numbers.
 
     It is the place of every training option: :class:`~skdiffusion.DiffusionManifoldSampler`
@@ -178,24 +174,6 @@ class DenoiserNet(NeuralNet):
             **kwargs,
         )
 
-    def get_params(self, deep: bool = True, **kwargs: Any) -> dict[str, Any]:
-        """Return the parameters, as :class:`skorch.NeuralNet` does but for its own records."""
-        params = super().get_params(deep=deep, **kwargs)
-        # a set in skorch's list, whose order in a repr would change from process to process
-        params.pop("_params_to_validate", None)
-        return params
-
-    @property
-    def _default_callbacks(self) -> list[tuple[str, Any]]:
-        callbacks = [
-            ("train_loss", PassthroughScoring("train_loss", on_train=True)),
-            ("valid_loss", PassthroughScoring("valid_loss")),
-            ("average", AveragedEarlyStopping(self.ema_decay, self.patience)),
-            ("clip", GradientNormClipping(self.clip_grad_norm)),
-            ("lr_scheduler", OneCycle()),
-        ]
-        return [*callbacks, ("progress", Progress())] if self.verbose else callbacks
-
     def fit(
         self,
         X: ArrayLike,
@@ -268,9 +246,7 @@ class DenoiserNet(NeuralNet):
             self.log_std,
             self.per_entry,
         )
-        seed = check_random_state(self.random_state).randint(2**31 - 1)
-        with torch.random.fork_rng():
-            torch.manual_seed(seed)
+        with self._own_randomness():
             super().fit(rows, None, **fit_params)
         return self
 
@@ -291,9 +267,7 @@ class DenoiserNet(NeuralNet):
         self.n_steps_ = self._choose_n_steps(len(rows))
         # the learning rate would go on from where the history ends
         self.initialize_history()
-        seed = check_random_state(self.random_state).randint(2**31 - 1)
-        with torch.random.fork_rng():
-            torch.manual_seed(seed)
+        with self._own_randomness():
             return self.partial_fit(rows)
 
     def denoiser(self) -> nn.Module:
@@ -304,7 +278,7 @@ class DenoiserNet(NeuralNet):
         Preconditioned
             A copy on the CPU.
         """
-        return copy.deepcopy(self.module_).cpu().double().eval().requires_grad_(False)
+        return self._trained_module()
 
     def _choose_n_steps(self, n: int) -> int:
         if self.steps_per_epoch != "auto":
@@ -353,13 +327,6 @@ class DenoiserNet(NeuralNet):
             module.net = super().torch_compile(module.net, name)
         return module
 
-    def get_params_for_optimizer(self, *args: Any, **kwargs: Any) -> tuple[Any, dict[str, Any]]:
-        """Return the optimiser's options; AdamW is fused unless told otherwise."""
-        args, kwargs = super().get_params_for_optimizer(*args, **kwargs)
-        if self.optimizer is torch.optim.AdamW:
-            kwargs.setdefault("fused", True)
-        return args, kwargs
-
     def get_split_datasets(
         self, X: Tensor, y: Any = None, **fit_params: Any
     ) -> tuple[Dataset, Dataset | None]:
@@ -378,39 +345,12 @@ class DenoiserNet(NeuralNet):
         n_repeats = -(-N_VALIDATION // n_valid)
         return train, Dataset(torch.cat([held_out] * n_repeats)[: 2 * N_VALIDATION])
 
-    def get_iterator(self, dataset: Dataset, training: bool = False) -> RowBatches:
-        """Return shuffled batches to train on, or one batch to validate on."""
-        if training:
-            return RowBatches(dataset, self.batch_size, self.n_steps_)
-        return RowBatches(dataset, -1)
-
-    def fit_loop(self, X: Tensor, y: Any = None, **fit_params: Any) -> Self:
-        """Train, and tell an early stop from an interruption, which skorch takes as one."""
-        self.interrupted_ = False
-        try:
-            return super().fit_loop(X, y, **fit_params)
-        except EarlyStop:
-            return self
-        except KeyboardInterrupt:
-            self.interrupted_ = True
-            raise
-
     def partial_fit(self, X: Tensor, y: Any = None, classes: Any = None, **fit_params: Any) -> Self:
-        """Train on; an interruption by the user is raised, not swallowed."""
-        super().partial_fit(X, y, classes=classes, **fit_params)
-        self.fixed_ = None
-        if self.interrupted_:
-            self.initialized_ = False
-            del self.module_
-            raise KeyboardInterrupt
-        return self
-
-    def run_single_epoch(self, iterator: RowBatches, training: bool, **kwargs: Any) -> Any:
-        """Run an epoch: training moves the weights, validation judges their average."""
-        if training:
-            return super().run_single_epoch(iterator, training, **kwargs)
-        with dict(self.callbacks_)["average"].applied():
-            return super().run_single_epoch(iterator, training, **kwargs)
+        """Train on, as :class:`AveragedNet` does, and forget the noisy rows of the validation."""
+        try:
+            return super().partial_fit(X, y, classes=classes, **fit_params)
+        finally:
+            self.fixed_ = None
 
     def add_noise(self, x0: Tensor) -> Prepared:
         """Noise clean rows and do all that precedes the network.
@@ -455,26 +395,3 @@ class DenoiserNet(NeuralNet):
         prepared, correction = y_pred
         x0 = X if X is None or X.dim() == 2 else X[:, 0]
         return self.criterion_(x0, self.module_, prepared, correction)
-
-
-def pair_with_completions(X: np.ndarray, completions: ArrayLike | None) -> np.ndarray:
-    """Return rows as they are, or, where some have gaps, pairs of row and completion.
-
-    Parameters
-    ----------
-    X : ndarray of shape (n, d)
-        Rows, NaN where an entry is missing.
-    completions : array-like of shape (n_completions, n, d) or None
-        The rows without gaps.
-
-    Returns
-    -------
-    ndarray of shape (n, d), or (n_completions, n, 2, d)
-        Rows.
-    """
-    if not np.isnan(X).any():
-        return X
-    if completions is None:
-        raise ValueError("Entries are missing: give `completions`, the rows without gaps.")
-    filled = np.array(completions, dtype=X.dtype)
-    return np.stack([np.broadcast_to(X, filled.shape), filled], axis=2)

@@ -7,14 +7,12 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 import torch
 from numpy.typing import ArrayLike
-from sklearn.utils import check_random_state
-from skorch import NeuralNet
 from skorch.callbacks import PassthroughScoring
 from skorch.dataset import Dataset
 from torch import Tensor, nn
 
 from skdiffusion.diffusion.preconditioning import Preconditioned
-from skdiffusion.training.batches import RowBatches
+from skdiffusion.training.averaged import SeededNet
 from skdiffusion.training.callbacks import OneCycle
 
 __all__ = ["TimeHead", "TimeNet"]
@@ -80,7 +78,7 @@ class TimeHead(nn.Module):
         return features
 
 
-class TimeNet(NeuralNet):
+class TimeNet(SeededNet):
     """A skorch net that learns the posterior of the noise level given a noisy row.
 
     Parameters
@@ -206,9 +204,7 @@ class TimeNet(NeuralNet):
         # in a tuple, as skorch would take a bare module for one that it has to train
         self.setting_, self.n_steps_ = Setting(denoiser, rows.shape[1]), 100
         self.levels_ = np.geomspace(self.sigma_min, self.sigma_max, self.n_levels)
-        seed = check_random_state(self.random_state).randint(2**31 - 1)
-        with torch.random.fork_rng():
-            torch.manual_seed(seed)
+        with self._own_randomness():
             super().fit(rows, None, **fit_params)
         return self
 
@@ -227,7 +223,7 @@ class TimeNet(NeuralNet):
         """
         rows = torch.from_numpy(np.array(X, dtype=np.float64))
         levels = torch.from_numpy(self.levels_)
-        module = copy.deepcopy(self.module_).cpu().double().eval()
+        module = self._trained_module()
         with torch.no_grad():
             outputs = module(rows)
             if self.posterior == "inverse_gamma":
@@ -255,10 +251,6 @@ class TimeNet(NeuralNet):
     ) -> tuple[Dataset, Dataset | None]:
         """Train on all rows."""
         return Dataset(X.to(self.device)), None
-
-    def get_iterator(self, dataset: Dataset, training: bool = False) -> RowBatches:
-        """Return shuffled batches."""
-        return RowBatches(dataset, self.batch_size, self.n_steps_)
 
     def infer(self, x0: Tensor, **fit_params: Any) -> tuple[Tensor, Tensor]:
         """Noise the rows; return the logarithm of their levels, and what the network says."""

@@ -5,6 +5,8 @@ import torch
 
 from skdiffusion.diffusion import GaussianDenoiser, MixtureDenoiser
 from skdiffusion.diffusion.factors import FactorFrame, FactorGaussian, FactorMixture
+from skdiffusion.diffusion.preconditioning import Preconditioned
+from skdiffusion.nets import ResidualMLP
 
 D, K, N, FLOOR = 7, 3, 50, 0.04
 
@@ -84,3 +86,21 @@ class TestFactorMixture:
         )
         ours = FactorMixture(GAUSSIAN, weights, means, covs)(X, sigma).mean
         torch.testing.assert_close(ours, full(X, sigma).mean, rtol=0, atol=1e-8)
+
+    def test_what_rows_say_can_be_given(self, sigma):
+        mixture = FactorMixture(
+            GAUSSIAN, torch.ones(2), normal(2, K, seed=6), torch.stack([COV] * 2)
+        )
+        reading = FactorFrame(GAUSSIAN)(X, sigma).reading
+        assert torch.equal(mixture(X, sigma, reading).mean, mixture(X, sigma).mean)
+
+    @pytest.mark.parametrize("is_same", [True, False])
+    def test_a_baseline_of_other_factors_reads_rows_by_itself(self, sigma, is_same):
+        loadings = LOADINGS if is_same else torch.linalg.qr(normal(D, K, seed=7))[0]
+        own = FactorGaussian(GAUSSIAN.mean, loadings, COV, FLOOR)
+        mixture = FactorMixture(own, torch.ones(2), normal(2, K, seed=6), torch.stack([COV] * 2))
+        denoiser = Preconditioned(ResidualMLP(2 * K, K), GAUSSIAN, mixture)
+        prepared = denoiser.prepare(X, sigma)
+        direction = mixture(X, sigma).mean - prepared.coordinates.mean
+        expected = prepared.coordinates.uncolour(direction)
+        torch.testing.assert_close(prepared.inputs[:, K:], expected)

@@ -29,6 +29,15 @@ class TestNoisePatterns:
         assert len(torch.unique(patterns, dim=0)) == len(patterns)
         assert patterns.dtype == torch.float64
 
+    @pytest.mark.parametrize("member", [[2, 2, 2, 0, 0, 0, 1, 1, 1], [0, 0, 0, 1, 1, 1, 0, 0, 0]])
+    def test_rows_of_one_pattern_stand_together(self, member):
+        """In the order in which they come, and as one where they come again."""
+        member = torch.tensor(member)
+        distinct = torch.tensor([[0.3, 0.1], [0.1, 0.2], [0.2, 0.3]], dtype=torch.float64)
+        patterns, index = noise_patterns(torch.zeros(9, 2), distinct[member])
+        assert torch.equal(patterns[index], distinct[member])
+        assert len(patterns) == len(member.unique())
+
     def test_coincidence_of_the_weighted_sums(self):
         """Rows are told apart by their sum with weights 1 ... sqrt(2): here two sums agree."""
         root = torch.tensor(2.0, dtype=torch.float64).sqrt()
@@ -51,6 +60,7 @@ class TestApplyByPattern:
         [
             [0, 0, 0, 0, 0, 0],
             [2, 1, 0, 0, 1, 2],  # equally many rows of each
+            [0, 0, 1, 1, 2, 2],  # and in order
             [1, 0, 1, 1, 2, 1],
             [0, 3, 3, 3, 0, 3],  # patterns without rows
             [5, 4, 3, 2, 1, 0],  # a pattern for each row

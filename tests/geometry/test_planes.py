@@ -11,9 +11,7 @@ def test_flat_rows_lie_in_their_planes():
     basis = np.linalg.qr(rng.normal(size=(5, 2)))[0]
     X = rng.normal(size=(100, 2)) @ basis.T + 3.0
     planes = local_planes(X, 2, n_neighbors=8)
-    rest = X - planes.centres
-    rest -= np.einsum("ndk,nek,ne->nd", planes.bases, planes.bases, rest)
-    np.testing.assert_allclose(rest, 0, atol=1e-12)
+    np.testing.assert_allclose(planes.distance(X), 0, atol=1e-12)
     np.testing.assert_allclose(planes.floors, 0, atol=1e-20)
 
 
@@ -38,6 +36,46 @@ def test_tangent_to_a_sphere():
 def test_radius_is_the_distance_to_the_last_neighbor():
     X = np.arange(20.0)[:, None] * [1.0, 0.0]
     assert local_planes(X, 1, n_neighbors=5).radii[10] == 2.0
+
+
+@pytest.mark.parametrize("dimension", [1, 2, 4])
+def test_distance_is_what_least_squares_leave(dimension):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(60, 4))
+    queries = 3 * rng.normal(size=(7, 4))
+    planes = local_planes(X, dimension, n_neighbors=10, queries=queries)
+    # another basis of the same plane, neither orthogonal nor of length one
+    slanted = planes.bases @ rng.normal(size=(dimension, dimension))
+    expected = []
+    for basis, rest in zip(slanted, queries - planes.centres, strict=True):
+        expected.append(np.linalg.norm(rest - basis @ np.linalg.lstsq(basis, rest, rcond=None)[0]))
+    np.testing.assert_allclose(planes.distance(queries), expected, atol=1e-12)
+
+
+def test_distance_along_the_normal():
+    """Rows moved off a flat sheet by a known length, wherever they are moved along it."""
+    rng = np.random.default_rng(0)
+    turn = np.linalg.qr(rng.normal(size=(5, 5)))[0]
+    sheet, axes, normal = turn[:, :2], turn[:, 2:4], turn[:, 4]
+    X = rng.normal(size=(200, 2)) @ sheet.T
+    height = rng.uniform(0, 3, size=50)
+    along = rng.normal(size=(50, 2))
+    queries = X[:50] + along @ sheet.T + height[:, None] * normal
+    planes = local_planes(X, 2, n_neighbors=8, queries=queries)
+    np.testing.assert_allclose(planes.distance(queries), height, atol=1e-10)
+    both = queries + 4 * axes[:, 0]
+    np.testing.assert_allclose(planes.distance(both), np.hypot(height, 4), atol=1e-10)
+
+
+def test_parts_of_the_queries_are_as_the_whole(monkeypatch):
+    rng = np.random.default_rng(0)
+    X, queries = rng.normal(size=(100, 3)), rng.normal(size=(23, 3))
+    whole = local_planes(X, 2, n_neighbors=9, queries=queries)
+    monkeypatch.setattr("skdiffusion.geometry.planes.CHUNK", 9 * 3 * 5)
+    for part, expected in zip(
+        local_planes(X, 2, n_neighbors=9, queries=queries), whole, strict=True
+    ):
+        np.testing.assert_array_equal(part, expected)
 
 
 @pytest.mark.parametrize(("dimension", "n_neighbors"), [(2, 2), (1, 11), (0, 5), (3, 5)])

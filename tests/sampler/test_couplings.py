@@ -63,6 +63,13 @@ class TestRoll:
         ]
         assert 0.8 < gaps[0] / gaps[1] < 1.4
 
+    def test_hierarchical_keeps_to_planes(self, trained):
+        sampler = trained(coupling="hierarchical")
+        assert (sampler.coupling_, sampler.dimension_) == ("hierarchical", 3)
+        alone = copy.copy(sampler)
+        alone.denoiser_ = sampler.denoiser_.denoiser
+        assert far(sampler) < 0.8 * far(alone)
+
     @pytest.mark.parametrize("coupling", ["latent", "regularize"])
     def test_others_come_near(self, trained, coupling):
         sampler = trained(coupling=coupling)

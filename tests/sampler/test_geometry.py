@@ -8,7 +8,7 @@ from sklearn.decomposition import PCA
 from sklearn.exceptions import NotFittedError
 
 from skdiffusion import DenoiserNet, DiffusionManifoldSampler
-from skdiffusion.datasets import Embedded, Sphere, SwissRoll
+from skdiffusion.datasets import Embedded, RareModes, Sphere, SwissRoll
 from skdiffusion.geometry import path_length
 
 NOISE = 0.03
@@ -189,6 +189,14 @@ class TestExplore:
         ]
         assert gaps[0] > 1.5 * gaps[1]
         assert SPHERE.distance(sampler.explore(20, random_state=0)).mean() < 0.3
+
+    def test_a_rare_mode_is_found(self, quick):
+        """A mode of so few rows that planes are laid through those of other modes too."""
+        modes = RareModes(random_state=7)
+        X = modes.sample(1000, noise=0.03, random_state=0)
+        assert 0 < np.sum(modes.mode(X, noise=0.03) == 9) < 15
+        landmarks = quick().fit(X).explore(40, avoid_seen=False, random_state=0)
+        assert set(modes.mode(landmarks, noise=0.03)) >= set(range(10))
 
     def test_the_same_for_the_same_seed(self, fitted):
         first, second, other = (fitted["sphere"].explore(4, random_state=s) for s in (0, 0, 1))
