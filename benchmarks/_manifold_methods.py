@@ -56,16 +56,30 @@ class CpuBudget(Callback):
             raise EarlyStop
 
 
+class CpuClock(Callback):
+    """Records the CPU seconds of each epoch of training."""
+
+    def on_epoch_begin(self, net, **kwargs):
+        """Start the clock."""
+        self.start_ = time.process_time()
+
+    def on_epoch_end(self, net, **kwargs):
+        """Write down what it shows."""
+        net.history.record("cpu_s", time.process_time() - self.start_)
+
+
 def budgeted_net(seconds, max_epochs=None):
     """Return an unfitted net that trains for so many CPU seconds, 0 for its own choice."""
+    clock = ("clock", CpuClock())
     if max_epochs:
-        return DenoiserNet(max_epochs=max_epochs)
+        return DenoiserNet(max_epochs=max_epochs, callbacks=[clock])
     if not seconds:
-        return DenoiserNet()
+        return DenoiserNet(callbacks=[clock])
     return DenoiserNet(
         max_epochs=MANY_EPOCHS,
         patience=None,
-        callbacks=[("budget", CpuBudget(seconds))],
+        # the clock first, as the budget ends the last epoch
+        callbacks=[clock, ("budget", CpuBudget(seconds))],
         callbacks__lr_scheduler=None,
     )
 
@@ -83,14 +97,19 @@ class Fitted:
         Coordinates of the training rows.
     coupling, dimension : str and int or None
         What a sampler chose.
+    train_s : float
+        CPU seconds of training a network.
     """
 
-    def __init__(self, sample, law=None, embedded=None, coupling="", dimension=None):
+    def __init__(
+        self, sample, law=None, embedded=None, coupling="", dimension=None, train_s=np.nan
+    ):
         self.sample = sample
         self.law = law
         self.embedded = embedded
         self.coupling = coupling
         self.dimension = dimension
+        self.train_s = train_s
 
 
 def real(rows, seed, **options):
@@ -118,6 +137,7 @@ def describe(model):
         None if embedding is None else embedding.embedding_,
         getattr(model, "coupling_", ""),
         getattr(model, "dimension_", None),
+        sum(model.history_[:, "cpu_s"]),
     )
 
 

@@ -118,8 +118,8 @@ def paths(known, seed, *, quick=False, n_rows=2000):
 
 
 def _judged(known, found, geodesics, own, name):
-    distance = np.mean([known.manifold.distance(path).mean() for path in paths])
-    lengths = np.array([np.linalg.norm(np.diff(path, axis=0), axis=1).sum() for path in paths])
+    distance = np.mean([known.manifold.distance(path).mean() for path in found])
+    lengths = np.array([np.linalg.norm(np.diff(path, axis=0), axis=1).sum() for path in found])
     some = np.isfinite(geodesics) & (geodesics > 0)
     yield "distance of paths", name, float(distance)
     if known.noise > 0:

@@ -35,7 +35,7 @@ from benchmarks._manifold_sets import N_DRAWN, N_RARE, N_TRAIN, draw, known_sets
 from benchmarks.generation import append_result, read_results
 
 BLANK = {
-    **dict.fromkeys(["fit_s", "sample_s"], np.nan),
+    **dict.fromkeys(["fit_s", "train_s", "sample_s"], np.nan),
     **dict.fromkeys(["coupling", "dimension"], ""),
     **dict.fromkeys(["finite", "distance", "distance_95", "sliced"], np.nan),
     **dict.fromkeys(["precision", "recall", "density", "coverage"], np.nan),
@@ -85,6 +85,7 @@ def evaluate(known, method, seed, *, seconds=10.0, n_rows=N_TRAIN, max_epochs=No
             drawn = np.asarray(model.sample(N_RARE if known.is_rare else N_DRAWN, seed))
             values["sample_s"] = time.process_time() - start
         values |= {"coupling": model.coupling, "dimension": model.dimension}
+        values["train_s"] = model.train_s
         values |= judge_rows(known, rows, drawn, seed)
         if method == "real":
             values["sliced"] = real_sliced(known, rows, seed)
