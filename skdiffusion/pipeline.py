@@ -30,7 +30,8 @@ def sample_from(
     A manifold learner that keeps its training rows but has no inverse, as
     :class:`~sklearn.manifold.Isomap` and :class:`~sklearn.manifold.LocallyLinearEmbedding`, is
     given one by :meth:`InvertibleEmbedding.from_fitted
-    <skdiffusion.manifold.InvertibleEmbedding.from_fitted>`, at every call.
+    <skdiffusion.manifold.InvertibleEmbedding.from_fitted>`, at every call. So is UMAP, whose own is
+    slow and for two dimensions only.
 
     Parameters
     ----------
@@ -136,8 +137,9 @@ def _inverse(name: str, step: Any, add_residuals: bool, seed: Any) -> Callable[[
 
 
 def _has_inverse(step: Any) -> bool:
-    # KernelPCA has the method in any case, and only refuses when it is called
-    is_off = getattr(step, "fit_inverse_transform", True) is False
+    # KernelPCA has the method in any case, and only refuses when it is called; that of UMAP needs
+    # two dimensions and seconds, and is farther off than local maps
+    is_off = getattr(step, "fit_inverse_transform", True) is False or hasattr(step, "_raw_data")
     return hasattr(step, "inverse_transform") and not is_off
 
 

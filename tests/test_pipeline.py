@@ -209,7 +209,7 @@ class TestManifold:
         assert sample_from(search.best_estimator_, 4, random_state=0).shape == (4, 2)
         drawn = sample_from(pipeline.fit(rows), 500, random_state=0)
         assert_allclose(drawn.mean(axis=0), rows.mean(axis=0), atol=0.2 * rows.std(axis=0).max())
-        assert off_the_arc(drawn) < 3
+        assert off_the_arc(drawn) < 5
 
 
 class TestErrors:
