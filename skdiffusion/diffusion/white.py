@@ -24,7 +24,7 @@ class WhiteCoordinates(NamedTuple):
     mean: Tensor  # (n, d), the Gaussian's posterior mean
     root: Tensor  # (g, k, m) or (g, k), C^{1/2} of each noise pattern
     pattern: Tensor  # (n,), the noise pattern of each row
-    inverse: Tensor | None = None  # (g, m, k), where the root is not square
+    inverse: Tensor | None = None  # (g, m, k), of the root on its span, where that is no diagonal
     log_noise: Tensor | None = None  # (n, w), of the white inputs where these are no entries
     reading: Any = None  # what the rows say of factors, where there are some
 
@@ -36,10 +36,9 @@ class WhiteCoordinates(NamedTuple):
 
     def uncolour(self, vectors: Tensor) -> Tensor:
         """Multiply by ``C^{-1/2}``, the inverse of :meth:`colour`."""
-        if self.root.dim() == 2:
+        if self.inverse is None:
             return vectors / self.root[self.pattern]
-        inverse = torch.linalg.inv(self.root) if self.inverse is None else self.inverse
-        return _apply(inverse, vectors, self.pattern)
+        return _apply(self.inverse, vectors, self.pattern)
 
 
 class WhiteFrame(nn.Module):
@@ -116,16 +115,18 @@ class WhiteFrame(nn.Module):
         shrunk = torch.cholesky_solve(turned, factor)
         kept = torch.eye(len(values), dtype=values.dtype, device=values.device) - shrunk
         posterior = shrunk.mT @ (values.unsqueeze(1) * shrunk) + kept.mT @ turned @ kept
-        root = self._root(self.vectors, posterior)
+        root, inverse = self._root(self.vectors, posterior)
         mean = self.centre + _apply(self.vectors @ kept.mT @ self.vectors.mT, delta, index)
-        return WhiteCoordinates(white, mean, root, index)
+        return WhiteCoordinates(white, mean, root, index, inverse)
 
-    def _root(self, vectors: Tensor, posterior: Tensor) -> Tensor:
+    def _root(self, vectors: Tensor, posterior: Tensor) -> tuple[Tensor, Tensor]:
         """Root of the covariance of the numbers, given that of all entries in the PC frame."""
-        if self.output_vectors is None:
-            return vectors @ torch.linalg.cholesky(posterior)
-        turn = self.output_vectors.mT @ vectors[self.numbers]
-        return self.output_vectors @ torch.linalg.cholesky(turn @ posterior @ turn.mT)
+        if self.output_vectors is not None:
+            turn = self.output_vectors.mT @ vectors[self.numbers]
+            vectors, posterior = self.output_vectors, turn @ posterior @ turn.mT
+        factor = torch.linalg.cholesky(posterior)
+        back = vectors.mT.expand_as(factor)
+        return vectors @ factor, torch.linalg.solve_triangular(factor, back, upper=False)
 
 
 def _apply(matrices: Tensor, vectors: Tensor, index: Tensor) -> Tensor:

@@ -91,22 +91,20 @@ class DenoisingLoss(nn.Module):
         correction : Tensor of shape (n, m)
             The network's part.
         """
-        x0 = x0.to(torch.float64)
-        levels = denoiser.levels
-        mean = denoiser.mean(prepared, correction)
+        x0, levels = x0.to(torch.float64), denoiser.levels
+        mean, log_sigma = prepared.coordinates.mean, prepared.log_sigma
         if levels is None:
-            parts = [self._error(x0, x0 - mean, prepared, prepared.log_sigma)]
+            parts = [self._error(x0, mean, correction, prepared.coordinates, log_sigma)]
         else:
-            log_prob = denoiser.level_log_prob(prepared, correction)
-            surprise = levels.cross_entropy(log_prob, x0.nan_to_num())
+            surprise = levels.cross_entropy(
+                denoiser.level_log_prob(prepared, correction), x0.nan_to_num()
+            )
             told = ~x0[:, levels.first].isnan()
-            numbers = x0[:, levels.numbers]
-            residual = numbers - mean[:, levels.numbers]
-            log_sigma = prepared.log_sigma[:, levels.numbers]
-            parts = [
-                self._error(numbers, residual, prepared, log_sigma),
-                (torch.where(told, surprise, 0.0), told),
-            ]
+            own, numbers = correction[:, : -levels.n_levels], levels.numbers
+            error = self._error(
+                x0[:, numbers], mean[:, numbers], own, prepared.coordinates, log_sigma[:, numbers]
+            )
+            parts = [error, (torch.where(told, surprise, 0.0), told)]
         errors, present = zip(*parts, strict=True)
         by_row, counts = torch.cat(errors, 1).sum(1), torch.cat(present, 1).sum(1)
         if not self.trim:
@@ -118,18 +116,23 @@ class DenoisingLoss(nn.Module):
         return shares.topk(kept, largest=False).values.mean()
 
     def _error(
-        self, x0: Tensor, residual: Tensor, prepared: Prepared, log_sigma: Tensor
+        self,
+        x0: Tensor,
+        mean: Tensor,
+        correction: Tensor,
+        coordinates: WhiteCoordinates,
+        log_sigma: Tensor,
     ) -> tuple[Tensor, Tensor]:
         """Squared errors of numbers, zero where they are missing, and which are not."""
-        present = ~x0.isnan()
-        if self.weighting != "edm":
-            weights = WEIGHTINGS[self.weighting](log_sigma.exp())
-            return weights * residual.nan_to_num() ** 2, present
-        if not present.all():
-            white = whiten_present(prepared.coordinates, residual.nan_to_num(), present)
-            return white**2, present
-        white = prepared.coordinates.uncolour(residual)
-        return white**2, torch.ones_like(white, dtype=torch.bool)
+        present, correction = ~x0.isnan(), correction.to(torch.float64)
+        if self.weighting == "edm" and bool(present.all()):
+            # in white coordinates from the start: no gradient has to pass through them
+            white = coordinates.uncolour(x0 - mean) - correction
+            return white**2, torch.ones_like(white, dtype=torch.bool)
+        residual = (x0 - mean - coordinates.colour(correction)).nan_to_num()
+        if self.weighting == "edm":
+            return whiten_present(coordinates, residual, present) ** 2, present
+        return WEIGHTINGS[self.weighting](log_sigma.exp()) * residual**2, present
 
 
 def whiten_present(coordinates: WhiteCoordinates, residual: Tensor, present: Tensor) -> Tensor:
