@@ -5,10 +5,17 @@ import warnings
 import numpy as np
 from sklearn.base import clone
 
+from skdiffusion._utils.subsets import some_rows
 from skdiffusion.geometry import intrinsic_dimension
 from skdiffusion.manifold import AutoencoderEmbedding, InvertibleEmbedding
 from skdiffusion.manifold.codes import HierarchicalCodes, LatentCodes, ProjectedCodes
-from skdiffusion.manifold.tangent import GeometricRows, couple_tangent, tangent_copies
+from skdiffusion.manifold.decoders import seeded
+from skdiffusion.manifold.tangent import (
+    GeometricRows,
+    couple_tangent,
+    embedded_copies,
+    tangent_copies,
+)
 from skdiffusion.manifold.units import common_unit, has_geometry, is_thin, linear_codes_do
 from skdiffusion.training.factors import n_factors
 
@@ -73,7 +80,7 @@ class Coupling:
             return linear
         Z = linear.transform(X)
         has_floor = n_factors(Z) < Z.shape[1]
-        rows = Z[:MAX_ROWS]
+        rows = Z[some_rows(len(Z), MAX_ROWS)]
         dimension = intrinsic_dimension(rows)
         self.geometric = has_floor or dimension < Z.shape[1]
         if not self.geometric:
@@ -127,6 +134,8 @@ class Coupling:
         """Return the rows to train on."""
         if self.name != "regularize":
             return codes
+        if self.is_estimator:
+            return embedded_copies(codes, self.numbers, self.embedding, rng)
         return tangent_copies(self._rows(codes), self.dimension, rng)
 
     def couple(self, denoiser, draw, codes, sigma_min, rng):
@@ -171,31 +180,32 @@ class Coupling:
     def _measure(self, Z):
         """Count the directions above the noise floor, and estimate the dimension."""
         self.n_factors = n_factors(Z)
-        frame = self._directions(Z)
-        rows = Z[:MAX_ROWS] if frame is None else Z[:MAX_ROWS] @ frame
+        frame, rows = self._directions(Z), Z[some_rows(len(Z), MAX_ROWS)]
+        rows = rows if frame is None else rows @ frame
         self.dimension = int(np.clip(intrinsic_dimension(rows), 1, rows.shape[1]))
 
     def _embedding(self, rng):
         """Return the unfitted embedding."""
+        if isinstance(self.manifold, InvertibleEmbedding):
+            return seeded(self.manifold, rng)
         seed = int(rng.randint(2**31 - 1))
         if not self.is_estimator:
             n_components = min(self.dimension + 1, len(self.numbers))
             learner = AutoencoderEmbedding(n_components, random_state=seed)
             return InvertibleEmbedding(learner, decoder="own", random_state=seed)
-        if isinstance(self.manifold, InvertibleEmbedding):
-            return clone(self.manifold)
         return InvertibleEmbedding(clone(self.manifold), random_state=seed)
 
 
 def _numbers(encoder, X):
-    """Return a table of continuous columns as an array, None for others."""
-    plain = {"standard", "quantile"}
-    if encoder.indicators_ or not plain.issuperset(encoder.transforms_):
+    """Return the columns of a table that vary, if all are continuous; None for other tables."""
+    varies = np.array(encoder.transforms_) != "constant"
+    kinds, transforms = np.array(encoder.kinds_), np.array(encoder.transforms_)
+    if encoder.indicators_ or not {"standard", "quantile"}.issuperset(transforms[varies]):
         return None
-    if set(encoder.kinds_) != {"continuous"}:
+    if set(kinds[varies]) != {"continuous"} or not {"continuous", "integer"}.issuperset(kinds):
         return None
     # sums depend on the order in memory by rounding, which a frame should not show in its draws
-    return np.ascontiguousarray(np.asarray(X, dtype=np.float64))
+    return np.ascontiguousarray(np.asarray(X, dtype=np.float64)[:, varies])
 
 
 def _linear_transform(X):

@@ -1,6 +1,6 @@
 """What a fitted sampler tells about the manifold of its rows."""
 
-from numbers import Integral
+from numbers import Integral, Real
 
 import numpy as np
 import torch
@@ -27,6 +27,8 @@ from skdiffusion.geometry import (
 
 __all__ = ["ManifoldGeometry"]
 
+# distinct ones, for estimates of dimension and noise
+MIN_ROWS = 5
 N_NEIGHBORS = 15
 N_NEIGHBORS_OF_PATH = 10
 # fewer points would cut the corners of a path
@@ -63,8 +65,9 @@ class ManifoldGeometry:
         X : array-like or data frame of shape (n, n_features) or None, default=None
             Rows; None is overall, at up to 2,000 rows of `fit`.
         method : {"neighbors", "flipd", "normal_bundle", "trace"}, default="neighbors"
-            "neighbors" looks at the rows of `fit` themselves, and is the most reliable; see
-            :func:`skdiffusion.geometry.intrinsic_dimension`. The others ask the model:
+            "neighbors" looks at the rows of `fit` themselves, and is the most reliable; a row has
+            the dimension of the nearest of them
+            (:func:`skdiffusion.geometry.intrinsic_dimension`). The others ask the model:
             :func:`skdiffusion.diffusion.flipd`,
             :func:`~skdiffusion.diffusion.normal_bundle_dimension` and
             :func:`~skdiffusion.diffusion.denoiser_trace`.
@@ -80,20 +83,23 @@ class ManifoldGeometry:
         Raises
         ------
         ValueError
-            If the method is unknown.
+            If the method is unknown, or `sigma` is not positive.
         """
         if method not in METHODS:
             raise ValueError(f"method must be one of {METHODS}, got {method!r}.")
+        if sigma is not None:
+            _checked_level(sigma)
         check_is_fitted(self)
         if method == "neighbors":
             if X is None:
                 return float(intrinsic_dimension(self.landmarks_))
-            rows = np.concatenate([self._whole_codes(X).cpu().numpy(), self.landmarks_])
-            n = len(rows) - len(self.landmarks_)
-            return intrinsic_dimension(rows, per_point=True)[:n].astype(np.float64)
+            near = NearestNeighbors(n_neighbors=1).fit(self.landmarks_)
+            near = near.kneighbors(self._whole_codes(X).cpu().numpy(), return_distance=False)
+            found = intrinsic_dimension(self.landmarks_, per_point=True)
+            return found[near[:, 0]].astype(np.float64)
         Z = self._whole_codes(X) if X is not None else self._landmarks()
         _, denoiser = self._row_law()
-        level = Z.new_tensor(self._reading_level() if sigma is None else sigma)
+        level = Z.new_tensor(self._reading_level(sigma))
         if method == "normal_bundle":
             generator = torch.Generator(Z.device).manual_seed(0)
             found = normal_bundle_dimension(denoiser, Z, level, generator=generator)
@@ -159,8 +165,7 @@ class ManifoldGeometry:
         """
         Z = self._whole_codes(X)
         _, denoiser = self._row_law()
-        level = self._reading_level() if sigma is None else sigma
-        return local_metric(denoiser, Z, level, eps=eps).cpu().numpy()
+        return local_metric(denoiser, Z, self._reading_level(sigma), eps=eps).cpu().numpy()
 
     def interpolate(self, a, b, n_points=20, *, sigma=None, hold_ends=False):
         """Return a path between two rows along the manifold.
@@ -190,11 +195,9 @@ class ManifoldGeometry:
         manifold that the denoiser knows: :func:`skdiffusion.diffusion.relax_path`.
         """
         check_count(n_points, "n_points")
-        if sigma is not None and not sigma > 0:
-            raise ValueError(f"sigma must be positive, got {sigma!r}.")
         ends = torch.cat([self._one_row(row, name) for row, name in ((a, "a"), (b, "b"))])
         _, denoiser = self._row_law()
-        level = ends.new_tensor(self._path_level() if sigma is None else sigma)
+        level = ends.new_tensor(self._path_level(sigma))
         with torch.no_grad():
             # noise would lengthen every step of the path
             smooth = denoiser(self._landmarks(), level).mean
@@ -237,6 +240,8 @@ class ManifoldGeometry:
         dimension = self._manifold_dimension()
         if not isinstance(component, Integral) or not 0 <= component < dimension:
             raise ValueError(f"component must be from 0 to {dimension - 1}, got {component!r}.")
+        if not (isinstance(extent, Real) and 0 < extent < np.inf):
+            raise ValueError(f"extent must be positive and finite, got {extent!r}.")
         start = self._tangents(middle, dimension, sigma)[0, :, component]
         n_back = (n_points - 1) // 2
         n_ahead = n_points - 1 - n_back
@@ -278,7 +283,7 @@ class ManifoldGeometry:
         Z = Z[~np.isnan(Z).any(axis=1)]
         # where rows are few their neighbours are far, and planes through them are off
         planes = self._planes(Z)
-        distance = planes.distance(Z) / planes.radii
+        distance = planes.distance(Z) / np.maximum(planes.radii, self.sigma_min)
         near = np.flatnonzero(distance <= np.quantile(distance, 1 - LEFT_OUT))
         # what counts as seen has to be a row: the one nearest to the middle is
         middle = ((self.landmarks_ - self.landmarks_.mean(0)) ** 2).sum(1).argmin()
@@ -342,31 +347,44 @@ class ManifoldGeometry:
         # an embedding has more coordinates than the manifold has dimensions
         if self.dimension_ is not None and self.embedding_ is None:
             return self.dimension_
-        return int(np.clip(intrinsic_dimension(self.landmarks_), 1, self.landmarks_.shape[1]))
+        d = self.landmarks_.shape[1]
+        if self._are_few():
+            return max(1, min(len(self.landmarks_) - 1, d))
+        return int(np.clip(intrinsic_dimension(self.landmarks_), 1, d))
 
-    def _reading_level(self):
-        """Noise level at which a denoiser sees a surface, and not rows."""
+    def _are_few(self):
+        """Tell whether there are too few rows for any estimate."""
+        return len(np.unique(self.landmarks_, axis=0)) < MIN_ROWS
+
+    def _reading_level(self, sigma=None):
+        """Noise level at which a denoiser sees a surface, and not rows, unless one is given."""
+        if sigma is not None:
+            return _checked_level(sigma)
         n_neighbors = min(N_NEIGHBORS, len(self.landmarks_))
         radii = local_planes(self.landmarks_, 1, n_neighbors=n_neighbors).radii
         return max(float(np.median(radii)) / 2, self.sigma_min)
 
-    def _path_level(self):
-        """Noise level at which paths are pulled onto the manifold."""
+    def _path_level(self, sigma=None):
+        """Noise level at which paths are pulled onto the manifold, unless one is given."""
+        if sigma is not None:
+            return _checked_level(sigma)
         n_neighbors = min(N_NEIGHBORS_OF_PATH, len(self.landmarks_) - 1)
         neighbors = NearestNeighbors(n_neighbors=n_neighbors).fit(self.landmarks_)
         spacing = float(np.median(neighbors.kneighbors()[0][:, -1]))
-        noise = noise_level(self.landmarks_, dimension=self._manifold_dimension())
+        noise = 0.0
+        if not self._are_few():
+            noise = noise_level(self.landmarks_, dimension=self._manifold_dimension())
         return max(3 * noise, spacing / 2, self.sigma_min)
 
     def _tangents(self, Z, dimension, sigma):
         _, denoiser = self._row_law()
-        level = Z.new_tensor(self._reading_level() if sigma is None else sigma)
+        level = Z.new_tensor(self._reading_level(sigma))
         return tangent_space(denoiser, Z, level, dimension).vectors
 
     def _walk(self, row, direction, n_points, step, dimension, sigma):
         """Follow a direction along the manifold."""
         _, denoiser = self._row_law()
-        level = row.new_tensor(self._path_level() if sigma is None else sigma)
+        level = row.new_tensor(self._path_level(sigma))
         found = []
         for _ in range(n_points):
             for _ in range(SUBSTEPS):
@@ -380,3 +398,9 @@ class ManifoldGeometry:
                 direction = direction / direction.norm().clamp_min(1e-12)
             found.append(row)
         return found
+
+
+def _checked_level(sigma):
+    if not (isinstance(sigma, Real) and 0 < sigma < np.inf):
+        raise ValueError(f"sigma must be positive and finite, got {sigma!r}.")
+    return float(sigma)

@@ -7,12 +7,13 @@ import torch
 from sklearn.neighbors import NearestNeighbors
 from sklearn.utils import check_consistent_length
 
+from skdiffusion._utils.subsets import some_rows
 from skdiffusion.diffusion import CleanDenoiser
 from skdiffusion.geometry import noise_level
 from skdiffusion.tables import TableEncoder
-from skdiffusion.tables.frames import take_rows, take_values, validate_table
+from skdiffusion.tables.frames import NUMERIC, take_rows, take_values, validate_table
 
-__all__ = ["NoiseRemoval", "read_noise", "without_outliers"]
+__all__ = ["check_noise", "NoiseRemoval", "read_noise", "without_outliers"]
 
 N_NEIGHBORS = 10
 # for estimating the noise
@@ -54,9 +55,17 @@ def without_outliers(sampler, X, y):
         return X, y
     # codes by ranks would hide how far a cell is from all others
     encoder = TableEncoder(
-        categorical_features=sampler.categorical_features, numeric_transform="standard"
+        categorical_features=sampler.categorical_features,
+        numeric_transform="standard",
+        ordinal_features=sampler.ordinal_features,
+        min_frequency=sampler.min_frequency,
+        handle_unknown=sampler.handle_unknown,
     )
-    kept = _nearest_rows(np.nan_to_num(encoder.fit_transform(table)), share)
+    codes = encoder.fit_transform(table)
+    if encoder.n_codes_ == 0:
+        # only constants, none of them farther off than others
+        return X, y
+    kept = _nearest_rows(np.nan_to_num(codes), share)
     if y is not None:
         check_consistent_length(X, y)
         y = take_values(y, kept)
@@ -71,13 +80,44 @@ def _nearest_rows(Z, contamination):
     return np.sort(np.argsort(distance, kind="stable")[: max(n_kept, 2)])
 
 
+def check_noise(data_noise, encoder, coupling):
+    """Raise if rows of a table cannot have this noise.
+
+    Parameters
+    ----------
+    data_noise : float, array-like or "auto"
+        As in :class:`~skdiffusion.DiffusionManifoldSampler`.
+    encoder : TableEncoder
+        The fitted coding.
+    coupling : Coupling
+        What was decided about the manifold.
+
+    Raises
+    ------
+    ValueError
+        If the noise is negative, not finite or of another shape, or the columns cannot have any.
+    """
+    if isinstance(data_noise, str):
+        if data_noise != "auto":
+            raise ValueError(f"data_noise must be 'auto' or numbers, got {data_noise!r}.")
+    elif not _checked_noise(data_noise, encoder).any():
+        return
+    kinds = zip(encoder.kinds_, encoder.transforms_, strict=True)
+    kinds = {kind for kind, transform in kinds if transform != "constant"}
+    if coupling.name in ("latent", "hierarchical") or kinds != {"continuous"}:
+        raise ValueError(
+            "data_noise needs rows of continuous numbers, whose codes are their own: it goes with "
+            "neither categories or whole numbers nor coupling='latent' or 'hierarchical'."
+        )
+
+
 def read_noise(data_noise, encoder, X, coupling, codes):
     """Return the noise of each code of rows.
 
     Parameters
     ----------
     data_noise : float, array-like or "auto"
-        As in :class:`~skdiffusion.DiffusionManifoldSampler`.
+        As in :class:`~skdiffusion.DiffusionManifoldSampler`; checked.
     encoder : TableEncoder
         The fitted coding.
     X : ndarray or data frame
@@ -91,24 +131,13 @@ def read_noise(data_noise, encoder, X, coupling, codes):
     -------
     ndarray of shape (n_codes,)
         Standard deviations, zero for codes without noise.
-
-    Raises
-    ------
-    ValueError
-        If the noise is negative or not finite, or the columns cannot have any.
     """
     noise = np.zeros(encoder.n_codes_)
-    if isinstance(data_noise, Real) and data_noise == 0:
-        return noise
-    if coupling.name in ("latent", "hierarchical") or set(encoder.kinds_) != {"continuous"}:
-        raise ValueError(
-            "data_noise needs rows of continuous numbers, whose codes are their own: it goes with "
-            "neither categories or whole numbers nor coupling='latent' or 'hierarchical'."
-        )
     if isinstance(data_noise, str):
-        if data_noise != "auto":
-            raise ValueError(f"data_noise must be 'auto' or numbers, got {data_noise!r}.")
-        noise[:] = noise_level(codes[:MAX_ROWS, : len(noise)], dimension=coupling.dimension)
+        rows = codes[some_rows(len(codes), MAX_ROWS), : len(noise)]
+        noise[:] = noise_level(rows, dimension=coupling.dimension)
+        return noise
+    if not np.any(data_noise):
         return noise
     # cells may be missing
     return np.nanmedian(_codes_of_noise(data_noise, encoder, X), axis=0)
@@ -140,8 +169,8 @@ class NoiseRemoval:
         Raises
         ------
         ValueError
-            If no noise is given, there is no ``data_noise``, or rows have categories or missing
-            cells.
+            If no noise is given, there is no ``data_noise``, or rows have missing cells or columns
+            of other kinds than numbers: categories, ordered levels, dates or durations.
 
         Examples
         --------
@@ -154,8 +183,13 @@ class NoiseRemoval:
         True
         """
         Z = self._codes(X)
-        if Z.isnan().any() or self.encoder_.level_blocks():
-            raise ValueError("Only complete rows of numbers can be denoised.")
+        kinds = zip(self.encoder_.kinds_, self.encoder_.transforms_, strict=True)
+        # constants have no code, but those of other kinds no noise in their units either
+        wanted = {kind for kind, code in kinds if noise is not None or code != "constant"}
+        others = sorted(wanted - set(NUMERIC))
+        if Z.isnan().any() or self.encoder_.level_blocks() or others:
+            found = f" Some columns are {' or '.join(others)}." if others else ""
+            raise ValueError(f"Only complete rows of numbers can be denoised.{found}")
         if self.coupling_ in ("latent", "hierarchical"):
             raise ValueError(f"coupling={self.coupling_!r} knows no noise of rows.")
         if noise is None:
@@ -210,6 +244,16 @@ def _codes_of_noise(noise, encoder, X):
     ValueError
         If the noise is negative or not finite, or of another shape.
     """
+    noise = _checked_noise(noise, encoder)
+    rows = np.asarray(X, dtype=np.float64)
+    ends = []
+    for side in (-1, 1):
+        moved = rows + side * noise / 2
+        ends.append(encoder.transform(encoder.format_.assemble([*moved.T], len(moved))))
+    return np.abs(ends[1] - ends[0])
+
+
+def _checked_noise(noise, encoder):
     noise = np.asarray(noise, dtype=np.float64)
     if noise.shape not in ((), (encoder.n_features_in_,)):
         raise ValueError(
@@ -218,9 +262,4 @@ def _codes_of_noise(noise, encoder, X):
         )
     if not (np.isfinite(noise).all() and (noise >= 0).all()):
         raise ValueError(f"Noise must be finite and not negative, got {noise}.")
-    rows = np.asarray(X, dtype=np.float64)
-    ends = []
-    for side in (-1, 1):
-        moved = rows + side * noise / 2
-        ends.append(encoder.transform(encoder.format_.assemble([*moved.T], len(moved))))
-    return np.abs(ends[1] - ends[0])
+    return noise

@@ -14,7 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 from skdiffusion._closed_forms import BASELINES, ClosedForms, fit_levels
 from skdiffusion._coupling import Coupling
 from skdiffusion._geometry import ManifoldGeometry, check_count
-from skdiffusion._robustness import NoiseRemoval, read_noise, without_outliers
+from skdiffusion._robustness import NoiseRemoval, check_noise, read_noise, without_outliers
 from skdiffusion._utils.fitting import all_or_nothing
 from skdiffusion._utils.systematic import spread
 from skdiffusion.diffusion import (
@@ -114,7 +114,8 @@ class DiffusionManifoldSampler(
           embedding; otherwise the denoiser itself keeps to local planes of the rows
           (:class:`~skdiffusion.diffusion.TangentDenoiser`), so that scores, conditions and codes
           know of the manifold too.
-        - "regularize": the model is trained on copies of the rows too, moved along local planes.
+        - "regularize": the model is trained on copies of the rows too, moved along local planes,
+          or with an estimator along its embedding.
         - "hierarchical": the model is of rows and coordinates; coordinates are drawn first, and
           rows given them.
         - "auto": "latent" for an estimator; for ``manifold="auto"`` "project", or nothing.
@@ -619,6 +620,7 @@ class DiffusionManifoldSampler(
             self.target_encoder_ = TargetEncoder(target=self.target).fit(y)
             own = self.target_encoder_.transform(y)
             codes.append(self.target_encoder_.encoder_.dequantize(own, rng))
+        check_noise(self.data_noise, self.encoder_, coupling)
         is_target = np.repeat([False, True][: len(codes)], [Z.shape[1] for Z in codes])
         return np.concatenate(codes, axis=1), is_target
 

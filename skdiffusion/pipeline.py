@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer
+from sklearn.utils.validation import check_is_fitted
 
 __all__ = ["sample_from"]
 
@@ -43,15 +44,14 @@ def sample_from(
     n_samples : int, default=1
         How many rows to draw.
     return_y : bool, default=False
-        Whether to return what the sampler draws beside the rows: the target for
-        :class:`~skdiffusion.DiffusionManifoldSampler`, the mixture component for
-        :class:`~sklearn.mixture.GaussianMixture`.
+        Whether to return the target that the sampler draws with the rows, or the mixture component
+        for :class:`~sklearn.mixture.GaussianMixture`.
     add_residuals : bool, default=True
         Whether an embedding adds to a row what it leaves out of rows nearby, so that samples are as
         noisy as the data. False takes its mean rows, which lie closer together than the data do.
     **sample_params : dict
         Further parameters of the last step's ``sample``, for example ``random_state``, from which
-        the earlier steps' randomness comes too.
+        the earlier steps' randomness comes too, or ``return_acceptance``.
 
     Returns
     -------
@@ -60,10 +60,14 @@ def sample_from(
         ``inverse_transform`` returns. Most transformers return an array;
         ``pipeline.feature_names_in_`` holds the names of its columns.
     y : array of shape (n_samples,)
-        What was drawn beside the rows; only with ``return_y=True``.
+        What was drawn with the rows; only with ``return_y=True``.
+    *others
+        What else the sampler was asked to return, in its order, such as the acceptance.
 
     Raises
     ------
+    sklearn.exceptions.NotFittedError
+        If the pipeline is not fitted.
     TypeError
         If the last step has no ``sample``, if an earlier step cannot be inverted, or if
         ``return_y=True`` and the sampler draws rows alone.
@@ -84,14 +88,14 @@ def sample_from(
     name, sampler = steps[-1]
     seed = sample_params.get("random_state")
     inverses = [
-        _inverse(*step, add_residuals, _seed_of(seed, position))
+        _inverse(*step, add_residuals, _seed_of(seed, position), pipeline)
         for position, step in reversed(list(enumerate(_flat(steps[:-1]))))
         if not _is_skipped(step[1])
     ]
-    rows, drawn_beside = _draw(name, sampler, n_samples, return_y, add_residuals, sample_params)
+    rows, *others = _draw(name, sampler, n_samples, return_y, add_residuals, sample_params)
     for inverse in inverses:
         rows = inverse(rows)
-    return (rows, drawn_beside) if return_y else rows
+    return (rows, *others) if others else rows
 
 
 def _flat(steps: list[tuple[str, Any]]) -> Iterator[tuple[str, Any]]:
@@ -114,7 +118,9 @@ def _is_skipped(step: Any) -> bool:
     return step is None or (isinstance(step, str) and step == "passthrough")
 
 
-def _inverse(name: str, step: Any, add_residuals: bool, seed: Any) -> Callable[[Any], Any]:
+def _inverse(
+    name: str, step: Any, add_residuals: bool, seed: Any, pipeline: Pipeline
+) -> Callable[[Any], Any]:
     # Without inverse_func a FunctionTransformer hands its input back unchanged: rows would
     # silently come out in the wrong units.
     forgets = (
@@ -125,6 +131,9 @@ def _inverse(name: str, step: Any, add_residuals: bool, seed: Any) -> Callable[[
     if not forgets and not _has_inverse(step):
         step = _invertible(step)
     if forgets or step is None:
+        # a learner that is given an inverse keeps its rows only once it is fitted
+        if hasattr(pipeline.steps[-1][1], "fit"):
+            check_is_fitted(pipeline)
         missing = "inverse_func" if forgets else "inverse_transform"
         raise TypeError(
             f"Step {name!r} has no {missing}, so samples cannot be taken back to the pipeline's "
@@ -162,7 +171,9 @@ def _draw(
     return_y: bool,
     add_residuals: bool,
     params: dict[str, Any],
-) -> Any:
+) -> tuple[Any, ...]:
+    """Return the rows, and what else was asked for."""
+    is_optional = True
     if isinstance(sampler, Pipeline):
         options = {"return_y": return_y, "add_residuals": add_residuals}
         drawn = sample_from(sampler, n_samples, **options, **params)
@@ -172,14 +183,16 @@ def _draw(
             "End the pipeline in a sampler such as DiffusionManifoldSampler or KernelDensity."
         )
     else:
-        if return_y and "return_y" in inspect.signature(sampler.sample).parameters:
-            params = {**params, "return_y": True}
+        is_optional = "return_y" in inspect.signature(sampler.sample).parameters
+        if is_optional:
+            params = {**params, "return_y": return_y}
         drawn = sampler.sample(n_samples, **params)
-    if isinstance(drawn, tuple):
-        return drawn
-    if return_y:
+    if not isinstance(drawn, tuple):
+        drawn = (drawn,)
+    if return_y and len(drawn) == 1:
         raise TypeError(
             f"return_y=True, but {type(sampler).__name__}.sample returns rows alone; "
             "leave return_y at False."
         )
-    return drawn, None
+    # a mixture returns the components whether wanted or not
+    return drawn if return_y or is_optional else (drawn[0], *drawn[2:])

@@ -38,9 +38,9 @@ MAY_IMPORT_ROOMS = {
     "detection": {"diffusion", "geometry", "tables", "training", "_utils"},
     "_base": BELOW_ESTIMATORS,
     "_closed_forms": {"diffusion", "training"},
-    "_coupling": {"geometry", "manifold", "training"},
+    "_coupling": {"geometry", "manifold", "training", "_utils"},
     "_geometry": {"diffusion", "geometry"},
-    "_robustness": {"diffusion", "geometry", "tables"},
+    "_robustness": {"diffusion", "geometry", "tables", "_utils"},
     "_sampler": BELOW_ESTIMATORS
     | {"sampling", "_closed_forms", "_coupling", "_geometry", "_robustness"},
     "_imputer": {"_sampler", "_utils", "diffusion", "sampling", "tables", "training"},

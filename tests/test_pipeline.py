@@ -32,6 +32,23 @@ class ConditionalSampler(BaseEstimator):
         return (self.X_[rows], self.y_[rows]) if return_y else self.X_[rows]
 
 
+class RangeSampler(ConditionalSampler):
+    """One that tells the acceptance too, when it is asked for."""
+
+    def sample(
+        self,
+        n_samples=1,
+        *,
+        conditions=None,
+        return_y=False,
+        return_acceptance=False,
+        random_state=None,
+    ):
+        X, y = super().sample(n_samples, return_y=True, random_state=random_state)
+        result = [X] + [y] * return_y + [0.25] * return_acceptance
+        return result[0] if len(result) == 1 else tuple(result)
+
+
 def assert_among_rows(sample, rows):
     distance = np.abs(sample[:, None] - rows[None]).max(axis=-1).min(axis=1)
     assert_allclose(distance, 0, atol=1e-9)
@@ -114,6 +131,34 @@ class TestSampler:
         rows, y = sample_from(pipeline, 25, y=[2], return_y=True, random_state=0)
         assert_array_equal(y, np.full(25, 2))
         assert_among_rows(rows, X[target == 2])
+
+    @pytest.mark.parametrize("nested", [False, True])
+    def test_what_else_was_asked_for_comes_back_in_its_order(self, nested):
+        sampler = make_pipeline(RangeSampler()) if nested else RangeSampler()
+        pipeline = make_pipeline(StandardScaler(), sampler).fit(X, load_iris().target)
+        options = {"random_state": 0, "return_acceptance": True}
+        rows, acceptance = sample_from(pipeline, 20, **options)
+        assert acceptance == 0.25
+        assert_among_rows(rows, X)
+        again, y, acceptance = sample_from(pipeline, 20, return_y=True, **options)
+        assert_array_equal(again, rows)
+        assert y.shape == (20,)
+        assert acceptance == 0.25
+        assert_array_equal(sample_from(pipeline, 20, random_state=0), rows)
+
+    def test_acceptance_of_the_sampler(self):
+        net = DenoiserNet(max_epochs=1, steps_per_epoch=5, module__width=16, module__depth=1)
+        sampler = DiffusionManifoldSampler(denoiser=net, manifold=None, n_steps=4, random_state=0)
+        pipeline = make_pipeline(StandardScaler(), sampler).fit(X, X[:, 0])
+        options = {"conditions": {0: (0.0, None)}, "return_acceptance": True, "random_state": 0}
+        rows, y, acceptance = sample_from(pipeline, 6, return_y=True, **options)
+        assert rows.shape == (6, 4)
+        assert y.shape == (6,)
+        assert 0.1 < acceptance < 0.9
+        again = sample_from(pipeline, 6, **options)
+        assert len(again) == 2
+        assert_array_equal(again[0], rows)
+        assert again[1] == acceptance
 
 
 def noisy_arc(n=300, noise=0.02, seed=0):
@@ -240,9 +285,10 @@ class TestErrors:
         with pytest.raises(TypeError, match=r"KernelDensity\.sample returns rows alone"):
             sample_from(KernelDensity().fit(X), return_y=True)
 
-    def test_not_fitted(self):
+    @pytest.mark.parametrize("step", [StandardScaler(), Isomap(), KernelPCA(), TSNE()])
+    def test_not_fitted(self, step):
         with pytest.raises(NotFittedError):
-            sample_from(make_pipeline(StandardScaler(), KernelDensity()))
+            sample_from(make_pipeline(step, KernelDensity()))
 
     def test_unknown_parameter(self):
         with pytest.raises(TypeError, match="temperature"):

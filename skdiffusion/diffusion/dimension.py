@@ -200,8 +200,8 @@ def normal_bundle_dimension(
     sigma : Tensor that broadcasts to ``x``
         Noise levels, positive: above the noise of the data, below the radius of curvature.
     n_perturbations : int or None, default=None
-        Noisy copies of each row. None is four for each column, as in the paper: fewer than one for
-        each column cannot span the normal space.
+        Noisy copies of each row, by the same noise for all rows. None is four for each column, as
+        in the paper: fewer than one for each column cannot span the normal space.
     generator : torch.Generator or None, default=None
         Source of randomness.
 
@@ -243,11 +243,13 @@ def normal_bundle_dimension(
     count = 4 * d if n_perturbations is None else n_perturbations
     if count < d:
         raise ValueError(f"n_perturbations={count} must be at least the number of columns, {d}.")
+    # the same for all rows, so that none depends on those beside it, and equal in all directions
+    noise = torch.randn(count, d, generator=generator, dtype=x.dtype, device=x.device)
+    noise = count**0.5 * torch.linalg.qr(noise)[0]
     residuals = x.new_empty(count, n, d)
     with torch.no_grad():
         for i in range(count):
-            noise = torch.randn(x.shape, generator=generator, dtype=x.dtype, device=x.device)
-            noisy = x + sigma * noise
+            noisy = x + sigma * noise[i]
             residuals[i] = (denoiser(noisy, sigma).mean - noisy) / sigma
     lengths = torch.linalg.svdvals(residuals.transpose(0, 1)) / count**0.5
     ends = lengths.new_ones(n, 1)

@@ -91,7 +91,8 @@ def local_spectra(X: Floats, at: NDArray[np.intp], n_neighbors: int, smallest: i
     sizes = [smallest * 2**i for i in range(20) if smallest * 2**i <= n_neighbors]
     sizes = sizes or [n_neighbors]
     search = NearestNeighbors(n_neighbors=n_neighbors + 1).fit(X)
-    n_chunks = -(-len(at) * n_neighbors * d // _CHUNK)
+    # the neighbours, and the matrix whose eigenvalues are wanted
+    n_chunks = -(-len(at) * n_neighbors * (d + min(n_neighbors, d)) // _CHUNK)
     distances, found = [], []
     for rows in np.array_split(at, n_chunks):
         # the first is the row itself
@@ -104,8 +105,17 @@ def local_spectra(X: Floats, at: NDArray[np.intp], n_neighbors: int, smallest: i
 
 def _variances(rows: Floats) -> Floats:
     rows = rows - rows.mean(1, keepdims=True)
-    covariances = rows.transpose(0, 2, 1) @ rows / max(rows.shape[1] - 1, 1)
-    return np.maximum(np.linalg.eigvalsh(covariances)[:, ::-1], 0)
+    return _eigenvalues(rows, max(rows.shape[1] - 1, 1))
+
+
+def _eigenvalues(rows: Floats, freedom: int) -> Floats:
+    """Return the eigenvalues (m, d) of ``rows' rows / freedom`` of rows (m, k, d), descending."""
+    k, d = rows.shape[1:]
+    turned = rows.transpose(0, 2, 1)
+    # there are no more than k above zero: those of the inner products
+    squares = (rows @ turned if k < d else turned @ rows) / freedom
+    values = np.maximum(np.linalg.eigvalsh(squares)[:, ::-1], 0)
+    return np.pad(values, ((0, 0), (0, d - values.shape[1])))
 
 
 def noise_variance(spectra: Spectra, dimension: int) -> float:
@@ -169,8 +179,7 @@ def _tail_share(d: int, freedom: int, tail: int) -> float:
     """Mean of the smallest variances of white noise of unit variance, by simulation."""
     rng = np.random.RandomState(0)
     white = rng.normal(size=(40, freedom, d))
-    values = np.linalg.eigvalsh(white.transpose(0, 2, 1) @ white / freedom)
-    return float(values[:, :tail].mean())
+    return float(_eigenvalues(white, freedom)[:, d - tail :].mean())
 
 
 def count_dimension(

@@ -19,7 +19,6 @@ LIMITS = {
     "depth": (Integral, 0),
     "max_epochs": (Integral, 1),
     "batch_size": (Integral, 1),
-    "lr": (Real, 0),
     "input_noise": (Real, 0),
 }
 # of the largest variance of a component, below which it is taken not to vary
@@ -143,8 +142,8 @@ class AutoencoderEmbedding(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Ba
         Raises
         ------
         ValueError
-            If a parameter is out of range, cells are missing or infinite, or there are fewer than
-            two rows.
+            If a parameter is out of range, cells are missing or infinite, there are fewer than two
+            rows, or training diverges.
         """
         with all_or_nothing(self):
             self._check_parameters()
@@ -153,7 +152,9 @@ class AutoencoderEmbedding(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Ba
             self.scale_ = float(np.sqrt(X.var(0).mean())) or 1.0
             net = self._net().fit((X - self.mean_) / self.scale_)
             self.module_, self.history_ = net.autoencoder(), list(net.history)
-            self._whiten(self._encode(X))
+            Z = self._encode(X)
+            self._refuse_divergence(Z)
+            self._whiten(Z)
             self.embedding_ = self._embed(X)
         return self
 
@@ -205,23 +206,40 @@ class AutoencoderEmbedding(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Ba
         """
         check_is_fitted(self)
         W = check_array(W, dtype=np.float64, input_name="W")
-        if W.shape[1] != self.n_components:
+        if W.shape[1] != self._n_features_out:
             raise ValueError(
-                f"W has {W.shape[1]} columns, but the embedding has {self.n_components}."
+                f"W has {W.shape[1]} columns, but the embedding has {self._n_features_out}."
             )
         Z = W @ self.unwhitening_ + self.latent_mean_
         return self.module_.decode(torch.from_numpy(Z)).numpy() * self.scale_ + self.mean_
 
     @property
     def _n_features_out(self):
-        return self.n_components
+        # the parameter may have been set anew since
+        return self.embedding_.shape[1]
 
     def _check_parameters(self):
         for name, (kind, least) in LIMITS.items():
             value = getattr(self, name)
-            if not isinstance(value, kind) or isinstance(value, bool) or not value >= least:
-                what = "an int" if kind is Integral else "a number"
+            if not (_is_finite(value, kind) and value >= least):
+                what = "an int" if kind is Integral else "a finite number"
                 raise ValueError(f"{name} must be {what} of at least {least}, got {value!r}.")
+        if not (_is_finite(self.lr, Real) and self.lr > 0):
+            raise ValueError(f"lr must be a finite number above 0, got {self.lr!r}.")
+        if self.patience is not None and not (
+            _is_finite(self.patience, Integral) and self.patience >= 1
+        ):
+            raise ValueError(
+                f"patience must be None or an int of at least 1, got {self.patience!r}."
+            )
+
+    def _refuse_divergence(self, Z):
+        weights = self.module_.parameters()
+        if not (np.isfinite(Z).all() and all(w.isfinite().all() for w in weights)):
+            raise ValueError(
+                "Training diverged: embedded rows or weights are not finite. Lower lr, which is "
+                f"{self.lr!r}, or input_noise, which is {self.input_noise!r}."
+            )
 
     def _net(self):
         device = self.device
@@ -262,3 +280,7 @@ class AutoencoderEmbedding(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Ba
         directions = directions * np.sign(directions[range(len(directions)), largest])[:, None]
         self.whitening_ = directions.T / deviation
         self.unwhitening_ = directions * deviation[:, None]
+
+
+def _is_finite(value, kind):
+    return isinstance(value, kind) and not isinstance(value, bool) and -np.inf < value < np.inf

@@ -71,9 +71,11 @@ class LocalLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
 
         ``w_j (1 + (z - m)' (S + ridge v I)^{-1} (z_j - m))``
 
-    for weights of unit sum. Without a penalty linear functions are met exactly. Rows farther than
-    two radii of their neighbourhood from its mean are taken for the point at that distance on the
-    way to them: a linear map followed far out leads anywhere.
+    for weights of unit sum. Where there are as many columns as neighbours, or more, the same
+    is computed from the inner products of the neighbours, so that time and memory grow with the
+    number of columns and not with its square. Without a penalty linear functions are met exactly.
+    Rows farther than two radii of their neighbourhood from its mean are taken for the point at that
+    distance on the way to them: a linear map followed far out leads anywhere.
 
     References
     ----------
@@ -211,8 +213,9 @@ class LocalLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
                 self.leverage_ = (shares.weights**2).sum(1)
 
     def _shares(self, X, indices, ridge):
-        n, k = indices.shape
-        parts = _parts(n, k * X.shape[1])
+        (n, k), d = indices.shape, X.shape[1]
+        # the neighbours and what is made of them, and a matrix to be solved with its factors
+        parts = _parts(n, 3 * k * d + 2 * min(k, d) ** 2)
         weights = [self._weights(X[p], self.rows_[indices[p]], ridge) for p in parts]
         return Shares(indices, np.concatenate(weights))
 
@@ -232,12 +235,37 @@ class LocalLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         length = np.sqrt((step**2).sum(1, keepdims=True))
         spread = np.sqrt((near**2).sum(2).max(1))[:, None]
         step = step * np.minimum(1, MAX_REACH * spread / np.maximum(length, 1e-300))
+        k, d = near.shape[1:]
+        # of so few neighbours the covariance is singular
+        if d >= k:
+            return _from_products(weights, near, step, ridge)
         cov = np.einsum("nk,nkd,nke->nde", weights, near, near)
-        variance = np.trace(cov, axis1=1, axis2=2) / cov.shape[1]
-        floor = np.where(variance > 0, np.maximum(ridge, 1e-12) * variance, 1.0)
-        cov[:, range(cov.shape[1]), range(cov.shape[1])] += floor[:, None]
-        slope = np.linalg.solve(cov, step[:, :, None])[:, :, 0]
+        slope = _solve_penalised(cov, step, ridge, d)
         return weights * (1 + np.einsum("nkd,nd->nk", near, slope))
+
+
+def _from_products(weights, near, step, ridge):
+    """Return the shares by a system of as many equations as there are neighbours.
+
+    For ``B`` of rows ``sqrt(w_j) (z_j - m)`` and any ``c`` above zero
+    ``B (B'B + c I)^{-1} = (BB' + c I)^{-1} B``.
+    """
+    root = np.sqrt(weights)
+    near = root[:, :, None] * near
+    along = (near @ step[:, :, None])[:, :, 0]
+    tilt = _solve_penalised(near @ near.transpose(0, 2, 1), along, ridge, near.shape[2])
+    # no part along the roots but by rounding, as the weighted differences sum to zero
+    tilt -= root * (root * tilt).sum(1, keepdims=True)
+    return weights + root * tilt
+
+
+def _solve_penalised(matrix, right, ridge, n_columns):
+    """Solve systems (n, m, m) for vectors (n, m), with the penalty on the diagonals."""
+    variance = np.trace(matrix, axis1=1, axis2=2) / n_columns
+    floor = np.where(variance > 0, np.maximum(ridge, 1e-12) * variance, 1.0)
+    m = matrix.shape[1]
+    matrix[:, range(m), range(m)] += floor[:, None]
+    return np.linalg.solve(matrix, right[:, :, None])[:, :, 0]
 
 
 def _parts(n, n_elements):

@@ -16,7 +16,13 @@ from scipy.integrate import trapezoid
 from skdiffusion.diffusion.tangent import Frame, Planes, TangentDenoiser
 from skdiffusion.geometry.planes import local_planes
 
-__all__ = ["GeometricRows", "TangentChoice", "couple_tangent", "tangent_copies"]
+__all__ = [
+    "GeometricRows",
+    "TangentChoice",
+    "couple_tangent",
+    "embedded_copies",
+    "tangent_copies",
+]
 
 # a fourth and seven tenths of the typical radius of a neighbourhood: below the first, rows tell
 # near planes from far ones; above the second they do not
@@ -161,6 +167,37 @@ def tangent_copies(rows, dimension, rng):
         steps = np.einsum("nmk,nk->nm", planes.bases, steps)
         moved = rows.codes.copy()
         moved[:, rows.numbers] += steps if rows.directions is None else steps @ rows.directions.T
+        copies.append(moved)
+    return np.concatenate(copies)
+
+
+def embedded_copies(codes, numbers, embedding, rng):
+    """Return the rows and copies of them that are moved along an embedded manifold.
+
+    Parameters
+    ----------
+    codes : ndarray of shape (n, d)
+        The rows.
+    numbers : ndarray of int of shape (m,)
+        The entries that are embedded.
+    embedding : InvertibleEmbedding
+        The fitted embedding of those entries.
+    rng : RandomState
+        Source of the moves.
+
+    Returns
+    -------
+    ndarray of shape (4 n, d)
+        Each row, and three copies moved by a part of its neighbourhood in the embedding. What the
+        embedding leaves out of a row stays with it.
+    """
+    W = embedding.embedding_
+    radii = local_planes(W, 1, n_neighbors=min(TYPICAL, len(W))).radii
+    means, copies = embedding.inverse_transform(W), [codes]
+    for _ in range(N_COPIES):
+        moved = codes.copy()
+        steps = MOVE * radii[:, None] * rng.normal(size=W.shape)
+        moved[:, numbers] += embedding.inverse_transform(W + steps) - means
         copies.append(moved)
     return np.concatenate(copies)
 

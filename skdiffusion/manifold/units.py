@@ -44,7 +44,7 @@ def is_thin(Z, dimension):
     Parameters
     ----------
     Z : ndarray of shape (n, d)
-        Rows, in columns of comparable units.
+        Rows in random order, in columns of comparable units; the first fifth is held out.
     dimension : int
         Dimension of the planes.
 

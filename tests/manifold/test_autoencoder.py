@@ -166,6 +166,27 @@ class TestTraining:
         assert_array_equal(round_trip(again, X), round_trip(fitted, X))
 
 
+class TestFittedWidth:
+    """What is fitted stays as it is until the next fit, whatever the parameters say."""
+
+    def test_a_parameter_set_since_changes_nothing(self):
+        X = sheet(60, seed=0)
+        embedding = AutoencoderEmbedding(2, max_epochs=1, width=16, random_state=0).fit(X)
+        W, back = embedding.transform(X), round_trip(embedding, X)
+        embedding.set_params(n_components=3)
+        assert_array_equal(embedding.transform(X), W)
+        assert_array_equal(embedding.inverse_transform(W), back)
+        assert len(embedding.get_feature_names_out()) == 2
+        pytest.importorskip("pandas")
+        assert embedding.set_output(transform="pandas").transform(X).shape == (60, 2)
+        with pytest.raises(ValueError, match="W has 3 columns, but the embedding has 2"):
+            embedding.inverse_transform(np.zeros((1, 3)))
+
+    def test_names_need_a_fit(self):
+        with pytest.raises(NotFittedError):
+            AutoencoderEmbedding(2).get_feature_names_out()
+
+
 class TestErrors:
     @pytest.mark.parametrize(
         ("options", "message"),
@@ -175,12 +196,32 @@ class TestErrors:
             ({"n_components": "auto"}, "n_components must be an int"),
             ({"width": True}, "width must be an int"),
             ({"max_epochs": 0}, "max_epochs must be an int of at least 1"),
-            ({"input_noise": -0.1}, "input_noise must be a number of at least 0"),
+            ({"input_noise": -0.1}, "input_noise must be a finite number of at least 0"),
+            ({"input_noise": np.inf}, "input_noise must be a finite number"),
+            ({"input_noise": np.nan}, "input_noise must be a finite number"),
+            ({"lr": 0}, "lr must be a finite number above 0"),
+            ({"lr": -0.1}, "lr must be a finite number above 0"),
+            ({"lr": np.inf}, "lr must be a finite number above 0"),
+            ({"lr": np.nan}, "lr must be a finite number above 0"),
+            ({"lr": "fast"}, "lr must be a finite number above 0"),
+            ({"patience": -1}, "patience must be None or an int of at least 1"),
+            ({"patience": 0}, "patience must be None or an int of at least 1"),
+            ({"patience": "x"}, "patience must be None or an int"),
+            ({"patience": 2.0}, "patience must be None or an int"),
+            ({"patience": True}, "patience must be None or an int"),
         ],
     )
     def test_bad_parameters(self, options, message):
         with pytest.raises(ValueError, match=message):
             AutoencoderEmbedding(**options).fit(sheet(20, seed=0))
+
+    @pytest.mark.parametrize("options", [{"lr": 1e9}, {"lr": 1e9, "depth": 0}])
+    def test_divergence(self, options):
+        embedding = AutoencoderEmbedding(2, max_epochs=2, width=16, random_state=0, **options)
+        with pytest.raises(ValueError, match=r"Training diverged.*Lower lr"):
+            embedding.fit(sheet(60, seed=0))
+        with pytest.raises(NotFittedError):
+            embedding.transform(sheet(60, seed=0))
 
     def test_missing_cells(self):
         X = sheet(20, seed=0)

@@ -1,5 +1,7 @@
 """Local linear regression, against least squares and what it must do to linear functions."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
@@ -63,6 +65,72 @@ class TestFormula:
         model = LocalLinearRegressor(ridge=1e-4).fit(Z, errors)
         assert_allclose(model.loo_.var(1), model.leverage_, rtol=0.2)
         assert_allclose((errors - model.loo_).var(1), 1 + model.leverage_, rtol=0.15)
+
+
+class TestWideTables:
+    """More columns than neighbours: the map is the same, by a smaller system."""
+
+    @pytest.mark.parametrize("ridge", [0.0, 1e-4, 1e-2, 1.0])
+    @pytest.mark.parametrize(("k", "d"), [(8, 7), (8, 8), (8, 9), (8, 40)])
+    def test_shares_are_those_of_the_covariance(self, ridge, k, d):
+        rng = np.random.RandomState(0)
+        rows, fresh = rng.normal(size=(60, d)), 0.5 * rng.normal(size=(9, d))
+        model = LocalLinearRegressor(n_neighbors=k, ridge=ridge).fit(rows, rows)
+        for row, index, shares in zip(fresh, *model.shares(fresh), strict=True):
+            distance = np.linalg.norm(rows[index] - row, axis=1)
+            w = (1 - (distance / (1.05 * distance.max())) ** 3) ** 3 + 1e-6
+            w /= w.sum()
+            mean = w @ rows[index]
+            near = rows[index] - mean
+            cov = (w[:, None] * near).T @ near
+            cov += ridge * np.trace(cov) / d * np.eye(d)
+            # no row is so far off that its step is shortened
+            assert np.linalg.norm(row - mean) < 2 * np.linalg.norm(near, axis=1).max()
+            by_hand = w * (1 + near @ np.linalg.pinv(cov, 1e-10, hermitian=True) @ (row - mean))
+            assert_allclose(shares, by_hand, atol=1e-10)
+
+    @pytest.mark.parametrize("interpolate", [False, True])
+    def test_columns_that_are_turned_and_padded_change_nothing(self, interpolate):
+        rng = np.random.RandomState(0)
+        turn = np.linalg.qr(rng.normal(size=(30, 30)))[0][:2]
+        options = {"n_neighbors": 12, "interpolate": interpolate}
+        plain = LocalLinearRegressor(ridge=1e-3, **options).fit(Z, Z @ MAP)
+        # the penalty is a share of the variance in a column, which there are more of
+        wide = LocalLinearRegressor(ridge=1e-3 * 15, **options).fit(Z @ turn, Z @ MAP)
+        assert_allclose(wide.predict(INSIDE @ turn), plain.predict(INSIDE), atol=1e-9)
+        assert_allclose(wide.loo_, plain.loo_, atol=1e-9)
+
+    @pytest.mark.parametrize("ridge", [0.0, 1e-9])
+    def test_shares_sum_to_one_without_a_penalty(self, ridge):
+        rows = 1e3 * RNG.normal(size=(40, 50)) + 1e5
+        model = LocalLinearRegressor(n_neighbors=10, ridge=ridge).fit(rows, rows)
+        assert_allclose(model.shares(rows).weights.sum(1), 1, atol=1e-10)
+
+    def test_equal_rows(self):
+        model = LocalLinearRegressor(n_neighbors=3).fit(np.ones((9, 5)), np.arange(9.0))
+        assert np.isfinite(model.predict(np.ones((1, 5)) * [[1.0], [7.0]])).all()
+
+    def test_memory_does_not_grow_with_the_square_of_the_columns(self):
+        rows = RNG.normal(size=(60, 800))
+        tracemalloc.start()
+        try:
+            LocalLinearRegressor().fit(rows, rows[:, :3])
+            peak = tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+        # one covariance for each row would take 307 MB
+        assert peak < 60e6
+
+    def test_memory_is_bounded_where_there_are_many_rows(self):
+        rows = RNG.normal(size=(1000, 100))
+        tracemalloc.start()
+        try:
+            LocalLinearRegressor(n_neighbors=100, ridge=1.0).fit(rows, rows[:, 0])
+            peak = tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+        # the neighbours of all rows and as many covariances take 160 MB
+        assert peak < 40e6
 
 
 class TestPenalty:

@@ -7,7 +7,8 @@ import pytest
 from scipy.stats import multivariate_normal
 from sklearn.decomposition import PCA
 
-from skdiffusion import DenoiserNet, DiffusionManifoldSampler
+from skdiffusion import DenoiserNet, DiffusionManifoldSampler, TableEncoder
+from skdiffusion._coupling import Coupling
 from skdiffusion.datasets import Embedded, SwissRoll
 from skdiffusion.diffusion.tangent import TangentDenoiser
 from skdiffusion.manifold import AutoencoderEmbedding, InvertibleEmbedding
@@ -89,6 +90,45 @@ class TestRoll:
         for options in ({}, {"coupling": "latent"}):
             scores = [trained(**options).score_samples(rows) for rows in (FRESH[:20], normal)]
             assert (scores[0] > scores[1]).all()
+
+
+class TestDecisions:
+    """What is decided about a table does not depend on how it is laid out."""
+
+    @pytest.fixture
+    def roll(self):
+        return SwissRoll().sample(800, return_coordinates=True, random_state=0)
+
+    def coding(self, X):
+        rng = np.random.RandomState(0)
+        return Coupling("auto", "auto").fit_encoder(TableEncoder(), X, rng).numeric_transform
+
+    def test_sorted_rows(self, roll):
+        rows, coordinates = roll
+        shuffled = self.coding(rows)
+        assert isinstance(shuffled, float)
+        for order in (np.argsort(coordinates[:, 0]), np.argsort(rows[:, 1])):
+            assert self.coding(rows[order]) == pytest.approx(shuffled)
+
+    def test_two_parts_one_after_the_other(self):
+        """The first rows are a curve, and all of them no longer one."""
+        rng = np.random.RandomState(0)
+        t = rng.uniform(0, 2 * np.pi, 2100)
+        curve, cube = np.c_[np.cos(t), np.sin(t), t], rng.uniform(2, 5, (4000, 3))
+        rows = np.concatenate([curve, cube])
+        assert self.coding(rows) == pytest.approx(self.coding(rng.permutation(rows)))
+
+    def test_a_constant_column(self, roll):
+        rows = roll[0]
+        assert self.coding(np.c_[rows[:, :1], np.full(800, 7.0), rows[:, 1:]]) == pytest.approx(
+            self.coding(rows)
+        )
+
+    def test_a_constant_column_in_a_model(self, quick):
+        rows = np.insert(X, 3, 2.5, axis=1)
+        sampler = quick(coupling="project").fit(rows)
+        assert sampler.coupling_ == "project"
+        assert (sampler.sample(5, random_state=0)[:, 3] == 2.5).all()
 
 
 class TestLatentDensity:

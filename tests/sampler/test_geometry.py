@@ -56,6 +56,13 @@ class TestDimension:
         assert found == pytest.approx(2, abs=tolerance)
 
     @pytest.mark.parametrize("method", METHODS)
+    def test_a_row_does_not_depend_on_those_beside_it(self, fitted, name, method):
+        rows = np.random.default_rng(0).normal(size=(40, SETS[name].n_features))
+        found = fitted[name].intrinsic_dimension(rows, method=method)
+        alone = [fitted[name].intrinsic_dimension(rows[i : i + 1], method=method) for i in (3, 25)]
+        np.testing.assert_allclose(np.concatenate(alone), found[[3, 25]], rtol=1e-6)
+
+    @pytest.mark.parametrize("method", METHODS)
     def test_at_rows(self, fitted, name, method):
         found = fitted[name].intrinsic_dimension(FRESH[name][:30], method=method)
         assert found.shape == (30,)
@@ -198,6 +205,12 @@ class TestExplore:
         landmarks = quick().fit(X).explore(40, avoid_seen=False, random_state=0)
         assert set(modes.mode(landmarks, noise=0.03)) >= set(range(10))
 
+    def test_rows_that_are_the_same(self, quick):
+        """Neighbours at no distance, as tables of categories have them."""
+        rng = np.random.default_rng(0)
+        table = pd.DataFrame({"a": rng.choice(list("xyz"), 200), "b": rng.choice(list("uv"), 200)})
+        assert len(quick().fit(table).explore(3, random_state=0)) == 3
+
     def test_the_same_for_the_same_seed(self, fitted):
         first, second, other = (fitted["sphere"].explore(4, random_state=s) for s in (0, 0, 1))
         np.testing.assert_array_equal(first, second)
@@ -316,6 +329,20 @@ class TestArguments:
         ):
             with pytest.raises(ValueError, match="positive"):
                 call()
+
+    @pytest.mark.parametrize("extent", [0.0, np.nan, np.inf])
+    def test_extent_is_positive(self, fitted, extent):
+        with pytest.raises(ValueError, match="extent"):
+            fitted["roll"].traverse(FRESH["roll"][:1], extent=extent)
+
+    def test_few_rows(self, quick):
+        """Fewer than any dimension is estimated from."""
+        few = ROWS["roll"][:4]
+        sampler = quick().fit(few)
+        assert sampler.explore(2, random_state=0).shape == (2, 6)
+        assert np.isfinite(sampler.distance_to_manifold(few)).all()
+        assert np.isfinite(sampler.interpolate(few[:1], few[1:2], 3)).all()
+        assert np.isfinite(sampler.traverse(few[:1], n_points=3)).all()
 
     def test_missing_cells(self, fitted):
         gap = FRESH["roll"][:1].copy()

@@ -54,6 +54,25 @@ class TestDataNoise:
         with pytest.raises(ValueError, match="how much noise"):
             noisy[0.0].denoise(FRESH)
 
+    @pytest.mark.parametrize("noise", ["guess", -1.0, np.nan, [0.1, 0.1]])
+    def test_refused_before_training(self, noise):
+        class Untrained(DenoiserNet):
+            def fit(self, *args, **kwargs):
+                raise AssertionError
+
+        with pytest.raises(ValueError, match=r"[Nn]oise"):
+            DiffusionManifoldSampler(denoiser=Untrained(), data_noise=noise).fit(X)
+
+    def test_no_noise_is_none_in_any_form(self, quick):
+        table = pd.DataFrame({"a": X[:, 0], "b": np.repeat(["u", "v"], 200)})
+        for noise in (0, [0.0, 0.0]):
+            assert not quick(data_noise=noise).fit(table).noise_.any()
+
+    def test_a_constant_column_has_none(self, quick):
+        rows = np.c_[X, np.ones(400)]
+        noise = np.r_[np.full(8, NOISE), 0.0]
+        assert (quick(data_noise=noise).fit(rows).noise_ > 0).all()
+
     def test_scores_are_those_of_noisy_rows(self, noisy):
         scores = [noisy[noise].score_samples(FRESH[:3]) for noise in (0.0, NOISE)]
         np.testing.assert_array_equal(*scores)
@@ -127,6 +146,22 @@ class TestDenoise:
         with pytest.raises(ValueError, match="complete rows"):
             quick().fit(frame).denoise(frame, noise=0.1)
 
+    @pytest.mark.parametrize("noise", [0.1, None])
+    @pytest.mark.parametrize("kind", ["datetime", "duration", "ordinal"])
+    def test_columns_without_noise(self, quick, kind, noise):
+        days = pd.to_datetime("2024-01-01") + pd.to_timedelta(np.arange(150) % 11, unit="D")
+        sizes = pd.Categorical(["s", "m", "l"] * 50, categories=["s", "m", "l"], ordered=True)
+        column = {"datetime": days, "duration": days - days[0], "ordinal": sizes}[kind]
+        frame = pd.DataFrame({"a": X[:150, 0], "b": column})
+        with pytest.raises(ValueError, match=f"complete rows of numbers.*{kind}"):
+            quick().fit(frame).denoise(frame[:2], noise=noise)
+
+    def test_whole_numbers_have_noise(self, quick):
+        counts = np.random.default_rng(0).poisson(90, size=(150, 2))
+        clean = quick(manifold=None).fit(counts).denoise(counts[:3], noise=20.0)
+        assert clean.shape == (3, 2)
+        assert clean.dtype == counts.dtype
+
     @pytest.mark.parametrize("coupling", ["latent", "hierarchical"])
     def test_couplings_that_know_no_noise(self, quick, coupling):
         from sklearn.decomposition import PCA
@@ -156,6 +191,10 @@ class TestBadNoise:
         counts = np.random.default_rng(0).poisson(9, size=(150, 2))
         with pytest.raises(ValueError, match="continuous"):
             quick(data_noise=0.5).fit(counts)
+
+
+def rows_of(n):
+    return np.random.default_rng(0).normal(size=n)
 
 
 class TestContamination:
@@ -203,6 +242,30 @@ class TestContamination:
         frame.loc[3, "a"] = np.nan
         sampler = quick(contamination=0.01).fit(frame)
         assert sampler.sample(200, random_state=0)["a"].abs().max() < 100
+
+    @pytest.mark.parametrize(
+        "options",
+        [
+            {"ordinal_features": {"b": ["x", "y", "z"]}, "categorical_features": ["c"]},
+            {"min_frequency": 5},
+            {"min_frequency": 5, "handle_unknown": "rare"},
+        ],
+    )
+    def test_columns_are_read_as_without(self, quick, options):
+        many = [f"level {i}" for i in range(1200)]
+        frame = pd.DataFrame({"a": rows_of(1200), "b": list("xyz") * 400, "c": many})
+        if "min_frequency" not in options:
+            frame["c"] = list("uv") * 600
+        frame.loc[7, "a"] = 1e3
+        sampler = quick(contamination=0.001, **options).fit(frame)
+        assert len(sampler.landmarks_) == 1199
+        assert sampler.sample(100, random_state=0)["a"].abs().max() < 100
+
+    @pytest.mark.parametrize("constant", [np.ones((20, 2)), pd.DataFrame({"a": ["x"] * 20})])
+    def test_constant_tables_are_refused_as_without(self, quick, constant):
+        for share in (0.0, 0.1):
+            with pytest.raises(ValueError, match="Every column of X is constant"):
+                quick(contamination=share).fit(constant)
 
     @pytest.mark.parametrize("share", [-0.1, 1.0, 2, np.nan])
     def test_bad_share(self, quick, share):
