@@ -158,7 +158,8 @@ class Coupling:
         if choice is None:
             if self.forced:
                 warnings.warn(
-                    "The rows fill their space: there are no planes to project onto.",
+                    "There are no planes to project onto: the rows fill their space, or are too "
+                    "few for as many dimensions.",
                     UserWarning,
                     stacklevel=3,
                 )

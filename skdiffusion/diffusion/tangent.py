@@ -31,6 +31,10 @@ from skdiffusion.diffusion.denoiser import Denoiser, Posterior
 __all__ = ["Frame", "Planes", "TangentDenoiser"]
 
 
+# numbers held at once
+_MAX_ELEMENTS = 2**23
+
+
 class Planes(NamedTuple):
     """Planes of ``k`` dimensions that follow a manifold in ``t`` coordinates.
 
@@ -182,10 +186,16 @@ class TangentDenoiser(nn.Module):
         share = 1 - height**2 * (3 - 2 * height)
         near = share[:, 0] > 0
         correction = torch.zeros_like(mean)
+        parts = [part[near].split(self._chunk) for part in (x, mean, sigma)]
         if near.any():
-            own = self._pull(x[near], mean[near], sigma[near])
-            correction[near] = share[near] * own
+            pulls = [self._pull(*part) for part in zip(*parts, strict=True)]
+            correction[near] = share[near] * torch.cat(pulls)
         return correction
+
+    @property
+    def _chunk(self) -> int:
+        """Number of rows whose planes are held at once."""
+        return max(1, _MAX_ELEMENTS // (self.n_planes * self.bases[0].numel()))
 
     def _pull(self, x: Tensor, mean: Tensor, sigma: Tensor) -> Tensor:
         """Return the way from the mean to the row on planes, as the mean is along them."""

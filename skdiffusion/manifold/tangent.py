@@ -28,6 +28,8 @@ __all__ = [
 # near planes from far ones; above the second they do not
 LOW, HIGH = 0.25, 0.7
 N_NEIGHBORS = (6, 10, 15, 25)
+# planes through fewer rows than that follow the rows, and no manifold
+ROWS_PER_DIRECTION = 2
 TYPICAL = 15
 MAX_PLANES = 5000
 MAX_HELD_OUT = 400
@@ -120,7 +122,11 @@ def couple_tangent(denoiser, draw, rows, dimensions, sigma_min, rng, *, always=F
     order = rng.permutation(len(rows.codes))
     n_held = min(MAX_HELD_OUT, len(order) // 5)
     held, rest = order[:n_held], order[n_held:][:MAX_PLANES]
-    options = [(d, k) for d, k in product(dimensions, N_NEIGHBORS) if d < k <= len(rest)]
+    options = [
+        (d, k)
+        for d, k in product(dimensions, N_NEIGHBORS)
+        if ROWS_PER_DIRECTION * d <= k <= len(rest)
+    ]
     highest = HIGH * _typical_radius(rows.seen[rest]) if options else 0.0
     if highest <= sigma_min:
         return denoiser, None

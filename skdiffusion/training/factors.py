@@ -11,6 +11,8 @@ __all__ = ["fit_factor_mixture", "fit_factors", "n_factors"]
 
 # fewer directions alike may be so by chance
 MIN_FLOOR = 3
+# the law of pure noise is one of many rows
+MIN_ROWS = 20
 # of the mean variance: noise that is no more than this is left to a Gaussian
 MAX_FLOOR = 0.3
 # how far eigenvalues of pure noise may leave the limits that hold for infinitely many rows
@@ -32,8 +34,8 @@ def n_factors(Z: NDArray[np.float64]) -> int:
     Returns
     -------
     int
-        The number of directions; ``d`` where there is no floor: the last ones must be at least
-        three, as alike in variance as those of pure noise are (by the law of Marchenko and Pastur),
+        The number of directions; ``d`` where there is no floor, or fewer than 20 rows: the last
+        ones must be at least three, as alike in variance as those of pure noise are (by the law of Marchenko and Pastur),
         thin, and Gaussian.
 
     Examples
@@ -45,22 +47,24 @@ def n_factors(Z: NDArray[np.float64]) -> int:
     2
     """
     n, d = Z.shape
-    if n <= d + 1:
+    if n < MIN_ROWS:
         return d
+    # the rows' mean takes one direction where there are more columns than rows
+    rank = min(n - 1, d)
     _, values, vectors = np.linalg.svd(Z - Z.mean(0), full_matrices=False)
-    variances = values**2 / (n - 1)
-    for k in range(1, d - MIN_FLOOR + 1):
+    variances = values[:rank] ** 2 / (n - 1)
+    for k in range(1, rank - MIN_FLOOR + 1):
         tail = variances[k:]
         if not tail[-1] > EXACTLY * variances[0]:
             # no noise at all in some direction: no floor to leave to a Gaussian
             return d
-        width = np.sqrt(len(tail) / n)
-        highest, lowest = tail.mean() * (1 + width) ** 2, tail.mean() * (1 - width) ** 2
+        floor, width = tail.sum() / (d - k), np.sqrt((d - k) / n)
+        highest, lowest = floor * (1 + width) ** 2, floor * (1 - width) ** 2
         if tail[0] > highest * SLACK or tail[-1] < lowest / SLACK:
             continue
-        noise = (Z - Z.mean(0)) @ vectors[k:].T / np.sqrt(tail)
+        noise = (Z - Z.mean(0)) @ vectors[k:rank].T / np.sqrt(tail)
         excess = np.abs((noise**4).mean(0) - 3).max()
-        is_thin = tail.mean() < MAX_FLOOR * variances.mean()
+        is_thin = floor < MAX_FLOOR * variances.sum() / d
         return k if is_thin and excess < MAX_KURTOSIS * np.sqrt(24 / n) else d
     return d
 

@@ -125,3 +125,13 @@ class TestCurved:
         together = coupled(x, torch.tensor(0.1)).mean
         alone = torch.cat([coupled(row[None], torch.tensor(0.1)).mean for row in x])
         torch.testing.assert_close(together, alone)
+
+
+def test_rows_in_parts(monkeypatch):
+    """Memory is bounded by taking rows part by part, which changes nothing."""
+    x, sigma = normal(50, 4, seed=1), normal(50, 4, seed=3).abs() + 0.01
+    coupled = TangentDenoiser(Nowhere(), flat(), 1.0, 2.0)
+    whole = coupled(x, sigma).mean
+    monkeypatch.setattr("skdiffusion.diffusion.tangent._MAX_ELEMENTS", 7 * coupled.n_planes * 8)
+    torch.testing.assert_close(coupled(x, sigma).mean, whole)
+    assert coupled._chunk == 7

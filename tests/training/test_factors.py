@@ -26,6 +26,12 @@ class TestCount:
     def test_low_rank_and_noise(self, k, noise):
         assert n_factors(low_rank(k=k, noise=noise)) == k
 
+    @pytest.mark.parametrize(("n", "d"), [(150, 300), (60, 61), (100, 1000)])
+    def test_more_columns_than_rows(self, n, d):
+        noise = 0.5 / d**0.5
+        assert n_factors(low_rank(n=n, d=d, noise=noise)) == 3
+        assert n_factors(np.random.RandomState(0).normal(size=(n, d))) == d
+
     def test_curved_factors(self):
         """A circle takes two directions, whatever its dimension."""
         rng = np.random.RandomState(0)
