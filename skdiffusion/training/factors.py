@@ -35,8 +35,8 @@ def n_factors(Z: NDArray[np.float64]) -> int:
     -------
     int
         The number of directions; ``d`` where there is no floor, or fewer than 20 rows: the last
-        ones must be at least three, as alike in variance as those of pure noise are (by the law of Marchenko and Pastur),
-        thin, and Gaussian.
+        ones must be at least three, as alike in variance as those of pure noise are (by the law of
+        Marchenko and Pastur), thin, and Gaussian.
 
     Examples
     --------
