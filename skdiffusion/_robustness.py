@@ -140,7 +140,7 @@ def read_noise(data_noise, encoder, X, coupling, codes):
     if not np.any(data_noise):
         return noise
     # cells may be missing
-    return np.nanmedian(_codes_of_noise(data_noise, encoder, X), axis=0)
+    return np.nanmedian(encoder.noise_codes(X, data_noise), axis=0)
 
 
 class NoiseRemoval:
@@ -184,9 +184,7 @@ class NoiseRemoval:
         """
         Z = self._codes(X)
         kinds = zip(self.encoder_.kinds_, self.encoder_.transforms_, strict=True)
-        # constants have no code, but those of other kinds no noise in their units either
-        wanted = {kind for kind, code in kinds if noise is not None or code != "constant"}
-        others = sorted(wanted - set(NUMERIC))
+        others = sorted({kind for kind, code in kinds if code != "constant"} - set(NUMERIC))
         if Z.isnan().any() or self.encoder_.level_blocks() or others:
             found = f" Some columns are {' or '.join(others)}." if others else ""
             raise ValueError(f"Only complete rows of numbers can be denoised.{found}")
@@ -198,7 +196,9 @@ class NoiseRemoval:
             sigma = np.broadcast_to(self.noise_, Z.shape)
         else:
             table = validate_table(self, X, reset=False)
-            sigma = np.maximum(_codes_of_noise(noise, self.encoder_, table), self.noise_)
+            sigma = np.maximum(
+                self.encoder_.noise_codes(table, _checked_noise(noise, self.encoder_)), self.noise_
+            )
         _, denoiser = self._row_law()
         clean = CleanDenoiser(denoiser, torch.from_numpy(self.noise_).to(Z), self.sigma_min)
         levels = torch.from_numpy(np.array(sigma)).to(Z).clamp_min(self.sigma_min)
@@ -220,37 +220,6 @@ class NoiseRemoval:
         noise = torch.zeros(len(self.is_target_), dtype=torch.float64)
         noise[~self.is_target_] = torch.from_numpy(self.noise_)
         return CleanDenoiser(denoiser, noise.to(self._device), self.sigma_min)
-
-
-def _codes_of_noise(noise, encoder, X):
-    """Return what noise in the units of the columns is in the codes of rows.
-
-    Parameters
-    ----------
-    noise : float or array-like of shape (n_features,)
-        Standard deviations, in the units of the columns.
-    encoder : TableEncoder
-        The fitted coding.
-    X : ndarray or data frame of shape (n, n_features)
-        Rows of numbers.
-
-    Returns
-    -------
-    ndarray of shape (n, n_codes)
-        Standard deviations.
-
-    Raises
-    ------
-    ValueError
-        If the noise is negative or not finite, or of another shape.
-    """
-    noise = _checked_noise(noise, encoder)
-    rows = np.asarray(X, dtype=np.float64)
-    ends = []
-    for side in (-1, 1):
-        moved = rows + side * noise / 2
-        ends.append(encoder.transform(encoder.format_.assemble([*moved.T], len(moved))))
-    return np.abs(ends[1] - ends[0])
 
 
 def _checked_noise(noise, encoder):

@@ -271,7 +271,10 @@ class TableEncoder(CodeDensities, CodeQueries, TransformerMixin, BaseEstimator):
             If a categorical column holds a level that `fit` has not seen, and `handle_unknown`
             is "error".
         """
-        columns = self._read(X)
+        return self._encode(self._read(X))
+
+    def _encode(self, columns):
+        """Code the columns of a table."""
         blocks, gaps = zip(
             *(coder.encode(column) for coder, column in zip(self.coders_, columns, strict=True)),
             strict=True,

@@ -1,6 +1,7 @@
 """Where columns lie among the codes, and which codes stand for given cells."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from numbers import Integral, Real
 
 import numpy as np
@@ -9,7 +10,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skdiffusion.tables.coders import LevelCoder, OrdinalCoder, TimeCoder
 from skdiffusion.tables.levels import as_objects, find_positions
-from skdiffusion.tables.reading import read_objects
+from skdiffusion.tables.reading import NUMERIC, read_objects
 
 __all__ = ["CodeQueries"]
 
@@ -41,6 +42,34 @@ class CodeQueries:
         """
         j = self._column(j)
         return np.flatnonzero((self.groups_ == j) & ~self.is_indicator_)
+
+    def noise_codes(self, X, noise):
+        """Tell what noise of the cells is in their codes.
+
+        Parameters
+        ----------
+        X : array-like or data frame of shape (n, n_features)
+            Rows.
+        noise : ndarray of shape () or (n_features,)
+            Standard deviations of the noise of numbers, in the units of the columns. Cells of other
+            kinds have none.
+
+        Returns
+        -------
+        ndarray of shape (n, `n_codes_`)
+            Standard deviations of the codes, NaN where a cell is missing.
+        """
+        columns = self._read(X)
+        ends = []
+        for side in (-0.5, 0.5):
+            moved = [
+                replace(column, values=column.values + side * step) if kind in NUMERIC else column
+                for column, kind, step in zip(
+                    columns, self.kinds_, np.broadcast_to(noise, len(columns)), strict=True
+                )
+            ]
+            ends.append(self._encode(moved))
+        return np.abs(ends[1] - ends[0])
 
     def level_blocks(self):
         """Tell which codes belong to levels.

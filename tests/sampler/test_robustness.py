@@ -63,6 +63,16 @@ class TestDataNoise:
         with pytest.raises(ValueError, match=r"[Nn]oise"):
             DiffusionManifoldSampler(denoiser=Untrained(), data_noise=noise).fit(X)
 
+    def test_noise_of_whole_numbers_and_beside_constants(self, quick):
+        """Cells are moved by less than one, and texts not at all."""
+        numbers = np.round(20 * X[:, :2]).astype(int)
+        table = pd.DataFrame(numbers, columns=["a", "b"]).assign(c="text")
+        encoder = quick().fit(table).encoder_
+        one, small = (encoder.noise_codes(table[:5], np.array(noise)) for noise in (1.0, 0.25))
+        assert (one > 0).all()
+        np.testing.assert_allclose(4 * small, one, rtol=0.2)
+        np.testing.assert_array_equal(encoder.noise_codes(table[:5], np.array([0.0, 0.0, 1.0])), 0)
+
     def test_no_noise_is_none_in_any_form(self, quick):
         table = pd.DataFrame({"a": X[:, 0], "b": np.repeat(["u", "v"], 200)})
         for noise in (0, [0.0, 0.0]):
