@@ -61,8 +61,9 @@ def sample_from(
         ``pipeline.feature_names_in_`` holds the names of its columns.
     y : array of shape (n_samples,)
         What was drawn with the rows; only with ``return_y=True``.
-    *others
-        What else the sampler was asked to return, in its order, such as the acceptance.
+    others : object
+        What else the sampler was asked to return, each after the one before, such as the
+        acceptance.
 
     Raises
     ------
