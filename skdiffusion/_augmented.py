@@ -54,8 +54,7 @@ class AugmentedEstimator(MetaEstimatorMixin, BaseEstimator):
         choose from by cross-validation. "auto" is ``(0, 2, 4)``.
     noise_level : float or None, default=None
         Noise from which synthetic rows are denoised, in standard deviations of a column; see
-        :class:`DiffusionOversampler`. None draws fresh rows: where classes keep their proportions,
-        variety pays more than closeness to the real rows.
+        :class:`DiffusionOversampler`. None draws fresh rows, which vary more.
     balance : bool, default=False
         Whether all classes get equally many synthetic rows, rather than in proportion to their
         real ones. Ignored by regressors.

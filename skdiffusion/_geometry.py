@@ -1,6 +1,6 @@
 """What a fitted sampler tells about the manifold of its rows."""
 
-from numbers import Integral, Real
+from numbers import Integral
 
 import numpy as np
 import torch
@@ -8,6 +8,7 @@ from sklearn.neighbors import NearestNeighbors
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
+from skdiffusion._utils.checks import check_count, check_positive
 from skdiffusion.diffusion import (
     denoiser_trace,
     flipd,
@@ -42,12 +43,6 @@ LEFT_OUT = 0.05
 SUBSTEPS = 5
 
 METHODS = ("neighbors", "flipd", "normal_bundle", "trace")
-
-
-def check_count(value, name):
-    """Raise unless a value is a positive whole number."""
-    if not isinstance(value, Integral) or value < 1:
-        raise ValueError(f"{name} must be at least 1, a whole number, got {value!r}.")
 
 
 class ManifoldGeometry:
@@ -88,7 +83,7 @@ class ManifoldGeometry:
         if method not in METHODS:
             raise ValueError(f"method must be one of {METHODS}, got {method!r}.")
         if sigma is not None:
-            _checked_level(sigma)
+            check_positive(sigma, "sigma")
         check_is_fitted(self)
         if method == "neighbors":
             if X is None:
@@ -240,8 +235,7 @@ class ManifoldGeometry:
         dimension = self._manifold_dimension()
         if not isinstance(component, Integral) or not 0 <= component < dimension:
             raise ValueError(f"component must be from 0 to {dimension - 1}, got {component!r}.")
-        if not (isinstance(extent, Real) and 0 < extent < np.inf):
-            raise ValueError(f"extent must be positive and finite, got {extent!r}.")
+        check_positive(extent, "extent")
         start = self._tangents(middle, dimension, sigma)[0, :, component]
         n_back = (n_points - 1) // 2
         n_ahead = n_points - 1 - n_back
@@ -359,7 +353,8 @@ class ManifoldGeometry:
     def _reading_level(self, sigma=None):
         """Noise level at which a denoiser sees a surface, and not rows, unless one is given."""
         if sigma is not None:
-            return _checked_level(sigma)
+            check_positive(sigma, "sigma")
+            return float(sigma)
         n_neighbors = min(N_NEIGHBORS, len(self.landmarks_))
         radii = local_planes(self.landmarks_, 1, n_neighbors=n_neighbors).radii
         return max(float(np.median(radii)) / 2, self.sigma_min)
@@ -367,7 +362,8 @@ class ManifoldGeometry:
     def _path_level(self, sigma=None):
         """Noise level at which paths are pulled onto the manifold, unless one is given."""
         if sigma is not None:
-            return _checked_level(sigma)
+            check_positive(sigma, "sigma")
+            return float(sigma)
         n_neighbors = min(N_NEIGHBORS_OF_PATH, len(self.landmarks_) - 1)
         neighbors = NearestNeighbors(n_neighbors=n_neighbors).fit(self.landmarks_)
         spacing = float(np.median(neighbors.kneighbors()[0][:, -1]))
@@ -398,9 +394,3 @@ class ManifoldGeometry:
                 direction = direction / direction.norm().clamp_min(1e-12)
             found.append(row)
         return found
-
-
-def _checked_level(sigma):
-    if not (isinstance(sigma, Real) and 0 < sigma < np.inf):
-        raise ValueError(f"sigma must be positive and finite, got {sigma!r}.")
-    return float(sigma)

@@ -13,8 +13,9 @@ from sklearn.utils.validation import check_is_fitted
 
 from skdiffusion._closed_forms import BASELINES, ClosedForms, fit_levels
 from skdiffusion._coupling import Coupling
-from skdiffusion._geometry import ManifoldGeometry, check_count
+from skdiffusion._geometry import ManifoldGeometry
 from skdiffusion._robustness import NoiseRemoval, check_noise, read_noise, without_outliers
+from skdiffusion._utils.checks import check_count
 from skdiffusion._utils.fitting import all_or_nothing
 from skdiffusion._utils.systematic import spread
 from skdiffusion.diffusion import (

@@ -105,7 +105,12 @@ class TestChoice:
 
     @pytest.mark.parametrize(
         ("gains", "counts"),
-        [([0.2, 0.04, -0.02], False), ([0.2, 0.1, 0.05], False), ([0.2, 0.16, 0.12], True)],
+        [
+            ([0.2, 0.04, -0.02], False),
+            ([0.0, 0.1, 0.0], False),
+            ([0.2, 0.1, 0.05], False),
+            ([0.2, 0.16, 0.12], True),
+        ],
     )
     def test_a_gain_within_two_standard_errors_does_not_count(self, few, gains, counts):
         gains = np.array(gains)

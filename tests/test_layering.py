@@ -39,7 +39,7 @@ MAY_IMPORT_ROOMS = {
     "_base": BELOW_ESTIMATORS,
     "_closed_forms": {"diffusion", "training"},
     "_coupling": {"geometry", "manifold", "training", "_utils"},
-    "_geometry": {"diffusion", "geometry"},
+    "_geometry": {"diffusion", "geometry", "_utils"},
     "_robustness": {"diffusion", "geometry", "tables", "_utils"},
     "_sampler": BELOW_ESTIMATORS
     | {"sampling", "_closed_forms", "_coupling", "_geometry", "_robustness"},

@@ -1,4 +1,4 @@
-"""Checks shared by the toy data."""
+"""Checks shared by the data sets."""
 
 from numbers import Integral, Real
 
@@ -17,6 +17,11 @@ def check_noise(noise, *, positive=False):
     return check_scalar(
         noise, "noise", Real, min_val=0, max_val=np.inf, include_boundaries=boundaries
     )
+
+
+def check_positive(value, name):
+    """Return a finite number above 0, or say what is wrong with it."""
+    return check_scalar(value, name, Real, min_val=0, max_val=np.inf, include_boundaries="neither")
 
 
 def check_rows(X, n_features):

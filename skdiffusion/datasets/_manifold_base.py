@@ -1,10 +1,9 @@
 """What every manifold with known truth can do."""
 
 import inspect
-from numbers import Real
 
 import numpy as np
-from sklearn.utils import check_array, check_random_state, check_scalar
+from sklearn.utils import check_array, check_random_state
 
 from skdiffusion.datasets._checks import check_count, check_noise
 
@@ -326,11 +325,6 @@ class Patch(Manifold):
         frame = self._frame(U)
         area = np.linalg.slogdet(np.swapaxes(frame, 1, 2) @ frame)[1] / 2
         return -area - np.log(self.high - self.low).sum()
-
-
-def check_positive(value, name):
-    """Return a finite number above 0, or say what is wrong with it."""
-    return check_scalar(value, name, Real, min_val=0, max_val=np.inf, include_boundaries="neither")
 
 
 def check_coordinates(U, n_coordinates):

@@ -6,12 +6,11 @@ import numpy as np
 from scipy.special import gammaln
 from sklearn.utils import gen_batches
 
-from skdiffusion.datasets._checks import check_count
+from skdiffusion.datasets._checks import check_count, check_positive
 from skdiffusion.datasets._manifold_base import (
     Manifold,
     Patch,
     check_coordinates,
-    check_positive,
     nearest_angle,
     wrap,
 )

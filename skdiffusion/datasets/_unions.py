@@ -5,12 +5,11 @@ from numbers import Real
 import numpy as np
 from sklearn.utils import check_random_state, check_scalar
 
-from skdiffusion.datasets._checks import check_noise
+from skdiffusion.datasets._checks import check_noise, check_positive
 from skdiffusion.datasets._manifold_base import (
     Manifold,
     Patch,
     check_coordinates,
-    check_positive,
     nearest_angle,
 )
 
