@@ -65,19 +65,7 @@ class Table(NamedTuple):
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line.
-
-    Parameters
-    ----------
-    argv : sequence of str, default=None
-        Arguments; those of the process with ``None``.
-
-    Returns
-    -------
-    status : int
-        0 where all went well. Input that cannot be used ends the process with status 2 and one
-        line that says why.
-    """
+    """Run the command line."""
     parser = _parser()
     args = parser.parse_args(argv)
     try:

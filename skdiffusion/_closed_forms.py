@@ -24,22 +24,7 @@ MAX_MIXTURE_LEVEL_CODES = 32
 
 
 def fit_levels(encoder, target_encoder, codes):
-    """Return the categories among the codes of rows and target.
-
-    Parameters
-    ----------
-    encoder : TableEncoder
-        The coding of the rows.
-    target_encoder : TargetEncoder or None
-        The coding of the target.
-    codes : ndarray of shape (n, d)
-        Complete codes of both.
-
-    Returns
-    -------
-    Levels or None
-        None where there are no categories.
-    """
+    """Return the categories among the codes of rows and target."""
     blocks = encoder.level_blocks()
     if target_encoder is not None:
         start = encoder.n_codes_
@@ -57,21 +42,7 @@ def fit_levels(encoder, target_encoder, codes):
 
 
 class ClosedForms:
-    """Fits the Gaussian of the codes, and the closed form that the network sees beside it.
-
-    Parameters
-    ----------
-    baseline : str or None
-        As in :class:`~skdiffusion.DiffusionManifoldSampler`.
-    n_level_codes : int
-        Number of codes of categories.
-    is_class : ndarray of bool of shape (d,)
-        Which codes are those of classes, the last ones.
-    numbers : ndarray of int of shape (m,)
-        The codes that may have factors.
-    n_factors : int
-        How many factors they have; ``m`` where there is no noise floor.
-    """
+    """Fits the Gaussian of the codes, and the closed form that the network sees beside it."""
 
     def __init__(self, baseline, n_level_codes, is_class, numbers, n_factors):
         self.baseline = baseline

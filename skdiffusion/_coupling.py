@@ -30,27 +30,7 @@ MAX_ROWS = 2000
 
 
 class Coupling:
-    """What one call of `fit` decides about the manifold.
-
-    Parameters
-    ----------
-    manifold : None, "auto" or estimator
-    coupling : str
-        As in :class:`~skdiffusion.DiffusionManifoldSampler`.
-
-    Attributes
-    ----------
-    name : str
-        The coupling in use, "none" for none.
-    numbers : ndarray of int
-        Codes that have a geometry.
-    n_factors : int
-        Number of their principal directions above a noise floor.
-    dimension : int or None
-        Of the manifold, where it was estimated, or of the embedding.
-    plane_dimension : int or None
-        Of the planes to begin with.
-    """
+    """What one call of `fit` decides about the manifold."""
 
     def __init__(self, manifold, coupling):
         if coupling not in COUPLINGS:

@@ -23,20 +23,7 @@ MAX_OWN_COLUMNS, N_COMMON_COLUMNS = 12, 4
 
 
 class JointLaw:
-    """Kernels of codes, and the classes that they belong to.
-
-    Parameters
-    ----------
-    kernels : Kernels
-        What was fitted to the codes.
-    known_noise : ndarray of shape (d,)
-        Noise level given to the known cells when the mean of each column is asked for.
-
-    Attributes
-    ----------
-    denoiser : KernelDenoiser
-        The law of the codes.
-    """
+    """Kernels of codes, and the classes that they belong to."""
 
     def __init__(self, kernels, known_noise):
         self.denoiser = _kernels(kernels)
@@ -96,30 +83,7 @@ class JointLaw:
 
 
 def choose_known_noise(Z, label, kernels, options, random_state):
-    """Choose how much noise to give known cells, by the squared error of held-out cells.
-
-    The bandwidths suit the density, and a mean over few kernels varies much from one draw of the
-    rows to the next. Noise on the known cells makes it one over more kernels: it is to regression
-    what a bandwidth is.
-
-    Parameters
-    ----------
-    Z : ndarray of shape (n, d)
-        Codes.
-    label : ndarray of shape (n,) or None
-        Their classes.
-    kernels : Kernels
-        What was fitted to them.
-    options : KernelOptions
-        How.
-    random_state : RandomState
-        Source of the rows held out.
-
-    Returns
-    -------
-    ndarray of shape (d,)
-        A level for each column; the same for all where there are more than 12.
-    """
+    """Choose how much noise to give known cells, by the squared error of held-out cells."""
     n, d = Z.shape
     if n < MIN_ROWS or d == 1:
         return np.zeros(d)

@@ -22,29 +22,7 @@ CHUNK_ROWS = 4096
 
 
 def without_outliers(sampler, X, y):
-    """Return rows, and their targets, without those that are farthest from their neighbours.
-
-    Parameters
-    ----------
-    sampler : DiffusionManifoldSampler
-        What is being fitted: its `contamination`, and which columns are categories to it.
-    X : array-like or data frame of shape (n, n_features)
-        Rows.
-    y : array-like of shape (n,) or None
-        Their targets.
-
-    Returns
-    -------
-    X : ndarray or data frame of shape (n_kept, n_features)
-        The rows that are kept, in their order.
-    y : array-like of shape (n_kept,) or None
-        Their targets.
-
-    Raises
-    ------
-    ValueError
-        If the contamination is no share below one.
-    """
+    """Return rows, and their targets, without those that are farthest from their neighbours."""
     share = sampler.contamination
     if not (isinstance(share, Real) and 0 <= share < 1):
         raise ValueError(f"contamination must be a share from 0 to below 1, got {share!r}.")
@@ -81,22 +59,7 @@ def _nearest_rows(Z, contamination):
 
 
 def check_noise(data_noise, encoder, coupling):
-    """Raise if rows of a table cannot have this noise.
-
-    Parameters
-    ----------
-    data_noise : float, array-like or "auto"
-        As in :class:`~skdiffusion.DiffusionManifoldSampler`.
-    encoder : TableEncoder
-        The fitted coding.
-    coupling : Coupling
-        What was decided about the manifold.
-
-    Raises
-    ------
-    ValueError
-        If the noise is negative, not finite or of another shape, or the columns cannot have any.
-    """
+    """Raise if rows of a table cannot have this noise."""
     if isinstance(data_noise, str):
         if data_noise != "auto":
             raise ValueError(f"data_noise must be 'auto' or numbers, got {data_noise!r}.")
@@ -112,26 +75,7 @@ def check_noise(data_noise, encoder, coupling):
 
 
 def read_noise(data_noise, encoder, X, coupling, codes):
-    """Return the noise of each code of rows.
-
-    Parameters
-    ----------
-    data_noise : float, array-like or "auto"
-        As in :class:`~skdiffusion.DiffusionManifoldSampler`; checked.
-    encoder : TableEncoder
-        The fitted coding.
-    X : ndarray or data frame
-        The rows of `fit`.
-    coupling : Coupling
-        What was decided about the manifold.
-    codes : ndarray of shape (n, d)
-        Codes of the rows, and of the target behind them.
-
-    Returns
-    -------
-    ndarray of shape (n_codes,)
-        Standard deviations, zero for codes without noise.
-    """
+    """Return the noise of each code of rows."""
     noise = np.zeros(encoder.n_codes_)
     if isinstance(data_noise, str):
         rows = codes[some_rows(len(codes), MAX_ROWS), : len(noise)]

@@ -7,25 +7,7 @@ __all__ = ["all_or_nothing"]
 
 @contextmanager
 def all_or_nothing(estimator):
-    """Remove an estimator's fitted attributes before a fit, and again if it fails.
-
-    Parameters
-    ----------
-    estimator : object
-        Its attributes with a trailing underscore are those of a fit.
-
-    Examples
-    --------
-    >>> from types import SimpleNamespace
-    >>> estimator = SimpleNamespace(alpha=1)
-    >>> try:
-    ...     with all_or_nothing(estimator):
-    ...         estimator.half_ = "done"
-    ...         raise KeyboardInterrupt
-    ... except KeyboardInterrupt:
-    ...     print(estimator)
-    namespace(alpha=1)
-    """
+    """Remove an estimator's fitted attributes before a fit, and again if it fails."""
 
     def forget():
         for name in [n for n in vars(estimator) if n.endswith("_") and not n.startswith("_")]:

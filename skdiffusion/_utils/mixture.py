@@ -12,29 +12,7 @@ COMPONENTS = (1, 2, 3, 4, 6, 8, 12, 16)
 
 
 def fit_bic_mixture(X, *, reg_covar, random_state=None):
-    """Fit mixtures of up to 16 full Gaussians and keep the one of least BIC.
-
-    Parameters
-    ----------
-    X : ndarray of shape (n, d)
-        Rows, at least ``d + 2``: each component gets as many on average.
-    reg_covar : float
-        Variance added to the diagonal of every covariance.
-    random_state : int, RandomState instance or None, default=None
-        Source of the initial assignments.
-
-    Returns
-    -------
-    GaussianMixture
-        The fitted mixture.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> X = np.random.RandomState(0).normal(size=(100, 1)) + [[-9.0], [9.0]] * 50
-    >>> fit_bic_mixture(X, reg_covar=1e-6, random_state=0).n_components
-    2
-    """
+    """Fit mixtures of up to 16 full Gaussians and keep the one of least BIC."""
     n, d = X.shape
     mixtures = [
         GaussianMixture(k, reg_covar=reg_covar, random_state=random_state)
@@ -45,20 +23,7 @@ def fit_bic_mixture(X, *, reg_covar, random_state=None):
 
 
 def refit(mixture, X):
-    """Fit a copy of a mixture to other rows, with as many components as they allow.
-
-    Parameters
-    ----------
-    mixture : GaussianMixture
-        Its parameters count, not what it has been fitted to.
-    X : ndarray of shape (n, d)
-        Rows.
-
-    Returns
-    -------
-    GaussianMixture
-        The fitted copy.
-    """
+    """Fit a copy of a mixture to other rows, with as many components as they allow."""
     n_components = min(mixture.n_components, len(X))
     return _fit(clone(mixture).set_params(n_components=n_components), X)
 

@@ -9,33 +9,7 @@ __all__ = ["jitter", "stack"]
 
 
 def jitter(y, rows, rng):
-    """Move the targets of drawn rows at random within the gaps to their neighbours.
-
-    Parameters
-    ----------
-    y : ndarray of shape (n_rows,)
-        All targets.
-    rows : ndarray of shape (n,)
-        The drawn rows.
-    rng : RandomState
-        Source of randomness.
-
-    Returns
-    -------
-    y_new : ndarray of shape (n,)
-        Uniform between the midpoints to the next smaller and the next larger target, with the
-        data type of `y`. Whole numbers and values that several rows share stay as they are, and
-        nothing leaves the range of `y`.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> rng = np.random.RandomState(0)
-    >>> bool(1.5 < jitter(np.array([0.0, 1.0, 2.5, 7.5]), np.array([2]), rng)[0] < 5.0)
-    True
-    >>> jitter(np.array([0, 1, 2, 7]), np.array([2]), rng)
-    array([2])
-    """
+    """Move the targets of drawn rows at random within the gaps to their neighbours."""
     drawn = y[rows]
     if y.dtype.kind != "f" or np.all(y == np.rint(y)):
         return drawn
@@ -48,18 +22,7 @@ def jitter(y, rows, rng):
 
 
 def stack(above, below):
-    """Put two tables of the same columns one above the other.
-
-    Parameters
-    ----------
-    above, below : ndarray or data frame
-        The tables, of the same kind.
-
-    Returns
-    -------
-    X : ndarray or data frame
-        All rows, those of `above` first; a pandas frame gets a new index.
-    """
+    """Put two tables of the same columns one above the other."""
     frame = as_frame(above)
     if frame is None:
         return np.concatenate([above, below])

@@ -12,26 +12,7 @@ __all__ = ["fit_sampler", "synthesize", "vary"]
 
 
 def fit_sampler(sampler, X, y, has_classes, rng):
-    """Fit a copy of a sampler, told what the target is.
-
-    Parameters
-    ----------
-    sampler : estimator with ``fit(X, y)``
-        Gets a seed if it has none of its own, and the kind of the target if it asks for it.
-    X : ndarray or data frame of shape (n, n_features)
-        Rows.
-    y : ndarray of shape (n,)
-        Their targets.
-    has_classes : bool
-        Whether the targets are classes.
-    rng : RandomState
-        Source of randomness.
-
-    Returns
-    -------
-    sampler : estimator
-        The fitted copy.
-    """
+    """Fit a copy of a sampler, told what the target is."""
     sampler, seed = clone(sampler), rng.randint(2**31 - 1)
     known = sampler.get_params(deep=False)
     if "target" in known:
@@ -42,63 +23,14 @@ def fit_sampler(sampler, X, y, has_classes, rng):
 
 
 def synthesize(sampler, X, y, noise_level, rng):
-    """Draw one synthetic row for each real row and wanted target.
-
-    Parameters
-    ----------
-    sampler : DiffusionManifoldSampler or estimator with ``sample(n_samples, y=, random_state=)``
-        Fitted with a target.
-    X : ndarray or data frame of shape (n, n_features)
-        Real rows.
-    y : ndarray or series of shape (n,)
-        Wanted targets.
-    noise_level : float or None
-        How far to go from the real rows, see :func:`vary`; None draws fresh rows.
-    rng : RandomState
-        Source of randomness.
-
-    Returns
-    -------
-    X : ndarray or data frame of shape (n, n_features)
-        The rows, in the container and with the data types of the sampler's fit.
-    """
+    """Draw one synthetic row for each real row and wanted target."""
     if noise_level is None:
         return sampler.sample(len(y), y=y, random_state=rng)
     return vary(sampler, X, y, noise_level, rng)
 
 
 def vary(sampler, X, y, noise_level, rng):
-    """Noise the codes of real rows and integrate them back given targets.
-
-    Parameters
-    ----------
-    sampler : DiffusionManifoldSampler
-        Fitted with a target.
-    X : ndarray or data frame of shape (n, n_features)
-        Real rows; missing cells are drawn first, given the others and the targets.
-    y : ndarray or series of shape (n,)
-        Targets that the new rows shall have.
-    noise_level : float
-        Noise to start from, in standard deviations of a column.
-    rng : RandomState
-        Source of randomness.
-
-    Returns
-    -------
-    X : ndarray or data frame of shape (n, n_features)
-        The rows, in the container and with the data types of the sampler's fit.
-
-    Notes
-    -----
-    A perfect denoiser takes rows noised to any level back to the law that they came from: rows of
-    a class to rows of that class. What the level sets is how much of each row is left, from all of
-    it at 0 to nothing at `sigma_max`.
-
-    References
-    ----------
-    Meng, C. et al. (2022). SDEdit: guided image synthesis and editing with stochastic
-    differential equations. arXiv:2108.01073, section 3.
-    """
+    """Noise the codes of real rows and integrate them back given targets."""
     low, high = sampler.sigma_min, sampler.sigma_max
     if isinstance(noise_level, str) or not low < noise_level <= high:
         raise ValueError(

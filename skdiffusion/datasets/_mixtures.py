@@ -20,52 +20,7 @@ def make_gaussian_mixture(
     noise=0.1,
     random_state=None,
 ):
-    """Draw a random Gaussian mixture, and rows from it.
-
-    Parameters
-    ----------
-    n_samples : int, default=100
-        Number of rows.
-    n_features : int, default=2
-        Number of columns.
-    n_components : int, default=3
-        Number of Gaussians, all of the same weight.
-    spread : float, default=1.5
-        Standard deviation of the centres, which are normal. Around 1.5 the components overlap in
-        few columns and are apart in many.
-    effective_rank : int, default=None
-        Number of directions in which a component has a variance between 0.5 and 1.5; in all others
-        there is only the noise. The directions are random and differ between the components, so
-        that each is thin around a plane of its own. None stands for all directions: no component
-        is thin.
-    noise : float, default=0.1
-        Standard deviation in the other directions, above 0. Has no effect without
-        `effective_rank`.
-    random_state : int, RandomState instance or None, default=None
-        Source of the mixture and then of the rows. The same int gives the same mixture whatever
-        `n_samples` is. For training and test rows of one mixture, draw both at once.
-
-    Returns
-    -------
-    X : ndarray of shape (n_samples, n_features)
-        The rows, independent and in random order.
-    mixture : Bunch
-        The parameters, for `gaussian_mixture_log_density` and `gaussian_mixture_score`:
-        ``weights`` of shape (n_components,), ``means`` of shape (n_components, n_features) and
-        ``covariances`` of shape (n_components, n_features, n_features).
-
-    See Also
-    --------
-    gaussian_mixture_log_density : The exact log-density.
-    gaussian_mixture_score : The exact gradient of the log-density.
-
-    Examples
-    --------
-    >>> from skdiffusion.datasets import make_gaussian_mixture
-    >>> X, mixture = make_gaussian_mixture(200, 5, effective_rank=2, random_state=0)
-    >>> X.shape, mixture.covariances.shape
-    ((200, 5), (3, 5, 5))
-    """
+    """Draw a random Gaussian mixture, and rows from it."""
     rng = check_random_state(random_state)
     n, d = check_count(n_samples, "n_samples"), check_count(n_features, "n_features")
     k = check_count(n_components, "n_components")
@@ -86,60 +41,12 @@ def make_gaussian_mixture(
 
 
 def gaussian_mixture_log_density(X, weights, means, covariances):
-    """Log-density of a Gaussian mixture.
-
-    Parameters
-    ----------
-    X : array-like of shape (n_samples, n_features)
-        Rows to evaluate.
-    weights : array-like of shape (n_components,)
-        Shares of the components, of sum 1.
-    means : array-like of shape (n_components, n_features)
-        Their means.
-    covariances : array-like of shape (n_components, n_features, n_features)
-        Their covariance matrices, positive definite.
-
-    Returns
-    -------
-    log_density : ndarray of shape (n_samples,)
-        Exact natural logarithms of the density.
-
-    Examples
-    --------
-    >>> from skdiffusion.datasets import gaussian_mixture_log_density, make_gaussian_mixture
-    >>> X, mixture = make_gaussian_mixture(100, 3, random_state=0)
-    >>> gaussian_mixture_log_density(X, **mixture).shape
-    (100,)
-    """
+    """Log-density of a Gaussian mixture."""
     return logsumexp(_log_terms(X, weights, means, covariances)[0], axis=1)
 
 
 def gaussian_mixture_score(X, weights, means, covariances):
-    """Gradient of the log-density of a Gaussian mixture.
-
-    Parameters
-    ----------
-    X : array-like of shape (n_samples, n_features)
-        Rows to evaluate.
-    weights : array-like of shape (n_components,)
-        Shares of the components, of sum 1.
-    means : array-like of shape (n_components, n_features)
-        Their means.
-    covariances : array-like of shape (n_components, n_features, n_features)
-        Their covariance matrices, positive definite.
-
-    Returns
-    -------
-    score : ndarray of shape (n_samples, n_features)
-        Exact derivatives of the log-density by each column.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from skdiffusion.datasets import gaussian_mixture_score
-    >>> gaussian_mixture_score([[2.0]], [1.0], [[0.0]], [[[4.0]]])
-    array([[-0.5]])
-    """
+    """Gradient of the log-density of a Gaussian mixture."""
     terms, pulls = _log_terms(X, weights, means, covariances)
     shares = np.exp(terms - logsumexp(terms, axis=1, keepdims=True))
     return np.einsum("nk,nki->ni", shares, pulls)

@@ -17,30 +17,7 @@ N_BORROWED = 5.0
 
 
 class HeldOutScale:
-    """Bring scores to nats: minus the logarithm of how often held-out rows score as high.
-
-    That ranks new rows among the held-out ones, and says nothing of those beyond all of them. So a
-    fifth of a robust z-score is added, the distance to the median in units of that between the
-    median and the 90 % quantile. Sums of such scores are Fisher's way to combine p-values.
-
-    Nothing but the held-out scores of training rows enters, so that the score of a new row does not
-    depend on the rows it comes with.
-
-    Parameters
-    ----------
-    held_out : ndarray of shape (n,)
-        Scores of training rows, larger for more anomalous, each found without its own row.
-
-    References
-    ----------
-    Fisher, R. A. (1932). Statistical methods for research workers, 4th edition, section 21.1.
-
-    Examples
-    --------
-    >>> scale = HeldOutScale(np.arange(9.0))
-    >>> scale(np.array([4.0, 7.2, 107.2])).round(2).tolist()
-    [0.51, 1.49, 8.06]
-    """
+    """Bring scores to nats: minus the logarithm of how often held-out rows score as high."""
 
     def __init__(self, held_out):
         self.centre, upper = np.quantile(held_out, [0.5, 0.9])
@@ -54,45 +31,14 @@ class HeldOutScale:
         self.nats = -np.log((1 + as_high) / (1 + len(held_out)))
 
     def __call__(self, scores):
-        """Return scores on the common scale.
-
-        Parameters
-        ----------
-        scores : ndarray of any shape
-            Scores.
-
-        Returns
-        -------
-        ndarray of the same shape
-            Scores in nats, about 0.7 for the median of normal rows and 2.5 for one in ten.
-        """
+        """Return scores on the common scale."""
         distances = (scores - self.centre) / self.spread
         # lines between the steps make it continuous
         return np.interp(distances, self.steps, self.nats) + TAIL_SHARE * distances
 
 
 def combine_weights(normal, anomalous):
-    """Weigh kinds of scores by how well they tell labelled anomalies from normal rows.
-
-    Parameters
-    ----------
-    normal : ndarray of shape (n, n_kinds)
-        Scores of normal rows on the common scale.
-    anomalous : ndarray of shape (m, n_kinds)
-        Scores of the labelled anomalies; there may be none.
-
-    Returns
-    -------
-    ndarray of shape (n_kinds,)
-        Weights of mean one. Equal without labels; with them proportional to the square of Somers'
-        D (twice the area under the ROC curve, less one), to a degree that grows with their number.
-
-    Examples
-    --------
-    >>> normal = np.array([[0.0, 1.0], [1.0, 0.0], [2.0, 2.0]])
-    >>> combine_weights(normal, np.array([[3.0, 1.0]] * 5)).tolist()
-    [1.5, 0.5]
-    """
+    """Weigh kinds of scores by how well they tell labelled anomalies from normal rows."""
     n_kinds = normal.shape[1]
     if not len(anomalous):
         return np.ones(n_kinds)

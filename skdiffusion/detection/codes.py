@@ -15,37 +15,7 @@ FURTHER_OUT = 1.5
 
 
 class DetectorCodes:
-    """Code a table for distances and densities, and decode what was to be expected.
-
-    Other than :class:`~skdiffusion.TableEncoder` it keeps what is out of the ordinary: constant
-    columns stay, so that a row which departs from the constant is seen; numbers are standardised
-    and never ranked, so that far is far; cells that are missing stay missing; and a level that
-    training has not seen gets a code beyond that of the rarest.
-
-    Parameters
-    ----------
-    X : ndarray or data frame of shape (n, n_features)
-        Training rows.
-    categorical_features : "from_dtype", None or array-like
-        As in :class:`~skdiffusion.TableEncoder`.
-
-    Attributes
-    ----------
-    groups : ndarray of int of shape (n_codes,)
-        The column that each code belongs to.
-
-    Raises
-    ------
-    ValueError, TypeError
-        If there are cells that cannot be coded, or a column has no cell at all.
-
-    Examples
-    --------
-    >>> codes = DetectorCodes(np.array([[1.0, 5.0], [3.0, 5.0]]), None)
-    >>> codes.encode(np.array([[4.0, 6.0], [np.nan, 5.0]]))
-    array([[ 2.,  1.],
-           [nan,  0.]])
-    """
+    """Code a table for distances and densities, and decode what was to be expected."""
 
     def __init__(self, X, categorical_features):
         columns = read_columns(X, allow_missing=True)
@@ -79,35 +49,13 @@ class DetectorCodes:
         ]
 
     def encode(self, X):
-        """Return codes, NaN where a cell is missing.
-
-        Parameters
-        ----------
-        X : ndarray or data frame of shape (n, n_features)
-            Rows.
-
-        Returns
-        -------
-        ndarray of shape (n, n_codes)
-            Codes.
-        """
+        """Return codes, NaN where a cell is missing."""
         columns = read_columns(X, allow_missing=True)
         blocks = [codec.encode(c) for codec, c in zip(self.codecs, columns, strict=True)]
         return np.concatenate(blocks, axis=1)
 
     def decode(self, Z):
-        """Return rows in the container of the training rows, their numbers in the same range.
-
-        Parameters
-        ----------
-        Z : ndarray of shape (n, n_codes)
-            Codes.
-
-        Returns
-        -------
-        ndarray or data frame of shape (n, n_features)
-            Rows.
-        """
+        """Return rows in the container of the training rows, their numbers in the same range."""
         edges = np.searchsorted(self.groups, np.arange(1, len(self.codecs)))
         blocks = np.split(Z, edges, axis=1)
         values = [codec.decode(block) for codec, block in zip(self.codecs, blocks, strict=True)]

@@ -14,21 +14,7 @@ N_ROUNDS = 20
 
 
 class Completion:
-    """Fill missing cells by their conditional mean, so that they are neither usual nor unusual.
-
-    The Gaussian and the cells are found in turn, from means on.
-
-    Parameters
-    ----------
-    Z : ndarray of shape (n, d)
-        Training codes, NaN where a cell is missing. Each column has a cell.
-
-    Examples
-    --------
-    >>> Z = np.array([[0.0, 0.0], [1.0, 1.0], [2.0, 2.0], [3.0, np.nan]] * 20)
-    >>> Completion(Z)(np.array([[3.0, np.nan]])).round().tolist()
-    [[3.0, 3.0]]
-    """
+    """Fill missing cells by their conditional mean, so that they are neither usual nor unusual."""
 
     def __init__(self, Z):
         filled = np.where(np.isnan(Z), np.nanmean(Z, axis=0), Z)
@@ -38,18 +24,7 @@ class Completion:
             filled = self(Z)
 
     def __call__(self, Z):
-        """Return rows without gaps.
-
-        Parameters
-        ----------
-        Z : ndarray of shape (m, d)
-            Codes, NaN where a cell is missing.
-
-        Returns
-        -------
-        ndarray of shape (m, d)
-            Codes; each row is filled by itself.
-        """
+        """Return rows without gaps."""
         missing = np.isnan(Z)
         gappy = missing.any(1)
         if not gappy.any():

@@ -60,55 +60,7 @@ def conformal_pvalues(calibration: ArrayLike, scores: ArrayLike) -> NDArray[np.f
 def cross_conformal_pvalues(
     calibration: ArrayLike, fold: ArrayLike, scores: ArrayLike
 ) -> NDArray[np.float64]:
-    """Rank anomaly scores among those that each normal row had while it was held out.
-
-    With detectors fitted on all folds but one, every row serves for calibration and for fitting.
-    A row is scored by each of the detectors, and compared in each fold with the scores that the
-    same detector gave to the rows of the fold.
-
-    Parameters
-    ----------
-    calibration : array-like of shape (n,)
-        Anomaly scores of normal rows, each by the detector fitted without its fold. Large means
-        anomalous; infinite values may occur.
-    fold : array-like of int of shape (n,)
-        Fold of each of these rows, from 0 to ``n_folds - 1``.
-    scores : array-like of shape (m, n_folds)
-        Anomaly scores of the rows to judge; column ``k`` is by the detector fitted without fold
-        ``k``.
-
-    Returns
-    -------
-    pvalues : ndarray of shape (m,)
-        One plus the number of calibration rows at least as anomalous as the row, by the detector
-        of their fold, divided by ``n + 1``. Ties count against the row.
-
-    Raises
-    ------
-    ValueError
-        If there is no calibration score, a score is NaN, or a fold has no column in `scores`.
-
-    Notes
-    -----
-    The p-values are nearly uniform on normal rows where the detectors of the folds agree. What is
-    certain is half as good [2]_: with ``K`` folds of the same size, ``P(p <= a)`` is at most
-    ``2 * (a + (1 - a) * (K - 1) / (n + K))``. With one fold these are the p-values of
-    `conformal_pvalues`, with its guarantee.
-
-    References
-    ----------
-    .. [1] V. Vovk, "Cross-conformal predictors", Annals of Mathematics and Artificial
-       Intelligence 74, 9-28, 2015.
-    .. [2] R. F. Barber, E. J. Candès, A. Ramdas and R. J. Tibshirani, "Predictive inference with
-       the jackknife+", Annals of Statistics 49(1), 486-507, 2021, theorem 4.
-
-    Examples
-    --------
-    >>> from skdiffusion.detection import cross_conformal_pvalues
-    >>> calibration, fold = [1.0, 2.0, 10.0, 20.0], [0, 0, 1, 1]
-    >>> cross_conformal_pvalues(calibration, fold, scores=[[3.0, 30.0], [1.5, 15.0]])
-    array([0.2, 0.6])
-    """
+    """Rank anomaly scores among those that each normal row had while it was held out."""
     calibration = _checked("calibration", calibration, n_axes=1)
     scores = _checked("scores", scores, n_axes=2)
     _check_some(calibration)

@@ -8,29 +8,7 @@ __all__ = ["assign_folds", "fit_nets", "held_out", "train_on"]
 
 
 def assign_folds(Z, n_folds, rng):
-    """Assign rows to folds, equal rows to the same one.
-
-    Parameters
-    ----------
-    Z : ndarray of shape (n, d)
-        Rows.
-    n_folds : int
-        Number of folds; at most as many as there are distinct rows.
-    rng : RandomState
-        Source of the assignment.
-
-    Returns
-    -------
-    ndarray of int of shape (n,)
-        The fold of each row.
-
-    Examples
-    --------
-    >>> rows = np.array([[0.0], [1.0], [0.0], [2.0]])
-    >>> fold = assign_folds(rows, 3, np.random.RandomState(0))
-    >>> bool(fold[0] == fold[2]), sorted(set(fold.tolist()))
-    (True, [0, 1, 2])
-    """
+    """Assign rows to folds, equal rows to the same one."""
     distinct, index = np.unique(Z, axis=0, return_inverse=True)
     fold = np.zeros(len(distinct), dtype=np.intp)
     n_folds = min(n_folds, len(distinct))
@@ -42,26 +20,7 @@ def assign_folds(Z, n_folds, rng):
 
 
 def fit_nets(net, Z, fold, rng, **fit_params):
-    """Fit a net for each fold to the rows of the others.
-
-    Parameters
-    ----------
-    net : DenoiserNet
-        Unfitted net.
-    Z : ndarray of shape (n, d)
-        Training rows.
-    fold : ndarray of int of shape (n,)
-        The fold of each row.
-    rng : RandomState
-        Source of the seeds of nets that have none.
-    **fit_params
-        Passed on to the nets.
-
-    Returns
-    -------
-    list of DenoiserNet
-        The fitted nets.
-    """
+    """Fit a net for each fold to the rows of the others."""
     nets = []
     for k, seed in enumerate(rng.randint(2**31 - 1, size=fold.max() + 1)):
         own = clone(net)
@@ -72,40 +31,13 @@ def fit_nets(net, Z, fold, rng, **fit_params):
 
 
 def train_on(nets, Z, fold):
-    """Continue the training of nets, each on the rows of the other folds.
-
-    Parameters
-    ----------
-    nets : list of DenoiserNet
-        Fitted nets.
-    Z : ndarray of shape (n, d)
-        Training rows.
-    fold : ndarray of int of shape (n,)
-        The fold of each row.
-    """
+    """Continue the training of nets, each on the rows of the other folds."""
     for k, net in enumerate(nets):
         net.continue_fit(_seen(Z, fold, k))
 
 
 def held_out(models, functional, Z, fold):
-    """Return what the model that has not seen it says of each training row.
-
-    Parameters
-    ----------
-    models : list
-        One for each fold.
-    functional : callable
-        ``functional(model, Z) -> ndarray of shape (n, ...)``.
-    Z : ndarray of shape (n, d)
-        Training rows.
-    fold : ndarray of int of shape (n,)
-        Their folds.
-
-    Returns
-    -------
-    ndarray of shape (n, ...)
-        One model's word for each row.
-    """
+    """Return what the model that has not seen it says of each training row."""
     parts = [functional(model, Z[fold == k]) for k, model in enumerate(models)]
     values = np.empty((len(Z), *parts[0].shape[1:]))
     for k, part in enumerate(parts):

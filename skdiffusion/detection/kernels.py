@@ -41,22 +41,7 @@ MAX_CONCENTRATION_STEPS = 50
 
 
 class KernelLaw:
-    """Narrow kernels on the rows, or on some of them, that follow their neighbours.
-
-    Parameters
-    ----------
-    Z : ndarray of shape (n, d)
-        Rows, two or more.
-    rng : RandomState
-        Source of the rows that get a kernel, where there are too many.
-    levels : sequence of float, default=()
-        Noise levels at which rows will be scored.
-
-    Attributes
-    ----------
-    denoiser : KernelDenoiser
-        The law.
-    """
+    """Narrow kernels on the rows, or on some of them, that follow their neighbours."""
 
     def __init__(self, Z, rng, levels=()):
         n, d = Z.shape
@@ -98,40 +83,12 @@ class KernelLaw:
         self.prepared = {level: self.denoiser.log_prob_at(_level(level)) for level in self.levels}
 
     def log_prob(self, Z, level):
-        """Return log-densities of new rows.
-
-        Parameters
-        ----------
-        Z : ndarray of shape (m, d)
-            Rows.
-        level : float
-            Noise level; quicker if it is one of `levels`.
-
-        Returns
-        -------
-        ndarray of shape (m,)
-            Log-densities of the noised law, in nats.
-        """
+        """Return log-densities of new rows."""
         prepared = self.prepared.get(level) or self.denoiser.log_prob_at(_level(level))
         return prepared(torch.from_numpy(Z)).numpy()
 
     def leave_one_out(self, level):
-        """Return log-densities of the training rows, each without any part in the law.
-
-        A row's own kernel is left out, and the row is taken out of the kernels that it is a
-        neighbour of: with ``S' = S - c v v'`` and ``m = v' S^{-1} v`` their exponent is
-        ``m / (1 - c m)`` and their determinant shrinks by ``1 - c m`` (Sherman & Morrison).
-
-        Parameters
-        ----------
-        level : float
-            Noise level.
-
-        Returns
-        -------
-        ndarray of shape (n,)
-            Log-densities of the noised law, in nats.
-        """
+        """Return log-densities of the training rows, each without any part in the law."""
         sigma, share = _level(level), SHARE / self.n_neighbors
         peaks = self._log_terms(self.denoiser.means, sigma).diagonal().copy()
         log_prob = np.empty(len(self.Z))
@@ -155,34 +112,7 @@ class KernelLaw:
 
 
 def fit_robust_gaussian(Z):
-    """Fit a Gaussian to the half of the rows that is most compact.
-
-    Concentration steps: fit, keep the most likely half, fit again. They start from the half nearest
-    to the median in three metrics, and from the most likely half of all rows; of where they end,
-    the covariance with the least determinant is taken. A half withstands as many anomalies as any
-    estimate can, if they do not lie closer together than the normal rows.
-
-    Parameters
-    ----------
-    Z : ndarray of shape (n, d)
-        Rows, anomalies among them.
-
-    Returns
-    -------
-    GaussianDenoiser
-        The Gaussian, its covariance shrunk as by OAS.
-
-    References
-    ----------
-    Rousseeuw, P. J., Van Driessen, K. (1999). A fast algorithm for the minimum covariance
-    determinant estimator. Technometrics 41, theorem 1.
-
-    Hubert, M., Rousseeuw, P. J., Verdonck, T. (2012). A deterministic algorithm for robust location
-    and scatter. Journal of Computational and Graphical Statistics 21, section 3.
-
-    Chen, Y. et al. (2010). Shrinkage algorithms for MMSE covariance estimation. IEEE Transactions
-    on Signal Processing 58, equation 23.
-    """
+    """Fit a Gaussian to the half of the rows that is most compact."""
     half = min(max((len(Z) + Z.shape[1] + 1) // 2, 2), len(Z))
     fits = [_concentrated(Z, distances, half) for distances in _first_distances(Z)]
     best = min(fits, key=lambda fit: np.linalg.slogdet(fit.covariance_)[1])

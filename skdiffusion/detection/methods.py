@@ -56,18 +56,7 @@ def _in_chunks(function, Z):
 
 
 class NeighborMethod:
-    """Non-parametric diffusion time: the noise level that the nearest rows suggest.
-
-    Parameters
-    ----------
-    memory : NeighborMemory
-        The training rows.
-
-    References
-    ----------
-    Livernoche, V. et al. (2024). On diffusion modeling for anomaly detection. arXiv:2305.18593,
-    section 4.
-    """
+    """Non-parametric diffusion time: the noise level that the nearest rows suggest."""
 
     def __init__(self, memory):
         self.memory = memory
@@ -86,13 +75,7 @@ class NeighborMethod:
 
 
 class KernelMethod:
-    """Negative log-density of the kernel law, noised by a little and by more.
-
-    Parameters
-    ----------
-    law : KernelLaw
-        The law of the training rows.
-    """
+    """Negative log-density of the kernel law, noised by a little and by more."""
 
     def __init__(self, law):
         self.law = law
@@ -108,15 +91,7 @@ class KernelMethod:
 
 
 class RobustMethod:
-    """Mahalanobis distance under a Gaussian of the most likely half of the rows.
-
-    Parameters
-    ----------
-    gaussian : GaussianDenoiser
-        The Gaussian.
-    Z : ndarray of shape (n, d)
-        The training rows. One row has next to no part in a half of them, and is judged as it is.
-    """
+    """Mahalanobis distance under a Gaussian of the most likely half of the rows."""
 
     names = ("kernel_robust",)
 
@@ -138,21 +113,7 @@ class RobustMethod:
 
 
 class NetworkMethod:
-    """A functional of networks, of which each training row has one that has not seen it.
-
-    Parameters
-    ----------
-    names : list of str
-        Names of the columns of the profile.
-    functional : callable
-        ``functional(model, Z) -> ndarray of shape (m, n_levels)``.
-    models : list
-        One for each fold.
-    Z : ndarray of shape (n, d)
-        The training rows.
-    fold : ndarray of int of shape (n,)
-        Their folds.
-    """
+    """A functional of networks, of which each training row has one that has not seen it."""
 
     def __init__(self, names, functional, models, Z, fold):
         self.names, self.functional, self.models = names, functional, models
@@ -185,26 +146,7 @@ class Setting(NamedTuple):
 
 
 def network_functional(name, *, sigma_min, sigma_max, feature_sigmas, gaussian, probes):
-    """Return a functional of networks by name, and the names of its levels.
-
-    Parameters
-    ----------
-    name : str
-        One of `METHODS` that needs a network.
-    sigma_min, sigma_max : float
-        Noise levels that the network was trained at.
-    feature_sigmas : ndarray of shape (d,)
-        A noise level for each column.
-    gaussian : GaussianDenoiser
-        Stands in for the law at the largest noise level.
-    probes : Tensor of shape (k, d)
-        Random signs for divergences in many columns.
-
-    Returns
-    -------
-    functional : callable
-    names : list of str
-    """
+    """Return a functional of networks by name, and the names of its levels."""
     low = max(sigma_min, 0.02)
     high = min(sigma_max, 10 * low)
     function, several = {
@@ -262,24 +204,7 @@ def _time(setting, model, Z):
 
 
 def feature_levels(Z):
-    """Noise levels for each column that grow with the weight of its tails.
-
-    Parameters
-    ----------
-    Z : ndarray of shape (n, d)
-        Rows in standard deviations.
-
-    Returns
-    -------
-    ndarray of shape (d,)
-        Between 0.1 and 3: ``(1 + (kappa - 3) / 3) / 2`` with the kurtosis ``kappa`` of the middle
-        96 % of a column.
-
-    References
-    ----------
-    Livernoche, V., Zan, J., Rabbany, R. (2026). Kurtosis-guided denoising score matching for
-    tabular anomaly detection. arXiv:2605.06955.
-    """
+    """Noise levels for each column that grow with the weight of its tails."""
     low, high = np.quantile(Z, [0.02, 0.98], axis=0)
     inside = (low <= Z) & (high >= Z)
     weights = inside / np.maximum(inside.sum(0), 1)

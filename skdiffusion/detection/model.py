@@ -56,32 +56,7 @@ class ModelOptions(NamedTuple):
 
 
 class AnomalyModel:
-    """The methods in use, each with its scale.
-
-    Parameters
-    ----------
-    Z : ndarray of shape (n, d)
-        Codes of the training rows, without gaps.
-    anomalies : ndarray of shape (m, d)
-        Codes of labelled anomalies; there may be none.
-    options : ModelOptions
-        How to learn.
-    rng : RandomState
-        Source of randomness.
-    groups : ndarray of int of shape (d,)
-        The column that each code belongs to.
-    earlier : AnomalyModel or None, default=None
-        A model whose networks are trained further.
-
-    Attributes
-    ----------
-    methods : list
-        The methods in use.
-    anomaly : ndarray of shape (n,)
-        How anomalous each training row is, found without itself.
-    law : KernelLaw
-        The law of the normal rows in closed form.
-    """
+    """The methods in use, each with its scale."""
 
     def __init__(self, Z, anomalies, options, rng, groups, earlier=None):
         self.Z, self.anomalies, self.options, self.groups = Z, anomalies, options, groups
@@ -94,22 +69,7 @@ class AnomalyModel:
         self._learn(rng)
 
     def extended(self, Z, anomalies, rng):
-        """Return a model of more rows: they join the memory, and the networks train on.
-
-        Parameters
-        ----------
-        Z : ndarray of shape (n, d)
-            Codes of the new rows.
-        anomalies : ndarray of shape (m, d)
-            Codes of newly labelled anomalies.
-        rng : RandomState
-            Source of randomness.
-
-        Returns
-        -------
-        AnomalyModel
-            A new model; this one stays as it is.
-        """
+        """Return a model of more rows: they join the memory, and the networks train on."""
         model = copy.deepcopy(self)
         fold = assign_folds(Z, self.fold.max() + 1, rng) if len(Z) else self.fold[:0]
         # rows that come one by one would otherwise all be held out by the first network
@@ -121,117 +81,37 @@ class AnomalyModel:
         return model
 
     def folds_of(self, Z, otherwise):
-        """Return the folds of rows, so that no network judges a row of which it has seen a copy.
-
-        Parameters
-        ----------
-        Z : ndarray of shape (m, d)
-            Codes.
-        otherwise : ndarray of int of shape (m,)
-            Folds of the rows that are not in memory.
-
-        Returns
-        -------
-        ndarray of int of shape (m,)
-            Folds.
-        """
+        """Return the folds of rows, so that no network judges a row of which it has seen a copy."""
         seen = {row.tobytes(): k for row, k in zip(_keys(self.Z), self.fold, strict=True)}
         rows = zip(_keys(Z), otherwise, strict=True)
         return np.array([seen.get(row.tobytes(), k) for row, k in rows], dtype=np.intp)
 
     def time_levels(self, default):
-        """Return the noise levels of the learned diffusion time, or else the default.
-
-        Parameters
-        ----------
-        default : ndarray
-            Levels where none are learned.
-
-        Returns
-        -------
-        ndarray
-            Levels.
-        """
+        """Return the noise levels of the learned diffusion time, or else the default."""
         times = self._time_models()
         return times[0].levels_ if times else default
 
     def time_log_posterior(self, Z):
-        """Return the learned log-posterior over noise levels, None where none is learned.
-
-        Parameters
-        ----------
-        Z : ndarray of shape (m, d)
-            Codes.
-
-        Returns
-        -------
-        ndarray of shape (m, n_levels) or None
-            Log-probabilities, their probabilities averaged over the networks.
-        """
+        """Return the learned log-posterior over noise levels, None where none is learned."""
         times = self._time_models()
         if not times:
             return None
         return np.log(np.mean([np.exp(time.log_posterior(Z)) for time in times], axis=0))
 
     def profile(self, Z):
-        """Return the scores of all methods at all their levels, each on the common scale.
-
-        Parameters
-        ----------
-        Z : ndarray of shape (m, d)
-            Codes.
-
-        Returns
-        -------
-        ndarray of shape (m, n_columns)
-            Scores, larger for more anomalous rows. Training rows have those found without them.
-        """
+        """Return the scores of all methods at all their levels, each on the common scale."""
         return self._recognised(Z, self._evaluate, self.held_out_profile)
 
     def score(self, Z):
-        """Return how anomalous rows are.
-
-        Parameters
-        ----------
-        Z : ndarray of shape (m, d)
-            Codes.
-
-        Returns
-        -------
-        ndarray of shape (m,)
-            Scores. Training rows have those found without them.
-        """
+        """Return how anomalous rows are."""
         return self._recognised(Z, self._combine_new, self.anomaly)
 
     def neighbor_distances(self, Z):
-        """Return the distances of rows to their neighbours in memory.
-
-        Parameters
-        ----------
-        Z : ndarray of shape (m, d)
-            Codes.
-
-        Returns
-        -------
-        ndarray of shape (m, n_neighbors)
-            Distances, ascending; those of training rows to others.
-        """
+        """Return the distances of rows to their neighbours in memory."""
         return self._recognised(Z, self.memory.distances, self.memory.held_out)
 
     def fold_scores(self, Z):
-        """Return how anomalous rows are to the networks of each fold by themselves.
-
-        Parameters
-        ----------
-        Z : ndarray of shape (m, d)
-            Codes.
-
-        Returns
-        -------
-        ndarray of shape (m, n_folds)
-            Scores as of the training rows of a fold, which one network has judged. Methods without
-            networks are the same in all folds.
-        """
+        """Return how anomalous rows are to the networks of each fold by themselves."""
         held_out = np.repeat(self.anomaly[:, None], self.fold.max() + 1, axis=1)
         return self._recognised(Z, self._evaluate_folds, held_out)
 

@@ -27,37 +27,7 @@ __all__ = ["Levels"]
 
 
 class Levels(nn.Module):
-    """The categories of a row, each coded as a vertex.
-
-    Parameters
-    ----------
-    n_features : int
-        Number of entries of a row, ``d``.
-    blocks : sequence of (Tensor of shape (m,), Tensor of shape (L, m))
-        For each category the entries that code it, and the code of each of its ``L`` levels.
-    shares : sequence of Tensor of shape (L,)
-        For each category how frequent its levels are; they need not sum to one.
-
-    Attributes
-    ----------
-    n_levels : int
-        Number of levels of all categories, ``K``.
-    n_blocks : int
-        Number of categories.
-    numbers : Tensor of int of shape (k,)
-        Entries that code no category.
-
-    Examples
-    --------
-    >>> import torch
-    >>> flag = (torch.tensor([0]), torch.tensor([[-1.0], [1.0]]))
-    >>> levels = Levels(2, [flag], [torch.tensor([3.0, 1.0])])
-    >>> x, sigma = torch.zeros(1, 2), torch.tensor(1.0)
-    >>> levels.log_prob(x, sigma).exp()  # the noisy code says nothing: the shares remain
-    tensor([[0.7500, 0.2500]], dtype=torch.float64)
-    >>> levels.mean(levels.log_prob(x, sigma))
-    tensor([[-0.5000,  0.0000]], dtype=torch.float64)
-    """
+    """The categories of a row, each coded as a vertex."""
 
     vertices: Tensor
     log_shares: Tensor
@@ -86,22 +56,7 @@ class Levels(nn.Module):
         self.register_buffer("numbers", torch.nonzero(is_number).squeeze(1))
 
     def log_prob(self, x: Tensor, sigma: Tensor, correction: Tensor | None = None) -> Tensor:
-        """Return the log-probability of each level.
-
-        Parameters
-        ----------
-        x : Tensor of shape (n, d)
-            Noisy rows.
-        sigma : Tensor that broadcasts to ``x``
-            Noise levels; the entries of a category have the same.
-        correction : Tensor of shape (n, K) or None, default=None
-            What the rest of the row adds, up to a constant for each category; None adds nothing.
-
-        Returns
-        -------
-        Tensor of shape (n, K)
-            Log-probabilities, of which those of each category sum to one; in float64.
-        """
+        """Return the log-probability of each level."""
         x = x.to(torch.float64)
         noise = sigma.to(x).expand_as(x)[:, self.first][:, self.block]
         # |x|^2 is the same for all levels of a category
@@ -109,18 +64,7 @@ class Levels(nn.Module):
         return self.normalise(evidence if correction is None else evidence + correction)
 
     def normalise(self, logits: Tensor) -> Tensor:
-        """Subtract from each category's logits the logarithm of the sum of their exponentials.
-
-        Parameters
-        ----------
-        logits : Tensor of shape (n, K)
-            Log-probabilities up to a constant for each category.
-
-        Returns
-        -------
-        Tensor of shape (n, K)
-            Log-probabilities.
-        """
+        """Subtract from each category's logits the logarithm of the sum of their exponentials."""
         index = self.block.expand_as(logits)
         largest = logits.new_full((len(logits), self.n_blocks), -torch.inf)
         largest = largest.scatter_reduce(1, index, logits.detach(), "amax")
@@ -129,35 +73,11 @@ class Levels(nn.Module):
         return logits - (largest + sums.log())[:, self.block]
 
     def mean(self, log_prob: Tensor) -> Tensor:
-        """Return the expected codes.
-
-        Parameters
-        ----------
-        log_prob : Tensor of shape (n, K)
-            Log-probabilities of the levels.
-
-        Returns
-        -------
-        Tensor of shape (n, d)
-            Expected codes, zero at the entries that code no category.
-        """
+        """Return the expected codes."""
         return log_prob.exp() @ self.vertices
 
     def cross_entropy(self, log_prob: Tensor, x0: Tensor) -> Tensor:
-        """Return the negative log-probability of the levels that clean rows have.
-
-        Parameters
-        ----------
-        log_prob : Tensor of shape (n, K)
-            Log-probabilities of the levels.
-        x0 : Tensor of shape (n, d)
-            Clean rows.
-
-        Returns
-        -------
-        Tensor of shape (n, number of categories)
-            Nats; for a code that is no vertex, of the nearest level.
-        """
+        """Return the negative log-probability of the levels that clean rows have."""
         closeness = self._closeness(x0.to(torch.float64))
         largest = closeness.new_full((len(x0), self.n_blocks), -torch.inf)
         largest.scatter_reduce_(1, self.block.expand_as(closeness), closeness, "amax")

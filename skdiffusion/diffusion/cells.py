@@ -37,11 +37,7 @@ class Cells(NamedTuple):
 
     @classmethod
     def of(cls, components: Components, size: int) -> "Cells":
-        """Halve the components at medians of their widest column, down to cells of `size`.
-
-        The logarithm of their width counts as a column: one wide component in a cell would spoil
-        its bound.
-        """
+        """Halve the components at medians of their widest column, down to cells of `size`."""
         means, F = components.means, components.factors
         widths = components.floors.clone()
         if F.shape[2]:
@@ -64,20 +60,7 @@ class Cells(NamedTuple):
         )
 
     def log_bounds(self, y: Tensor, levels: Tensor) -> Tensor:
-        """Bound the log-density that each cell adds to noisy rows.
-
-        Parameters
-        ----------
-        y : Tensor of shape (m, d)
-            Noisy rows.
-        levels : Tensor of shape (d,)
-            Their noise levels.
-
-        Returns
-        -------
-        Tensor of shape (m, c)
-            Upper bounds.
-        """
+        """Bound the log-density that each cell adds to noisy rows."""
         noise = levels**2
         scale = 1 / (self.widths.unsqueeze(1) + noise)
         squares = y**2 @ scale.mT - 2 * y @ (scale * self.centres).mT

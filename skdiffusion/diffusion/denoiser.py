@@ -47,15 +47,7 @@ class Denoiser(Protocol):
     """Anything that maps noisy rows and their noise levels to a :class:`Posterior`."""
 
     def __call__(self, x: Tensor, sigma: Tensor) -> Posterior:
-        """Return the posterior of the clean rows.
-
-        Parameters
-        ----------
-        x : Tensor of shape (n, d)
-            Noisy rows.
-        sigma : Tensor that broadcasts to ``x``
-            Noise level of each entry, in the units of ``x``.
-        """
+        """Return the posterior of the clean rows."""
         ...
 
 
@@ -92,167 +84,32 @@ def score(denoiser: Denoiser, x: Tensor, sigma: Tensor) -> Tensor:
 
 
 def score_from_mean(mean: Tensor, x: Tensor, sigma: Tensor) -> Tensor:
-    """Convert a posterior mean into a score: ``(mean - x) / sigma ** 2``.
-
-    Parameters
-    ----------
-    mean : Tensor of shape (n, d)
-        Posterior means.
-    x : Tensor of shape (n, d)
-        Noisy rows.
-    sigma : Tensor that broadcasts to ``x``
-        Noise levels.
-
-    Returns
-    -------
-    Tensor of shape (n, d)
-        Scores.
-
-    Examples
-    --------
-    >>> import torch
-    >>> score_from_mean(torch.zeros(1), torch.ones(1), torch.tensor(2.0))
-    tensor([-0.2500])
-    """
+    """Convert a posterior mean into a score: ``(mean - x) / sigma ** 2``."""
     return (mean - x) / sigma**2
 
 
 def mean_from_score(score: Tensor, x: Tensor, sigma: Tensor) -> Tensor:
-    """Convert a score into a posterior mean: ``x + sigma ** 2 * score``.
-
-    Parameters
-    ----------
-    score : Tensor of shape (n, d)
-        Scores.
-    x : Tensor of shape (n, d)
-        Noisy rows.
-    sigma : Tensor that broadcasts to ``x``
-        Noise levels.
-
-    Returns
-    -------
-    Tensor of shape (n, d)
-        Posterior means.
-
-    Examples
-    --------
-    >>> import torch
-    >>> mean_from_score(torch.tensor([-0.25]), torch.ones(1), torch.tensor(2.0))
-    tensor([0.])
-    """
+    """Convert a score into a posterior mean: ``x + sigma ** 2 * score``."""
     return x + sigma**2 * score
 
 
 def eps_from_mean(mean: Tensor, x: Tensor, sigma: Tensor) -> Tensor:
-    """Convert a posterior mean into the noise estimate of DDPM: ``(x - mean) / sigma``.
-
-    Parameters
-    ----------
-    mean : Tensor of shape (n, d)
-        Posterior means.
-    x : Tensor of shape (n, d)
-        Noisy rows.
-    sigma : Tensor that broadcasts to ``x``
-        Noise levels.
-
-    Returns
-    -------
-    Tensor of shape (n, d)
-        Noise estimates, of unit variance.
-
-    Examples
-    --------
-    >>> import torch
-    >>> eps_from_mean(torch.zeros(1), torch.ones(1), torch.tensor(2.0))
-    tensor([0.5000])
-    """
+    """Convert a posterior mean into the noise estimate of DDPM: ``(x - mean) / sigma``."""
     return (x - mean) / sigma
 
 
 def mean_from_eps(eps: Tensor, x: Tensor, sigma: Tensor) -> Tensor:
-    """Convert a noise estimate into a posterior mean: ``x - sigma * eps``.
-
-    Parameters
-    ----------
-    eps : Tensor of shape (n, d)
-        Noise estimates.
-    x : Tensor of shape (n, d)
-        Noisy rows.
-    sigma : Tensor that broadcasts to ``x``
-        Noise levels.
-
-    Returns
-    -------
-    Tensor of shape (n, d)
-        Posterior means.
-
-    Examples
-    --------
-    >>> import torch
-    >>> mean_from_eps(torch.tensor([0.5]), torch.ones(1), torch.tensor(2.0))
-    tensor([0.])
-    """
+    """Convert a noise estimate into a posterior mean: ``x - sigma * eps``."""
     return x - sigma * eps
 
 
 def v_from_mean(mean: Tensor, x: Tensor, sigma: Tensor) -> Tensor:
-    """Convert a posterior mean into the velocity of Salimans & Ho.
-
-    In the variance-preserving state ``z = alpha x`` with ``alpha = 1 / sqrt(1 + sigma ** 2)`` the
-    velocity is ``v = alpha * eps - alpha * sigma * x0``.
-
-    Parameters
-    ----------
-    mean : Tensor of shape (n, d)
-        Posterior means.
-    x : Tensor of shape (n, d)
-        Noisy rows.
-    sigma : Tensor that broadcasts to ``x``
-        Noise levels.
-
-    Returns
-    -------
-    Tensor of shape (n, d)
-        Velocities.
-
-    References
-    ----------
-    Salimans, T., Ho, J. (2022). Progressive distillation for fast sampling of diffusion models.
-    arXiv:2202.00512, section 4.
-
-    Examples
-    --------
-    >>> import torch
-    >>> v_from_mean(torch.zeros(1), torch.ones(1), torch.tensor(1.0))
-    tensor([0.7071])
-    """
+    """Convert a posterior mean into the velocity of Salimans & Ho."""
     alpha = torch.rsqrt(1 + sigma**2)
     return alpha * (eps_from_mean(mean, x, sigma) - sigma * mean)
 
 
 def mean_from_v(v: Tensor, x: Tensor, sigma: Tensor) -> Tensor:
-    """Convert a velocity into a posterior mean, the inverse of :func:`v_from_mean`.
-
-    Parameters
-    ----------
-    v : Tensor of shape (n, d)
-        Velocities.
-    x : Tensor of shape (n, d)
-        Noisy rows.
-    sigma : Tensor that broadcasts to ``x``
-        Noise levels.
-
-    Returns
-    -------
-    Tensor of shape (n, d)
-        Posterior means.
-
-    Examples
-    --------
-    >>> import torch
-    >>> x, sigma = torch.tensor([1.0]), torch.tensor(2.0)
-    >>> mean_from_v(v_from_mean(torch.tensor([0.25]), x, sigma), x, sigma)
-    tensor([0.2500])
-    """
+    """Convert a velocity into a posterior mean, the inverse of :func:`v_from_mean`."""
     alpha = torch.rsqrt(1 + sigma**2)
     return alpha**2 * (x - sigma * v / alpha)

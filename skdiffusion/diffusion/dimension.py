@@ -34,16 +34,7 @@ _KEPT = 0.5
 
 
 class TangentSpace(NamedTuple):
-    """Directions that a denoiser keeps at some rows, those it keeps most first.
-
-    Parameters
-    ----------
-    vectors : Tensor of shape (n, d, k)
-        Orthonormal directions, as columns.
-    values : Tensor of shape (n, k)
-        The share of a step along each that the denoiser keeps: near one along the manifold, near
-        zero across.
-    """
+    """Directions that a denoiser keeps at some rows, those it keeps most first."""
 
     vectors: Tensor
     values: Tensor
@@ -62,48 +53,7 @@ def denoiser_trace(
     divergence: Divergence = "auto",
     probes: Tensor | None = None,
 ) -> Tensor:
-    """Return the number of directions that denoising keeps: the trace of its Jacobian.
-
-    Parameters
-    ----------
-    denoiser : Denoiser
-        The model.
-    x : Tensor of shape (n, d)
-        Rows.
-    sigma : Tensor that broadcasts to ``x``
-        Noise levels, positive.
-    divergence : {"auto", "exact", "hutchinson"}, default="auto"
-        Whether the trace is exact, which takes a derivative per column, or estimated with the
-        probes; "auto" is exact up to 32 columns.
-    probes : Tensor of shape (m, d) or None, default=None
-        Random signs, for the estimate.
-
-    Returns
-    -------
-    Tensor of shape (n,)
-        ``sum_j dD_j / dx_j``. By Tweedie's second identity it is the total posterior variance in
-        units of ``sigma ** 2``. A direction in which the data have the variance v counts for
-        ``v / (v + sigma ** 2)``.
-
-    Raises
-    ------
-    ValueError
-        If the rows are no floating-point matrix, a noise level is not positive, or probes are
-        needed and missing or of the wrong shape.
-
-    References
-    ----------
-    Stein, C. (1981). Estimation of the mean of a multivariate normal distribution. Annals of
-    Statistics 9: the degrees of freedom of an estimator of the mean.
-
-    Examples
-    --------
-    >>> import torch
-    >>> from skdiffusion.diffusion import GaussianDenoiser
-    >>> flat = GaussianDenoiser(torch.zeros(3), torch.tensor([1.0, 1.0, 0.0]))
-    >>> denoiser_trace(flat, torch.zeros(1, 3), torch.tensor(0.01)).round(decimals=2)
-    tensor([2.])
-    """
+    """Return the number of directions that denoising keeps: the trace of its Jacobian."""
     return _mean_and_trace(denoiser, x, sigma, divergence, probes)[1]
 
 
@@ -189,54 +139,7 @@ def normal_bundle_dimension(
     n_perturbations: int | None = None,
     generator: torch.Generator | None = None,
 ) -> Tensor:
-    """Return the dimension that the residuals around a row leave out.
-
-    Parameters
-    ----------
-    denoiser : Denoiser
-        The model.
-    x : Tensor of shape (n, d)
-        Rows on the manifold.
-    sigma : Tensor that broadcasts to ``x``
-        Noise levels, positive: above the noise of the data, below the radius of curvature.
-    n_perturbations : int or None, default=None
-        Noisy copies of each row, by the same noise for all rows. None is four for each column, as
-        in the paper: fewer than one for each column cannot span the normal space.
-    generator : torch.Generator or None, default=None
-        Source of randomness.
-
-    Returns
-    -------
-    Tensor of shape (n,)
-        Dimensions, whole numbers.
-
-    Raises
-    ------
-    ValueError
-        If the rows are no floating-point matrix, a noise level is not positive, or there are fewer
-        perturbations than columns.
-
-    Notes
-    -----
-    The scores of noisy copies point back to the manifold, across it. Times sigma their singular
-    values are near one in the normal space and near zero along the manifold; the largest drop is
-    taken for the border. Other than in the paper the drops from one before the first and to zero
-    after the last are drops too, so that a law that fills the space, or a point, is recognised.
-
-    References
-    ----------
-    Stanczuk, J. et al. (2024). Diffusion models encode the intrinsic dimension of data manifolds.
-    ICML. arXiv:2212.12611, algorithm 1.
-
-    Examples
-    --------
-    >>> import torch
-    >>> from skdiffusion.diffusion import GaussianDenoiser
-    >>> flat = GaussianDenoiser(torch.zeros(3), torch.tensor([1.0, 1.0, 0.0]))
-    >>> generator = torch.Generator().manual_seed(0)
-    >>> normal_bundle_dimension(flat, torch.zeros(1, 3), torch.tensor(0.01), generator=generator)
-    tensor([2])
-    """
+    """Return the dimension that the residuals around a row leave out."""
     check_rows(x)
     _check_positive(sigma)
     n, d = x.shape

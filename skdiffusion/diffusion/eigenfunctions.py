@@ -33,18 +33,7 @@ MAX_FUNCTIONS = 1500
 
 
 class Eigenfunctions(ABC):
-    """Eigenfunctions ``phi_0 = 1, phi_1, ..., phi_degree`` of a diffusion on the line.
-
-    Parameters
-    ----------
-    degree : int
-        Index of the last function.
-
-    Raises
-    ------
-    ValueError
-        If the degree is not at least 1.
-    """
+    """Eigenfunctions ``phi_0 = 1, phi_1, ..., phi_degree`` of a diffusion on the line."""
 
     power: int
     """The total degree of an index is the sum of this power of its entries."""
@@ -66,107 +55,31 @@ class Eigenfunctions(ABC):
 
     @abstractmethod
     def evaluate(self, z: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the functions and their derivatives.
-
-        Parameters
-        ----------
-        z : Tensor of shape (...)
-            Points.
-
-        Returns
-        -------
-        values, derivatives : Tensor of shape (..., degree + 1)
-            One number for each function, on a new last axis.
-        """
+        """Return the functions and their derivatives."""
 
     @abstractmethod
     def linearisation(self) -> tuple[Tensor, Tensor]:
-        """Return the products of two functions, and of two derivatives, as sums of functions.
-
-        Returns
-        -------
-        values, derivatives : Tensor of shape (degree + 1, degree + 1, 2 * degree + 1)
-            ``phi_a phi_b = sum_l values[a, b, l] phi_l``, and alike for the derivatives.
-        """
+        """Return the products of two functions, and of two derivatives, as sums of functions."""
 
     @abstractmethod
     def time(self, noise: Tensor) -> Tensor:
-        """Return the time that corresponds to a noise level.
-
-        Parameters
-        ----------
-        noise : Tensor
-            Noise levels in variance-exploding currency, in units of the column's scale.
-
-        Returns
-        -------
-        Tensor of the same shape
-            Times of the process.
-        """
+        """Return the time that corresponds to a noise level."""
 
     @abstractmethod
     def shrink(self, t: Tensor) -> Tensor:
-        """Return the factor by which the process has pulled its rows to the centre.
-
-        Parameters
-        ----------
-        t : Tensor
-            Times.
-
-        Returns
-        -------
-        Tensor of the same shape
-            Factors.
-        """
+        """Return the factor by which the process has pulled its rows to the centre."""
 
     @abstractmethod
     def stationary_score(self, z: Tensor) -> Tensor:
-        """Return the derivative of the stationary log-density.
-
-        Parameters
-        ----------
-        z : Tensor
-            Points.
-
-        Returns
-        -------
-        Tensor of the same shape
-            Derivatives.
-        """
+        """Return the derivative of the stationary log-density."""
 
     @abstractmethod
     def summarise(self, u: Tensor) -> tuple[Tensor, ...]:
-        """Reduce one column of rows to what `system` needs of it.
-
-        Parameters
-        ----------
-        u : Tensor of shape (n,)
-            One column.
-
-        Returns
-        -------
-        tuple of Tensor
-            As many numbers as there are functions, or twice as many.
-        """
+        """Reduce one column of rows to what `system` needs of it."""
 
     @abstractmethod
     def system(self, summary: tuple[Tensor, ...], t: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the equations of score matching for one column at many times.
-
-        Parameters
-        ----------
-        summary : tuple of Tensor
-            What `summarise` returned.
-        t : Tensor of shape (m,)
-            Times.
-
-        Returns
-        -------
-        A : Tensor of shape (m, degree, degree)
-            ``E[phi_a'(X_t) phi_b'(X_t)]``, without the constant.
-        b : Tensor of shape (m, degree)
-            ``-lambda_a E[phi_a(X_t)]``.
-        """
+        """Return the equations of score matching for one column at many times."""
 
     @property
     def energies(self) -> Tensor:
@@ -174,18 +87,7 @@ class Eigenfunctions(ABC):
         return -self.eigenvalues * self.norms
 
     def decay(self, t: Tensor) -> Tensor:
-        """Return the factors ``exp(lambda_n t)`` by which expectations shrink.
-
-        Parameters
-        ----------
-        t : Tensor of shape (...)
-            Times.
-
-        Returns
-        -------
-        Tensor of shape (..., degree + 1)
-            Factors between 0 and 1.
-        """
+        """Return the factors ``exp(lambda_n t)`` by which expectations shrink."""
         return torch.exp(t.unsqueeze(-1) * self.eigenvalues.to(t))
 
     def doubled(self) -> "Eigenfunctions":
@@ -194,25 +96,7 @@ class Eigenfunctions(ABC):
 
 
 class HermiteFunctions(Eigenfunctions):
-    """Normalised Hermite polynomials, eigenfunctions of the Ornstein-Uhlenbeck process.
-
-    ``h_n = He_n / sqrt(n!)`` has eigenvalue ``-n`` and mean square one under the standard normal
-    law, which is the stationary one.
-
-    Parameters
-    ----------
-    degree : int
-        Degree of the last polynomial.
-
-    Examples
-    --------
-    >>> import torch
-    >>> values, derivatives = HermiteFunctions(2).evaluate(torch.tensor(3.0))
-    >>> values  # 1, x and (x ** 2 - 1) / sqrt(2)
-    tensor([1.0000, 3.0000, 5.6569])
-    >>> derivatives
-    tensor([0.0000, 1.0000, 4.2426])
-    """
+    """Normalised Hermite polynomials, eigenfunctions of the Ornstein-Uhlenbeck process."""
 
     power = 1
 
@@ -278,22 +162,7 @@ class HermiteFunctions(Eigenfunctions):
 
 
 class CosineFunctions(Eigenfunctions):
-    """Cosines, eigenfunctions of Brownian motion on ``[0, pi]`` with reflecting walls.
-
-    ``phi_n(z) = cos(n z)`` has eigenvalue ``-n ** 2``; the stationary law is uniform. The functions
-    are even and periodic, so that outside the interval they stand for the point folded back.
-
-    Parameters
-    ----------
-    degree : int
-        Frequency of the last cosine.
-
-    Examples
-    --------
-    >>> import torch
-    >>> CosineFunctions(2).evaluate(torch.tensor(torch.pi / 3))[0]
-    tensor([ 1.0000,  0.5000, -0.5000])
-    """
+    """Cosines, eigenfunctions of Brownian motion on ``[0, pi]`` with reflecting walls."""
 
     power = 2
 
@@ -350,39 +219,7 @@ FAMILIES: dict[str, type[Eigenfunctions]] = {
 
 
 def index_set(basis: str, degree: int, n_features: int, *, power: int = 1) -> Tensor:
-    """Return the indices of products of one-dimensional functions, without the constant.
-
-    Parameters
-    ----------
-    basis : {"product", "total_degree", "tensor"}
-        "product" takes functions of one column at a time, as for independent columns;
-        "total_degree" all with ``sum_j n_j ** power <= degree ** power``; "tensor" all with every
-        ``n_j <= degree``.
-    degree : int
-        Largest index.
-    n_features : int
-        Number of columns.
-    power : int, default=1
-        1 gives the total degree of a polynomial, 2 a disc of frequencies.
-
-    Returns
-    -------
-    Tensor of shape (n_functions, n_features)
-        Indices, one function a row.
-
-    Raises
-    ------
-    ValueError
-        If the basis is unknown, the degree is not at least 1, or a joint basis has more than
-        1,500 functions.
-
-    Examples
-    --------
-    >>> index_set("total_degree", 2, 2).tolist()
-    [[0, 1], [0, 2], [1, 0], [1, 1], [2, 0]]
-    >>> index_set("product", 2, 2).tolist()
-    [[1, 0], [2, 0], [0, 1], [0, 2]]
-    """
+    """Return the indices of products of one-dimensional functions, without the constant."""
     if basis not in BASES:
         raise ValueError(f"basis must be one of {BASES}, got {basis!r}.")
     if degree < 1:

@@ -12,40 +12,14 @@ MAX_TERMS = 2**25
 
 
 def all_but_last(indices: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the distinct indices of all columns but the last, and which of them each row has.
-
-    Parameters
-    ----------
-    indices : Tensor of shape (m, d)
-        Indices of products.
-
-    Returns
-    -------
-    prefixes : Tensor of shape (k, d - 1)
-        The distinct ones.
-    prefix_of : Tensor of shape (m,)
-        ``prefixes[prefix_of]`` equals ``indices[:, :-1]``.
-    """
+    """Return the distinct indices of all columns but the last, and which of them each row has."""
     if indices.shape[1] == 1:
         return indices.new_zeros(1, 0), indices.new_zeros(len(indices))
     return torch.unique(indices[:, :-1], dim=0, return_inverse=True)
 
 
 def product_over_columns(values: Tensor, indices: Tensor) -> Tensor:
-    """Return products over the columns.
-
-    Parameters
-    ----------
-    values : Tensor of shape (n, d, degree + 1)
-        Numbers for each column and function.
-    indices : Tensor of shape (m, d)
-        Indices of products.
-
-    Returns
-    -------
-    Tensor of shape (n, m)
-        ``prod_j values[:, j, indices[:, j]]``.
-    """
+    """Return products over the columns."""
     product = values[:, 0, indices[:, 0]]
     for j in range(1, indices.shape[1]):
         product = product * values[:, j, indices[:, j]]
@@ -53,22 +27,7 @@ def product_over_columns(values: Tensor, indices: Tensor) -> Tensor:
 
 
 def product_means(functions: Eigenfunctions, indices: Tensor, rows: Tensor) -> Tensor:
-    """Return the means over the rows of products of functions.
-
-    Parameters
-    ----------
-    functions : Eigenfunctions
-        The functions of one column.
-    indices : Tensor of shape (m, d)
-        Indices of products.
-    rows : Tensor of shape (n, d)
-        Rows in the coordinates of the process.
-
-    Returns
-    -------
-    Tensor of shape (m,)
-        Means.
-    """
+    """Return the means over the rows of products of functions."""
     prefixes, prefix_of = all_but_last(indices)
     total = rows.new_zeros(len(prefixes), functions.degree + 1)
     for part in rows.split(max(1, MAX_ELEMENTS // (len(prefixes) + functions.degree))):
@@ -81,28 +40,7 @@ def product_means(functions: Eigenfunctions, indices: Tensor, rows: Tensor) -> T
 
 
 def linearise(functions: Eigenfunctions, indices: Tensor) -> tuple[tuple[Tensor, ...], Tensor]:
-    """Write the products of derivatives of all pairs of functions as sums of functions.
-
-    Parameters
-    ----------
-    functions : Eigenfunctions
-        The functions of one column.
-    indices : Tensor of shape (n_functions, d)
-        Indices of the products whose gradients are multiplied.
-
-    Returns
-    -------
-    terms : tuple
-        For each term: its pair, its function, and of shape (n_terms, d) its factor in the product
-        of derivatives with respect to each column. Then the two functions of each pair.
-    products : Tensor of shape (m, d)
-        Indices of the functions that occur.
-
-    Raises
-    ------
-    ValueError
-        If there are too many terms.
-    """
+    """Write the products of derivatives of all pairs of functions as sums of functions."""
     n_functions, d = indices.shape
     row, column = torch.triu_indices(n_functions, n_functions, device=indices.device)
     values, slopes = (part.to(indices.device) for part in functions.linearisation())

@@ -55,20 +55,7 @@ def _solve(A: Tensor, b: Tensor, energies: Tensor, ridge: float) -> Tensor:
 
 
 class ProductSeries(nn.Module):
-    """One series for each column, as if the columns were independent.
-
-    The coefficients are tabulated once over the noise levels and interpolated linearly in the
-    logarithm of the level, so that every entry may have its own.
-
-    Parameters
-    ----------
-    functions : Eigenfunctions
-        The functions of one column.
-    rows : Tensor of shape (n, d)
-        Data in the coordinates of the process.
-    ridge : float
-        Weight of the penalty on the energy of the series under the stationary law.
-    """
+    """One series for each column, as if the columns were independent."""
 
     levels: Tensor
     table: Tensor
@@ -84,38 +71,12 @@ class ProductSeries(nn.Module):
         self.register_buffer("table", torch.stack(table))
 
     def gradient(self, z: Tensor, noise: Tensor) -> Tensor:
-        """Return the gradient of the series.
-
-        Parameters
-        ----------
-        z : Tensor of shape (n, d)
-            Rows in the coordinates of the process.
-        noise : Tensor that broadcasts to (n, d)
-            Noise levels in units of each column's scale.
-
-        Returns
-        -------
-        Tensor of shape (n, d)
-            Gradients.
-        """
+        """Return the gradient of the series."""
         noise = noise.expand(1, z.shape[1]) if noise.dim() < 2 else noise.expand(-1, z.shape[1])
         return (self._interpolate(noise) * self.functions.evaluate(z)[1][..., 1:]).sum(-1)
 
     def objective(self, rows: Tensor, noise: Tensor) -> Tensor:
-        """Return the score-matching loss of other rows, up to a constant.
-
-        Parameters
-        ----------
-        rows : Tensor of shape (n, d)
-            Clean rows in the coordinates of the process.
-        noise : Tensor of shape (d,)
-            Noise level of each column.
-
-        Returns
-        -------
-        Tensor of shape ()
-            The loss.
-        """
+        """Return the score-matching loss of other rows, up to a constant."""
         alpha, total = self._interpolate(noise.unsqueeze(0))[0], rows.new_zeros(())
         weights, times = _column_weights(noise), self.functions.time(noise)
         for j, u in enumerate(rows.T):
@@ -124,23 +85,7 @@ class ProductSeries(nn.Module):
         return total
 
     def growth(self, rows: Tensor, noise: Tensor, rates: Tensor) -> Tensor:
-        """Return how fast the series grows at other rows, on average over them.
-
-        Parameters
-        ----------
-        rows : Tensor of shape (n, d)
-            Clean rows in the coordinates of the process.
-        noise : Tensor of shape (g, d)
-            Patterns of noise levels.
-        rates : Tensor of shape (d,)
-            How fast the time of each column goes.
-
-        Returns
-        -------
-        Tensor of shape (g,)
-            ``sum_j rates_j E[L_j f + (d_j f) ** 2]``, the time derivative of ``E[f]`` at fixed rows
-            where the exponential of f obeys the equation of the process.
-        """
+        """Return how fast the series grows at other rows, on average over them."""
         total = rows.new_zeros(len(noise))
         for alpha, u, rate in zip(self._interpolate(noise).unbind(1), rows.T, rates, strict=True):
             A, b = self.functions.system(self.functions.summarise(u), rows.new_zeros(1))
@@ -167,27 +112,7 @@ class ProductSeries(nn.Module):
 
 
 class JointSeries(nn.Module):
-    """One series in products of functions of several columns.
-
-    The equations are assembled and solved once for each distinct pattern of noise levels. The
-    columns weigh as their noise, so that a column which is known does not spend the basis.
-
-    Parameters
-    ----------
-    functions : Eigenfunctions
-        The functions of one column.
-    indices : Tensor of shape (n_functions, d)
-        Which function of each column a product has.
-    rows : Tensor of shape (n, d)
-        Data in the coordinates of the process.
-    ridge : float
-        Weight of the penalty on the energy of the series under the stationary law.
-
-    Raises
-    ------
-    ValueError
-        If products of the functions have too many terms, or rounding errors outweigh the ridge.
-    """
+    """One series in products of functions of several columns."""
 
     indices: Tensor
     prefixes: Tensor
@@ -213,18 +138,7 @@ class JointSeries(nn.Module):
         self.coefficients(rows.new_zeros(1, rows.shape[1]))  # the hardest to solve
 
     def coefficients(self, noise: Tensor) -> Tensor:
-        """Return the coefficients of the series.
-
-        Parameters
-        ----------
-        noise : Tensor of shape (g, d)
-            Patterns of noise levels.
-
-        Returns
-        -------
-        Tensor of shape (g, n_functions)
-            Coefficients.
-        """
+        """Return the coefficients of the series."""
         keys = [tuple(pattern) for pattern in noise.tolist()]
         known = {key: self._cache[key] for key in keys if key in self._cache}
         missing = [i for i, key in enumerate(keys) if key not in known]
@@ -237,22 +151,7 @@ class JointSeries(nn.Module):
         return torch.stack([known[key] for key in keys])
 
     def gradient(self, z: Tensor, patterns: Tensor, index: Tensor) -> Tensor:
-        """Return the gradient of the series.
-
-        Parameters
-        ----------
-        z : Tensor of shape (n, d)
-            Rows in the coordinates of the process.
-        patterns : Tensor of shape (g, d)
-            Distinct patterns of noise levels, in units of each column's scale.
-        index : Tensor of shape (n,)
-            The pattern of each row.
-
-        Returns
-        -------
-        Tensor of shape (n, d)
-            Gradients.
-        """
+        """Return the gradient of the series."""
         with torch.no_grad():
             alpha = self.coefficients(patterns)
             table = alpha.new_zeros(len(alpha), len(self.prefixes), self.functions.degree + 1)
@@ -262,41 +161,13 @@ class JointSeries(nn.Module):
         return torch.cat([self._contract(part, table, of) for part, of in rows])
 
     def objective(self, rows: Tensor, noise: Tensor) -> Tensor:
-        """Return the score-matching loss of other rows, up to a constant.
-
-        Parameters
-        ----------
-        rows : Tensor of shape (n, d)
-            Clean rows in the coordinates of the process.
-        noise : Tensor of shape (d,)
-            Noise level of each column.
-
-        Returns
-        -------
-        Tensor of shape ()
-            The loss.
-        """
+        """Return the score-matching loss of other rows, up to a constant."""
         pattern = noise.unsqueeze(0)
         A, b, _ = self._system(pattern, _column_weights(pattern), *self._means(rows))
         return _quadratic(A[0], 2 * b[0], self.coefficients(pattern))[0]
 
     def growth(self, rows: Tensor, noise: Tensor, rates: Tensor) -> Tensor:
-        """Return how fast the series grows at other rows, on average over them.
-
-        Parameters
-        ----------
-        rows : Tensor of shape (n, d)
-            Clean rows in the coordinates of the process.
-        noise : Tensor of shape (g, d)
-            Patterns of noise levels.
-        rates : Tensor of shape (d,)
-            How fast the time of each column goes.
-
-        Returns
-        -------
-        Tensor of shape (g,)
-            As for :class:`ProductSeries`.
-        """
+        """Return how fast the series grows at other rows, on average over them."""
         clean = torch.zeros_like(noise[:1])
         A, b, _ = self._system(clean, rates.unsqueeze(0), *self._means(rows))
         return _quadratic(A[0], b[0], self.coefficients(noise))
@@ -370,10 +241,7 @@ def _quadratic(A: Tensor, b: Tensor, alpha: Tensor) -> Tensor:
 
 
 def _column_weights(noise: Tensor) -> Tensor:
-    """Weights of the columns, ``noise ** 2`` saturating at one, relative to the largest.
-
-    A known column keeps a millionth, so that the functions of it alone stay determined.
-    """
+    """Weights of the columns, ``noise ** 2`` saturating at one, relative to the largest."""
     share = noise**2 / (1 + noise**2)
     largest = share.amax(-1, keepdim=True)
     return torch.where(largest > 0, share / largest.clamp_min(1e-300), 1.0).clamp_min(1e-6)

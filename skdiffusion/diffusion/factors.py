@@ -33,27 +33,7 @@ _JITTER = 1e-12
 
 
 class FactorGaussian(GaussianDenoiser):
-    """Exact denoiser of a Gaussian that knows its factors.
-
-    Parameters
-    ----------
-    mean : Tensor of shape (d,)
-        Mean.
-    loadings : Tensor of shape (d, k)
-        What a factor is in the entries of a row; orthonormal columns.
-    factor_cov : Tensor of shape (k, k)
-        Covariance of the factors.
-    floor : float
-        Variance of the rows in every direction across the factors.
-
-    Examples
-    --------
-    >>> import torch
-    >>> loadings = torch.tensor([[1.0], [0.0]])
-    >>> FactorGaussian(torch.zeros(2), loadings, 4 * torch.eye(1), 0.25).cov
-    tensor([[4.0000, 0.0000],
-            [0.0000, 0.2500]], dtype=torch.float64)
-    """
+    """Exact denoiser of a Gaussian that knows its factors."""
 
     loadings: Tensor
     factor_cov: Tensor
@@ -79,13 +59,7 @@ class Reading(NamedTuple):
 
 
 class Factors(nn.Module):
-    """Reads factors off noisy rows, and makes rows of factors.
-
-    Parameters
-    ----------
-    gaussian : FactorGaussian
-        Its mean, loadings and floor.
-    """
+    """Reads factors off noisy rows, and makes rows of factors."""
 
     centre: Tensor
     loadings: Tensor
@@ -128,31 +102,7 @@ class Factors(nn.Module):
 
 
 class FactorFrame(nn.Module):
-    """The coordinates in which the factors are white before and after denoising.
-
-    Stands for :class:`~skdiffusion.diffusion.white.WhiteFrame` where the Gaussian has factors.
-
-    Parameters
-    ----------
-    gaussian : FactorGaussian
-        The Gaussian.
-    numbers : Tensor of int of shape (m,) or None, default=None
-        Entries that are corrected; None is all. Factors with no part in them get no correction,
-        and those with a part in them have none in other entries.
-
-    Attributes
-    ----------
-    n_white, n_outputs : int
-        Number of white inputs, and of corrections.
-
-    Examples
-    --------
-    >>> import torch
-    >>> loadings = torch.tensor([[1.0], [0.0]])
-    >>> gaussian = FactorGaussian(torch.zeros(2), loadings, 3 * torch.eye(1), 0.0)
-    >>> FactorFrame(gaussian)(torch.tensor([[4.0, 0.0]]), torch.tensor(1.0)).white.round(decimals=3)
-    tensor([[2.]], dtype=torch.float64)
-    """
+    """The coordinates in which the factors are white before and after denoising."""
 
     factor_cov: Tensor
     numbers: Tensor | None
@@ -199,30 +149,7 @@ class FactorFrame(nn.Module):
 
 
 class FactorMixture(nn.Module):
-    """Exact denoiser of rows whose factors are a Gaussian mixture.
-
-    Parameters
-    ----------
-    gaussian : FactorGaussian
-        Its mean, loadings and floor; the mixture takes the place of its covariance.
-    weights : Tensor of shape (c,)
-        Positive component weights; they are normalised to sum to one.
-    means : Tensor of shape (c, k)
-        Component means of the factors, counted from the mean of the rows.
-    covs : Tensor of shape (c, k, k)
-        Component covariances of the factors; they may be singular.
-
-    Examples
-    --------
-    >>> import torch
-    >>> loadings = torch.tensor([[1.0], [0.0]])
-    >>> gaussian = FactorGaussian(torch.zeros(2), loadings, torch.eye(1), 0.0)
-    >>> points = FactorMixture(
-    ...     gaussian, torch.ones(2), torch.tensor([[-1.0], [1.0]]), torch.zeros(2, 1, 1)
-    ... )
-    >>> points(torch.tensor([[5.0, 1.0]]), torch.tensor(1.0)).mean.round(decimals=2)
-    tensor([[1., 0.]])
-    """
+    """Exact denoiser of rows whose factors are a Gaussian mixture."""
 
     log_weights: Tensor
     means: Tensor
@@ -239,22 +166,7 @@ class FactorMixture(nn.Module):
         self.register_buffer("roots", vectors * values.clamp_min(0).sqrt().unsqueeze(1))
 
     def forward(self, x: Tensor, sigma: Tensor, reading: Reading | None = None) -> Posterior:
-        """Return the exact posterior mean; see :class:`~skdiffusion.diffusion.Denoiser`.
-
-        Parameters
-        ----------
-        x : Tensor of shape (n, d)
-            Noisy rows.
-        sigma : Tensor that broadcasts to ``x``
-            Noise levels.
-        reading : Reading or None, default=None
-            What the rows say of their factors, where that is known already.
-
-        Returns
-        -------
-        Posterior
-            The posterior means.
-        """
+        """Return the exact posterior mean; see :class:`~skdiffusion.diffusion.Denoiser`."""
         reading = self.factors.read(x, sigma) if reading is None else reading
         left, log_det = self._open(reading.precision)
         expected = self.means @ reading.precision  # (g, c, k)
@@ -268,11 +180,7 @@ class FactorMixture(nn.Module):
         return Posterior(self.factors.assemble(reading, factors).to(x.dtype))
 
     def _open(self, precision: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the covariance that rows leave open, and what it does to volumes.
-
-        With ``S = U U'`` it is ``(S^{-1} + A)^{-1} = U (1 + U' A U)^{-1} U'``, which asks for no
-        inverse of ``S``.
-        """
+        """Return the covariance that rows leave open, and what it does to volumes."""
         (g, k, _), c = precision.shape, len(self.means)
         # few products of wide matrices take half the time of many small ones
         wide = precision @ self.roots.permute(1, 0, 2).reshape(k, c * k)

@@ -102,40 +102,7 @@ def log_linear(
 def log_shifted(
     sigma_min: float, sigma_max: float, n_steps: int, *, shift: float, final_zero: bool = True
 ) -> Tensor:
-    """Noise levels evenly spaced in ``log(sigma ** 2 + shift ** 2)``.
-
-    For laws that are smooth below the scale `shift`, such as a kernel density of that bandwidth:
-    levels far below it change nothing and get no steps.
-
-    Parameters
-    ----------
-    sigma_min : float
-        Smallest positive noise level, in units of the data.
-    sigma_max : float
-        Largest noise level, in units of the data.
-    n_steps : int
-        Number of steps of the solver, at least 1.
-    shift : float
-        Scale below which the law is smooth, in units of the data; zero gives
-        :func:`log_linear`.
-    final_zero : bool, default=True
-        Whether the last level is 0 rather than `sigma_min`.
-
-    Returns
-    -------
-    Tensor of shape (n_steps + 1,)
-        Decreasing noise levels, float64.
-
-    Raises
-    ------
-    ValueError
-        Unless ``0 < sigma_min < sigma_max``, ``n_steps >= 1`` and ``shift >= 0``.
-
-    Examples
-    --------
-    >>> log_shifted(1e-4, 3.0, 3, shift=1.0, final_zero=False).round(decimals=2)
-    tensor([3.0000, 1.9100, 1.0700, 0.0000], dtype=torch.float64)
-    """
+    """Noise levels evenly spaced in ``log(sigma ** 2 + shift ** 2)``."""
     if not 0.0 <= shift < math.inf:
         raise ValueError(f"shift must be finite and not negative, got {shift!r}.")
     _check_range(sigma_min, sigma_max)
@@ -216,31 +183,7 @@ def _check_range(sigma_min: float, sigma_max: float) -> None:
 
 
 def check_grid(sigmas: Tensor, *, final_zero: bool = True) -> list[float]:
-    """Check a grid of noise levels and return it as numbers.
-
-    Parameters
-    ----------
-    sigmas : Tensor of shape (n_steps + 1,)
-        Noise levels.
-    final_zero : bool, default=True
-        Whether the last level may be 0.
-
-    Returns
-    -------
-    list of float
-        The noise levels.
-
-    Raises
-    ------
-    ValueError
-        Unless `sigmas` is one-dimensional with two or more finite, strictly decreasing levels, all
-        positive save, with `final_zero`, the last.
-
-    Examples
-    --------
-    >>> check_grid(karras(0.01, 1.0, 1))
-    [1.0, 0.0]
-    """
+    """Check a grid of noise levels and return it as numbers."""
     levels = torch.as_tensor(sigmas, dtype=torch.float64)
     if levels.ndim != 1 or len(levels) < 2:
         raise ValueError(

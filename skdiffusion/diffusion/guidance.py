@@ -68,20 +68,7 @@ class Conditioned:
         self.sigma_min = sigma_min
 
     def __call__(self, x: Tensor, sigma: Tensor) -> Posterior:
-        """Return the posterior of the clean rows given the known values.
-
-        Parameters
-        ----------
-        x : Tensor of shape (n, d)
-            Noisy rows; the known entries are ignored.
-        sigma : Tensor that broadcasts to ``x``
-            Noise levels; those of the known entries are ignored.
-
-        Returns
-        -------
-        Posterior
-            Its mean is the known value, and its variance 0, at every known entry.
-        """
+        """Return the posterior of the clean rows given the known values."""
         _check_rows(x, self.known, self.values)
         known, values = self.known.to(x.device), self.values.to(x)
         filled = torch.where(known, values, x)
@@ -156,20 +143,7 @@ class Marginal:
         self.fill = fill
 
     def __call__(self, x: Tensor, sigma: Tensor) -> Posterior:
-        """Return the posterior of the kept columns.
-
-        Parameters
-        ----------
-        x : Tensor of shape (n, k)
-            Noisy rows of the `k` kept columns.
-        sigma : Tensor that broadcasts to ``x``
-            Noise levels of the kept columns.
-
-        Returns
-        -------
-        Posterior
-            Mean, and variance if the model has one, of the kept columns.
-        """
+        """Return the posterior of the kept columns."""
         kept = self.kept.to(x.device)
         n_kept = self.n_kept
         if x.ndim != 2 or x.shape[1] != n_kept:
@@ -266,21 +240,7 @@ class Guided:
         self.fill = fill
 
     def __call__(self, x: Tensor, sigma: Tensor) -> Posterior:
-        """Return the guided mean, and at scale 1 the variance too.
-
-        Parameters
-        ----------
-        x : Tensor of shape (n, d)
-            Noisy rows; the known entries are ignored.
-        sigma : Tensor that broadcasts to ``x``
-            Noise levels; those of the known entries are ignored.
-
-        Returns
-        -------
-        Posterior
-            Its mean is the known value at every known entry. An extrapolated mean belongs to no
-            posterior, so that the variance is None unless the scale is 1.
-        """
+        """Return the guided mean, and at scale 1 the variance too."""
         if self.scale == 1.0:
             return self.conditioned(x, sigma)
         unknown = self._without(x, sigma)

@@ -22,35 +22,7 @@ _MAX_EXACT_COLUMNS = 32
 def mean_and_diagonal(
     denoiser: Denoiser, x: Tensor, sigma: Tensor, probes: Tensor | None
 ) -> tuple[Tensor, Tensor]:
-    """Posterior means and the diagonal of their Jacobian, from one evaluation.
-
-    Parameters
-    ----------
-    denoiser : Denoiser
-        The model.
-    x : Tensor of shape (n, d)
-        Rows.
-    sigma : Tensor that broadcasts to ``x``
-        Noise levels.
-    probes : Tensor of shape (m, d) or None
-        What `check_probes` returns: random signs, or None for one derivative per column.
-
-    Returns
-    -------
-    mean : Tensor of shape (n, d)
-        ``D(x, sigma)``, without gradient.
-    diagonal : Tensor of shape (n, d)
-        ``dD_j / dx_j``, without gradient. With probes it is the mean of ``probe * (probe J)``,
-        whose sum is Hutchinson's estimate of the trace.
-
-    Examples
-    --------
-    >>> import torch
-    >>> from skdiffusion.diffusion.closed_form import GaussianDenoiser
-    >>> normal = GaussianDenoiser(torch.zeros(2), torch.tensor([1.0, 3.0]))
-    >>> mean_and_diagonal(normal, torch.ones(1, 2), torch.tensor(1.0), None)[1]
-    tensor([[0.5000, 0.7500]])
-    """
+    """Posterior means and the diagonal of their Jacobian, from one evaluation."""
     with torch.enable_grad():
         rows = x.detach().requires_grad_()
         mean = denoiser(rows, sigma).mean
@@ -75,33 +47,7 @@ def _estimated(mean: Tensor, rows: Tensor, probes: Tensor) -> Tensor:
 
 
 def check_probes(x: Tensor, divergence: str, probes: Tensor | None) -> Tensor | None:
-    """Check how the divergence is to be found.
-
-    Parameters
-    ----------
-    x : Tensor of shape (n, d)
-        Rows.
-    divergence : {"auto", "exact", "hutchinson"}
-        The way; "auto" is exact up to 32 columns, where the estimate would save little.
-    probes : Tensor of shape (m, d) or None
-        Random signs for the estimate.
-
-    Returns
-    -------
-    Tensor of shape (m, d) or None
-        Probes in the type of the rows, or None where the divergence is exact.
-
-    Raises
-    ------
-    ValueError
-        If `divergence` is unknown, or probes are needed and missing or of the wrong shape.
-
-    Examples
-    --------
-    >>> import torch
-    >>> check_probes(torch.zeros(5, 2), "auto", None) is None
-    True
-    """
+    """Check how the divergence is to be found."""
     if divergence not in {"auto", "exact", "hutchinson"}:
         raise ValueError(f"divergence must be 'auto', 'exact' or 'hutchinson', got {divergence!r}.")
     d = x.shape[1]
@@ -118,29 +64,7 @@ def check_probes(x: Tensor, divergence: str, probes: Tensor | None) -> Tensor | 
 
 
 def check_rows(x: Tensor) -> Tensor:
-    """Check that rows are a floating-point matrix, and return them.
-
-    Parameters
-    ----------
-    x : Tensor of shape (n, d)
-        Rows.
-
-    Returns
-    -------
-    Tensor of shape (n, d)
-        The same tensor.
-
-    Raises
-    ------
-    ValueError
-        If `x` has another shape or type.
-
-    Examples
-    --------
-    >>> import torch
-    >>> check_rows(torch.zeros(1, 2))
-    tensor([[0., 0.]])
-    """
+    """Check that rows are a floating-point matrix, and return them."""
     if x.ndim != 2 or not x.is_floating_point():
         raise ValueError(
             "Rows must be a floating-point tensor of shape (n, d), "

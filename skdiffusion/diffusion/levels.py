@@ -24,34 +24,7 @@ def level_log_prob(
     sigma_min: float,
     sigma_max: float,
 ) -> Tensor:
-    """Log-probability of the categories of each row, given its other entries.
-
-    Parameters
-    ----------
-    denoiser : Denoiser
-        The model.
-    x : Tensor of shape (n, d)
-        Clean rows; the entries of a category are those of a vertex.
-    blocks : list of (Tensor of shape (m,), Tensor of shape (m + 1, m))
-        For each category the columns of its code, and the codes of its levels.
-    sigma_min, sigma_max : float
-        Noise levels of known and of unknown entries.
-
-    Returns
-    -------
-    Tensor of shape (n,)
-        Log-probabilities in nats. Over all levels the probabilities sum to one.
-
-    Examples
-    --------
-    >>> import torch
-    >>> from skdiffusion.diffusion import EmpiricalDenoiser
-    >>> flags = torch.tensor([[-1.0], [-1.0], [-1.0], [1.0]])
-    >>> block = (torch.tensor([0]), torch.tensor([[-1.0], [1.0]]))
-    >>> log_prob = level_log_prob(EmpiricalDenoiser(flags), flags, [block], 0.01, 100.0)
-    >>> log_prob.exp().round(decimals=2)
-    tensor([0.7500, 0.7500, 0.7500, 0.2500])
-    """
+    """Log-probability of the categories of each row, given its other entries."""
     known = torch.ones(x.shape[1], dtype=torch.bool, device=x.device)
     for columns, _ in blocks:
         known[columns] = False
@@ -66,30 +39,7 @@ def level_log_prob(
 
 
 def vertex_log_prob(mean: Tensor, codes: Tensor, vertices: Tensor) -> Tensor:
-    """Log-probability of the level of each code, given the expected code.
-
-    Parameters
-    ----------
-    mean : Tensor of shape (n, m)
-        Expected codes.
-    codes : Tensor of shape (n, m)
-        Codes; the level is that of the nearest vertex.
-    vertices : Tensor of shape (m + 1, m)
-        The codes of the levels.
-
-    Returns
-    -------
-    Tensor of shape (n,)
-        Log-probabilities in nats. Over all levels the probabilities sum to one, and none is zero.
-
-    Examples
-    --------
-    >>> import torch
-    >>> vertices = torch.tensor([[-1.0], [1.0]])
-    >>> mean, codes = torch.tensor([[0.5]]), torch.tensor([[1.0]])
-    >>> vertex_log_prob(mean, codes, vertices).exp()
-    tensor([0.7500])
-    """
+    """Log-probability of the level of each code, given the expected code."""
     probabilities = _barycentric(mean, vertices).clamp_min(_FLOOR)
     probabilities = probabilities / probabilities.sum(1, keepdim=True)
     level = torch.cdist(codes, vertices).argmin(1, keepdim=True)

@@ -35,20 +35,7 @@ class NoisedLaw(Protocol):
     """Anything with the log-density of its noised law, as the closed-form denoisers have."""
 
     def log_prob(self, x: Tensor, sigma: Tensor) -> Tensor:
-        """Return the log-density of the noised law.
-
-        Parameters
-        ----------
-        x : Tensor of shape (n, d)
-            Rows.
-        sigma : Tensor that broadcasts to ``x``
-            Noise levels.
-
-        Returns
-        -------
-        Tensor of shape (n,)
-            Log-densities in nats.
-        """
+        """Return the log-density of the noised law."""
         ...
 
 
@@ -134,47 +121,7 @@ def flow_with_divergence(
     probes: Tensor | None = None,
     shift: float = 0.0,
 ) -> tuple[Tensor, Tensor]:
-    """Carry rows up the probability flow, and add up what their volume gains in each entry.
-
-    Parameters
-    ----------
-    denoiser : Denoiser
-        The model, which is called with float64 rows.
-    x : Tensor of shape (n, d)
-        Rows.
-    sigmas : Tensor of shape (n_steps + 1,)
-        Decreasing, positive noise levels.
-    divergence : {"auto", "exact", "hutchinson"}, default="auto"
-        As in :func:`log_density`.
-    probes : Tensor of shape (m, d) or None, default=None
-        As in :func:`log_density`.
-    shift : float, default=0.0
-        As in :func:`log_density`.
-
-    Returns
-    -------
-    codes : Tensor of shape (n, d)
-        The rows at ``sigmas[0]``, float64.
-    change : Tensor of shape (n, d)
-        Integral of ``1 - dD_j / dx_j`` over ``log(sigma)``; its sum over the entries is the
-        log-density of the row less that of its code.
-
-    Raises
-    ------
-    ValueError
-        As :func:`log_density`.
-
-    Examples
-    --------
-    >>> import torch
-    >>> from skdiffusion.diffusion.closed_form import GaussianDenoiser
-    >>> from skdiffusion.diffusion.grid import karras
-    >>> normal = GaussianDenoiser(torch.zeros(1), torch.ones(1))
-    >>> sigmas = karras(1e-3, 3.0, 16, final_zero=False)
-    >>> codes, change = flow_with_divergence(normal, torch.ones(1, 1), sigmas)
-    >>> codes.round(decimals=2), change.exp().round(decimals=2)
-    (tensor([[3.1600]], dtype=torch.float64), tensor([[3.1600]], dtype=torch.float64))
-    """
+    """Carry rows up the probability flow, and add up what their volume gains in each entry."""
     levels = check_grid(sigmas, final_zero=False)
     x = check_rows(x).detach().double()
     d = x.shape[1]
@@ -370,10 +317,7 @@ def _flow(denoiser: Denoiser, x: Tensor, levels: list[float], shift: float) -> T
 def _integrate(
     slope: Callable[[Tensor, float], Tensor], state: Tensor, levels: list[float], shift: float
 ) -> Tensor:
-    """Classical Runge-Kutta method in ``u = log(sigma ** 2 + shift ** 2) / 2``.
-
-    `slope` is that of the state along ``log(sigma)``; ``d log(sigma) / du`` makes it one along u.
-    """
+    """Classical Runge-Kutta method in ``u = log(sigma ** 2 + shift ** 2) / 2``."""
 
     def along(state: Tensor, sigma: float) -> Tensor:
         return (1.0 + (shift / sigma) ** 2) * slope(state, sigma)

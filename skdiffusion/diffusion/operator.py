@@ -26,19 +26,7 @@ _REACH = 3.0  # standard deviations of the noise, beyond the data, up to which a
 
 
 class UniformBox(nn.Module):
-    """The uniform law on a box with reflecting walls, which noise does not change.
-
-    Parameters
-    ----------
-    low, high : Tensor of shape (d,)
-        Opposite corners.
-
-    Examples
-    --------
-    >>> import torch
-    >>> UniformBox(torch.zeros(2), torch.tensor([1.0, 2.0])).log_prob(torch.ones(1, 2))
-    tensor([-0.6931])
-    """
+    """The uniform law on a box with reflecting walls, which noise does not change."""
 
     low: Tensor
     high: Tensor
@@ -49,66 +37,20 @@ class UniformBox(nn.Module):
         self.register_buffer("high", high)
 
     def log_prob(self, x: Tensor, sigma: Tensor | None = None) -> Tensor:
-        """Return the log-density, the same everywhere: rows outside stand for their reflections.
-
-        Parameters
-        ----------
-        x : Tensor of shape (n, d)
-            Rows.
-        sigma : Tensor or None, default=None
-            Not used: noise does not change the law.
-
-        Returns
-        -------
-        Tensor of shape (n,)
-            Log-densities in nats.
-        """
+        """Return the log-density, the same everywhere: rows outside stand for their reflections."""
         return -(self.high - self.low).log().sum().to(x).expand(len(x))
 
     def sample(
         self, n: int, generator: torch.Generator | None = None, sigma: float = 0.0
     ) -> Tensor:
-        """Draw rows.
-
-        Parameters
-        ----------
-        n : int
-            Number of rows.
-        generator : torch.Generator or None
-            Source of randomness.
-        sigma : float, default=0.0
-            Not used: noise does not change the law.
-
-        Returns
-        -------
-        Tensor of shape (n, d)
-            The draws.
-        """
+        """Draw rows."""
         shares = torch.rand(
             n, len(self.low), generator=generator, dtype=self.low.dtype, device=self.low.device
         )
         return self.low + (self.high - self.low) * shares
 
     def fold(self, x: Tensor) -> Tensor:
-        """Reflect rows into the box.
-
-        Parameters
-        ----------
-        x : Tensor of shape (n, d)
-            Rows.
-
-        Returns
-        -------
-        Tensor of shape (n, d)
-            The points of the box that they stand for.
-
-        Examples
-        --------
-        >>> UniformBox(torch.zeros(1), torch.ones(1)).fold(torch.tensor([[1.25], [-0.5], [2.5]]))
-        tensor([[0.7500],
-                [0.5000],
-                [0.5000]])
-        """
+        """Reflect rows into the box."""
         width = (self.high - self.low).to(x)
         share = torch.remainder((x - self.low.to(x)) / width, 2.0)
         return self.low.to(x) + width * torch.minimum(share, 2.0 - share)
@@ -189,39 +131,7 @@ class OperatorDenoiser(nn.Module):
         ridge: float = 1e-3,
         margin: float = 0.05,
     ) -> "OperatorDenoiser":
-        """Build the denoiser from rows.
-
-        Parameters
-        ----------
-        data : Tensor of shape (n, d)
-            Rows. They are not kept.
-        process : {"ou", "reflected_bm"}, default="ou"
-            Ornstein-Uhlenbeck process with Hermite polynomials in standardised columns, or Brownian
-            motion with cosines in a box with reflecting walls.
-        basis : {"product", "total_degree", "tensor"}, default="product"
-            "product" treats the columns as independent, at a cost linear in their number;
-            "total_degree" and "tensor" have functions of several columns, of at most this degree in
-            all or in each. For cosines the total degree is the length of the vector of frequencies.
-        degree : int, default=4
-            Largest degree or frequency. 2 is the Gaussian for polynomials; more than 6 of them, or
-            fewer rows than 20 for each function, fit noise.
-        ridge : float, default=1e-3
-            Weight of the penalty on the energy of the series under the stationary law, which tames
-            it where there are no data. 1e-3 is small beside the eigenvalues that the data settle.
-        margin : float, default=0.05
-            The box of "reflected_bm" is the range of the data and this share of it on either side.
-
-        Returns
-        -------
-        OperatorDenoiser
-            The denoiser.
-
-        Raises
-        ------
-        ValueError
-            If the data are not a finite table, a parameter is unknown or out of range, the basis is
-            too large, or its equations cannot be solved in double precision.
-        """
+        """Build the denoiser from rows."""
         _check_options(data, process, basis, degree, ridge, margin)
         rows = data.detach().to(torch.float64)
         functions = FAMILIES[process](degree)
@@ -253,11 +163,7 @@ class OperatorDenoiser(nn.Module):
 
     @property
     def prior(self) -> GaussianDenoiser | UniformBox:
-        """The law under large noise, with `log_prob` and `sample`.
-
-        For "ou" the Gaussian with the mean and the covariance of the data, of the columns by
-        themselves with ``basis="product"``; for "reflected_bm" the uniform law on the box.
-        """
+        """The law under large noise, with `log_prob` and `sample`."""
         return self._prior
 
     def forward(self, x: Tensor, sigma: Tensor) -> Posterior:
@@ -267,73 +173,18 @@ class OperatorDenoiser(nn.Module):
         return Posterior(mean.to(x.dtype))
 
     def score(self, x: Tensor, sigma: Tensor) -> Tensor:
-        """Return the gradient of the noised log-density, finite down to zero noise.
-
-        Parameters
-        ----------
-        x : Tensor of shape (n, d)
-            Noisy rows.
-        sigma : Tensor that broadcasts to ``x``
-            Noise levels, zero allowed.
-
-        Returns
-        -------
-        Tensor of shape (n, d)
-            Scores.
-        """
+        """Return the gradient of the noised log-density, finite down to zero noise."""
         levels = torch.as_tensor(sigma, dtype=torch.float64, device=x.device)
         return self._score(x.to(torch.float64), levels).to(x.dtype)
 
     def objective(self, x0: Tensor, sigma: Tensor) -> Tensor:
-        """Return the score-matching loss on other rows; lower is better.
-
-        Up to a constant of the rows and the noise, the mean squared error of the score of the
-        noised rows, in the coordinates of the process. It is computed exactly, from the means of
-        eigenfunctions over the rows, for the polynomials as they are, without clipping.
-
-        Parameters
-        ----------
-        x0 : Tensor of shape (n, d)
-            Clean rows.
-        sigma : Tensor of shape () or (d,)
-            Noise level of each column. Columns weigh as their noise, relative to the largest.
-
-        Returns
-        -------
-        Tensor of shape ()
-            The loss, at most zero on the rows of the fit.
-        """
+        """Return the score-matching loss on other rows; lower is better."""
         noise = torch.as_tensor(sigma, dtype=torch.float64, device=self.scale.device) / self.scale
         u = (x0.to(torch.float64) - self.centre) / self.scale
         return self.series.objective(u, noise)
 
     def mean_log_density(self, x0: Tensor, sigmas: Tensor) -> Tensor:
-        """Return the mean log-density of other rows at many noise levels, without a solver.
-
-        The law of the diffusing rows obeys the heat equation, so that at *fixed* rows its
-        log-density grows by ``div s + |s| ** 2``, whose mean over the rows follows from means of
-        eigenfunctions. It costs hardly more than the fit, and tells how much noise to leave in;
-        :func:`~skdiffusion.diffusion.likelihood.log_density` is the density of the rows that a
-        solver makes, and differs where the score is not exact.
-
-        Parameters
-        ----------
-        x0 : Tensor of shape (n, d)
-            Clean rows.
-        sigmas : Tensor of shape (m,)
-            Increasing noise levels, up to one at which the law is uniform. The integral over them
-            is the trapezoidal one in ``sigma ** 2``.
-
-        Returns
-        -------
-        Tensor of shape (m,)
-            Means over the rows, in nats.
-
-        Raises
-        ------
-        ValueError
-            Unless ``process="reflected_bm"``: the other process moves its rows as it noises them.
-        """
+        """Return the mean log-density of other rows at many noise levels, without a solver."""
         if not isinstance(self._prior, UniformBox):
             raise ValueError("mean_log_density needs process='reflected_bm'.")
         u = (x0.to(torch.float64) - self.centre) / self.scale

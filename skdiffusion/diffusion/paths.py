@@ -200,11 +200,7 @@ def _first_tangents(
 def _products(
     denoiser: Denoiser, x: Tensor, sigma: Tensor, probes: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """Posterior means, and the Jacobian of each times its probes (n, d, r).
-
-    The Jacobian of an exact denoiser is symmetric, and that of a trained one nearly so: the
-    derivatives that autograd gives are of its transpose.
-    """
+    """Posterior means, and the Jacobian of each times its probes (n, d, r)."""
     with torch.enable_grad():
         rows = x.detach().requires_grad_()
         mean = denoiser(rows, sigma).mean

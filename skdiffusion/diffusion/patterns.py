@@ -12,29 +12,7 @@ __all__ = ["apply_by_pattern", "noise_patterns"]
 
 
 def noise_patterns(x: Tensor, sigma: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the distinct rows of noise levels and the index of each row of ``x`` among them.
-
-    Parameters
-    ----------
-    x : Tensor of shape (n, d)
-        Noisy rows.
-    sigma : Tensor that broadcasts to ``x``
-        Noise levels.
-
-    Returns
-    -------
-    patterns : Tensor of shape (g, d)
-        The distinct rows of ``sigma`` after broadcasting, in float64.
-    index : Tensor of shape (n,)
-        ``patterns[index]`` equals the broadcast ``sigma``.
-
-    Examples
-    --------
-    >>> import torch
-    >>> patterns, index = noise_patterns(torch.zeros(3, 2), torch.tensor([[1.0], [2.0], [1.0]]))
-    >>> patterns.tolist(), index.tolist()
-    ([[1.0, 1.0], [2.0, 2.0]], [0, 1, 0])
-    """
+    """Return the distinct rows of noise levels and the index of each row of ``x`` among them."""
     n, d = x.shape
     sigma = sigma.to(torch.float64)
     if sigma.dim() < 2 or sigma.shape[0] == 1:
@@ -61,29 +39,7 @@ def _distinct_rows(rows: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def apply_by_pattern(matrices: Tensor, vectors: Tensor, index: Tensor) -> Tensor:
-    """Multiply each row's vectors by the matrices of its noise pattern.
-
-    Parameters
-    ----------
-    matrices : Tensor of shape (g, k, m, d)
-        ``k`` matrices for each pattern.
-    vectors : Tensor of shape (n, k, d)
-        ``k`` vectors for each row.
-    index : Tensor of shape (n,)
-        The pattern of each row.
-
-    Returns
-    -------
-    Tensor of shape (n, k, m)
-        ``matrices[index[i], k] @ vectors[i, k]`` at ``[i, k]``.
-
-    Examples
-    --------
-    >>> import torch
-    >>> scales = torch.tensor([2.0, 3.0]).reshape(2, 1, 1, 1)
-    >>> apply_by_pattern(scales, torch.ones(3, 1, 1), torch.tensor([0, 1, 1])).flatten()
-    tensor([2., 3., 3.])
-    """
+    """Multiply each row's vectors by the matrices of its noise pattern."""
     g, n = matrices.shape[0], vectors.shape[0]
     if g == 1:
         return torch.einsum("nkd,ked->nke", vectors, matrices[0])

@@ -49,29 +49,7 @@ __all__ = ["Plain", "Preconditioned", "Prepared", "network_sizes"]
 def network_sizes(
     gaussian: GaussianDenoiser, baseline: nn.Module | None = None, levels: Levels | None = None
 ) -> dict[str, int]:
-    """Return the sizes of the network that :class:`Preconditioned` takes.
-
-    Parameters
-    ----------
-    gaussian : GaussianDenoiser
-        The Gaussian.
-    baseline : nn.Module or None, default=None
-        The closed form whose direction the network sees.
-    levels : Levels or None, default=None
-        The categories of a row.
-
-    Returns
-    -------
-    dict of str to int
-        ``n_inputs`` and ``n_outputs``, and ``n_entries`` where the white row has another number of
-        entries than there are outputs.
-
-    Examples
-    --------
-    >>> import torch
-    >>> network_sizes(GaussianDenoiser(torch.zeros(2), torch.eye(2)))
-    {'n_inputs': 2, 'n_outputs': 2}
-    """
+    """Return the sizes of the network that :class:`Preconditioned` takes."""
     frame = _frame(gaussian, levels)
     d = gaussian.n_features
     sizes = {"n_inputs": frame.n_white, "n_outputs": frame.n_outputs}
@@ -155,20 +133,7 @@ class Preconditioned(nn.Module):
         return Posterior(self.mean(prepared, self.correction(prepared)).to(x.dtype))
 
     def prepare(self, x: Tensor, sigma: Tensor) -> Prepared:
-        """Return all that does not depend on the network's weights, in float64.
-
-        Parameters
-        ----------
-        x : Tensor of shape (n, d)
-            Noisy rows.
-        sigma : Tensor that broadcasts to ``x``
-            Noise levels.
-
-        Returns
-        -------
-        Prepared
-            The network's inputs, and the coordinates of its output.
-        """
+        """Return all that does not depend on the network's weights, in float64."""
         x = x.to(torch.float64)
         coordinates = self.frame(x, sigma)
         inputs = [coordinates.white]
@@ -199,38 +164,14 @@ class Preconditioned(nn.Module):
         return torch.cat([own, direction[:, is_level]], dim=1)
 
     def correction(self, prepared: Prepared) -> Tensor:
-        """Return what the network adds to the Gaussian's mean, in white units, and to the logits.
-
-        Parameters
-        ----------
-        prepared : Prepared
-            The result of `prepare`.
-
-        Returns
-        -------
-        Tensor of shape (n, d), or (n, k + K) with levels
-            The network's output.
-        """
+        """Return what the network adds to the Gaussian's mean and to the logits, in white units."""
         dtype = next(self.net.parameters()).dtype
         log_noise = prepared.coordinates.log_noise
         log_noise = prepared.log_sigma if log_noise is None else log_noise
         return self.net(prepared.inputs.to(dtype), log_noise.to(dtype))
 
     def mean(self, prepared: Prepared, correction: Tensor) -> Tensor:
-        """Return the posterior mean, in float64.
-
-        Parameters
-        ----------
-        prepared : Prepared
-            The result of `prepare`.
-        correction : Tensor of shape (n, d), or (n, k + K) with levels
-            The result of `correction`.
-
-        Returns
-        -------
-        Tensor of shape (n, d)
-            Posterior means.
-        """
+        """Return the posterior mean, in float64."""
         coordinates = prepared.coordinates
         if self.levels is None:
             return coordinates.mean + coordinates.colour(correction.to(torch.float64))
@@ -240,25 +181,7 @@ class Preconditioned(nn.Module):
         return codes.index_copy(1, numbers, coordinates.mean[:, numbers] + own)
 
     def level_log_prob(self, prepared: Prepared, correction: Tensor) -> Tensor:
-        """Return the log-probability of each level of the categories.
-
-        Parameters
-        ----------
-        prepared : Prepared
-            The result of `prepare`.
-        correction : Tensor of shape (n, k + K)
-            The result of `correction`.
-
-        Returns
-        -------
-        Tensor of shape (n, K)
-            Log-probabilities in nats, in float64.
-
-        Raises
-        ------
-        ValueError
-            If there are no categories.
-        """
+        """Return the log-probability of each level of the categories."""
         if self.levels is None or prepared.evidence is None:
             raise ValueError("There are no levels: this denoiser takes all entries as numbers.")
         logits = correction[:, -self.levels.n_levels :].to(torch.float64)
@@ -266,30 +189,7 @@ class Preconditioned(nn.Module):
 
 
 class Plain(Preconditioned):
-    """A denoiser that is a network and nothing else: ``D(x, sigma) = net(x, log sigma)``.
-
-    Without the Gaussian's part it has to learn even what is linear. In return it does not carry
-    that part to where it has seen no rows: there its error is large, which is what an anomaly score
-    wants. It takes part in training as :class:`Preconditioned` does, with coordinates that are the
-    rows themselves.
-
-    Parameters
-    ----------
-    net : nn.Module
-        ``net(x (n, d), log_sigma (n, d)) -> (n, d)``.
-
-    References
-    ----------
-    Sattarov, T. et al. (2025). Diffusion denoising autoencoders for anomaly detection.
-    arXiv:2508.00758: predicts the clean row, as here.
-
-    Examples
-    --------
-    >>> import torch
-    >>> from skdiffusion.nets import PlainMLP
-    >>> Plain(PlainMLP(2, 2))(torch.ones(1, 2), torch.tensor(1.0)).mean.shape
-    torch.Size([1, 2])
-    """
+    """A denoiser that is a network and nothing else: ``D(x, sigma) = net(x, log sigma)``."""
 
     def __init__(self, net: nn.Module):
         nn.Module.__init__(self)
@@ -297,20 +197,7 @@ class Plain(Preconditioned):
         self.baseline = self.levels = None
 
     def prepare(self, x: Tensor, sigma: Tensor) -> Prepared:
-        """Return the rows as they are, and coordinates that change nothing.
-
-        Parameters
-        ----------
-        x : Tensor of shape (n, d)
-            Noisy rows.
-        sigma : Tensor that broadcasts to ``x``
-            Noise levels.
-
-        Returns
-        -------
-        Prepared
-            The network's inputs, and the coordinates of its output.
-        """
+        """Return the rows as they are, and coordinates that change nothing."""
         x = x.to(torch.float64)
         index = torch.zeros(len(x), dtype=torch.long, device=x.device)
         same = WhiteCoordinates(x, torch.zeros_like(x), torch.ones_like(x[:1]), index)

@@ -49,26 +49,7 @@ _RARE = 1e-2
 
 @dataclass(frozen=True)
 class Interval:
-    """The constraint that an entry lies in a closed interval.
-
-    Parameters
-    ----------
-    column : int
-        Position of the entry in a row.
-    low, high : float
-        Ends of the interval, in the units of the rows; either may be infinite. Equal ends give the
-        entry that value.
-
-    Raises
-    ------
-    ValueError
-        If the column is negative, or unless ``low <= high`` with some finite number in between.
-
-    Examples
-    --------
-    >>> Interval(2, low=0.0, high=float("inf"))
-    Interval(column=2, low=0.0, high=inf)
-    """
+    """The constraint that an entry lies in a closed interval."""
 
     column: int
     low: float
@@ -85,33 +66,7 @@ class Interval:
 
 @dataclass(frozen=True, eq=False)
 class LevelSet:
-    """The constraint that a category takes one of some levels.
-
-    Parameters
-    ----------
-    columns : Tensor of shape (m,)
-        Positions of the entries of its code in a row.
-    vertices : Tensor of shape (m + 1, m)
-        The codes of the levels: vertices of a simplex.
-    allowed : Tensor of shape (m + 1,)
-        Which levels may occur, boolean.
-
-    Raises
-    ------
-    ValueError
-        If the shapes disagree or no level is allowed.
-    TypeError
-        If `allowed` is not boolean.
-
-    Examples
-    --------
-    >>> import torch
-    >>> either = LevelSet(
-    ...     torch.tensor([0]), torch.tensor([[-1.0], [1.0]]), torch.tensor([True, False])
-    ... )
-    >>> either.allowed.tolist()
-    [True, False]
-    """
+    """The constraint that a category takes one of some levels."""
 
     columns: Tensor
     vertices: Tensor
@@ -135,61 +90,7 @@ Constraint = Interval | LevelSet
 
 
 class Restricted:
-    """The denoiser of the law of those rows that meet some constraints.
-
-    Parameters
-    ----------
-    denoiser : Denoiser
-        The model of all rows. It has to be differentiable in the rows. A `Conditioned` or `Guided`
-        one keeps its known entries: they stay as they are, even against a constraint.
-    constraints : sequence of Interval and LevelSet
-        What the rows have to meet, all at once. No entry may occur in two of them.
-    sigma_known : float or None, default=None
-        The smallest noise level that the denoiser was made for. An interval far narrower than the
-        noise, one of equal ends above all, is shown to the model with that level, as `Conditioned`
-        shows a known value. None sets no limit, which closed forms can do with.
-    refine : bool, default=True
-        Whether the model is evaluated again with observations in the place of the intervals.
-        Without that the other entries follow a restricted one by linear regression, at half the
-        price: enough where the data are nearly Gaussian, or where the denoiser knows only one
-        noise level for a whole row.
-
-    Raises
-    ------
-    ValueError
-        If an entry occurs in two constraints, or `sigma_known` is not positive.
-
-    Notes
-    -----
-    A call costs one evaluation of `denoiser` and one vector-Jacobian product for each constraint,
-    and both again if there are intervals to refine. It works where gradients are switched off. If
-    they are on and the rows want them, the result can be differentiated again.
-
-    The mean of a restricted entry always lies in its interval, and that of a category's code among
-    the codes of the levels allowed, so that a solver that ends on a posterior mean ends inside.
-
-    References
-    ----------
-    Efron, B. (2011). Tweedie's formula and selection bias. JASA 106, equation 1.4 and what follows
-    on the variance.
-
-    Boys, B. et al. (2023). Tweedie moment projected diffusions for inverse problems.
-    arXiv:2310.06721: the covariance from the Jacobian.
-
-    Rozet, F. et al. (2024). Learning diffusion priors from observations by expectation
-    maximization. arXiv:2405.13712: sampling from a posterior by moment matching.
-
-    Minka, T. (2001). Expectation propagation for approximate Bayesian inference. UAI.
-
-    Examples
-    --------
-    >>> import torch
-    >>> from skdiffusion.diffusion.closed_form import GaussianDenoiser
-    >>> pair = GaussianDenoiser(torch.zeros(2), torch.tensor([[1.0, 0.5], [0.5, 1.0]]))
-    >>> positive = Restricted(pair, [Interval(0, 0.0, float("inf"))])
-    >>> positive(torch.zeros(1, 2), torch.tensor(100.0)).mean.round(decimals=3)
-    tensor([[0.7980, 0.3990]])
-    """
+    """The denoiser of the law of those rows that meet some constraints."""
 
     def __init__(
         self,
@@ -212,20 +113,7 @@ class Restricted:
         self.refine = refine
 
     def __call__(self, x: Tensor, sigma: Tensor) -> Posterior:
-        """Return the expected clean rows given the noisy ones and the constraints.
-
-        Parameters
-        ----------
-        x : Tensor of shape (n, d)
-            Noisy rows.
-        sigma : Tensor that broadcasts to ``x``
-            Noise levels, finite.
-
-        Returns
-        -------
-        Posterior
-            Its mean; it has no variance.
-        """
+        """Return the expected clean rows given the noisy ones and the constraints."""
         last = max((c for constraint in self.constraints for c in _columns(constraint)), default=-1)
         if x.ndim != 2 or x.shape[1] <= last:
             raise ValueError(
@@ -267,12 +155,7 @@ class Restricted:
 
 
 class _Moments(NamedTuple):
-    """The mean of the clean rows, and its covariances with what the constraints speak of.
-
-    ``mean`` is of shape (n, d). ``probes`` (k, d) hold the linear functions of a row that the
-    constraints speak of, the probabilities of the levels allowed first and then single entries, and
-    ``rows`` (n, k, d) the covariance of each with each entry.
-    """
+    """The mean of the clean rows, and its covariances with what the constraints speak of."""
 
     mean: Tensor
     rows: Tensor

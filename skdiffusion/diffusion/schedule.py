@@ -42,98 +42,27 @@ class Schedule(ABC):
     """
 
     def alpha(self, t: Tensor) -> Tensor:
-        """Factor of the clean row in the schedule's own state.
-
-        Parameters
-        ----------
-        t : Tensor
-            Times in [0, 1], of any shape.
-
-        Returns
-        -------
-        Tensor
-            Same shape as `t`.
-        """
+        """Factor of the clean row in the schedule's own state."""
         return self._alpha(t)
 
     def sigma(self, t: Tensor) -> Tensor:
-        """Standard deviation of the noise in the schedule's own state.
-
-        Parameters
-        ----------
-        t : Tensor
-            Times in [0, 1], of any shape.
-
-        Returns
-        -------
-        Tensor
-            Same shape as `t`.
-        """
+        """Standard deviation of the noise in the schedule's own state."""
         return self._sigma(t)
 
     def time(self, noise_to_signal: Tensor) -> Tensor:
-        """Time at which a noise-to-signal ratio is reached: the inverse of `noise_to_signal`.
-
-        Parameters
-        ----------
-        noise_to_signal : Tensor
-            Variance-exploding noise levels, of any shape.
-
-        Returns
-        -------
-        Tensor
-            Same shape as `noise_to_signal`. Levels that the schedule does not visit give times
-            outside the ones it uses.
-        """
+        """Time at which a noise-to-signal ratio is reached: the inverse of `noise_to_signal`."""
         return self._time(noise_to_signal)
 
     def noise_to_signal(self, t: Tensor) -> Tensor:
-        """Ratio ``sigma / alpha``: the noise level in variance-exploding currency.
-
-        Parameters
-        ----------
-        t : Tensor
-            Times in [0, 1], of any shape.
-
-        Returns
-        -------
-        Tensor
-            Same shape as `t`.
-        """
+        """Ratio ``sigma / alpha``: the noise level in variance-exploding currency."""
         return self.sigma(t) / self.alpha(t)
 
     def to_ve(self, z: Tensor, t: Tensor) -> Tensor:
-        """Carry the schedule's own state over to variance-exploding currency.
-
-        Parameters
-        ----------
-        z : Tensor of shape (n, d)
-            State ``alpha * x0 + sigma * eps``.
-        t : Tensor
-            Times, broadcastable to `z`.
-
-        Returns
-        -------
-        Tensor of shape (n, d)
-            ``x0 + noise_to_signal(t) * eps``.
-        """
+        """Carry the schedule's own state over to variance-exploding currency."""
         return z / self.alpha(t)
 
     def from_ve(self, x: Tensor, t: Tensor) -> Tensor:
-        """Carry a variance-exploding state over to the schedule's own: the inverse of `to_ve`.
-
-        Parameters
-        ----------
-        x : Tensor of shape (n, d)
-            State ``x0 + noise_to_signal(t) * eps``.
-        t : Tensor
-            Times, broadcastable to `x`.
-
-        Returns
-        -------
-        Tensor of shape (n, d)
-            ``alpha * x0 + sigma * eps``.
-        """
+        """Carry a variance-exploding state over to the schedule's own: the inverse of `to_ve`."""
         return x * self.alpha(t)
 
     @abstractmethod

@@ -44,38 +44,7 @@ def euler(
     *,
     generator: torch.Generator | None = None,
 ) -> Iterator[Tensor]:
-    """Euler's method on the probability flow: first order, one evaluation a step.
-
-    Parameters
-    ----------
-    denoiser : Denoiser
-        The model.
-    x : Tensor of shape (n, d)
-        Rows at noise level ``sigmas[0]``.
-    sigmas : Tensor of shape (n_steps + 1,)
-        Decreasing noise levels.
-    generator : torch.Generator or None, default=None
-        Not used: the solver is deterministic.
-
-    Yields
-    ------
-    Tensor of shape (n, d)
-        The rows at each noise level.
-
-    References
-    ----------
-    Song, Y. et al. (2021). Score-based generative modeling through stochastic differential
-    equations. arXiv:2011.13456, equation 13.
-
-    Examples
-    --------
-    >>> import torch
-    >>> from skdiffusion.diffusion.closed_form import GaussianDenoiser
-    >>> from skdiffusion.diffusion.grid import log_linear
-    >>> normal = GaussianDenoiser(torch.zeros(1), torch.ones(1))
-    >>> run(euler(normal, torch.full((1, 1), 8.0), log_linear(0.01, 8.0, 500)))
-    tensor([[0.9890]])
-    """
+    """Euler's method on the probability flow: first order, one evaluation a step."""
     levels = _levels(x, sigmas)
     yield x
     for sigma, sigma_next in pairwise(levels):
@@ -289,42 +258,7 @@ def ancestral(
     *,
     generator: torch.Generator | None = None,
 ) -> Iterator[Tensor]:
-    """Ancestral sampling of DDPM: draw from the posterior of the next level given the clean row.
-
-    It is also the exponential integrator of the reverse stochastic equation: exact while the
-    posterior mean stays constant over a step.
-
-    Parameters
-    ----------
-    denoiser : Denoiser
-        The model.
-    x : Tensor of shape (n, d)
-        Rows at noise level ``sigmas[0]``.
-    sigmas : Tensor of shape (n_steps + 1,)
-        Decreasing noise levels.
-    generator : torch.Generator or None, default=None
-        Source of the fresh noise.
-
-    Yields
-    ------
-    Tensor of shape (n, d)
-        The rows at each noise level.
-
-    References
-    ----------
-    Ho, J., Jain, A., Abbeel, P. (2020). Denoising diffusion probabilistic models.
-    arXiv:2006.11239, algorithm 2 with the variance of equation 7, divided by the signal's factor.
-
-    Examples
-    --------
-    >>> import torch
-    >>> from skdiffusion.diffusion.closed_form import GaussianDenoiser
-    >>> from skdiffusion.diffusion.grid import log_linear
-    >>> point = GaussianDenoiser(torch.ones(1), torch.zeros(1))
-    >>> generator = torch.Generator().manual_seed(0)
-    >>> run(ancestral(point, torch.zeros(1, 1), log_linear(0.01, 8.0, 5), generator=generator))
-    tensor([[1.]])
-    """
+    """Ancestral sampling of DDPM: draw from the posterior of the next level given the clean row."""
     levels = _levels(x, sigmas)
     yield x
     for sigma, sigma_next in pairwise(levels):
@@ -397,53 +331,7 @@ def predictor_corrector(
     n_corrector: int = 1,
     snr: float = 0.16,
 ) -> Iterator[Tensor]:
-    """Predictor-corrector sampling: an ancestral step, then Langevin steps at the new level.
-
-    The paper sets the size of a Langevin step by the norms of score and noise, averaged over the
-    batch. Here their expectation in the noise, ``2 * (snr * sigma) ** 2``, takes their place: a row
-    does not depend on the others, and the corrector's own bias vanishes with the noise level.
-
-    Parameters
-    ----------
-    denoiser : Denoiser
-        The model.
-    x : Tensor of shape (n, d)
-        Rows at noise level ``sigmas[0]``.
-    sigmas : Tensor of shape (n_steps + 1,)
-        Decreasing noise levels.
-    generator : torch.Generator or None, default=None
-        Source of the fresh noise.
-    n_corrector : int, default=1
-        Langevin steps at each level, one evaluation each, as in the paper.
-    snr : float, default=0.16
-        Signal-to-noise ratio of a Langevin step; the paper's value.
-
-    Yields
-    ------
-    Tensor of shape (n, d)
-        The rows at each noise level.
-
-    Raises
-    ------
-    ValueError
-        If `n_corrector` is negative or `snr` is not in (0, 0.5].
-
-    References
-    ----------
-    Song, Y. et al. (2021). Score-based generative modeling through stochastic differential
-    equations. arXiv:2011.13456, algorithms 2 and 4.
-
-    Examples
-    --------
-    >>> import torch
-    >>> from skdiffusion.diffusion.closed_form import GaussianDenoiser
-    >>> from skdiffusion.diffusion.grid import log_linear
-    >>> point = GaussianDenoiser(torch.ones(1), torch.zeros(1))
-    >>> generator = torch.Generator().manual_seed(0)
-    >>> sigmas = log_linear(0.01, 8.0, 5)
-    >>> run(predictor_corrector(point, torch.zeros(1, 1), sigmas, generator=generator))
-    tensor([[1.]])
-    """
+    """Predictor-corrector sampling: an ancestral step, then Langevin steps at the new level."""
     levels = _levels(x, sigmas)
     _check_option("n_corrector", n_corrector, n_corrector >= 0, "at least 0")
     _check_option("snr", snr, 0.0 < snr <= 0.5, "above 0 and at most 0.5")

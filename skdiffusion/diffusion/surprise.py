@@ -31,66 +31,7 @@ def masked_surprise(
     spread: Tensor | None = None,
     fill: float | Tensor = 0.0,
 ) -> Contributions:
-    """Surprise at each value, given the rest of its row: ``-log p(value | rest)``.
-
-    One group of entries after the other is hidden by noise at level `sigma_max` while the others
-    are known, at `sigma_min`. A hidden number is judged by a Gaussian with the mean and variance
-    that the denoiser gives it, a hidden category by the probability of its level. The entries of
-    a group count as independent given the rest.
-
-    Parameters
-    ----------
-    denoiser : Denoiser
-        The model; it is called once per group.
-    x : Tensor of shape (n, d)
-        Rows.
-    groups : Tensor of shape (d,)
-        Group of each entry, integers from 0 on; the entries of one column of a table.
-    sigma_min : float
-        Noise level of a known entry: the smallest that the denoiser was made for.
-    sigma_max : float
-        Noise level of a hidden entry: the largest that the denoiser was made for.
-    blocks : sequence of (Tensor of shape (m,), Tensor of shape (m + 1, m)), default=()
-        For each category the entries of its code, within one group, and the codes of its levels,
-        as in :func:`~skdiffusion.diffusion.level_log_prob`.
-    spread : Tensor of shape (d,) or None, default=None
-        Variance of each number given the others, for a denoiser that knows no variance: the mean
-        squared error of this prediction on normal rows. A denoiser's own variance is preferred; to
-        it ``sigma_min ** 2`` is added, so that the density is that of the law noised at
-        `sigma_min` and none is infinite.
-    fill : float or Tensor of shape (d,), default=0.0
-        What a hidden entry holds: the mean of its column, which is 0 for centred data.
-
-    Returns
-    -------
-    Contributions
-        `rows` of shape (n,), in nats; `entries` of shape (n, n_groups); `expected` of shape
-        (n, d), each entry given the other groups, a category as its expected code.
-
-    Raises
-    ------
-    ValueError
-        Unless ``0 < sigma_min < sigma_max``, or if `groups`, `blocks` or `spread` do not fit the
-        rows, or a variance is missing or not positive.
-
-    Notes
-    -----
-    The sum over the groups is the negative log of Besag's pseudo-likelihood, not a log-density.
-
-    References
-    ----------
-    Besag, J. (1975). Statistical analysis of non-lattice data. The Statistician 24, 179-195.
-
-    Examples
-    --------
-    >>> import torch
-    >>> from skdiffusion.diffusion import GaussianDenoiser
-    >>> pair = GaussianDenoiser(torch.zeros(2), torch.tensor([[1.0, 0.9], [0.9, 1.0]]))
-    >>> x = torch.tensor([[1.0, 1.0], [1.0, -1.0]])
-    >>> masked_surprise(pair, x, torch.tensor([0, 1]), 1e-3, 100.0).entries.round(decimals=1)
-    tensor([[0.1000, 0.1000],
-            [9.6000, 9.6000]])
-    """
+    """Surprise at each value, given the rest of its row: ``-log p(value | rest)``."""
     x = check_rows(x).detach()
     n_groups = _check_groups(x, groups, blocks)
     if not 0.0 < sigma_min < sigma_max < math.inf:

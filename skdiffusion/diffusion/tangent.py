@@ -36,19 +36,7 @@ _MAX_ELEMENTS = 2**23
 
 
 class Planes(NamedTuple):
-    """Planes of ``k`` dimensions that follow a manifold in ``t`` coordinates.
-
-    Parameters
-    ----------
-    anchors : Tensor of shape (m, t)
-        Where planes were laid.
-    centres : Tensor of shape (m, t)
-        A point of each plane.
-    bases : Tensor of shape (m, t, k)
-        Orthonormal directions.
-    floors : Tensor of shape (m,)
-        Variance of the rows across each plane, in each direction.
-    """
+    """Planes of ``k`` dimensions that follow a manifold in ``t`` coordinates."""
 
     anchors: Tensor
     centres: Tensor
@@ -57,15 +45,7 @@ class Planes(NamedTuple):
 
 
 class Frame(NamedTuple):
-    """Coordinates ``directions' (x - origin)`` of rows in ``d`` columns.
-
-    Parameters
-    ----------
-    origin : Tensor of shape (d,)
-        The row whose coordinates are zero.
-    directions : Tensor of shape (d, t)
-        Orthonormal.
-    """
+    """Coordinates ``directions' (x - origin)`` of rows in ``d`` columns."""
 
     origin: Tensor
     directions: Tensor
@@ -137,22 +117,7 @@ class TangentDenoiser(nn.Module):
         return Posterior(self.keep(x, self.denoiser(x, sigma).mean, sigma))
 
     def keep(self, x: Tensor, mean: Tensor, sigma: Tensor) -> Tensor:
-        """Keep means of the inner denoiser to the planes.
-
-        Parameters
-        ----------
-        x : Tensor of shape (n, d)
-            Noisy rows.
-        mean : Tensor of shape (n, d)
-            What the inner denoiser makes of them.
-        sigma : Tensor that broadcasts to ``x``
-            Noise levels.
-
-        Returns
-        -------
-        Tensor of shape (n, d)
-            The posterior means.
-        """
+        """Keep means of the inner denoiser to the planes."""
         sigma = sigma.to(x).expand_as(x)
         if self.entries is None:
             return mean + self._correction(x, mean, sigma)
@@ -160,18 +125,7 @@ class TangentDenoiser(nn.Module):
         return mean.index_add(1, self.entries, self._correction(*own))
 
     def distance(self, x: Tensor) -> Tensor:
-        """Return how far rows are from the planes.
-
-        Parameters
-        ----------
-        x : Tensor of shape (n, d)
-            Rows.
-
-        Returns
-        -------
-        Tensor of shape (n,)
-            Distances in the units of the rows, across the directions that the planes are about.
-        """
+        """Return how far rows are from the planes."""
         seen = self._seen(x if self.entries is None else x[:, self.entries])
         nearest, weights = self._nearest(seen)
         delta = seen.unsqueeze(1) - self.centres[nearest]

@@ -53,10 +53,7 @@ class Ranges(NamedTuple):
 
 
 class Sites(NamedTuple):
-    """Gaussian factors in the place of intervals: ``exp(-precision / 2 * x ** 2 + pull * x)``.
-
-    Each of the two is of shape (n, k).
-    """
+    """Gaussian factors in the place of intervals: ``exp(-precision / 2 * x ** 2 + pull * x)``."""
 
     precision: Tensor
     pull: Tensor
@@ -71,23 +68,7 @@ class Marginals(NamedTuple):
 
 
 def make_proper(mean: Tensor, given: Tensor, noise: Tensor) -> Marginals:
-    """Make a proper covariance of what a model gives.
-
-    Parameters
-    ----------
-    mean : Tensor of shape (n, k)
-        Means of the entries.
-    given : Tensor of shape (n, k, k)
-        Their covariances, which need be neither symmetric nor positive.
-    noise : Tensor of shape (n, k)
-        Variances of the noise on the entries.
-
-    Returns
-    -------
-    Marginals
-        With positive variances and bounded correlations. An entry that the noisy row all but
-        determines is not free to move.
-    """
+    """Make a proper covariance of what a model gives."""
     given = 0.5 * (given + given.mT)
     variance, least = given.diagonal(dim1=1, dim2=2), _DETERMINED * noise
     free = variance > least
@@ -100,30 +81,7 @@ def make_proper(mean: Tensor, given: Tensor, noise: Tensor) -> Marginals:
 
 
 def propagate(prior: Marginals, ranges: Ranges) -> Sites:
-    """Find the factors by expectation propagation, beginning with none.
-
-    Parameters
-    ----------
-    prior : Marginals
-        The Gaussian law of the entries without the intervals.
-    ranges : Ranges
-        The intervals.
-
-    Returns
-    -------
-    Sites
-        A factor for each interval. For one interval its mean and variance are exact.
-
-    Examples
-    --------
-    >>> import torch
-    >>> mean, covariance = torch.zeros(1, 1).double(), torch.ones(1, 1, 1).double()
-    >>> positive = Ranges(torch.tensor([0]), *torch.tensor([[0.0], [torch.inf]]).double())
-    >>> law = Marginals(mean, covariance, torch.tensor([[True]]))
-    >>> precision, pull = propagate(law, positive)
-    >>> (pull / (1 + precision)).round(decimals=4)  # the mean of the positive half
-    tensor([[0.7979]], dtype=torch.float64)
-    """
+    """Find the factors by expectation propagation, beginning with none."""
     mean, covariance, _ = prior
     identity = torch.eye(mean.shape[1], dtype=mean.dtype, device=mean.device)
     sites = Sites(torch.zeros_like(mean), torch.zeros_like(mean))
@@ -142,22 +100,7 @@ def propagate(prior: Marginals, ranges: Ranges) -> Sites:
 
 
 def renew(posterior: Marginals, ranges: Ranges, sites: Sites) -> Sites:
-    """Find each factor anew, from what the model makes of all of them.
-
-    Parameters
-    ----------
-    posterior : Marginals
-        The law of the entries with the factors in place.
-    ranges : Ranges
-        The intervals.
-    sites : Sites
-        The factors.
-
-    Returns
-    -------
-    Sites
-        The factors that suit that law.
-    """
+    """Find each factor anew, from what the model makes of all of them."""
     precision = 1.0 / posterior.covariance.diagonal(dim1=1, dim2=2)
     without = precision - sites.precision
     # nothing is left where a factor says all, or where a posterior of several modes is wider still
@@ -178,30 +121,7 @@ def _site(mean: Tensor, variance: Tensor, low: Tensor, high: Tensor) -> Sites:
 def observe(
     x: Tensor, noise: Tensor, columns: Tensor, sites: Sites, sigma_known: float | None
 ) -> tuple[Tensor, Tensor, Sites]:
-    """Merge rows with factors, which are observations of their entries.
-
-    Parameters
-    ----------
-    x : Tensor of shape (n, d)
-        Noisy rows.
-    noise : Tensor of shape (n, d)
-        Variances of their noise.
-    columns : Tensor of int of shape (k,)
-        The entries.
-    sites : Sites
-        Their factors.
-    sigma_known : float or None
-        Below this noise level no entry gets; the factors are then weaker.
-
-    Returns
-    -------
-    x : Tensor of shape (n, d)
-        The rows, with more precise entries.
-    sigma : Tensor of shape (n, d)
-        Their noise levels.
-    sites : Sites
-        The factors that were merged.
-    """
+    """Merge rows with factors, which are observations of their entries."""
     before, seen = noise[:, columns], x.to(noise)[:, columns]
     shrinkage = 1.0 + before * sites.precision
     value, after = (seen + before * sites.pull) / shrinkage, before / shrinkage
@@ -215,26 +135,7 @@ def observe(
 def respond(
     mean: Tensor, rows: Tensor, marginals: Marginals, ranges: Ranges, before: Sites, after: Sites
 ) -> Tensor:
-    """Move the mean of whole rows as a Gaussian's moves once factors have changed.
-
-    Parameters
-    ----------
-    mean : Tensor of shape (n, d)
-        Means of all entries.
-    rows : Tensor of shape (n, k, d)
-        Covariances of the entries with an interval with all entries.
-    marginals : Marginals
-        The law of the entries with an interval.
-    ranges : Ranges
-        The intervals.
-    before, after : Sites
-        The factors that the law knows of, and those that it should know of.
-
-    Returns
-    -------
-    Tensor of shape (n, d)
-        Means, those of the entries with an interval inside it.
-    """
+    """Move the mean of whole rows as a Gaussian's moves once factors have changed."""
     own, covariance, free = marginals
     change = after.precision - before.precision
     # Gershgorin's bound on what can be taken away from all entries at once
@@ -254,34 +155,7 @@ def respond(
 def truncated_normal(
     mean: Tensor, variance: Tensor, low: Tensor, high: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """Mean and variance of a normal law restricted to an interval.
-
-    Parameters
-    ----------
-    mean, variance : Tensor of shape (n,)
-        Moments of the normal law, in float64.
-    low, high : Tensor that broadcasts to ``mean``
-        Ends of the interval; they may be infinite, equal, or far out in a tail.
-
-    Returns
-    -------
-    mean, variance : Tensor of shape (n,)
-        Moments of the restricted law.
-
-    Notes
-    -----
-    The textbook formulas subtract nearly equal numbers in the tails and for short intervals, even
-    with logarithms. Here the moments about the mode are sums of positive terms: Gauss-Legendre
-    quadrature over that part of the interval where the density is not negligible.
-
-    Examples
-    --------
-    >>> import torch
-    >>> zero, one = torch.zeros(1, dtype=torch.float64), torch.ones(1, dtype=torch.float64)
-    >>> mean, variance = truncated_normal(zero, one, zero, one * torch.inf)
-    >>> mean.round(decimals=4), variance.round(decimals=4)
-    (tensor([0.7979], dtype=torch.float64), tensor([0.3634], dtype=torch.float64))
-    """
+    """Mean and variance of a normal law restricted to an interval."""
     sd = variance.sqrt()
     mode = torch.minimum(torch.maximum(mean, low), high)
     slope = (mode - mean) / sd

@@ -15,10 +15,7 @@ __all__ = ["WhiteCoordinates", "WhiteFrame"]
 
 
 class WhiteCoordinates(NamedTuple):
-    """The two linear maps of a :class:`WhiteFrame` for one batch, and its Gaussian's denoising.
-
-    Of the ``d`` entries ``k`` are numbers and the others code categories.
-    """
+    """The two linear maps of a :class:`WhiteFrame` for one batch, and its Gaussian's denoising."""
 
     white: Tensor  # (n, w), for a frame of all directions (S + N)^{-1/2} (x - mu)
     mean: Tensor  # (n, d), the Gaussian's posterior mean
@@ -42,30 +39,7 @@ class WhiteCoordinates(NamedTuple):
 
 
 class WhiteFrame(nn.Module):
-    """The coordinates in which a Gaussian is white before and after denoising.
-
-    Square roots are Cholesky factors in the principal-component frame, leading direction first:
-    continuous in the noise levels, and diagonal when every entry has the same one.
-
-    Parameters
-    ----------
-    gaussian : GaussianDenoiser
-        The Gaussian; a diagonal covariance costs O(d) instead of O(d ** 3) per noise pattern.
-    numbers : Tensor of int of shape (k,) or None, default=None
-        Entries for which ``C^{1/2}`` is wanted; None is all.
-
-    Attributes
-    ----------
-    n_white, n_outputs : int
-        Number of white inputs, and of corrections.
-
-    Examples
-    --------
-    >>> import torch
-    >>> frame = WhiteFrame(GaussianDenoiser(torch.zeros(2), torch.tensor([3.0, 0.0])))
-    >>> frame(torch.tensor([[4.0, 4.0]]), torch.tensor(1.0)).white.round(decimals=3)
-    tensor([[2., 4.]], dtype=torch.float64)
-    """
+    """The coordinates in which a Gaussian is white before and after denoising."""
 
     centre: Tensor
     values: Tensor

@@ -61,49 +61,7 @@ def choose_kernels(
     share: float | None = None,
     random_state: int | None = None,
 ) -> tuple[int, Bandwidth]:
-    """Choose neighbours, bandwidths and share of the background by held-out likelihood.
-
-    The tensors and the background are fitted anew in every fold: a tensor that has seen the
-    held-out row points at it, and the likelihood would favour kernels that are too narrow.
-
-    Parameters
-    ----------
-    groups : list of ndarray of shape (n_k, d)
-        Standardised rows of each class, which have neighbours among themselves only.
-    options : TensorOptions
-        What the tensors are made of.
-    candidates : sequence of int
-        Numbers of neighbours to try.
-    h_min : float
-        Smallest blur.
-    n_folds : int
-        Number of folds of each class, at most one for each row.
-    mixtures : list of GaussianMixture or None
-        Background of each class, cloned and fitted in each fold.
-    fixed : tuple of (eps, h) or None, default=None
-        Bandwidths if they are given.
-    share : float or None, default=None
-        Share of the background if it is given.
-    random_state : int or None, default=None
-        Seed of the folds.
-
-    Returns
-    -------
-    n_neighbors : int
-        The chosen number.
-    bandwidth : Bandwidth
-        The chosen bandwidths and share.
-
-    Examples
-    --------
-    >>> X = np.random.RandomState(0).normal(size=(100, 2)) * [1, 0.1]
-    >>> options = TensorOptions("local", rank=2)
-    >>> k, bandwidth = choose_kernels(
-    ...     [X], options, [8, 15], h_min=1e-3, n_folds=5, mixtures=[None], random_state=0
-    ... )
-    >>> k in (8, 15) and bandwidth.eps > 0
-    True
-    """
+    """Choose neighbours, bandwidths and share of the background by held-out likelihood."""
     splits = [
         split
         for X, mixture in zip(groups, mixtures, strict=True)

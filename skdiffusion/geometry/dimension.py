@@ -231,36 +231,7 @@ def _distinct(X: Any) -> tuple[Floats, NDArray[np.intp]]:
 
 
 def dimension_two_nn(X: Any, *, discard: float = 0.1) -> float:
-    """Return the dimension by the ratio of the distances to the two nearest rows.
-
-    Parameters
-    ----------
-    X : array-like of shape (n, d)
-        Rows; equal ones count once.
-    discard : float, default=0.1
-        Share of the largest ratios that is left out, as in the paper: they lie far from the law.
-
-    Returns
-    -------
-    float
-        Slope of ``-log(1 - F(mu))`` over ``log mu`` through the origin.
-
-    Raises
-    ------
-    ValueError
-        If the rows are too few, or `discard` is not in [0, 1).
-
-    References
-    ----------
-    Facco, E., d'Errico, M., Rodriguez, A., Laio, A. (2017). Estimating the intrinsic dimension of
-    datasets by a minimal neighborhood information. Scientific Reports 7. arXiv:1803.06992.
-
-    Examples
-    --------
-    >>> X = np.random.default_rng(0).uniform(size=(2000, 2))
-    >>> round(dimension_two_nn(X), 1)
-    2.0
-    """
+    """Return the dimension by the ratio of the distances to the two nearest rows."""
     if not 0 <= discard < 1:
         raise ValueError(f"discard={discard} must be at least 0 and below 1.")
     rows, _ = _distinct(X)
@@ -280,42 +251,7 @@ def _open_levels(n: int) -> Floats:
 
 
 def dimension_mle(X: Any, *, n_neighbors: int = 20, per_point: bool = False) -> Any:
-    """Return the dimension of largest likelihood given the distances to the nearest rows.
-
-    Parameters
-    ----------
-    X : array-like of shape (n, d)
-        Rows; equal ones count once.
-    n_neighbors : int, default=20
-        How many; more lower the variance, and raise the bias where the density changes.
-    per_point : bool, default=False
-        Whether to return the estimate of each row.
-
-    Returns
-    -------
-    float or ndarray of shape (n,)
-        ``1 / mean_j log(r_k / r_j)`` over ``j < k``; overall the harmonic mean of the rows'
-        estimates, that is the pooled likelihood.
-
-    Raises
-    ------
-    ValueError
-        If the rows are too few.
-
-    References
-    ----------
-    Levina, E., Bickel, P. (2004). Maximum likelihood estimation of intrinsic dimension. NeurIPS 17,
-    equation 8.
-
-    MacKay, D., Ghahramani, Z. (2005). Comments on "Maximum likelihood estimation of intrinsic
-    dimension".
-
-    Examples
-    --------
-    >>> X = np.random.default_rng(0).uniform(size=(2000, 2))
-    >>> round(dimension_mle(X), 1)
-    1.9
-    """
+    """Return the dimension of largest likelihood given the distances to the nearest rows."""
     rows, inverse = _distinct(X)
     if len(rows) == 1:
         return np.zeros(len(inverse)) if per_point else 0.0
@@ -328,41 +264,7 @@ def dimension_mle(X: Any, *, n_neighbors: int = 20, per_point: bool = False) -> 
 def dimension_pca(
     X: Any, *, n_neighbors: int | None = None, threshold: float = 0.05, per_point: bool = False
 ) -> Any:
-    """Return the number of large principal components of the neighbourhoods.
-
-    Parameters
-    ----------
-    X : array-like of shape (n, d)
-        Rows; equal ones count once.
-    n_neighbors : int or None, default=None
-        Size of the neighbourhoods, which bounds the dimension. None is 100, or all other rows
-        where there are fewer.
-    threshold : float, default=0.05
-        Share of the largest variance that counts as large, as in the paper.
-    per_point : bool, default=False
-        Whether to return the number of each row.
-
-    Returns
-    -------
-    float or ndarray of shape (n,)
-        Numbers of components; overall their mean.
-
-    Raises
-    ------
-    ValueError
-        If the rows are too few, or `threshold` is not in (0, 1).
-
-    References
-    ----------
-    Fukunaga, K., Olsen, D. (1971). An algorithm for finding intrinsic dimensionality of data. IEEE
-    Transactions on Computers C-20.
-
-    Examples
-    --------
-    >>> X = np.random.default_rng(0).uniform(size=(500, 2)) @ np.ones((2, 5)) * np.arange(5)
-    >>> dimension_pca(X)
-    1.0
-    """
+    """Return the number of large principal components of the neighbourhoods."""
     if not 0 < threshold < 1:
         raise ValueError(f"threshold={threshold} must lie between 0 and 1.")
     rows, inverse = _distinct(X)

@@ -32,37 +32,7 @@ _TINY = 1e-12
 
 
 def geodesic_graph(X: ArrayLike, n_neighbors: int = 10) -> csr_array:
-    """Return a connected graph of nearest neighbours, with the lengths of its edges.
-
-    Parameters
-    ----------
-    X : array-like of shape (n, d)
-        Rows, two or more.
-    n_neighbors : int, default=10
-        Edges of each row to its nearest others; the graph has them in both directions. Fewer
-        leave more detours, more take short cuts across gaps. All other rows where there are no
-        more.
-
-    Returns
-    -------
-    csr_array of shape (n, n)
-        Symmetric graph of Euclidean lengths. Components that no edge connects are joined by the
-        shortest edges that do, as a minimum spanning tree would.
-
-    Raises
-    ------
-    ValueError
-        If there are fewer than two rows, cells are missing, or `n_neighbors` is not positive.
-
-    Examples
-    --------
-    >>> graph = geodesic_graph([[0.0], [1.0], [3.0], [4.0]], n_neighbors=1)
-    >>> graph.toarray()
-    array([[0., 1., 0., 0.],
-           [1., 0., 2., 0.],
-           [0., 2., 0., 1.],
-           [0., 0., 1., 0.]])
-    """
+    """Return a connected graph of nearest neighbours, with the lengths of its edges."""
     X = _rows(X, least=2)
     if n_neighbors < 1:
         raise ValueError(f"n_neighbors must be at least 1, got {n_neighbors!r}.")
@@ -111,52 +81,7 @@ def geodesic_path(
     graph: csr_array | None = None,
     smoothing: float = 0.5,
 ) -> Floats:
-    """Return the shortest path from `a` to `b` along a neighbour graph, smoothed.
-
-    Parameters
-    ----------
-    X : array-like of shape (n, d)
-        Rows of the data. With much noise, denoise them first: noise lengthens every edge.
-    a, b : array-like of shape (d,)
-        Where the path starts and ends. They need not be rows of `X`; each is connected to its
-        nearest rows.
-    n_points : int, default=50
-        Number of points of the path, its ends included; two or more.
-    n_neighbors : int, default=10
-        Edges of each row; see :func:`geodesic_graph`.
-    graph : csr_array of shape (n, n) or None, default=None
-        What :func:`geodesic_graph` returns, for many paths over the same rows; None makes it.
-    smoothing : float, default=0.5
-        Length over which the path is smoothed, in mean edges of the shortest path: one takes away
-        the zigzag from row to row. On curved ground a longer one cuts corners. Zero returns the
-        path over the rows as it is.
-
-    Returns
-    -------
-    ndarray of shape (n_points, d)
-        Points from `a` to `b`, which are the first and the last, equally far from one another
-        along the path.
-
-    Raises
-    ------
-    ValueError
-        If `a` or `b` has another number of columns than `X`, the graph another number of rows,
-        `n_points` is less than two or `smoothing` negative.
-
-    See Also
-    --------
-    skdiffusion.diffusion.relax_path : Makes a geodesic of such a path, with a denoiser.
-
-    Examples
-    --------
-    Half way around a circle, along its rows instead of across:
-
-    >>> angle = np.linspace(0, 2 * np.pi, 100, endpoint=False)
-    >>> circle = np.stack([np.cos(angle), np.sin(angle)], axis=1)
-    >>> path = geodesic_path(circle, circle[0], circle[50], n_points=30, n_neighbors=2)
-    >>> round(path_length(path), 1)
-    3.1
-    """
+    """Return the shortest path from `a` to `b` along a neighbour graph, smoothed."""
     X = _rows(X, least=2)
     start, end = (_one_row(row, X.shape[1], name) for row, name in ((a, "a"), (b, "b")))
     if smoothing < 0:
@@ -218,52 +143,12 @@ def _smooth(path: Floats, width: float) -> Floats:
 
 
 def path_length(path: ArrayLike) -> float:
-    """Length of a path of straight pieces.
-
-    Parameters
-    ----------
-    path : array-like of shape (n_points, d)
-        Its points in order.
-
-    Returns
-    -------
-    float
-        Sum of the distances between successive points.
-
-    Examples
-    --------
-    >>> path_length([[0.0, 0.0], [3.0, 4.0], [3.0, 5.0]])
-    6.0
-    """
+    """Length of a path of straight pieces."""
     return float(np.linalg.norm(np.diff(np.asarray(path, dtype=np.float64), axis=0), axis=1).sum())
 
 
 def resample_path(path: ArrayLike, n_points: int) -> Floats:
-    """Points at equal distances along a path of straight pieces.
-
-    Parameters
-    ----------
-    path : array-like of shape (m, d)
-        Its points in order, two or more.
-    n_points : int
-        How many are wanted, two or more.
-
-    Returns
-    -------
-    ndarray of shape (n_points, d)
-        The first and last point as they are, and others between them, equally far from one
-        another along the path.
-
-    Raises
-    ------
-    ValueError
-        If there are fewer than two points, or fewer are wanted.
-
-    Examples
-    --------
-    >>> resample_path([[0.0], [3.0], [4.0]], 3).ravel()
-    array([0., 2., 4.])
-    """
+    """Points at equal distances along a path of straight pieces."""
     path = _rows(path, "path", least=2)
     _check_n_points(n_points)
     along = np.concatenate([[0], np.linalg.norm(np.diff(path, axis=0), axis=1).cumsum()])
@@ -281,47 +166,7 @@ def farthest_points(
     log_density: ArrayLike | None = None,
     floor: float | None = None,
 ) -> NDArray[np.intp]:
-    """Choose candidates that are far from the data and from one another.
-
-    Each choice is the candidate whose nearest row, among the data and those chosen before, is
-    farthest: where rows are few comes first. The largest gap that remains is at most twice the
-    smallest that any `n` candidates could leave.
-
-    Parameters
-    ----------
-    candidates : array-like of shape (m, d)
-        Rows to choose from, such as draws of a model.
-    X : array-like of shape (k, d)
-        Rows that are there already.
-    n : int
-        How many to choose.
-    log_density : array-like of shape (m,) or None, default=None
-        Log-densities of the candidates under a model; needed for `floor`.
-    floor : float or None, default=None
-        Candidates of a lower log-density are left out as implausible; the farthest draws of a
-        model are else its worst. Without, all are plausible.
-
-    Returns
-    -------
-    ndarray of int of shape (n,)
-        Positions among the candidates, in the order in which they were chosen.
-
-    Raises
-    ------
-    ValueError
-        If fewer than `n` candidates are plausible, `n` is not positive, the columns differ in
-        number, or a floor is given without log-densities.
-
-    References
-    ----------
-    Gonzalez, T. F. (1985). Clustering to minimize the maximum intercluster distance. Theoretical
-    Computer Science 38.
-
-    Examples
-    --------
-    >>> farthest_points([[1.0], [4.0], [9.0], [9.5]], X=[[0.0]], n=2)
-    array([3, 1])
-    """
+    """Choose candidates that are far from the data and from one another."""
     candidates, X = _rows(candidates, "candidates"), _rows(X)
     if candidates.shape[1] != X.shape[1]:
         raise ValueError(f"candidates have {candidates.shape[1]} columns, but X has {X.shape[1]}.")

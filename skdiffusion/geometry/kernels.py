@@ -56,23 +56,7 @@ class Kernels(NamedTuple):
 
 
 def neighbor_candidates(n: int, d: int) -> list[int]:
-    """Return the numbers of neighbours to try: more in more columns, below half of the rows.
-
-    Parameters
-    ----------
-    n, d : int
-        Numbers of rows and columns.
-
-    Returns
-    -------
-    list of int
-        At least one.
-
-    Examples
-    --------
-    >>> neighbor_candidates(1000, 3), neighbor_candidates(50, 10), neighbor_candidates(10, 2)
-    ([5, 8, 15, 30], [15], [4])
-    """
+    """Return the numbers of neighbours to try: more in more columns, below half of the rows."""
     wanted = (5, 8, 15, 30) if d <= 3 else (15, 40, 100)
     return [k for k in wanted if 2 * k < n] or [max(1, (n - 1) // 2)]
 
@@ -85,39 +69,7 @@ def fit_kernels(
     label: NDArray[np.intp] | None = None,
     mixtures: list[GaussianMixture | None] | None = None,
 ) -> Kernels:
-    """Place a kernel on every row.
-
-    Above 2000 rows the bandwidths are chosen on that many, drawn at random, and carried over by
-    the rates that are optimal for smooth laws: the blur falls as ``n^{-1 / (d + 4)}``, and the
-    number of neighbours grows as ``n^{4 / (d + 4)}``, which lets local covariances fall alike.
-
-    Parameters
-    ----------
-    X : ndarray of shape (n, d)
-        Standardised rows, two or more.
-    options : KernelOptions
-        How to choose the kernels.
-    random_state : int, RandomState instance or None, default=None
-        Source of the folds, of the rows that the choice is made on, and of the background's
-        initial assignments.
-    label : ndarray of shape (n,) or None, default=None
-        Classes of the rows, counted from zero. Each has neighbours and a background of its own;
-        the bandwidths are common, and chosen by the likelihood of rows given their class.
-    mixtures : list of GaussianMixture or None, default=None
-        Background of each class to fit anew, with as many components; None chooses their number.
-
-    Returns
-    -------
-    Kernels
-        The kernels and the choice.
-
-    Examples
-    --------
-    >>> X = np.random.RandomState(0).normal(size=(50, 2))
-    >>> kernels = fit_kernels(X, KernelOptions(TensorOptions(rank=2)), random_state=0)
-    >>> kernels.factors.shape[1:]
-    (2, 2)
-    """
+    """Place a kernel on every row."""
     rng = check_random_state(random_state)
     seeds = rng.randint(2**31 - 1, size=2)
     if label is None:

@@ -37,19 +37,7 @@ _CLEAR = 2.0
 
 
 class Spectra(NamedTuple):
-    """Distances and local spectra at some rows.
-
-    Parameters
-    ----------
-    distances : ndarray of shape (m, k)
-        Distances to the nearest other rows, ascending.
-    sizes : list of int
-        Sizes of the neighbourhoods, ascending.
-    variances : list of ndarray of shape (m, d)
-        Eigenvalues of the covariance of each neighbourhood, descending, for each size.
-    n_rows : int
-        Number of all rows.
-    """
+    """Distances and local spectra at some rows."""
 
     distances: Floats
     sizes: list[int]
@@ -63,30 +51,7 @@ class Spectra(NamedTuple):
 
 
 def local_spectra(X: Floats, at: NDArray[np.intp], n_neighbors: int, smallest: int = 10) -> Spectra:
-    """Return the spectra of the neighbourhoods of some rows, in sizes that double.
-
-    Parameters
-    ----------
-    X : ndarray of shape (n, d)
-        Distinct rows.
-    at : ndarray of int of shape (m,)
-        Rows whose neighbourhoods are wanted.
-    n_neighbors : int
-        Size of the largest, below ``n``.
-    smallest : int, default=10
-        Size of the smallest. Below ten neighbours even a plane looks rough.
-
-    Returns
-    -------
-    Spectra
-        Of the sizes `smallest`, twice that, and so on.
-
-    Examples
-    --------
-    >>> X = np.arange(30.0)[:, None] * [1.0, 0.0]
-    >>> local_spectra(X, np.array([15]), 20).variances[0].round(1)
-    array([[12.2,  0. ]])
-    """
+    """Return the spectra of the neighbourhoods of some rows, in sizes that double."""
     d = X.shape[1]
     sizes = [smallest * 2**i for i in range(20) if smallest * 2**i <= n_neighbors]
     sizes = sizes or [n_neighbors]
@@ -119,34 +84,7 @@ def _eigenvalues(rows: Floats, freedom: int) -> Floats:
 
 
 def noise_variance(spectra: Spectra, dimension: int) -> float:
-    """Return the variance across a manifold that is left in neighbourhoods of no extent.
-
-    Parameters
-    ----------
-    spectra : Spectra
-        Spectra in all columns.
-    dimension : int
-        Dimension of the manifold.
-
-    Returns
-    -------
-    float
-        Variance of the noise in each column. Zero where the manifold has as many dimensions as
-        there are columns, or where there are too few rows to tell.
-
-    Notes
-    -----
-    Only the smaller half of the variances across is used, which bends least; how much smaller
-    they are than the mean follows from the spectrum of noise alone. The smallest neighbourhoods
-    are extrapolated in the third power of the radius, between the fourth of theory and the second
-    that neighbourhoods too large for it show.
-
-    Examples
-    --------
-    >>> X = np.random.default_rng(0).normal(size=(500, 4)) * [20, 0.1, 0.1, 0.1]
-    >>> round(noise_variance(local_spectra(X, np.arange(100), 80), 1), 2)
-    0.01
-    """
+    """Return the variance across a manifold that is left in neighbourhoods of no extent."""
     across = spectra.n_columns - dimension
     if across < 1:
         return 0.0
@@ -190,39 +128,7 @@ def count_dimension(
     pool: NDArray[np.intp] | None = None,
     start: int = 5,
 ) -> Floats:
-    """Return the dimension at which the number of rows grows with the distance.
-
-    Parameters
-    ----------
-    spectra : Spectra
-        Distances.
-    noise : float, default=0.0
-        Variance of the noise in each column.
-    across : int, default=0
-        Number of directions across the manifold. There the noise adds ``2 across noise`` to each
-        squared distance, which is taken off; along it rows only change places.
-    pool : ndarray of int of shape (m, p) or None, default=None
-        Which rows are averaged over for each row; None averages over all.
-    start : int, default=5
-        Neighbour from which on rows are counted, or a later one which the noise does not reach.
-
-    Returns
-    -------
-    ndarray of shape (m,) or (1,)
-        Dimensions, corrected by what the same counts give on a sphere.
-
-    Notes
-    -----
-    For rows of constant density ``E log r_k = (digamma(k) + c) / dimension``. In many dimensions
-    neighbours are far and the density is not constant: on a sphere of dimension d the square of
-    the distance follows the Beta law with parameters d / 2, whose quantiles give the correction.
-
-    Examples
-    --------
-    >>> X = np.random.default_rng(0).uniform(size=(2000, 3))
-    >>> count_dimension(local_spectra(X, np.arange(300), 80)).round(1)
-    array([2.9])
-    """
+    """Return the dimension at which the number of rows grows with the distance."""
     base = 2 * noise * across
     first, second, reaching = _count_range(spectra, base, start)
     near = spectra.distances[:, first - 1] ** 2 - base
@@ -272,40 +178,7 @@ def select_dimension(
     width: float = _COUNT_WIDTH,
     pool: NDArray[np.intp] | None = None,
 ) -> NDArray[np.intp]:
-    """Return the dimension that the spectra support, near the one that was counted.
-
-    Parameters
-    ----------
-    spectra : Spectra
-        Local spectra.
-    counted : ndarray of shape (m,) or (1,)
-        Dimensions by neighbour counts.
-    noise : float
-        Variance of the noise in each column.
-    rank : int
-        Number of directions of the data as a whole that exceed the noise. That nothing is beyond
-        them does not count as evidence: a manifold seldom fills the space that it spans.
-    width : float, default=0.15
-        Standard error of the logarithm of a counted dimension.
-    pool : ndarray of int of shape (m, p) or None, default=None
-        Which rows are averaged over for each row; None averages over all.
-
-    Returns
-    -------
-    ndarray of int of shape (m,) or (1,)
-        Dimensions.
-
-    Notes
-    -----
-    The greatest of ``gap_j - (log j - log counted)^2 / (2 width^2)``, where the gap is the mean of
-    ``log variance_j - log variance_(j+1)`` above the noise in the neighbourhoods that show it best.
-
-    Examples
-    --------
-    >>> X = np.random.default_rng(0).normal(size=(500, 4)) * [1, 1, 0.01, 0.01]
-    >>> select_dimension(local_spectra(X, np.arange(100), 80), np.array([2.3]), 0.0, 4)
-    array([2])
-    """
+    """Return the dimension that the spectra support, near the one that was counted."""
     gaps = np.minimum(_largest_gaps(spectra, noise, pool), _MAX_GAP)
     gaps[:, rank - 1] = _FULL_GAP
     gaps[:, rank:] = -np.inf

@@ -11,37 +11,14 @@ Floats = NDArray[np.float64]
 
 
 class LowRank(NamedTuple):
-    """Tensors ``C_i = V_i diag(values_i) V_i' + residuals_i (I - V_i V_i')``.
-
-    Parameters
-    ----------
-    vectors : ndarray of shape (n, d, r)
-        Orthonormal directions ``V_i``, the leading one last.
-    values : ndarray of shape (n, r)
-        Eigenvalues of these directions.
-    residuals : ndarray of shape (n,)
-        Mean of the other eigenvalues.
-    """
+    """Tensors ``C_i = V_i diag(values_i) V_i' + residuals_i (I - V_i V_i')``."""
 
     vectors: Floats
     values: Floats
     residuals: Floats
 
     def kernel(self, eps: float, h: float) -> tuple[Floats, Floats]:
-        """Write ``eps C_i + h^2 I`` as factors and floors, ``F_i F_i' + floors_i I``.
-
-        Parameters
-        ----------
-        eps, h : float
-            Diffusion time and blur.
-
-        Returns
-        -------
-        factors : ndarray of shape (n, d, r)
-            Square roots of the part above the floor.
-        floors : ndarray of shape (n,)
-            Variance in all other directions.
-        """
+        """Write ``eps C_i + h^2 I`` as factors and floors, ``F_i F_i' + floors_i I``."""
         base = self.residuals
         if self.values.shape[1] == self.vectors.shape[1] > 0:
             # any floor up to the least eigenvalue is exact, and a tiny one loses digits
@@ -51,26 +28,7 @@ class LowRank(NamedTuple):
 
 
 def low_rank_factors(tensors: Floats, rank: int) -> LowRank:
-    """Keep the leading eigenvectors of each tensor, and the trace of the others.
-
-    Parameters
-    ----------
-    tensors : ndarray of shape (n, d, d)
-        Symmetric tensors without negative eigenvalues; rounding below zero is cut off.
-    rank : int
-        How many directions to keep, at most ``d``.
-
-    Returns
-    -------
-    LowRank
-        The tensors; exact for ``rank=d``.
-
-    Examples
-    --------
-    >>> kept = low_rank_factors(np.diag([5.0, 2.0, 0.0])[None], rank=1)
-    >>> kept.values, kept.residuals
-    (array([[5.]]), array([1.]))
-    """
+    """Keep the leading eigenvectors of each tensor, and the trace of the others."""
     values, vectors = np.linalg.eigh(tensors)
     values = np.maximum(values, 0)
     n, d = values.shape

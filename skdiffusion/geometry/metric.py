@@ -27,40 +27,7 @@ def metric_tensors(
     rank: int,
     weights: str = "uniform",
 ) -> LowRank:
-    """Return the diffusion tensor of each row, as leading directions and a remainder.
-
-    Parameters
-    ----------
-    metric : {"local", "euclidean", "covariance", "knn"} or callable
-        Whose tensors; see :mod:`skdiffusion.geometry.tensor`. A callable maps rows (n, d) to
-        tensors (n, d, d).
-    X : ndarray of shape (n, d)
-        Rows.
-    distances, indices : ndarray of shape (n, k)
-        Their neighbours; only "local" and "knn" look at them.
-    rank : int
-        Number of directions to keep.
-    weights : {"uniform", "kernel"}, default="uniform"
-        Weights of the neighbours for "local".
-
-    Returns
-    -------
-    LowRank
-        Tensors.
-
-    Raises
-    ------
-    ValueError
-        If the name is unknown, or the callable returns anything but finite, symmetric tensors of
-        the right shape without negative eigenvalues.
-
-    Examples
-    --------
-    >>> X = np.array([[0.0, 0.0], [1.0, 0.0], [2.0, 0.0]])
-    >>> distances, indices = np.array([[1.0]] * 3), np.array([[1], [0], [1]])
-    >>> metric_tensors("local", X, distances, indices, rank=1).values.ravel()
-    array([1., 1., 1.])
-    """
+    """Return the diffusion tensor of each row, as leading directions and a remainder."""
     n, d = X.shape
     if callable(metric):
         return low_rank_factors(_called(metric, X), rank)

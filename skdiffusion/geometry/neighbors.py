@@ -16,40 +16,7 @@ Floats = NDArray[np.float64]
 def neighbor_graph(
     X: Floats, n_neighbors: int, *, transformer: Any = None, n_jobs: int | None = None
 ) -> tuple[Floats, NDArray[np.intp]]:
-    """Return the nearest other rows of every row.
-
-    Parameters
-    ----------
-    X : ndarray of shape (n, d)
-        Rows.
-    n_neighbors : int
-        How many, below ``n``.
-    transformer : KNeighborsTransformer-like or None, default=None
-        Another search, such as an approximate one: its ``fit_transform`` returns the sparse
-        graph of distances. None is the exact search of scikit-learn.
-    n_jobs : int or None, default=None
-        Jobs of the exact search.
-
-    Returns
-    -------
-    distances : ndarray of shape (n, n_neighbors)
-        Distances, ascending.
-    indices : ndarray of shape (n, n_neighbors)
-        Whose they are. Of rows that are equal, each may be the neighbour of the other.
-
-    Raises
-    ------
-    ValueError
-        If there are too few rows, or the transformer finds too few neighbours or no distances.
-    TypeError
-        If the transformer has no ``fit_transform``, or does not return a sparse graph.
-
-    Examples
-    --------
-    >>> distances, indices = neighbor_graph(np.array([[0.0], [1.0], [3.0]]), 1)
-    >>> distances.ravel(), indices.ravel()
-    (array([1., 1., 2.]), array([1, 0, 1]))
-    """
+    """Return the nearest other rows of every row."""
     if not 0 < n_neighbors < len(X):
         raise ValueError(f"n_neighbors={n_neighbors} must be positive and below n={len(X)} rows.")
     if transformer is None:
@@ -93,30 +60,7 @@ def restrict_graph(
     kept: NDArray[np.intp],
     n_neighbors: int,
 ) -> tuple[Floats, NDArray[np.intp]]:
-    """Return the neighbours that rows have among some of the rows, from a graph of all.
-
-    Parameters
-    ----------
-    X : ndarray of shape (n, d)
-        Rows.
-    distances, indices : ndarray of shape (n, k)
-        Their neighbours; with some more than `n_neighbors` hardly any row has to search again.
-    kept : ndarray of shape (m,)
-        Rows to keep.
-    n_neighbors : int
-        Number of neighbours wanted, below ``m``.
-
-    Returns
-    -------
-    distances, indices : ndarray of shape (m, n_neighbors)
-        Neighbours, as positions in `kept`.
-
-    Examples
-    --------
-    >>> X = np.array([[0.0], [1.0], [3.0]])
-    >>> restrict_graph(X, *neighbor_graph(X, 2), np.array([0, 2]), 1)[1].ravel()
-    array([1, 0])
-    """
+    """Return the neighbours that rows have among some of the rows, from a graph of all."""
     position = np.full(len(X), -1)
     position[kept] = np.arange(len(kept))
     among = position[indices[kept]]

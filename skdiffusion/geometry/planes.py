@@ -12,25 +12,7 @@ CHUNK = 2**22  # numbers held at once
 
 
 class LocalPlanes(NamedTuple):
-    """Planes of ``k`` dimensions laid through the neighbours of rows in ``d`` columns.
-
-    Parameters
-    ----------
-    centres : ndarray of shape (m, d)
-        Means of the neighbours.
-    bases : ndarray of shape (m, d, k)
-        Orthonormal, leading direction first.
-    floors : ndarray of shape (m,)
-        Variance across the plane, in each direction.
-    radii : ndarray of shape (m,)
-        Distance to the farthest neighbour.
-
-    Examples
-    --------
-    >>> centre, axis = np.zeros((1, 2)), np.array([[[1.0], [0.0]]])
-    >>> LocalPlanes(centre, axis, np.zeros(1), np.ones(1)).distance(np.array([[3.0, -2.0]]))
-    array([2.])
-    """
+    """Planes of ``k`` dimensions laid through the neighbours of rows in ``d`` columns."""
 
     centres: NDArray[np.float64]
     bases: NDArray[np.float64]
@@ -38,18 +20,7 @@ class LocalPlanes(NamedTuple):
     radii: NDArray[np.float64]
 
     def distance(self, queries: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return how far rows are off planes, each off its own.
-
-        Parameters
-        ----------
-        queries : ndarray of shape (m, d)
-            Rows, as many as planes.
-
-        Returns
-        -------
-        ndarray of shape (m,)
-            Distances across the planes.
-        """
+        """Return how far rows are off planes, each off its own."""
         rest = queries - self.centres
         along = np.einsum("mdk,md->mk", self.bases, rest)
         across = rest - np.einsum("mdk,mk->md", self.bases, along)
@@ -64,39 +35,7 @@ def local_planes(
     n_neighbors: int = 15,
     queries: NDArray[np.float64] | None = None,
 ) -> LocalPlanes:
-    """Lay a plane through the neighbours of each row, by local principal components.
-
-    Parameters
-    ----------
-    X : ndarray of shape (n, d)
-        Rows.
-    dimension : int
-        Dimension of the planes, from 1 to ``d``.
-    n_neighbors : int, default=15
-        Number of neighbours, the row itself among them. Few follow curvature, many average noise.
-    queries : ndarray of shape (m, d) or None, default=None
-        Where to lay planes; None is at all rows.
-
-    Returns
-    -------
-    LocalPlanes
-        The planes. The variance across them counts the degrees of freedom that fitting a plane
-        takes; with as many dimensions as columns it is zero.
-
-    Raises
-    ------
-    ValueError
-        If there are fewer rows than neighbours, or no more neighbours than dimensions.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> angle = np.linspace(0, 2 * np.pi, 200, endpoint=False)
-    >>> circle = np.column_stack([np.cos(angle), np.sin(angle)])
-    >>> planes = local_planes(circle, 1, n_neighbors=5)
-    >>> np.abs(planes.bases[0, :, 0]).round(2)
-    array([0., 1.])
-    """
+    """Lay a plane through the neighbours of each row, by local principal components."""
     X = np.asarray(X, dtype=np.float64)
     queries = X if queries is None else queries
     n, d = X.shape

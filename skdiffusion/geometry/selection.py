@@ -48,31 +48,7 @@ class Bandwidth(NamedTuple):
 
 
 def held_out_log_density(X: Floats, tensors: LowRank, Y: Floats, eps: Floats, h: Floats) -> Floats:
-    """Log-density of rows under kernels of several bandwidths.
-
-    Parameters
-    ----------
-    X : ndarray of shape (n, d)
-        Centres of the kernels.
-    tensors : LowRank
-        Their diffusion tensors.
-    Y : ndarray of shape (m, d)
-        Rows.
-    eps, h : ndarray of shape (g,)
-        Diffusion times and blurs.
-
-    Returns
-    -------
-    ndarray of shape (m, g)
-        Log-densities in nats.
-
-    Examples
-    --------
-    >>> tensors = LowRank(np.zeros((1, 1, 0)), np.zeros((1, 0)), np.zeros(1))
-    >>> zero = np.zeros((1, 1))
-    >>> held_out_log_density(zero, tensors, zero, np.array([0.0]), np.array([1.0])).round(3)
-    array([[-0.919]])
-    """
+    """Log-density of rows under kernels of several bandwidths."""
     (n, d), r = X.shape, tensors.values.shape[1]
     V = tensors.vectors.transpose(1, 0, 2).reshape(d, n * r)
     centres = np.einsum("nd,ndr->nr", X, tensors.vectors)
@@ -107,34 +83,7 @@ def choose_bandwidth(
     fixed: tuple[float, float] | None = None,
     share: float | None = None,
 ) -> Bandwidth:
-    """Maximise the held-out likelihood over diffusion time, blur and share of the background.
-
-    Parameters
-    ----------
-    folds : list of Fold
-        Held-out rows.
-    h_min : float
-        Smallest blur; equal rows would make the likelihood grow without end.
-    isotropic : bool, default=False
-        Whether the diffusion time has no effect and stays at zero.
-    fixed : tuple of (eps, h) or None, default=None
-        Diffusion time and blur if they are given, else they are chosen.
-    share : float or None, default=None
-        Share of the background if it is given, else it is chosen too.
-
-    Returns
-    -------
-    Bandwidth
-        The choice: best of a coarse grid, then best of its finer and finer surroundings.
-
-    Examples
-    --------
-    >>> X = np.random.RandomState(0).normal(size=(400, 1))
-    >>> tensors = LowRank(np.zeros((300, 1, 0)), np.zeros((300, 0)), np.zeros(300))
-    >>> fold = Fold(X[:300], tensors, X[300:], None)
-    >>> 0.15 < choose_bandwidth([fold], h_min=1e-3, isotropic=True).h < 0.6
-    True
-    """
+    """Maximise the held-out likelihood over diffusion time, blur and share of the background."""
     shares = np.array([share]) if share is not None else _SHARES
     if all(fold.log_background is None for fold in folds):
         shares = np.zeros(1)

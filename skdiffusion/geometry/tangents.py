@@ -14,39 +14,7 @@ Floats = NDArray[np.float64]
 
 
 def tangent_basis(X: Any, queries: Any, dimension: int, n_neighbors: int | None = None) -> Floats:
-    """Return orthonormal bases of the tangent spaces at some points, by local components.
-
-    Parameters
-    ----------
-    X : array-like of shape (n, d)
-        Rows near the manifold.
-    queries : array-like of shape (m, d)
-        Points at which the tangent spaces are wanted.
-    dimension : int
-        Dimension of the tangent spaces, at most `n_neighbors` and the number of columns.
-    n_neighbors : int or None, default=None
-        Neighbours of each query, itself included where it is a row. None is thrice the dimension
-        and at least 20: fewer leave the basis to chance, more turn it where the manifold bends.
-        They should reach beyond the noise.
-
-    Returns
-    -------
-    ndarray of shape (m, d, dimension)
-        Basis vectors as columns, those of larger local variance first.
-
-    Raises
-    ------
-    ValueError
-        If the number of columns differs, or `dimension` or `n_neighbors` is out of range.
-
-    Examples
-    --------
-    >>> angles = 2 * np.pi * np.arange(200) / 200
-    >>> circle = np.column_stack([np.cos(angles), np.sin(angles)])
-    >>> abs(tangent_basis(circle, [[1.0, 0.0]], 1, n_neighbors=21)).round(3)
-    array([[[0.],
-            [1.]]])
-    """
+    """Return orthonormal bases of the tangent spaces at some points, by local components."""
     X, queries = check_array(X, dtype=np.float64), check_array(queries, dtype=np.float64)
     if queries.shape[1] != X.shape[1]:
         raise ValueError(f"queries have {queries.shape[1]} columns, X has {X.shape[1]}.")

@@ -38,38 +38,7 @@ def tensor_local(
     weights: str = "uniform",
     at: NDArray[np.intp] | slice = slice(None),
 ) -> Floats:
-    """Local covariances about each row: ``C_i = sum_j w_ij (x_j - x_i)(x_j - x_i)'``.
-
-    Parameters
-    ----------
-    X : ndarray of shape (n, d)
-        Rows.
-    distances, indices : ndarray of shape (n, k)
-        Their neighbours; see :func:`neighbor_graph`.
-    weights : {"uniform", "kernel"}, default="uniform"
-        ``w_ij`` is ``1 / k``, or proportional to ``exp(-2 (r_ij / r_ik)^2)``, which lets the
-        neighbourhood fade out instead of ending at the k-th distance ``r_ik``.
-    at : ndarray of int or slice, default=all rows
-        Rows whose tensors are wanted.
-
-    Returns
-    -------
-    ndarray of shape (n, d, d)
-        Tensors. They are centred at the row and not at the mean of its neighbours.
-
-    Raises
-    ------
-    ValueError
-        If the weights are unknown.
-
-    Examples
-    --------
-    >>> X = np.array([[0.0, 0.0], [1.0, 0.0], [2.0, 0.0]])
-    >>> distances, indices = np.array([[1.0]] * 3), np.array([[1], [0], [1]])
-    >>> tensor_local(X, distances, indices)[0]
-    array([[1., 0.],
-           [0., 0.]])
-    """
+    """Local covariances about each row: ``C_i = sum_j w_ij (x_j - x_i)(x_j - x_i)'``."""
     if weights not in {"uniform", "kernel"}:
         raise ValueError(f"weights must be 'uniform' or 'kernel', got {weights!r}.")
     distances, indices = distances[at], indices[at]
@@ -84,102 +53,24 @@ def tensor_local(
 
 
 def tensor_euclidean(X: Floats) -> Floats:
-    """Zero: no geometry beside the blur, ``C_i = 0``.
-
-    Parameters
-    ----------
-    X : ndarray of shape (n, d)
-        Rows.
-
-    Returns
-    -------
-    ndarray of shape (n, d, d)
-        Tensors.
-
-    Examples
-    --------
-    >>> tensor_euclidean(np.ones((2, 1))).ravel()
-    array([0., 0.])
-    """
+    """Zero: no geometry beside the blur, ``C_i = 0``."""
     n, d = X.shape
     return np.zeros((n, d, d))
 
 
 def tensor_covariance(X: Floats) -> Floats:
-    """The covariance of the data everywhere: ``C_i = sum_j (x_j - m)(x_j - m)' / n``.
-
-    Parameters
-    ----------
-    X : ndarray of shape (n, d)
-        Rows.
-
-    Returns
-    -------
-    ndarray of shape (n, d, d)
-        Tensors.
-
-    Examples
-    --------
-    >>> tensor_covariance(np.array([[0.0], [2.0]])).ravel()
-    array([1., 1.])
-    """
+    """The covariance of the data everywhere: ``C_i = sum_j (x_j - m)(x_j - m)' / n``."""
     covariance = np.atleast_2d(np.cov(X, rowvar=False, bias=True))
     return np.broadcast_to(covariance, (len(X), *covariance.shape)).copy()
 
 
 def tensor_knn(X: Floats, distances: Floats) -> Floats:
-    """Spheres that reach the k-th neighbour: ``C_i = r_k(i)^2 I / d``.
-
-    The trace is that of a local covariance of rows at the k-th distance.
-
-    Parameters
-    ----------
-    X : ndarray of shape (n, d)
-        Rows.
-    distances : ndarray of shape (n, k)
-        Distances to their neighbours, ascending.
-
-    Returns
-    -------
-    ndarray of shape (n, d, d)
-        Tensors.
-
-    References
-    ----------
-    Breiman, L., Meisel, W., Purcell, E. (1977). Variable kernel estimates of multivariate
-    densities. Technometrics 19.
-
-    Examples
-    --------
-    >>> tensor_knn(np.zeros((1, 2)), np.array([[1.0, 2.0]]))[0]
-    array([[2., 0.],
-           [0., 2.]])
-    """
+    """Spheres that reach the k-th neighbour: ``C_i = r_k(i)^2 I / d``."""
     d = X.shape[1]
     return (distances[:, -1] ** 2 / d)[:, None, None] * np.eye(d)
 
 
 def riemannian_metric(tensors: Floats, eps: float, h: float) -> Floats:
-    """The metric whose kernels are ``eps C_i + h^2 I``: ``G_i = (C_i + (h^2 / eps) I)^{-1}``.
-
-    Parameters
-    ----------
-    tensors : ndarray of shape (n, d, d)
-        Diffusion tensors ``C_i``.
-    eps : float
-        Diffusion time, positive.
-    h : float
-        Blur, positive.
-
-    Returns
-    -------
-    ndarray of shape (n, d, d)
-        Metric tensors.
-
-    Examples
-    --------
-    >>> riemannian_metric(np.array([[[3.0]]]), eps=1.0, h=1.0).ravel()
-    array([0.25])
-    """
+    """The metric whose kernels are ``eps C_i + h^2 I``: ``G_i = (C_i + (h^2 / eps) I)^{-1}``."""
     blur = (h**2 / eps) * np.eye(tensors.shape[1])
     return np.linalg.inv(tensors + blur).astype(np.float64, copy=False)

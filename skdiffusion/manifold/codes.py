@@ -15,17 +15,7 @@ STEP = 1e-3
 
 
 class EmbeddedCodes:
-    """What the three have in common.
-
-    Parameters
-    ----------
-    encoder : TableEncoder
-        The fitted coding of the table.
-    embedding : InvertibleEmbedding
-        The fitted embedding of its numbers.
-    numbers : ndarray of int of shape (m,)
-        Positions of the codes that are embedded.
-    """
+    """What the three have in common."""
 
     def __init__(self, encoder, embedding, numbers):
         self.encoder = encoder
@@ -114,11 +104,7 @@ class LatentCodes(EmbeddedCodes):
         return self.encoder._decode(self.decode(W, random_state), random_state, settled)
 
     def log_volume(self, X, sigma):
-        """Add what the embedding does to volumes, and how likely the residuals are.
-
-        The decoder spreads a volume of coordinates over its tangent space, and rows deviate across
-        it by noise of the variance of held-out residuals.
-        """
+        """Add what the embedding does to volumes, and how likely the residuals are."""
         Z = self.encoder.transform(X)
         W = self.embed(Z)
         return (

@@ -15,18 +15,7 @@ __all__ = ["Decoder", "LocalDecoder", "OwnDecoder", "RegressorDecoder", "seeded"
 
 
 class Decoder:
-    """A mean, and residuals of held-out rows that are added to it in draws.
-
-    Parameters
-    ----------
-    n_neighbors : int
-        What counts as near in the embedding.
-
-    Attributes
-    ----------
-    residuals : ndarray of shape (n, n_features)
-        Training rows less their means, predicted without them.
-    """
+    """A mean, and residuals of held-out rows that are added to it in draws."""
 
     def __init__(self, n_neighbors):
         self.n_neighbors = n_neighbors
@@ -59,14 +48,7 @@ class Decoder:
 
 
 class LocalDecoder(Decoder):
-    """Linear maps over the nearest rows: cheap, and good where the embedding is smooth.
-
-    The mean of ``k`` noisy rows is noisy itself, and a left-out row differs from it by both
-    noises. Where a prediction has the sum of squared weights ``q``, noise of variance ``s^2``
-    leaves ``q s^2`` in the mean and makes residuals of variance ``(1 + q) s^2``. Draws scale them
-    by ``sqrt((1 - q) / (1 + q'))``, of the row and of that which lends its residual: mean and
-    residual together then have the variance ``s^2`` of the rows.
-    """
+    """Linear maps over the nearest rows: cheap, and good where the embedding is smooth."""
 
     def fit_held_out(self, W, X, rng):
         """Fit the maps; leaving rows out costs nothing."""
@@ -91,17 +73,7 @@ class LocalDecoder(Decoder):
 
 
 class RegressorDecoder(Decoder):
-    """Any regressor of scikit-learn, its residuals from folds.
-
-    Parameters
-    ----------
-    n_neighbors : int
-        What counts as near in the embedding.
-    regressor : regressor
-        Fitted as a copy.
-    n_folds : int
-        Folds of the held-out predictions.
-    """
+    """Any regressor of scikit-learn, its residuals from folds."""
 
     def __init__(self, n_neighbors, regressor, n_folds):
         super().__init__(n_neighbors)
@@ -125,15 +97,7 @@ class RegressorDecoder(Decoder):
 
 
 class OwnDecoder(Decoder):
-    """The learner's own ``inverse_transform``; nothing is held out.
-
-    Parameters
-    ----------
-    n_neighbors : int
-        What counts as near in the embedding.
-    learner : transformer
-        Fitted, with ``inverse_transform``.
-    """
+    """The learner's own ``inverse_transform``; nothing is held out."""
 
     def __init__(self, n_neighbors, learner):
         super().__init__(n_neighbors)
@@ -149,20 +113,7 @@ class OwnDecoder(Decoder):
 
 
 def seeded(estimator, rng):
-    """Copy an estimator, with a seed where it takes one and has none.
-
-    Parameters
-    ----------
-    estimator : estimator
-        To copy.
-    rng : RandomState
-        Source of the seeds.
-
-    Returns
-    -------
-    estimator
-        The unfitted copy.
-    """
+    """Copy an estimator, with a seed where it takes one and has none."""
     copy = clone(estimator)
     seeds = {}
     for name, value in sorted(copy.get_params().items()):

@@ -24,17 +24,7 @@ N_STEPS, SHIFT = 24, 0.05
 
 
 class JointColumns:
-    """Embedded rows and rows side by side: each embedded column, and all others, of unit variance.
-
-    Rows keep their proportions: with a scale for each column noise would count like signal.
-
-    Parameters
-    ----------
-    W : ndarray of shape (n, n_components)
-        Embedded rows.
-    X : ndarray of shape (n, n_features)
-        Rows.
-    """
+    """Embedded rows and rows side by side: each part of unit variance."""
 
     def __init__(self, W, X):
         self.n_components = W.shape[1]
@@ -62,15 +52,7 @@ class JointColumns:
 
 
 class KernelDecoder(Decoder):
-    """Kernels that follow the pairs: conditional means and exact draws, without training.
-
-    Parameters
-    ----------
-    n_neighbors : int
-        What counts as near in the embedding.
-    n_folds : int
-        Folds of the held-out predictions.
-    """
+    """Kernels that follow the pairs: conditional means and exact draws, without training."""
 
     def __init__(self, n_neighbors, n_folds):
         super().__init__(n_neighbors)
@@ -124,19 +106,7 @@ class KernelDecoder(Decoder):
 
 
 class DiffusionDecoder(LocalDecoder):
-    """Local linear maps, and a conditional denoiser of what they leave out.
-
-    One network learns to denoise residuals beside their embedded rows, half of the time known and
-    else noisy too. Means are those of the maps; draws add a residual that a solver makes of noise,
-    given the embedded row. The residuals are those of left-out rows, scaled as for the maps alone.
-
-    Parameters
-    ----------
-    n_neighbors : int
-        Neighbours of the maps.
-    net : DenoiserNet or None
-        Unfitted; trained as a copy.
-    """
+    """Local linear maps, and a conditional denoiser of what they leave out."""
 
     def __init__(self, n_neighbors, net=None):
         super().__init__(n_neighbors)

@@ -245,11 +245,7 @@ class LocalLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
 
 
 def _from_products(weights, near, step, ridge):
-    """Return the shares by a system of as many equations as there are neighbours.
-
-    For ``B`` of rows ``sqrt(w_j) (z_j - m)`` and any ``c`` above zero
-    ``B (B'B + c I)^{-1} = (BB' + c I)^{-1} B``.
-    """
+    """Return the shares by a system of as many equations as there are neighbours."""
     root = np.sqrt(weights)
     near = root[:, :, None] * near
     along = (near @ step[:, :, None])[:, :, 0]

@@ -54,17 +54,7 @@ class TangentChoice(NamedTuple):
 
 
 class GeometricRows:
-    """Rows of codes, and the entries and directions in which they have a geometry.
-
-    Parameters
-    ----------
-    codes : ndarray of shape (n, d)
-        The rows.
-    numbers : ndarray of int of shape (m,)
-        The entries with a geometry.
-    directions : ndarray of shape (m, t) or None
-        Orthonormal directions above the noise floor; None is all.
-    """
+    """Rows of codes, and the entries and directions in which they have a geometry."""
 
     def __init__(self, codes, numbers, directions):
         self.codes = codes
@@ -93,32 +83,7 @@ class GeometricRows:
 
 
 def couple_tangent(denoiser, draw, rows, dimensions, sigma_min, rng, *, always=False):
-    """Make a denoiser keep to local planes, if that brings drawn rows as near as real ones.
-
-    Parameters
-    ----------
-    denoiser : Denoiser
-        The trained denoiser, in double precision.
-    draw : callable
-        ``draw(denoiser, n)`` returns codes of shape (n, d) that are drawn by a denoiser.
-    rows : GeometricRows
-        The rows that it was trained on.
-    dimensions : sequence of int
-        Dimensions of planes to choose from.
-    sigma_min : float
-        Smallest noise level.
-    rng : RandomState
-        Source of the split and of the noise.
-    always : bool, default=False
-        Whether the best planes are taken even where none are needed.
-
-    Returns
-    -------
-    denoiser : Denoiser
-        The coupled denoiser, or the given one.
-    choice : TangentChoice or None
-        The planes; None where there are none.
-    """
+    """Make a denoiser keep to local planes, if that brings drawn rows as near as real ones."""
     order = rng.permutation(len(rows.codes))
     n_held = min(MAX_HELD_OUT, len(order) // 5)
     held, rest = order[:n_held], order[n_held:][:MAX_PLANES]
@@ -148,22 +113,7 @@ def couple_tangent(denoiser, draw, rows, dimensions, sigma_min, rng, *, always=F
 
 
 def tangent_copies(rows, dimension, rng):
-    """Return the rows and copies of them that are moved along the manifold.
-
-    Parameters
-    ----------
-    rows : GeometricRows
-        The rows.
-    dimension : int
-        Dimension of the planes.
-    rng : RandomState
-        Source of the moves.
-
-    Returns
-    -------
-    ndarray of shape (4 n, d)
-        Each row, and three copies moved within its plane by a part of its neighbourhood.
-    """
+    """Return the rows and copies of them that are moved along the manifold."""
     Z = rows.seen
     n_neighbors = min(TYPICAL, len(Z))
     planes = local_planes(Z, min(dimension, n_neighbors - 1), n_neighbors=n_neighbors)
@@ -178,25 +128,7 @@ def tangent_copies(rows, dimension, rng):
 
 
 def embedded_copies(codes, numbers, embedding, rng):
-    """Return the rows and copies of them that are moved along an embedded manifold.
-
-    Parameters
-    ----------
-    codes : ndarray of shape (n, d)
-        The rows.
-    numbers : ndarray of int of shape (m,)
-        The entries that are embedded.
-    embedding : InvertibleEmbedding
-        The fitted embedding of those entries.
-    rng : RandomState
-        Source of the moves.
-
-    Returns
-    -------
-    ndarray of shape (4 n, d)
-        Each row, and three copies moved by a part of its neighbourhood in the embedding. What the
-        embedding leaves out of a row stays with it.
-    """
+    """Return the rows and copies of them that are moved along an embedded manifold."""
     W = embedding.embedding_
     radii = local_planes(W, 1, n_neighbors=min(TYPICAL, len(W))).radii
     means, copies = embedding.inverse_transform(W), [codes]
@@ -230,14 +162,7 @@ def _lay(denoiser, rows, index, dimension, n_neighbors):
 
 
 def _n_planes(dimension, n_neighbors):
-    """Return over how many planes to average, for no bias by curvature.
-
-    A plane through neighbours within a radius r lies off a curved surface by half the curvature
-    times their mean square distance, ``r^2 d / (d + 2)``, to the inner side. Where it is not at its
-    centre, it lies off to the outer side by half the curvature times the square of that distance,
-    whose mean over planes with weights ``(1 - (t / R)^2)^2`` is ``R^2 d / (d + 6)``. The two cancel
-    for ``R^2 = r^2 (d + 6) / (d + 2)``.
-    """
+    """Return over how many planes to average, for no bias by curvature."""
     return round(n_neighbors * ((dimension + 6) / (dimension + 2)) ** (dimension / 2))
 
 
@@ -273,11 +198,7 @@ def _loss(coupled, noisy):
 
 
 def _gain(near, drawn, drawn_alone, rng):
-    """Return by how much planes bring distances nearer to held-out ones, and its standard error.
-
-    Distances are compared by the logarithms of their quantiles: those of the rows that a network
-    leaves between two parts of a manifold are many times the others.
-    """
+    """Return by how much planes bring distances nearer to held-out ones, and its standard error."""
     samples = [
         np.log(np.maximum(part, np.finfo(float).tiny)) for part in (near, drawn, drawn_alone)
     ]

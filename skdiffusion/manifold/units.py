@@ -19,19 +19,7 @@ N_NEIGHBORS = 15
 
 
 def has_geometry(X):
-    """Tell whether the rows of a table are points that can lie on a manifold.
-
-    Parameters
-    ----------
-    X : ndarray of shape (n, d)
-        Numbers.
-
-    Returns
-    -------
-    bool
-        Whether there are at least 100 rows and two columns, none missing, and in every column at
-        least half as many values as rows.
-    """
+    """Tell whether the rows of a table are points that can lie on a manifold."""
     n, d = X.shape
     if n < MIN_ROWS or d < 2 or not np.isfinite(X).all():
         return False
@@ -39,20 +27,7 @@ def has_geometry(X):
 
 
 def is_thin(Z, dimension):
-    """Tell whether held-out rows lie on planes through their neighbours.
-
-    Parameters
-    ----------
-    Z : ndarray of shape (n, d)
-        Rows in random order, in columns of comparable units; the first fifth is held out.
-    dimension : int
-        Dimension of the planes.
-
-    Returns
-    -------
-    bool
-        Whether nine in ten are off by no more than a tenth of the neighbourhood's radius.
-    """
+    """Tell whether held-out rows lie on planes through their neighbours."""
     if not dimension < min(Z.shape[1], N_NEIGHBORS - 1):
         return False
     n_held = len(Z) // 5
@@ -62,26 +37,7 @@ def is_thin(Z, dimension):
 
 
 def common_unit(X):
-    """Return one unit for all columns: that of the directions in which rows differ.
-
-    Parameters
-    ----------
-    X : ndarray of shape (n, d)
-        Numbers.
-
-    Returns
-    -------
-    float
-        Root mean square of the standard deviations along the principal directions, as if there
-        were no more of them than their participation ratio says.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> X = np.random.default_rng(0).normal(size=(1000, 2)) @ np.eye(2, 10) * 3
-    >>> round(common_unit(X))
-    3
-    """
+    """Return one unit for all columns: that of the directions in which rows differ."""
     # rows in units of the largest, whose squares do not overflow
     unit = np.abs(X - X.mean(0)).max()
     variances = np.linalg.svd((X - X.mean(0)) / unit, compute_uv=False) ** 2 / len(X)
@@ -89,25 +45,7 @@ def common_unit(X):
 
 
 def linear_codes_do(Z_linear, Z_bent, log_volume_linear, log_volume_bent, random_state):
-    """Tell whether held-out rows are as likely in linear codes as in bent ones.
-
-    A column's own transform makes its marginal Gaussian, and bends what the columns form together.
-    Which of the two matters, a Gaussian mixture of the codes tells.
-
-    Parameters
-    ----------
-    Z_linear, Z_bent : ndarray of shape (n, d)
-        Codes of the same rows.
-    log_volume_linear, log_volume_bent : ndarray of shape (n,)
-        What log-densities in the codes have to be raised by in the units of the table.
-    random_state : RandomState
-        Source of the split and of the mixtures' first assignments.
-
-    Returns
-    -------
-    bool
-        Whether they are.
-    """
+    """Tell whether held-out rows are as likely in linear codes as in bent ones."""
     rows = random_state.permutation(len(Z_linear))[:MAX_ROWS]
     train, test = train_test_split(rows, test_size=0.2, random_state=random_state)
     if len(train) < Z_linear.shape[1] + 2:

@@ -10,27 +10,7 @@ __all__ = ["Autoencoder"]
 
 
 class Autoencoder(nn.Module):
-    """An encoder and a decoder, each a linear map plus a perceptron with smooth activations.
-
-    Parameters
-    ----------
-    n_inputs : int
-        Number of columns.
-    n_components : int
-        Number of latent columns.
-    width : int, default=128
-        Width of the hidden layers.
-    depth : int, default=2
-        Number of hidden layers of each perceptron.
-
-    Examples
-    --------
-    >>> import torch
-    >>> from skdiffusion.nets.autoencoder import Autoencoder
-    >>> net = Autoencoder(5, 2)
-    >>> net.encode(torch.zeros(3, 5)).shape, net(torch.zeros(3, 5)).shape
-    (torch.Size([3, 2]), torch.Size([3, 5]))
-    """
+    """An encoder and a decoder, each a linear map plus a perceptron with smooth activations."""
 
     def __init__(self, n_inputs: int, n_components: int, *, width: int = 128, depth: int = 2):
         super().__init__()
@@ -57,15 +37,7 @@ class Autoencoder(nn.Module):
 
     @torch.no_grad()
     def start_at_principal_components(self, x: Tensor) -> None:
-        """Make the linear maps the leading principal components of centred rows.
-
-        The perceptrons are left small beside them: what is learned is how to bend the flat.
-
-        Parameters
-        ----------
-        x : Tensor of shape (n, n_inputs)
-            Centred rows.
-        """
+        """Make the linear maps the leading principal components of centred rows."""
         encoder, decoder = (cast(_Bent, self.net[name]) for name in ("encoder", "decoder"))
         _, singular, directions = torch.linalg.svd(x, full_matrices=False)
         encoder.skip.weight.zero_()

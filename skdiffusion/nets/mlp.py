@@ -10,31 +10,7 @@ __all__ = ["FourierFeatures", "PlainMLP", "ResidualMLP"]
 
 
 class FourierFeatures(nn.Module):
-    """Random Fourier features ``sqrt(2) cos(x @ frequencies + phases)``.
-
-    They let a small network follow sharp structure that a plain one learns slowly: in low
-    dimension they cut the divergence to the truth several times at equal training seconds.
-
-    Parameters
-    ----------
-    n_inputs : int
-        Number of input columns.
-    n_features : int
-        Number of features.
-    scale : float
-        Standard deviation of the frequencies.
-
-    References
-    ----------
-    Tancik, M. et al. (2020). Fourier features let networks learn high frequency functions in low
-    dimensional domains. arXiv:2006.10739.
-
-    Examples
-    --------
-    >>> import torch
-    >>> FourierFeatures(3, 8, scale=1.0)(torch.zeros(2, 3)).shape
-    torch.Size([2, 8])
-    """
+    """Random Fourier features ``sqrt(2) cos(x @ frequencies + phases)``."""
 
     frequencies: Tensor
     phases: Tensor
@@ -117,27 +93,11 @@ class ResidualMLP(nn.Module):
         nn.init.zeros_(self.leave.bias)
 
     def forward(self, inputs: Tensor, log_sigma: Tensor) -> Tensor:
-        """Return the correction of each row, of shape (n, n_outputs).
-
-        Parameters
-        ----------
-        inputs : Tensor of shape (n, n_inputs)
-            Network inputs; the first ``d`` columns are the white row.
-        log_sigma : Tensor of shape (n, d)
-            Natural logarithm of each entry's noise level.
-        """
+        """Return the correction of each row, of shape (n, n_outputs)."""
         return self.leave(self.features(inputs, log_sigma))
 
     def features(self, inputs: Tensor, log_sigma: Tensor) -> Tensor:
-        """Return what the last layer sees, of shape (n, width).
-
-        Parameters
-        ----------
-        inputs : Tensor of shape (n, n_inputs)
-            Network inputs.
-        log_sigma : Tensor of shape (n, d)
-            Natural logarithm of each entry's noise level.
-        """
+        """Return what the last layer sees, of shape (n, width)."""
         level = log_sigma.mean(1, keepdim=True)
         waves = self.fourier(inputs[:, : self.n_entries])
         hidden = self.enter(torch.cat([inputs, waves, (log_sigma - level) / 4], dim=1))
@@ -181,26 +141,10 @@ class PlainMLP(nn.Module):
         self.leave = nn.Linear(width, n_outputs)
 
     def forward(self, inputs: Tensor, log_sigma: Tensor) -> Tensor:
-        """Return the denoised rows, of shape (n, n_outputs).
-
-        Parameters
-        ----------
-        inputs : Tensor of shape (n, n_inputs)
-            Noisy rows.
-        log_sigma : Tensor of shape (n, n_outputs)
-            Natural logarithm of each entry's noise level.
-        """
+        """Return the denoised rows, of shape (n, n_outputs)."""
         return self.leave(self.features(inputs, log_sigma))
 
     def features(self, inputs: Tensor, log_sigma: Tensor) -> Tensor:
-        """Return what the last layer sees, of shape (n, width).
-
-        Parameters
-        ----------
-        inputs : Tensor of shape (n, n_inputs)
-            Noisy rows.
-        log_sigma : Tensor of shape (n, n_outputs)
-            Natural logarithm of each entry's noise level.
-        """
+        """Return what the last layer sees, of shape (n, width)."""
         level = log_sigma.mean(1, keepdim=True)
         return self.hidden(torch.cat([inputs, level, log_sigma - level], dim=1))

@@ -80,10 +80,7 @@ def _bins(real: NDArray[np.float64], synthetic: NDArray[np.float64]) -> NDArray[
 def project(
     real: dict[str, NDArray[Any]], synthetic: dict[str, NDArray[Any]], numeric: list[str]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """Return both samples in the first two principal components of the real one.
-
-    Numeric columns are scaled to unit variance, categories become indicator columns.
-    """
+    """Return both samples in the first two principal components of the real one."""
     ours, theirs = [], []
     for name, column in real.items():
         other = synthetic[name]

@@ -16,24 +16,7 @@ __all__ = ["Conditions", "read_conditions"]
 
 @dataclass
 class Conditions:
-    """What is settled about the codes of rows before they are drawn.
-
-    Parameters
-    ----------
-    values : ndarray of shape (n, d) or (1, d)
-        Known codes, NaN where a code is free; one row stands for all rows.
-    intervals : list of (int, float, float)
-        Codes that have to lie in a closed interval: position, lower and upper end.
-    level_sets : list of (ndarray of shape (m,), ndarray of shape (L, m), ndarray of shape (L,))
-        Categories that have to take one of some levels: positions of the codes, vertices, and
-        which of them are allowed.
-    cells : dict of int to (ndarray of shape (n,) or (1,), ndarray of bool of the same shape)
-        For columns with known codes the cells as they were given, and in which rows. Codes would
-        bring back the nearest cell that they can stand for.
-    exempt : dict of int to (int, ndarray of shape (2, 1))
-        Codes whose interval does not count in some rows: those in which another code, the given
-        one, takes the second of two vertices.
-    """
+    """What is settled about the codes of rows before they are drawn."""
 
     values: np.ndarray
     intervals: list = field(default_factory=list)
@@ -64,18 +47,7 @@ class Conditions:
         return replace(self, values=codes)
 
     def are_met(self, Z):
-        """Tell which rows of codes lie within the intervals and the sets of levels.
-
-        Parameters
-        ----------
-        Z : ndarray of shape (n, d)
-            Codes.
-
-        Returns
-        -------
-        ndarray of bool of shape (n,)
-            Whether the row meets them all.
-        """
+        """Tell which rows of codes lie within the intervals and the sets of levels."""
         met = np.ones(len(Z), dtype=bool)
         for column, low, high in self.intervals:
             inside = (Z[:, column] >= low) & (Z[:, column] <= high)
@@ -93,35 +65,7 @@ def _nearest(Z, vertices):
 
 
 def read_conditions(encoder, conditions):
-    """Read conditions in the units of the table.
-
-    Parameters
-    ----------
-    encoder : TableEncoder
-        The fitted coding.
-    conditions : dict, array-like or data frame
-        A dict from columns, by name or position, to
-
-        - a value that all rows shall have;
-        - a tuple ``(low, high)``, the ends of a range, None for no end: for numbers, times and
-          ordered levels;
-        - a list or set of levels, one of which each row shall have.
-
-        Or a table with the wanted rows: some of the columns by name, or an array of all columns.
-        Its missing cells are free.
-
-    Returns
-    -------
-    Conditions
-        Their codes.
-
-    Raises
-    ------
-    ValueError
-        If a column or a level is unknown, or nothing lies within a range.
-    TypeError
-        If a condition does not suit the kind of its column.
-    """
+    """Read conditions in the units of the table."""
     if isinstance(conditions, Mapping):
         return _from_mapping(encoder, conditions)
     return _from_table(encoder, conditions)

@@ -60,31 +60,7 @@ class Integration(NamedTuple):
 
 
 def draw(model, integration, n, conditions, generator):
-    """Draw rows of codes that meet conditions.
-
-    Known codes are conditioned on. Ranges and sets of levels are met by choice among draws as long
-    as one in fifty meets them, which is exact; rarer ones by guidance, which approximates.
-
-    Parameters
-    ----------
-    model : CodeModel
-        The model.
-    integration : Integration
-        How to integrate.
-    n : int
-        Number of rows.
-    conditions : Conditions
-        Of one row, which stands for all, or of each of the `n` rows.
-    generator : torch.Generator
-        Source of randomness.
-
-    Returns
-    -------
-    codes : ndarray of shape (n, d)
-        The rows.
-    acceptance : float
-        Share of the draws that met ranges and sets by themselves; 1 where there are none.
-    """
+    """Draw rows of codes that meet conditions."""
     if not conditions.has_ranges:
         return draw_known(model, integration, n, conditions, generator), 1.0
     codes = np.empty((n, len(model.is_target)))
@@ -114,28 +90,7 @@ def draw(model, integration, n, conditions, generator):
 
 
 def draw_known(model, integration, n, conditions, generator, start=None):
-    """Draw rows of codes, some of which are known.
-
-    Parameters
-    ----------
-    model : CodeModel
-        The model.
-    integration : Integration
-        How to integrate.
-    n : int
-        Number of rows.
-    conditions : Conditions
-        Of which the known codes count.
-    generator : torch.Generator
-        Source of randomness.
-    start : Tensor of shape (n, d) or None, default=None
-        Noise to start from, of unit variance; None draws it.
-
-    Returns
-    -------
-    ndarray of shape (n, d)
-        The rows.
-    """
+    """Draw rows of codes, some of which are known."""
     if start is None:
         start = even_noise(n, len(model.is_target), generator)
     chunks = []
@@ -148,22 +103,7 @@ def draw_known(model, integration, n, conditions, generator, start=None):
 
 
 def draw_coarse_first(model, integration, n, conditions, generator, coarse):
-    """Draw some codes with nothing but the settled ones beside them, and the rest given those.
-
-    Parameters
-    ----------
-    model, integration, n, conditions, generator
-        As in :func:`draw`.
-    coarse : ndarray of bool of shape (d,)
-        Codes that are drawn first.
-
-    Returns
-    -------
-    codes : ndarray of shape (n, d)
-        The rows.
-    acceptance : float
-        As in :func:`draw`.
-    """
+    """Draw some codes with nothing but the settled ones beside them, and the rest given those."""
     if conditions.has_ranges:
         # a range may be about any code: all are drawn together
         return draw(model, integration, n, conditions, generator)
@@ -178,26 +118,7 @@ def draw_coarse_first(model, integration, n, conditions, generator, coarse):
 
 
 def redraw(model, integration, conditions, noisy, generator):
-    """Draw rows of codes again from noisy ones, some of which are known.
-
-    Parameters
-    ----------
-    model : CodeModel
-        The model.
-    integration : Integration
-        How to integrate; its first noise level is that of the rows.
-    conditions : Conditions
-        Of which the known codes count.
-    noisy : Tensor of shape (n, d)
-        Noisy rows.
-    generator : torch.Generator
-        Source of randomness.
-
-    Returns
-    -------
-    ndarray of shape (n, d)
-        The rows.
-    """
+    """Draw rows of codes again from noisy ones, some of which are known."""
     device, chunks = model.gaussian.mean.device, []
     for rows in np.array_split(np.arange(len(noisy)), -(-len(noisy) // CHUNK_ROWS)):
         denoiser = _conditioned(model, integration, conditions.take(rows))
@@ -206,34 +127,7 @@ def redraw(model, integration, conditions, noisy, generator):
 
 
 def even_noise(n, d, generator):
-    """Draw standard normal rows that cover the space evenly.
-
-    Parameters
-    ----------
-    n, d : int
-        Number of rows and of columns.
-    generator : torch.Generator
-        Source of the scrambling and of the order.
-
-    Returns
-    -------
-    Tensor of shape (n, d)
-        Rows, each a draw of the standard normal law; together they miss it by less than independent
-        rows would, as the points of a Sobol sequence, and so do the rows that are made of them.
-
-    References
-    ----------
-    Owen, A. B. (1998). Scrambling Sobol' and Niederreiter-Xing points. Journal of Complexity 14,
-    466-489.
-
-    Examples
-    --------
-    >>> import torch
-    >>> from skdiffusion.sampling import even_noise
-    >>> noise = even_noise(64, 2, torch.Generator().manual_seed(0))
-    >>> (noise[:, 0] < 0).sum()  # exactly half of them
-    tensor(32)
-    """
+    """Draw standard normal rows that cover the space evenly."""
     device = generator.device
     seed = int(torch.randint(2**31 - 1, (), generator=generator, device=device))
     points = SobolEngine(d, scramble=True, seed=seed).draw(n, dtype=torch.float64)

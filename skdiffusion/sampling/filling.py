@@ -12,39 +12,14 @@ __all__ = ["RowNoise", "RowUniforms", "SharedNoise", "average_rows", "fill_gaps"
 
 
 def gaps_of(X):
-    """Tell which cells of a table are missing.
-
-    Parameters
-    ----------
-    X : ndarray or data frame of shape (n, n_features)
-        Rows.
-
-    Returns
-    -------
-    ndarray of bool of shape (n, n_features)
-        True where a cell is missing.
-    """
+    """Tell which cells of a table are missing."""
     columns = read_table(X)
     present = np.zeros(len(X), dtype=bool)
     return np.stack([present if c.gaps is None else c.gaps for c in columns], axis=1)
 
 
 def average_rows(encoder, draws):
-    """Return what is to be expected of rows that were drawn several times.
-
-    Parameters
-    ----------
-    encoder : TableEncoder
-        The coding of the rows.
-    draws : ndarray of shape (n_draws, n, n_codes)
-        Codes of the rows.
-
-    Returns
-    -------
-    X : ndarray or data frame of shape (n, n_features)
-        The mean of numbers, dates and durations, whole where the data type is; of others the most
-        frequent level.
-    """
+    """Return what is to be expected of rows that were drawn several times."""
     n_draws, n, _ = draws.shape
     columns = []
     for j, coder in enumerate(encoder.coders_):
@@ -73,15 +48,7 @@ def _most_frequent(cells, levels):
 
 
 class RowNoise:
-    """Standard normal noise for each row, which depends on the row and on a seed alone.
-
-    Parameters
-    ----------
-    codes : ndarray of shape (n, d)
-        Known codes of rows, NaN where one is to be found.
-    seed : int
-        Makes the noise of equal rows differ from seed to seed.
-    """
+    """Standard normal noise for each row, which depends on the row and on a seed alone."""
 
     def __init__(self, codes, seed):
         self.d = codes.shape[1]
@@ -96,15 +63,7 @@ class RowNoise:
 
 
 class SharedNoise:
-    """The same standard normal noise for all rows.
-
-    Parameters
-    ----------
-    d : int
-        Number of codes.
-    seed : int
-        Seed.
-    """
+    """The same standard normal noise for all rows."""
 
     def __init__(self, d, seed):
         self.d, self.seed = d, seed
@@ -117,13 +76,7 @@ class SharedNoise:
 
 
 class RowUniforms(np.random.RandomState):
-    """What an encoder draws rare levels with, from a source for each row.
-
-    Parameters
-    ----------
-    sources : list of numpy.random.Generator
-        One for each row.
-    """
+    """What an encoder draws rare levels with, from a source for each row."""
 
     def __init__(self, sources):
         super().__init__(0)
@@ -135,22 +88,7 @@ class RowUniforms(np.random.RandomState):
 
 
 def fill_gaps(X, gaps, filled):
-    """Put cells of one table into the gaps of another.
-
-    Parameters
-    ----------
-    X : ndarray or data frame of shape (n, n_features)
-        Rows with gaps.
-    gaps : ndarray of bool of shape (n, n_features)
-        Which cells of them are missing.
-    filled : ndarray or data frame of shape (m, n_features)
-        The rows that have gaps, without them, in the same container.
-
-    Returns
-    -------
-    ndarray or data frame of shape (n, n_features)
-        The rows; cells that were there are as they were.
-    """
+    """Put cells of one table into the gaps of another."""
     rows = np.flatnonzero(gaps.any(1))
     frame, other = as_frame(X), as_frame(filled)
     if frame is None:

@@ -6,22 +6,7 @@ __all__ = ["marginal_law"]
 
 
 def marginal_law(model, kept):
-    """Return the Gaussian and the denoiser of some codes, with all others unknown.
-
-    Parameters
-    ----------
-    model : CodeModel
-        The model of whole rows.
-    kept : Tensor of bool of shape (d,)
-        Which codes are kept.
-
-    Returns
-    -------
-    prior : GaussianDenoiser
-        Has their mean and covariance.
-    denoiser : Denoiser
-        Takes rows of them.
-    """
+    """Return the Gaussian and the denoiser of some codes, with all others unknown."""
     if kept.all():
         return model.gaussian, model.denoiser
     cov = model.gaussian.cov[kept]

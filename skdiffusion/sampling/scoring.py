@@ -10,27 +10,7 @@ __all__ = ["log_density_of_codes"]
 
 
 def log_density_of_codes(model, Z, blocks, probes, sigmas):
-    """Log-density of codes: the flow for numbers, times the probability of the levels.
-
-    Parameters
-    ----------
-    model : CodeModel
-        The model, of codes of rows and target.
-    Z : Tensor of shape (n, d_rows)
-        Codes of rows, NaN where one says nothing.
-    blocks : list of (Tensor of shape (m,), Tensor of shape (m + 1, m))
-        The categories among them.
-    probes : Tensor of shape (n_probes, d_rows)
-        Signs, for the trace of a Jacobian.
-    sigmas : Tensor
-        Noise levels of the flow.
-
-    Returns
-    -------
-    Tensor of shape (n,)
-        The log-density of the codes that are there, where levels count as points blurred by the
-        smallest noise level: what ``TableEncoder.log_volume`` expects.
-    """
+    """Log-density of codes: the flow for numbers, times the probability of the levels."""
     log_prob = Z.new_zeros(len(Z))
     patterns, index = torch.unique(~Z.isnan(), dim=0, return_inverse=True)
     for k, present in enumerate(patterns):

@@ -10,15 +10,7 @@ EXACT = 2**53
 
 
 class TableFormat:
-    """How to put columns together to a container like the one seen in `fit`.
-
-    Parameters
-    ----------
-    X : ndarray or data frame
-        The training data.
-    columns : list of Column
-        Its columns.
-    """
+    """How to put columns together to a container like the one seen in `fit`."""
 
     def __init__(self, X, columns):
         frame = as_frame(X)
@@ -29,26 +21,7 @@ class TableFormat:
         self.markers = [column.marker for column in columns]
 
     def assemble(self, columns, n_rows, gaps=None):
-        """Put the columns together.
-
-        Parameters
-        ----------
-        columns : list of ndarray of shape (n_rows,)
-            The cells: numbers as floats (integers rounded already), times as ticks. What stands
-            in missing ones does not matter.
-        n_rows : int
-        gaps : list of ndarray of bool of shape (n_rows,) or None, default=None
-            Which cells are missing, for each column; None where none is.
-
-        Returns
-        -------
-        X : ndarray or data frame of shape (n_rows, n_features)
-
-        Raises
-        ------
-        ValueError
-            If cells are missing in a column of a data type without missing cells.
-        """
+        """Put the columns together."""
         gaps = [np.zeros(n_rows, dtype=bool)] * len(columns) if gaps is None else gaps
         template = as_frame(self.template)
         if template is None:
@@ -96,30 +69,14 @@ class TableFormat:
 
 
 class FloatFormat:
-    """How to put floating-point columns into a container like the one seen in `fit`.
-
-    Parameters
-    ----------
-    X : ndarray or data frame
-        The training data.
-    """
+    """How to put floating-point columns into a container like the one seen in `fit`."""
 
     def __init__(self, X):
         frame = as_frame(X)
         self.template = None if frame is None else frame.head(0).to_native()
 
     def assemble(self, Z):
-        """Put the columns together.
-
-        Parameters
-        ----------
-        Z : ndarray of shape (n_rows, n_features)
-            The cells.
-
-        Returns
-        -------
-        X : ndarray or data frame of shape (n_rows, n_features)
-        """
+        """Put the columns together."""
         if self.template is None:
             return Z
         names = as_frame(self.template).columns
@@ -130,19 +87,7 @@ class FloatFormat:
 
 
 def as_series(values, like, gaps=None):
-    """Make a native series of the exact data type of another one.
-
-    Parameters
-    ----------
-    values : ndarray of shape (n,)
-    like : narwhals.Series
-    gaps : ndarray of bool of shape (n,) or None, default=None
-        Which cells are missing; None where none is, or `values` says so.
-
-    Returns
-    -------
-    series : native series
-    """
+    """Make a native series of the exact data type of another one."""
     native = like.to_native()
     gaps = None if gaps is None or not gaps.any() else gaps
     if nw.dependencies.is_pandas_like_series(native):

@@ -35,24 +35,7 @@ UNKNOWN = ", or say by handle_unknown how to code them"
 
 
 def fit_numbers(x, resolution, transform):
-    """Fit the codec of numbers.
-
-    Parameters
-    ----------
-    x : ndarray of shape (n,)
-        Numbers.
-    resolution : float
-        Relative precision at which they are stored.
-    transform : {"auto", "no spike", "standard", "quantile"} or float
-        Which codec; "no spike" is "auto" for numbers without the spike, and a number is the unit of
-        a standard one.
-
-    Returns
-    -------
-    codec : ConstantCodec, StandardCodec, QuantileCodec, ScaledCodec or SpikeCodec
-    bounds : tuple of float
-        The least and the greatest number.
-    """
+    """Fit the codec of numbers."""
     values, counts = np.unique(x, return_counts=True)
     if len(values) < 2:
         value = values[0] if len(values) else 0.0
@@ -84,15 +67,7 @@ def unit_exponent(greatest):
 
 
 class Coder:
-    """What all coders share.
-
-    Each has `name`, `kind`, `levels`, `bounds` and `codec`, and ``is_empty`` if no cell was
-    observed. It offers
-
-    - ``numbers(column) -> (x, gaps)``: the numbers of the cells that are there, and which cells are
-      missing, None where none is;
-    - ``restore(x, rng) -> (n,)``: cells from what the codec decodes.
-    """
+    """What all coders share."""
 
     levels = None
     bounds = None
@@ -131,17 +106,7 @@ class Coder:
 
 
 class NumberCoder(Coder):
-    """Numbers as they are.
-
-    Parameters
-    ----------
-    column : Column
-        Training cells.
-    transform : {"auto", "standard", "quantile"}
-        How they become codes.
-    clip : bool
-        Whether decoded numbers stay within those observed.
-    """
+    """Numbers as they are."""
 
     def __init__(self, column, transform, clip):
         self.name, self.kind, self.stored = column.name, column.kind, column.stored
@@ -182,17 +147,7 @@ class NumberCoder(Coder):
 
 
 class TimeCoder(Coder):
-    """Dates and durations, as numbers of a unit since the earliest.
-
-    Parameters
-    ----------
-    column : Column
-        Training cells.
-    transform : {"auto", "standard", "quantile"}
-        How the numbers become codes.
-    clip : bool
-        Whether decoded times stay within those observed.
-    """
+    """Dates and durations, as numbers of a unit since the earliest."""
 
     def __init__(self, column, transform, clip):
         self.name, self.kind = column.name, column.kind
@@ -234,17 +189,7 @@ class TimeCoder(Coder):
 
 
 class LevelCoder(Coder):
-    """Levels as vertices, of which rare ones share the last.
-
-    Parameters
-    ----------
-    column : Column
-        Training cells.
-    min_frequency : int, float or None
-        Which levels are rare.
-    handle_unknown : {"error", "rare", "missing"}
-        What a level that training has not seen counts as.
-    """
+    """Levels as vertices, of which rare ones share the last."""
 
     def __init__(self, column, min_frequency=None, handle_unknown="error"):
         self.name, self.kind, self.handle_unknown = column.name, column.kind, handle_unknown
@@ -283,15 +228,7 @@ class LevelCoder(Coder):
 
 
 class OrdinalCoder(Coder):
-    """Ordered levels, as their positions among those that occur.
-
-    Parameters
-    ----------
-    column : Column
-        Training cells, with the order of their levels.
-    handle_unknown : {"error", "rare", "missing"}
-        What a level that training has not seen counts as.
-    """
+    """Ordered levels, as their positions among those that occur."""
 
     kind = "ordinal"
 
@@ -339,21 +276,7 @@ class OrdinalCoder(Coder):
 
 
 def fit_coder(column, transform, options):
-    """Fit the coder of a column.
-
-    Parameters
-    ----------
-    column : Column
-        Training cells, of a settled kind.
-    transform : {"auto", "standard", "quantile"} or float
-        How numbers become codes.
-    options : TableEncoder
-        Its parameters.
-
-    Returns
-    -------
-    coder : NumberCoder, TimeCoder, LevelCoder or OrdinalCoder
-    """
+    """Fit the coder of a column."""
     if column.kind in NUMERIC:
         return NumberCoder(column, transform, options.clip)
     if column.kind in TEMPORAL:

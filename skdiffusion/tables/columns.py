@@ -23,13 +23,7 @@ MAX_STRETCH = 25.0
 
 
 class ConstantCodec:
-    """A column of one value: no codes.
-
-    Parameters
-    ----------
-    value : float
-        The value put back by `decode`.
-    """
+    """A column of one value: no codes."""
 
     name = "constant"
     n_codes = 0
@@ -51,17 +45,7 @@ class ConstantCodec:
 
 
 class StandardCodec:
-    """Centre and scale; snap to the lattice on the way back.
-
-    Parameters
-    ----------
-    values, counts : ndarray of shape (n_values,)
-        Distinct values, increasing, and how often each occurs.
-    lattice : Lattice or None
-        The spacing of the values, None for a continuous column.
-    scale : float or None, default=None
-        What the column is divided by; None is its standard deviation.
-    """
+    """Centre and scale; snap to the lattice on the way back."""
 
     name = "standard"
     n_codes = 1
@@ -98,17 +82,7 @@ class StandardCodec:
 
 
 class ScaledCodec:
-    """A continuous column near the ends of the floating-point range, in a unit of its own.
-
-    Parameters
-    ----------
-    codec : type
-        StandardCodec or QuantileCodec.
-    values, counts : ndarray of shape (n_values,)
-        Distinct values, increasing, and how often each occurs; at least two values.
-    exponent : int
-        The power of two that is the unit.
-    """
+    """A continuous column near the ends of the floating-point range, in a unit of its own."""
 
     n_codes = 1
     lattice = None
@@ -133,22 +107,7 @@ class ScaledCodec:
 
 
 class SimplexCodec:
-    r"""Levels as the vertices of a regular simplex, centred on the mean level.
-
-    Level :math:`l` of :math:`L` has the code :math:`c\,(v_l - \sum_k p_k v_k)`, where the
-    :math:`v_l` are the rows of the orthonormal cosine contrasts
-    :math:`v_{lk} = \sqrt{2/L} \cos(\pi k (l + 1/2) / L)`, :math:`k = 1, \dots, L - 1`, and
-    :math:`p` the level frequencies. All levels are equally far apart, and unlike those of
-    Helmert contrasts no coordinate is much larger than another. The scale :math:`c` makes the
-    mean variance of the code columns one, except that very uneven frequencies may not stretch
-    :math:`c^2` beyond 25 times its value for even ones: a level of share 0.01 among two is
-    just not affected.
-
-    Parameters
-    ----------
-    counts : ndarray of shape (n_levels,)
-        How often each level occurs; at least two levels.
-    """
+    """Levels as the vertices of a regular simplex, centred on the mean level."""
 
     name = "simplex"
 

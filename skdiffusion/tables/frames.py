@@ -40,27 +40,7 @@ CONVERT = (
 
 
 def validate_table(estimator, X, *, reset, allow_missing=False):
-    """Validate a container on behalf of an estimator, and note or check its columns.
-
-    Parameters
-    ----------
-    estimator : estimator
-        Gets, or has, `n_features_in_` and `feature_names_in_`.
-    X : array-like or data frame of shape (n, n_features)
-    reset : bool
-        Whether to note the columns; they are checked otherwise.
-    allow_missing : bool, default=False
-        Whether cells of an array may be NaN.
-
-    Returns
-    -------
-    X : ndarray or data frame of shape (n, n_features)
-
-    Raises
-    ------
-    ValueError
-        If there are no rows or no columns, or not those of `fit`.
-    """
+    """Validate a container on behalf of an estimator, and note or check its columns."""
     frame = as_frame(X)
     if frame is None:
         finite = "allow-nan" if allow_missing else True
@@ -76,21 +56,7 @@ def validate_table(estimator, X, *, reset, allow_missing=False):
 
 
 def read_table(X):
-    """Take all columns out of a container, with their gaps, times and orders.
-
-    Parameters
-    ----------
-    X : ndarray or data frame of shape (n, n_features)
-
-    Returns
-    -------
-    columns : list of Column
-
-    Raises
-    ------
-    TypeError, ValueError
-        If there are cells that cannot be coded, naming their columns.
-    """
+    """Take all columns out of a container, with their gaps, times and orders."""
     columns = take_columns(X)
     refuse_problems(columns)
     refuse_numbers(columns)
@@ -98,23 +64,7 @@ def read_table(X):
 
 
 def read_columns(X, *, allow_missing=False):
-    """Take columns of numbers and levels out of a container.
-
-    Parameters
-    ----------
-    X : ndarray or data frame of shape (n, n_features)
-    allow_missing : bool, default=False
-        Whether cells of numeric columns may be missing; they are NaN then.
-
-    Returns
-    -------
-    columns : list of Column
-
-    Raises
-    ------
-    TypeError, ValueError
-        If there are cells that cannot be coded, naming their columns.
-    """
+    """Take columns of numbers and levels out of a container."""
     columns = take_columns(X)
     for j, column in enumerate(columns):
         if len(column.values) and column.missing == len(column.values):
@@ -169,38 +119,12 @@ def refuse_numbers(columns):
 
 
 def take_rows(table, rows):
-    """Take rows of a table.
-
-    Parameters
-    ----------
-    table : ndarray or data frame of shape (n, n_features)
-        The table.
-    rows : array-like of int of shape (m,)
-        Positions of the rows.
-
-    Returns
-    -------
-    ndarray or data frame of shape (m, n_features)
-        The rows; pandas keeps their index.
-    """
+    """Take rows of a table."""
     frame, rows = as_frame(table), np.asarray(rows, dtype=int)
     return table[rows] if frame is None else frame[rows.tolist()].to_native()
 
 
 def take_values(y, rows):
-    """Take cells of a column.
-
-    Parameters
-    ----------
-    y : array-like or series of shape (n,)
-        The column.
-    rows : ndarray of int of shape (m,)
-        Positions of the cells.
-
-    Returns
-    -------
-    ndarray or series of shape (m,)
-        The cells; pandas keeps their index.
-    """
+    """Take cells of a column."""
     series = nw.from_native(y, series_only=True, pass_through=True)
     return np.asarray(y)[rows] if series is y else series[rows.tolist()].to_native()

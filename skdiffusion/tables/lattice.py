@@ -16,19 +16,7 @@ MAX_POINTS = 2.0**40
 
 @dataclass(frozen=True)
 class Lattice:
-    """Equally spaced points on which all recorded values of a column lie.
-
-    Parameters
-    ----------
-    observed : ndarray of shape (n_values,)
-        The distinct recorded values, increasing.
-    step : float
-        Distance between neighbouring points, in the column's units.
-    integral : bool
-        Whether every point is an integer.
-    decimals : int or None, default=None
-        Number of decimal places of every point, None where the lattice is shifted.
-    """
+    """Equally spaced points on which all recorded values of a column lie."""
 
     observed: np.ndarray
     step: float
@@ -36,21 +24,7 @@ class Lattice:
     decimals: int | None = None
 
     def snap(self, x):
-        """Move values to the nearest lattice point.
-
-        Points that were recorded come back bit for bit, so that 0.3 stays 0.3 and does not
-        turn into 0.30000000000000004.
-
-        Parameters
-        ----------
-        x : ndarray of shape (n,)
-            Values in the column's units.
-
-        Returns
-        -------
-        snapped : ndarray of shape (n,)
-            The nearest lattice points.
-        """
+        """Move values to the nearest lattice point."""
         origin = self.observed[0]
         x = origin + np.rint((x - origin) / self.step) * self.step
         if self.integral:
@@ -63,30 +37,7 @@ class Lattice:
 
 
 def find_lattice(values, resolution=DOUBLE):
-    """Find the coarsest decimal lattice that holds all values.
-
-    Parameters
-    ----------
-    values : ndarray of shape (n_values,)
-        Distinct values of a column, increasing.
-    resolution : float, default=2.2e-16
-        Relative precision at which the column is stored (larger for ``float32``).
-
-    Returns
-    -------
-    lattice : Lattice or None
-        None where the values fit no lattice of at most 8 decimal places.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> find_lattice(np.array([10.0, 35.0, 60.0])).step
-    25.0
-    >>> find_lattice(np.array([0.1, 0.15, 0.4])).step
-    0.05
-    >>> find_lattice(np.array([0.0, 1 / 3, np.pi])) is None
-    True
-    """
+    """Find the coarsest decimal lattice that holds all values."""
     if len(values) < 2:
         return None
     offsets = values - values[0]

@@ -9,24 +9,7 @@ BOOLEAN = {bool, np.bool_}
 
 
 def find_levels(column):
-    """List the levels of a column without gaps.
-
-    Parameters
-    ----------
-    column : Column
-
-    Returns
-    -------
-    levels : ndarray of shape (n_levels,)
-        Distinct cells, sorted where they can be compared.
-
-    Raises
-    ------
-    ValueError
-        If there are more than 1000 levels.
-    TypeError
-        If the cells cannot be hashed.
-    """
+    """List the levels of a column without gaps."""
     levels = distinct(column.values, column.name)
     refuse_many(len(levels), column.name, "merge its rare levels")
     return levels
@@ -42,19 +25,7 @@ def refuse_many(n_levels, name, advice):
 
 
 def distinct(cells, name):
-    """Sort the distinct cells of a column, Python objects of mixed types by type and text.
-
-    Parameters
-    ----------
-    cells : ndarray of shape (n,)
-        Cells, none of them missing.
-    name : object
-        The column's name, for the error message.
-
-    Returns
-    -------
-    levels : ndarray of shape (n_levels,)
-    """
+    """Sort the distinct cells of a column, Python objects of mixed types by type and text."""
     if cells.dtype != object:
         return np.unique(cells)
     cells = cells.tolist()
@@ -95,17 +66,7 @@ def keys_of(cells, levels):
 
 
 def find_positions(cells, levels):
-    """Find the positions of cells among the levels, -1 for those that are none.
-
-    Parameters
-    ----------
-    cells : ndarray of shape (n,)
-    levels : ndarray of shape (n_levels,)
-
-    Returns
-    -------
-    positions : ndarray of int of shape (n,)
-    """
+    """Find the positions of cells among the levels, -1 for those that are none."""
     known = levels.tolist()
     index = {key: k for k, key in enumerate(keys_of(known, known))}
     keys = keys_of(cells.tolist(), known)
@@ -113,22 +74,7 @@ def find_positions(cells, levels):
 
 
 def level_positions(column, levels):
-    """Find the positions of cells among the levels.
-
-    Parameters
-    ----------
-    column : Column
-    levels : ndarray of shape (n_levels,)
-
-    Returns
-    -------
-    positions : ndarray of int of shape (n,)
-
-    Raises
-    ------
-    ValueError
-        If a cell is none of the levels.
-    """
+    """Find the positions of cells among the levels."""
     positions = find_positions(column.values, levels)
     refuse_unknown(column.values, positions, column.name)
     return positions

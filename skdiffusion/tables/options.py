@@ -12,20 +12,7 @@ UNKNOWN = ("error", "rare", "missing")
 
 
 def position_of(key, columns, parameter):
-    """Find the column that a parameter names.
-
-    Parameters
-    ----------
-    key : str or int
-        A name, or else a position, negative ones from the end.
-    columns : list of Column
-    parameter : str
-        The parameter's name, for the error message.
-
-    Returns
-    -------
-    position : int
-    """
+    """Find the column that a parameter names."""
     names = [column.name for column in columns]
     # a name before a position: those of pandas may be integers
     if isinstance(key, str | Integral) and key in names:
@@ -36,24 +23,7 @@ def position_of(key, columns, parameter):
 
 
 def categorical_mask(wanted, columns):
-    """Resolve `categorical_features`.
-
-    Parameters
-    ----------
-    wanted : "from_dtype", None or array-like
-        The parameter.
-    columns : list of Column
-
-    Returns
-    -------
-    mask : ndarray of bool of shape (n_features,)
-        The columns that it makes categorical.
-
-    Raises
-    ------
-    ValueError
-        If it names absent columns, or leaves out some that hold no numbers.
-    """
+    """Resolve `categorical_features`."""
     textual = np.array([column.kind == "categorical" for column in columns], dtype=bool)
     if isinstance(wanted, str) and wanted == "from_dtype":
         return textual
@@ -84,24 +54,7 @@ def categorical_mask(wanted, columns):
 
 
 def transform_per_column(given, columns):
-    """Resolve `numeric_transform`.
-
-    Parameters
-    ----------
-    given : str or dict
-        The parameter.
-    columns : list of Column
-
-    Returns
-    -------
-    transforms : list of {"auto", "standard", "quantile"} or float
-        The entry for each column.
-
-    Raises
-    ------
-    ValueError
-        If it names absent columns or unknown transforms.
-    """
+    """Resolve `numeric_transform`."""
     transforms = [given] * len(columns)
     if isinstance(given, Mapping):
         transforms = ["auto"] * len(columns)
@@ -125,24 +78,7 @@ def check_handle_unknown(value):
 
 
 def set_orders(wanted, columns):
-    """Resolve `ordinal_features`: make the columns that it names ordinal.
-
-    Parameters
-    ----------
-    wanted : dict or None
-        The parameter.
-    columns : list of Column
-
-    Returns
-    -------
-    positions : set of int
-        The columns named.
-
-    Raises
-    ------
-    ValueError
-        If it names absent columns, columns of times, or levels twice.
-    """
+    """Resolve `ordinal_features`: make the columns that it names ordinal."""
     if wanted is None:
         return set()
     if not isinstance(wanted, Mapping):
@@ -170,22 +106,7 @@ def set_orders(wanted, columns):
 
 
 def set_categorical(wanted, columns, ordinal):
-    """Apply `categorical_features` to columns.
-
-    Parameters
-    ----------
-    wanted : "from_dtype", None or array-like
-        The parameter.
-    columns : list of Column
-        Their kinds are changed.
-    ordinal : set of int
-        The columns that `ordinal_features` names.
-
-    Raises
-    ------
-    ValueError
-        If a column is named in both parameters, or holds times that are no Python objects.
-    """
+    """Apply `categorical_features` to columns."""
     for j in np.flatnonzero(categorical_mask(wanted, columns)):
         column = columns[j]
         if j in ordinal:

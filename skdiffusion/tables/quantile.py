@@ -42,26 +42,7 @@ HALF_LOG_2PI = 0.5 * np.log(2 * np.pi)
 
 
 def find_atoms(counts):
-    """Tell the values that many rows share from those that vary continuously.
-
-    Parameters
-    ----------
-    counts : ndarray of shape (n_values,)
-        How often each distinct value occurs.
-
-    Returns
-    -------
-    atoms : ndarray of bool of shape (n_values,)
-        Mask of the values that become atoms.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> find_atoms(np.r_[1000, np.ones(1000)]).sum()
-    np.int64(1)
-    >>> find_atoms(np.r_[1000, np.full(1000, 5)]).all()
-    np.True_
-    """
+    """Tell the values that many rows share from those that vary continuously."""
     atoms = counts >= max(ATOM_SHARE * counts.sum(), 2)
     rest = counts[~atoms]
     if rest.sum() >= MULTIPLICITY * len(rest):
@@ -70,15 +51,7 @@ def find_atoms(counts):
 
 
 class QuantileCodec:
-    """Gaussian scores of the ranks, with atoms.
-
-    Parameters
-    ----------
-    values, counts : ndarray of shape (n_values,)
-        Distinct values, increasing, and how often each occurs; at least two values.
-    lattice : Lattice or None
-        The spacing of the values, None for a continuous column.
-    """
+    """Gaussian scores of the ranks, with atoms."""
 
     name = "quantile"
     n_codes = 1
@@ -113,11 +86,7 @@ class QuantileCodec:
             self.log_unit = 0.0
 
     def _set_tails(self, values, ranks):
-        """Set the slopes dz/dx below the least and above the greatest value.
-
-        A tail continues with the mean slope over the outermost twentieth of the rows: the slope
-        between the last two values alone would be a matter of chance.
-        """
+        """Set the slopes dz/dx below the least and above the greatest value."""
         n = self.n_rows
         self.z_end = -ndtri(0.5 / n)
         z_tail = min(-ndtri(TAIL), self.z_end / 2)
@@ -130,18 +99,7 @@ class QuantileCodec:
         ]
 
     def _knots(self, values, ranks):
-        """Interpolation knots of one stretch without atoms.
-
-        Parameters
-        ----------
-        values : ndarray of shape (m,)
-        ranks : ndarray of shape (m + 1,)
-            Numbers of rows below each value, and up to the last one.
-
-        Returns
-        -------
-        x, z : ndarray of shape (n_knots,)
-        """
+        """Interpolation knots of one stretch without atoms."""
         if self.lattice is None:
             middle = (ranks[1:] + ranks[:-1]) / 2
             inner = (middle - middle[0]) / (middle[-1] - middle[0])
@@ -163,11 +121,7 @@ class QuantileCodec:
         return x, ndtri(rank / self.n_rows)
 
     def _tail_ranks(self, ranks, width):
-        """Ranks of extra knots within the first and the last piece.
-
-        They draw together towards the extreme values: one piece for the last thirty rows would
-        hand the greatest value's reach to all of them, and with heavy tails blow up the variance.
-        """
+        """Ranks of extra knots within the first and the last piece."""
         low = TAIL_KNOTS[width > TAIL_KNOTS]
         first = low if ranks[0] == 0 else []
         last = self.n_rows - low if ranks[-1] == self.n_rows else []

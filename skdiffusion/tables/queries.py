@@ -322,23 +322,7 @@ def _time_bound(coder, value):
 
 
 def code_interval(coder, low, high):
-    """Find the codes that decode to numbers from `low` to `high`.
-
-    What a code decodes to never falls as the code grows, so that bisection finds the ends, to the
-    last bit.
-
-    Parameters
-    ----------
-    coder : NumberCoder, TimeCoder or OrdinalCoder
-        The coder of the column.
-    low, high : float
-        Numbers.
-
-    Returns
-    -------
-    interval : (float, float) or None
-        None where there is no such code.
-    """
+    """Find the codes that decode to numbers from `low` to `high`."""
     codec = getattr(coder.codec, "rest", coder.codec)
     lattice = getattr(codec, "lattice", None)
     if lattice is not None and not lattice.integral:

@@ -8,32 +8,7 @@ __all__ = ["RareLevels", "check_min_frequency"]
 
 
 class RareLevels:
-    """Which level has which vertex: the rare ones share the last.
-
-    Parameters
-    ----------
-    counts : ndarray of int of shape (n_levels,)
-        How often each level occurs.
-    min_frequency : int, float or None
-        Levels that occur less often, or in a smaller share of the cells, are rare.
-
-    Attributes
-    ----------
-    members : ndarray of int
-        The rare levels.
-    share : ndarray of float
-        Their frequencies among themselves.
-    vertex_of : ndarray of int of shape (n_levels,)
-        The vertex of each level.
-    n_vertices : int
-        Number of vertices.
-
-    Examples
-    --------
-    >>> rare = RareLevels(np.array([1, 50, 3]), 10)
-    >>> rare.vertex_of, rare.share
-    (array([1, 0, 1]), array([0.25, 0.75]))
-    """
+    """Which level has which vertex: the rare ones share the last."""
 
     def __init__(self, counts, min_frequency):
         least = 0 if min_frequency is None else min_frequency
@@ -51,20 +26,7 @@ class RareLevels:
         self.level_of = np.concatenate([frequent, common])
 
     def decode(self, vertices, rng):
-        """Return levels: of the rare ones the most frequent, or a draw given `rng`.
-
-        Parameters
-        ----------
-        vertices : ndarray of int of shape (n,)
-            Vertices.
-        rng : RandomState or None
-            Source of the draws.
-
-        Returns
-        -------
-        ndarray of int of shape (n,)
-            Levels.
-        """
+        """Return levels: of the rare ones the most frequent, or a draw given `rng`."""
         levels = self.level_of[vertices]
         if rng is not None and len(self.members):
             # one draw per row, used or not: so the draws of later columns depend on no cell
@@ -75,18 +37,7 @@ class RareLevels:
         return levels
 
     def log_share(self, levels):
-        """Return the log of each level's frequency among those of its vertex.
-
-        Parameters
-        ----------
-        levels : ndarray of int of shape (n,)
-            Levels; one beyond the last, which `fit` has not seen, counts as the rarest.
-
-        Returns
-        -------
-        ndarray of shape (n,)
-            Zero for frequent levels.
-        """
+        """Return the log of each level's frequency among those of its vertex."""
         shares = np.ones(len(self.vertex_of) + 1)
         shares[self.members] = self.share
         shares[-1] = self.share.min(initial=1.0)

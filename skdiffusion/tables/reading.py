@@ -22,32 +22,7 @@ LEVELLED = (nw.Boolean, nw.Categorical, nw.Enum, nw.String, nw.Object)
 
 @dataclass
 class Column:
-    """One column taken out of its container.
-
-    Parameters
-    ----------
-    name : object
-        The column's name, or its position in an array.
-    kind : {"continuous", "integer", "boolean", "categorical", "ordinal", "datetime", "duration"}
-        What the column's data type says about it.
-    values : ndarray of shape (n,)
-        The cells: float64 for numeric columns, with NaN for missing ones; int64 ticks for times;
-        else as the container holds them.
-    stored : dtype or None, default=None
-        NumPy data type in which numbers are stored, None for other cells.
-    gaps : ndarray of bool of shape (n,) or None, default=None
-        Which cells are missing; None where none is.
-    problem : str, default=""
-        Why the column cannot be coded, empty where it can.
-    order : list or None, default=None
-        Levels in increasing order, of ordinal columns.
-    clock : Clock or None, default=None
-        What a tick of a column of times is.
-    objects : ndarray or None, default=None
-        The times as Python objects, where they are such.
-    marker : object, default=None
-        How the first missing cell looks where the container allows several ways.
-    """
+    """One column taken out of its container."""
 
     name: object
     kind: str
@@ -78,17 +53,7 @@ class Column:
 
 
 def as_frame(X):
-    """Wrap a pandas or polars frame.
-
-    Parameters
-    ----------
-    X : object
-
-    Returns
-    -------
-    frame : narwhals.DataFrame or None
-        None for everything else.
-    """
+    """Wrap a pandas or polars frame."""
     frame = nw.from_native(X, pass_through=True)
     if isinstance(frame, nw.LazyFrame):
         raise TypeError("A lazy frame has no cells yet: pass X.collect() instead.")

@@ -19,26 +19,7 @@ MAX_FILLERS = 1000
 
 
 def find_spike(values, counts):
-    """Find the value that stands out of the others.
-
-    Parameters
-    ----------
-    values, counts : ndarray of shape (n_values,)
-        Distinct values, increasing, and how often each occurs.
-
-    Returns
-    -------
-    position : int or None
-        Of the spike among the values.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> find_spike(np.arange(51.0), np.r_[40, np.ones(50)])
-    0
-    >>> find_spike(np.arange(3.0), np.array([40, 30, 30])) is None
-    True
-    """
+    """Find the value that stands out of the others."""
     if len(values) < 3:
         return None
     first = int(np.argmax(counts))
@@ -48,23 +29,7 @@ def find_spike(values, counts):
 
 
 class SpikeCodec:
-    """Two codes: whether a number is the spike, and the code of the number that it else is.
-
-    A model of one code would have to be sharp where the spike ends and the other numbers begin.
-    Of two codes the first is a category, of which probabilities are learned as such, and the
-    second is a smooth column. Behind the spike the second code says nothing.
-
-    Parameters
-    ----------
-    spike : float
-        The value.
-    counts : (int, int)
-        How many rows have another number, and how many the spike.
-    rest : StandardCodec, QuantileCodec or ScaledCodec
-        Codes the other numbers.
-    others : ndarray of shape (m,)
-        The other numbers of training rows.
-    """
+    """Two codes: whether a number is the spike, and the code of the number that it else is."""
 
     name = "spike"
     n_codes = 2

@@ -21,44 +21,7 @@ MAX_ROUNDING = 1e-6
 
 
 class StandardColumns:
-    """Centre and scale the columns that vary.
-
-    Unlike :class:`~sklearn.preprocessing.StandardScaler` it leaves out columns without variance,
-    which have no density, and puts them back.
-
-    Parameters
-    ----------
-    X : ndarray of shape (n, d)
-        Rows.
-    names : sequence
-        Names of the columns, for the warning.
-    common : bool, default=False
-        Whether all columns are divided by one number, the root mean square of their standard
-        deviations, and not each by its own.
-
-    Attributes
-    ----------
-    centre, scale : ndarray of shape (d,)
-        What is subtracted from and what divides each column.
-    varies : ndarray of shape (d,) of bool
-        Which columns are kept.
-
-    Raises
-    ------
-    ValueError
-        If every column is constant.
-
-    Warns
-    -----
-    UserWarning
-        If some are.
-
-    Examples
-    --------
-    >>> columns = StandardColumns(np.array([[1.0, 0.0], [3.0, 0.0]]), ["a", "b"])
-    >>> columns.encode(np.array([[4.0, 0.0]]))
-    array([[2.]])
-    """
+    """Centre and scale the columns that vary."""
 
     def __init__(self, X, names, *, common=False):
         # squares of very large or small numbers leave the range of floating point
@@ -106,39 +69,11 @@ class StandardColumns:
         return float(np.log(self.scale[self.varies]).sum())
 
     def encode(self, X):
-        """Return the columns that vary, standardised; cells that are NaN stay so.
-
-        Parameters
-        ----------
-        X : ndarray of shape (n, d)
-            Rows.
-
-        Returns
-        -------
-        ndarray of shape (n, n_codes)
-            Codes.
-        """
+        """Return the columns that vary, standardised; cells that are NaN stay so."""
         return ((X - self.centre) / self.scale)[:, self.varies]
 
     def spread(self, X, rng):
-        """Spread rounded numbers over the cells that round to them.
-
-        Values that repeat because they were rounded have no density: the likelihood of a model
-        grows without end as it concentrates on them. Columns whose steps are larger than half a
-        standard deviation hold levels rather than rounded numbers, and stay as they are.
-
-        Parameters
-        ----------
-        X : ndarray of shape (n, d)
-            Rows.
-        rng : RandomState
-            Source of the uniform draws over half a step to each side.
-
-        Returns
-        -------
-        ndarray of shape (n, d)
-            Rows.
-        """
+        """Spread rounded numbers over the cells that round to them."""
         X = X.copy()
         for j in np.flatnonzero(self.varies):
             step = _step(np.unique(X[:, j]), len(X))
@@ -147,46 +82,20 @@ class StandardColumns:
         return X
 
     def decode(self, Z):
-        """Return rows, with the constants in place.
-
-        Parameters
-        ----------
-        Z : ndarray of shape (n, n_codes)
-            Codes.
-
-        Returns
-        -------
-        ndarray of shape (n, d)
-            Rows.
-        """
+        """Return rows, with the constants in place."""
         X = np.tile(self.centre, (len(Z), 1))
         X[:, self.varies] += Z * self.scale[self.varies]
         return X
 
     def gradients(self, Z):
-        """Return gradients with respect to rows, from those with respect to codes.
-
-        Parameters
-        ----------
-        Z : ndarray of shape (n, n_codes)
-            Gradients with respect to codes.
-
-        Returns
-        -------
-        ndarray of shape (n, d)
-            Gradients, zero in constant columns.
-        """
+        """Return gradients with respect to rows, from those with respect to codes."""
         gradients = np.zeros((len(Z), len(self.scale)))
         gradients[:, self.varies] = Z / self.scale[self.varies]
         return gradients
 
 
 def _step(values, n):
-    """Return the spacing of rounded numbers, zero for others.
-
-    Numbers that were rounded and then scaled fit no decimal lattice, but still one of the smallest
-    difference between them.
-    """
+    """Return the spacing of rounded numbers, zero for others."""
     if len(values) == n or len(values) < 2:
         return 0.0
     lattice = find_lattice(values)

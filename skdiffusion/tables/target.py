@@ -15,48 +15,13 @@ MAX_CLASSES = 20
 
 
 class TargetEncoder(BaseEstimator):
-    """Code a target invertibly: classes as a simplex, numbers as :class:`TableEncoder` does.
-
-    Parameters
-    ----------
-    target : {"auto", "categorical", "continuous"}, default="auto"
-        What the target is; see :func:`is_categorical` for "auto".
-
-    Attributes
-    ----------
-    is_categorical_ : bool
-        Whether the target consists of classes.
-    classes_ : ndarray of shape (n_classes,)
-        The classes; only where there are any.
-    class_prior_ : ndarray of shape (n_classes,)
-        Their frequencies.
-    encoder_ : TableEncoder
-        The coding.
-
-    Examples
-    --------
-    >>> encoder = TargetEncoder().fit(["yes", "no", "no"])
-    >>> codes = encoder.transform(["no", "yes"])
-    >>> encoder.inverse_transform(codes)
-    array(['no', 'yes'], dtype='<U3')
-    """
+    """Code a target invertibly: classes as a simplex, numbers as :class:`TableEncoder` does."""
 
     def __init__(self, *, target="auto"):
         self.target = target
 
     def fit(self, y):
-        """Learn the coding of a target.
-
-        Parameters
-        ----------
-        y : array-like or series of shape (n,)
-            The target.
-
-        Returns
-        -------
-        self : TargetEncoder
-            The fitted encoder.
-        """
+        """Learn the coding of a target."""
         if self.target not in TARGETS:
             raise ValueError(f"target must be one of {TARGETS}, got {self.target!r}.")
         values = self._values(y)
@@ -73,38 +38,11 @@ class TargetEncoder(BaseEstimator):
         return self
 
     def transform(self, y):
-        """Code a target.
-
-        Parameters
-        ----------
-        y : array-like or series of shape (n,)
-            The target.
-
-        Returns
-        -------
-        codes : ndarray of shape (n, n_codes)
-            Its codes.
-
-        Raises
-        ------
-        ValueError
-            If there is a class that `fit` has not seen.
-        """
+        """Code a target."""
         return self.encoder_.transform(self.known(y).reshape(-1, 1))
 
     def known(self, y):
-        """Return the values of a target, or raise for classes that `fit` has not seen.
-
-        Parameters
-        ----------
-        y : array-like of shape (n,)
-            Target.
-
-        Returns
-        -------
-        values : ndarray of shape (n,)
-            Its classes or numbers.
-        """
+        """Return the values of a target, or raise for classes that `fit` has not seen."""
         values = self._values(y)
         if self.is_categorical_:
             unseen = [str(v) for v in np.unique(values) if v not in self.classes_.tolist()]
@@ -116,18 +54,7 @@ class TargetEncoder(BaseEstimator):
         return values
 
     def inverse_transform(self, codes):
-        """Decode to a target like that of `fit`.
-
-        Parameters
-        ----------
-        codes : array-like of shape (n, n_codes)
-            Codes.
-
-        Returns
-        -------
-        y : ndarray or series of shape (n,)
-            The target, in the container and with the data type of `fit`.
-        """
+        """Decode to a target like that of `fit`."""
         return self._decode(codes)
 
     def _decode(self, codes, settled=None):
@@ -151,24 +78,7 @@ class TargetEncoder(BaseEstimator):
 
 
 def is_categorical(values):
-    """Decide whether a target consists of classes.
-
-    Parameters
-    ----------
-    values : ndarray of shape (n,)
-        The target.
-
-    Returns
-    -------
-    bool
-        True for text and booleans, and for whole numbers with at most 20 distinct values of which
-        each occurs twice on average.
-
-    Examples
-    --------
-    >>> is_categorical(np.array([0, 1, 1, 0])), is_categorical(np.array([0.5, 1.0]))
-    (True, False)
-    """
+    """Decide whether a target consists of classes."""
     if values.dtype.kind not in "iuf":
         return True
     n_distinct = len(np.unique(values))

@@ -33,21 +33,7 @@ LAST = 2**63 - 1
 
 @dataclass(frozen=True)
 class Clock:
-    """What one tick of a column is, and how its cells are made.
-
-    Parameters
-    ----------
-    dtype : dtype
-        NumPy data type of the ticks, ``datetime64`` or ``timedelta64``.
-    aware : bool, default=False
-        Whether the ticks count from an instant of universal time, as with a time zone.
-    maker : type or None, default=None
-        Class of the cells in a column of Python objects.
-    zone : tzinfo or None, default=None
-        Time zone of such cells.
-    first, last : int
-        The least and the greatest number of ticks that the column can store.
-    """
+    """What one tick of a column is, and how its cells are made."""
 
     dtype: np.dtype
     aware: bool = False
@@ -93,26 +79,7 @@ class Clock:
 
 
 class TimeScale:
-    """Ticks as floats, counted from the earliest observed one.
-
-    The unit of the floats is the greatest one that all observed cells are multiples of: days for
-    dates at midnight, however fine the clock. Where even these would be too many for float64 it
-    is a power of ten of ticks, to which cells are rounded.
-
-    Parameters
-    ----------
-    ticks : ndarray of int64 of shape (n,)
-        The observed cells.
-    clock : Clock
-        What a tick is.
-
-    Attributes
-    ----------
-    origin : int
-        The earliest cell.
-    unit : int
-        Number of ticks that make one.
-    """
+    """Ticks as floats, counted from the earliest observed one."""
 
     def __init__(self, ticks, clock):
         self.clock = clock
@@ -135,20 +102,7 @@ class TimeScale:
         return max(first, -EXACT), min(last, EXACT)
 
     def encode(self, ticks, clock):
-        """Return numbers of units since the origin.
-
-        Parameters
-        ----------
-        ticks : ndarray of int64 of shape (n,)
-            Cells.
-        clock : Clock
-            What their ticks are, another unit than that of `fit` or the same.
-
-        Returns
-        -------
-        ndarray of float64 of shape (n,)
-            Fractions where cells fall between units.
-        """
+        """Return numbers of units since the origin."""
         origin, unit = self.origin, self.unit
         if clock.dtype != self.clock.dtype:
             ticks, origin, unit = self._in_one_unit(ticks, clock)
@@ -174,18 +128,7 @@ class TimeScale:
         return ticks.astype(np.float64) * factor, origin, unit
 
     def decode(self, x):
-        """Return the ticks of the nearest whole numbers of units.
-
-        Parameters
-        ----------
-        x : ndarray of float64 of shape (n,)
-            Numbers, none of them NaN.
-
-        Returns
-        -------
-        ndarray of int64 of shape (n,)
-            Ticks.
-        """
+        """Return the ticks of the nearest whole numbers of units."""
         whole = np.rint(np.clip(x, *self.limits)).astype(np.int64)
         # modulo 2**64, since the range of a column may be wider than that of int64
         steps = whole.view(np.uint64) * np.uint64(self.unit)
@@ -199,22 +142,7 @@ def _difference(later, earlier):
 
 
 def read_time_array(values):
-    """Read NumPy times.
-
-    Parameters
-    ----------
-    values : ndarray of datetime64 or timedelta64 of shape (n,)
-        Cells.
-
-    Returns
-    -------
-    ticks : ndarray of int64 of shape (n,)
-        Ticks, 0 where they are missing.
-    gaps : ndarray of bool of shape (n,)
-        Which are.
-    clock : Clock
-        What a tick is.
-    """
+    """Read NumPy times."""
     gaps = np.isnat(values)
     native = values.dtype.newbyteorder("=")
     ticks = np.where(gaps, 0, values.astype(native).view(np.int64))
@@ -222,18 +150,7 @@ def read_time_array(values):
 
 
 def read_time_series(series):
-    """Read times out of a frame.
-
-    Parameters
-    ----------
-    series : narwhals.Series
-        Column of dates, dates with times, or durations.
-
-    Returns
-    -------
-    ticks, gaps, clock
-        As those of `read_time_array`.
-    """
+    """Read times out of a frame."""
     dtype, native = series.dtype, series.to_native()
     zone = getattr(dtype, "time_zone", None)
     kind = "m8" if type(dtype).__name__ == "Duration" else "M8"
@@ -250,22 +167,7 @@ def read_time_series(series):
 
 
 def read_time_objects(cells, gaps):
-    """Read times out of Python objects, if they are nothing else.
-
-    Parameters
-    ----------
-    cells : list
-        The cells that are not missing, at least one.
-    gaps : ndarray of bool of shape (n,)
-        Which cells are missing.
-
-    Returns
-    -------
-    ticks : ndarray of int64 of shape (n,) or None
-        Ticks, None for other objects.
-    clock : Clock or str
-        What a tick is, or why there is none.
-    """
+    """Read times out of Python objects, if they are nothing else."""
     maker, problem = _common_class(cells)
     if maker is None:
         return None, problem

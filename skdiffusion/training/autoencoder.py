@@ -17,47 +17,7 @@ STEPS_PER_EPOCH = 50
 
 
 class AutoencoderNet(AveragedNet):
-    """A skorch net that learns to reconstruct rows of numbers through a few components.
-
-    Parameters
-    ----------
-    module : type, default=Autoencoder
-        The network, built with ``n_inputs`` and ``n_components``;
-        ``module__n_components`` is to be set.
-    criterion : type, default=torch.nn.MSELoss
-        Loss of a reconstruction.
-    input_noise : float, default=0.05
-        Standard deviation of the noise that is added to rows before they are encoded.
-    ema_decay : float, default=0.99
-        Decay of the averaged weights, the ones that are kept.
-    patience : int or None, default=10
-        Epochs without a better validation loss before training stops; None trains on.
-    validation_fraction : float, default=0.1
-        Share of the rows set aside for the validation loss.
-    lr : float, default=0.01
-        Peak of the one-cycle learning rate.
-    max_epochs : int, default=30
-        Epochs, of 50 steps each.
-    batch_size : int, default=128
-        Rows per batch.
-    optimizer : type, default=torch.optim.AdamW
-        The optimiser.
-    random_state : int, RandomState instance or None, default=None
-        Source of initial weights, batches and noise. The global generators stay untouched.
-    verbose : int, default=0
-        1 shows a progress bar.
-    **kwargs
-        Further options of :class:`skorch.NeuralNet`.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from skdiffusion.training.autoencoder import AutoencoderNet
-    >>> X = np.random.RandomState(0).normal(size=(64, 3))
-    >>> net = AutoencoderNet(module__n_components=2, max_epochs=2, random_state=0).fit(X)
-    >>> len(net.history)
-    2
-    """
+    """A skorch net that learns to reconstruct rows of numbers through a few components."""
 
     def __init__(
         self,
@@ -94,27 +54,7 @@ class AutoencoderNet(AveragedNet):
         )
 
     def fit(self, X: ArrayLike, y: Any = None, **fit_params: Any) -> Self:
-        """Train a fresh autoencoder.
-
-        Parameters
-        ----------
-        X : array-like of shape (n, n_inputs)
-            Centred rows, of about unit variance.
-        y : object, default=None
-            Ignored.
-        **fit_params
-            Passed on by skorch.
-
-        Returns
-        -------
-        self : AutoencoderNet
-            The trained net.
-
-        Raises
-        ------
-        KeyboardInterrupt
-            If the user interrupts the training; the net is then not fitted.
-        """
+        """Train a fresh autoencoder."""
         rows = torch.from_numpy(np.array(X, dtype=np.float32))
         # in a tuple, as skorch would take a bare tensor for one that it has to watch
         self.setting_: tuple[Tensor, ...] = (rows,)
@@ -127,13 +67,7 @@ class AutoencoderNet(AveragedNet):
         return self
 
     def autoencoder(self) -> nn.Module:
-        """Return the trained autoencoder, in double precision and without gradients.
-
-        Returns
-        -------
-        Autoencoder
-            A copy on the CPU.
-        """
+        """Return the trained autoencoder, in double precision and without gradients."""
         return self._trained_module()
 
     def initialize_module(self) -> Self:

@@ -20,11 +20,7 @@ __all__ = ["AveragedNet", "SeededNet"]
 
 
 class SeededNet(NeuralNet):
-    """A skorch net that is trained on batches of rows and draws from its own `random_state`.
-
-    A class that derives from it has a parameter `random_state`, and sets ``n_steps_``, the batches
-    of an epoch, before its training begins.
-    """
+    """A skorch net that is trained on batches of rows and draws from its own `random_state`."""
 
     random_state: int | np.random.RandomState | None
     n_steps_: int
@@ -56,12 +52,7 @@ class SeededNet(NeuralNet):
 
 
 class AveragedNet(SeededNet):
-    """A skorch net that keeps averaged weights, stops early, and draws from its own `random_state`.
-
-    A class that derives from it has the parameters `ema_decay` and `patience` too, and a module
-    whose ``net`` holds the weights. An interruption by the user is raised, not swallowed as skorch
-    does, and leaves it unfitted.
-    """
+    """A skorch net with averaged weights, early stopping and its own `random_state`."""
 
     ema_decay: float
     patience: int | None

@@ -28,23 +28,7 @@ MAX_FULL_COLUMNS = 256
 
 
 def fit_gaussian(Z: NDArray[np.float64]) -> GaussianDenoiser:
-    """Fit one Gaussian, its covariance shrunk towards a multiple of the identity.
-
-    Parameters
-    ----------
-    Z : ndarray of shape (n, d)
-        Codes. Above 256 columns the covariance is diagonal.
-
-    Returns
-    -------
-    GaussianDenoiser
-        The Gaussian.
-
-    References
-    ----------
-    Chen, Y. et al. (2010). Shrinkage algorithms for MMSE covariance estimation. IEEE Transactions
-    on Signal Processing 58, equation 23.
-    """
+    """Fit one Gaussian, its covariance shrunk towards a multiple of the identity."""
     if Z.shape[1] > MAX_FULL_COLUMNS:
         return GaussianDenoiser(torch.from_numpy(Z.mean(0)), torch.from_numpy(Z.var(0)))
     oas = OAS().fit(Z)
@@ -56,24 +40,7 @@ def fit_mixture(
     target: NDArray[np.float64] | None = None,
     random_state: int | np.random.RandomState | None = None,
 ) -> MixtureDenoiser:
-    """Fit a Gaussian mixture, one for each class when there are classes.
-
-    Parameters
-    ----------
-    Z : ndarray of shape (n, d)
-        Codes.
-    target : ndarray of shape (n, m) or None, default=None
-        Codes of the classes. Each component then belongs to one class, and its last ``m`` columns
-        are the class's code without variance.
-    random_state : int, RandomState instance or None, default=None
-        Source of the initial assignments.
-
-    Returns
-    -------
-    MixtureDenoiser
-        The mixture over ``d``, or ``d + m``, columns. The number of components of each class
-        minimises the Bayesian information criterion.
-    """
+    """Fit a Gaussian mixture, one for each class when there are classes."""
     if target is None:
         classes, member = np.zeros((1, 0)), np.zeros(len(Z), dtype=int)
     else:
@@ -92,20 +59,7 @@ def fit_mixture(
 def fit_kernel(
     Z: NDArray[np.float64], random_state: int | np.random.RandomState | None = None
 ) -> KernelDenoiser:
-    """Fit kernels that follow the rows, with a few Gaussians beneath them.
-
-    Parameters
-    ----------
-    Z : ndarray of shape (n, d)
-        Codes. Kernels are placed on at most 256 of them, drawn at random.
-    random_state : int, RandomState instance or None, default=None
-        Source of the draw and of the choice of bandwidths.
-
-    Returns
-    -------
-    KernelDenoiser
-        The kernels, each with at most four directions of its own.
-    """
+    """Fit kernels that follow the rows, with a few Gaussians beneath them."""
     rng = check_random_state(random_state)
     rows = Z[rng.permutation(len(Z))[:MAX_KERNELS]]
     options = KernelOptions(TensorOptions(rank=min(Z.shape[1], MAX_KERNEL_RANK)))
@@ -115,18 +69,7 @@ def fit_kernel(
 
 
 def fit_operator(Z: NDArray[np.float64]) -> OperatorDenoiser:
-    """Fit the score of each column in the span of Hermite polynomials up to degree four.
-
-    Parameters
-    ----------
-    Z : ndarray of shape (n, d)
-        Codes.
-
-    Returns
-    -------
-    OperatorDenoiser
-        The columns, as if they were independent: at a cost linear in their number.
-    """
+    """Fit the score of each column in the span of Hermite polynomials up to degree four."""
     return OperatorDenoiser.fit(torch.from_numpy(Z), basis="product", degree=OPERATOR_DEGREE)
 
 

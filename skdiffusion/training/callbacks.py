@@ -18,15 +18,7 @@ class EarlyStop(KeyboardInterrupt):
 
 
 class AveragedEarlyStopping(Callback):
-    """Keep an exponential moving average of the weights, and the best of it by validation loss.
-
-    Parameters
-    ----------
-    decay : float
-        Of the average. The first steps average over less: ``min(decay, (1 + t) / (10 + t))``.
-    patience : int or None
-        Epochs without a better validation loss after which training stops; None never stops.
-    """
+    """Keep an exponential moving average of the weights, and the best of it by validation loss."""
 
     def __init__(self, decay: float, patience: int | None):
         self.decay = decay
@@ -84,13 +76,7 @@ class AveragedEarlyStopping(Callback):
 
 
 class OneCycle(LRScheduler):
-    """The one-cycle learning rate over the training that the net is set to.
-
-    References
-    ----------
-    Smith, L. N., Topin, N. (2019). Super-convergence: very fast training of neural networks using
-    large learning rates. arXiv:1708.07120.
-    """
+    """The one-cycle learning rate over the training that the net is set to."""
 
     def __init__(self) -> None:
         super().__init__(policy=torch.optim.lr_scheduler.OneCycleLR, step_every="batch")

@@ -28,40 +28,7 @@ def draw_completions(
     n_completions: int = 5,
     random_state: int | np.random.RandomState | None = None,
 ) -> NDArray[np.float64]:
-    """Fill gaps by draws from a law that is fitted to the filled rows, in turns.
-
-    First a Gaussian and then, up to 64 columns, a Gaussian mixture take turns with the draws: the
-    stochastic form of the EM algorithm. Draws keep the spread that conditional means would lose.
-    Above 256 columns, of which no covariance is estimated, each gap is filled from its own column.
-
-    Parameters
-    ----------
-    Z : ndarray of shape (n, d)
-        Rows, NaN where an entry is missing; no column is empty.
-    n_completions : int, default=5
-        Number of times that the rows are filled with draws of the last law.
-    random_state : int, RandomState instance or None, default=None
-        Source of the draws.
-
-    Returns
-    -------
-    ndarray of shape (n_completions, n, d)
-        The rows, filled.
-
-    References
-    ----------
-    Celeux, G., Diebolt, J. (1985). The SEM algorithm: a probabilistic teacher algorithm derived
-    from the EM algorithm for the mixture problem. Computational Statistics Quarterly 2, 73-82.
-
-    Examples
-    --------
-    >>> rng = np.random.RandomState(0)
-    >>> Z = np.repeat(rng.normal(size=(200, 1)), 2, axis=1)
-    >>> Z[:50, 1] = np.nan
-    >>> filled = draw_completions(Z, random_state=0)
-    >>> filled.shape, bool(np.abs(filled[:, :50, 1] - Z[:50, 0]).max() < 0.1)
-    ((5, 200, 2), True)
-    """
+    """Fill gaps by draws from a law that is fitted to the filled rows, in turns."""
     rng = check_random_state(random_state)
     generator = torch.Generator().manual_seed(int(rng.randint(2**31 - 1)))
     gaps = np.isnan(Z)
@@ -79,31 +46,7 @@ def draw_completions(
 
 
 def pair_with_completions(X: np.ndarray, completions: ArrayLike | None) -> np.ndarray:
-    """Return rows as they are, or, where some have gaps, pairs of row and completion.
-
-    Parameters
-    ----------
-    X : ndarray of shape (n, d)
-        Rows, NaN where an entry is missing.
-    completions : array-like of shape (n_completions, n, d) or None
-        The rows without gaps.
-
-    Returns
-    -------
-    ndarray of shape (n, d), or (n_completions, n, 2, d)
-        Rows.
-
-    Raises
-    ------
-    ValueError
-        If some have gaps and there are no completions.
-
-    Examples
-    --------
-    >>> rows, filled = np.array([[1.0, np.nan]]), np.array([[[1.0, 2.0]]])
-    >>> pair_with_completions(rows, filled).shape
-    (1, 1, 2, 2)
-    """
+    """Return rows as they are, or, where some have gaps, pairs of row and completion."""
     if not np.isnan(X).any():
         return X
     if completions is None:

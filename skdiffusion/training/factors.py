@@ -24,28 +24,7 @@ MAX_KURTOSIS = 5.0
 
 
 def n_factors(Z: NDArray[np.float64]) -> int:
-    """Count the principal directions above an isotropic noise floor.
-
-    Parameters
-    ----------
-    Z : ndarray of shape (n, d)
-        Rows.
-
-    Returns
-    -------
-    int
-        The number of directions; ``d`` where there is no floor, or fewer than 20 rows: the last
-        ones must be at least three, as alike in variance as those of pure noise are (by the law of
-        Marchenko and Pastur), thin, and Gaussian.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> rng = np.random.default_rng(0)
-    >>> Z = rng.normal(size=(500, 2)) @ rng.normal(size=(2, 10)) + 0.1 * rng.normal(size=(500, 10))
-    >>> n_factors(Z)
-    2
-    """
+    """Count the principal directions above an isotropic noise floor."""
     n, d = Z.shape
     if n < MIN_ROWS:
         return d
@@ -70,22 +49,7 @@ def n_factors(Z: NDArray[np.float64]) -> int:
 
 
 def fit_factors(Z: NDArray[np.float64], numbers: NDArray[np.intp], k: int) -> FactorGaussian:
-    """Fit a Gaussian with factors in some of the columns.
-
-    Parameters
-    ----------
-    Z : ndarray of shape (n, d)
-        Codes.
-    numbers : ndarray of int of shape (m,)
-        The columns with factors; each other column is a factor by itself.
-    k : int
-        Number of factors of those columns, below their number.
-
-    Returns
-    -------
-    FactorGaussian
-        The Gaussian; its leading factors are those of `numbers`, in decreasing order.
-    """
+    """Fit a Gaussian with factors in some of the columns."""
     n, d = Z.shape
     centred = Z - Z.mean(0)
     _, values, vectors = np.linalg.svd(centred[:, numbers], full_matrices=False)
@@ -105,24 +69,7 @@ def fit_factor_mixture(
     is_class: NDArray[np.bool_] | None = None,
     random_state: int | np.random.RandomState | None = None,
 ) -> FactorMixture:
-    """Fit a Gaussian mixture of the factors, one for each class when there are classes.
-
-    Parameters
-    ----------
-    gaussian : FactorGaussian
-        Has the factors.
-    Z : ndarray of shape (n, d)
-        Codes.
-    is_class : ndarray of bool of shape (d,) or None, default=None
-        The columns that code the classes, the last ones; None where there are none.
-    random_state : int, RandomState instance or None, default=None
-        Source of the initial assignments.
-
-    Returns
-    -------
-    FactorMixture
-        The mixture.
-    """
+    """Fit a Gaussian mixture of the factors, one for each class when there are classes."""
     factors = (Z - gaussian.mean.numpy()) @ gaussian.loadings.numpy()
     n_classes = 0 if is_class is None else int(is_class.sum())
     if n_classes:

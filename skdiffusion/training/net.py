@@ -187,42 +187,7 @@ class DenoiserNet(AveragedNet):
         completions: ArrayLike | None = None,
         **fit_params: Any,
     ) -> Self:
-        """Train a fresh denoiser.
-
-        Parameters
-        ----------
-        X : array-like of shape (n, d)
-            Rows, with columns of about zero mean and unit variance, NaN where an entry is missing.
-        y : object, default=None
-            Ignored.
-        gaussian : GaussianDenoiser or None, default=None
-            Gaussian of the preconditioner; None is the standard normal.
-        baseline : nn.Module or None, default=None
-            Closed-form denoiser whose direction the network sees.
-        groups : array-like of int of shape (d,) or None, default=None
-            Column of the table that each code belongs to; None gives each its own.
-        target : array-like of bool of shape (d,) or None, default=None
-            Codes of the target, which are known or unknown more often than others.
-        levels : Levels or None, default=None
-            The categories among the entries; None takes all as numbers.
-        completions : array-like of shape (n_completions, n, d) or None, default=None
-            The rows with what is missing filled in, plausibly and several times. Needed where
-            entries are missing: what was filled in is noised and seen, and never learned.
-        **fit_params
-            Passed on by skorch.
-
-        Returns
-        -------
-        self : DenoiserNet
-            The trained net.
-
-        Raises
-        ------
-        ValueError
-            If the preconditioning is unknown, or entries are missing and there are no completions.
-        KeyboardInterrupt
-            If the user interrupts the training; the net is then not fitted.
-        """
+        """Train a fresh denoiser."""
         if self.preconditioning not in {"gaussian", "none"}:
             raise ValueError(
                 f"preconditioning must be 'gaussian' or 'none', got {self.preconditioning!r}."
@@ -251,18 +216,7 @@ class DenoiserNet(AveragedNet):
         return self
 
     def continue_fit(self, X: ArrayLike) -> Self:
-        """Train on from the present weights, on other rows of the same law.
-
-        Parameters
-        ----------
-        X : array-like of shape (n, d)
-            Rows, in the coordinates of those of `fit`.
-
-        Returns
-        -------
-        self : DenoiserNet
-            The net, trained for as many epochs again; its history is of these.
-        """
+        """Train on from the present weights, on other rows of the same law."""
         rows = torch.from_numpy(np.array(X, dtype=np.float32))
         self.n_steps_ = self._choose_n_steps(len(rows))
         # the learning rate would go on from where the history ends
@@ -271,13 +225,7 @@ class DenoiserNet(AveragedNet):
             return self.partial_fit(rows)
 
     def denoiser(self) -> nn.Module:
-        """Return the trained denoiser, in double precision and without gradients.
-
-        Returns
-        -------
-        Preconditioned
-            A copy on the CPU.
-        """
+        """Return the trained denoiser, in double precision and without gradients."""
         return self._trained_module()
 
     def _choose_n_steps(self, n: int) -> int:
@@ -353,18 +301,7 @@ class DenoiserNet(AveragedNet):
             self.fixed_ = None
 
     def add_noise(self, x0: Tensor) -> Prepared:
-        """Noise clean rows and do all that precedes the network.
-
-        Parameters
-        ----------
-        x0 : Tensor of shape (n, d) or (n, 2, d)
-            Clean rows; or pairs of them, first with NaN where an entry is missing, then completed.
-
-        Returns
-        -------
-        Prepared
-            What the network is then given.
-        """
+        """Noise clean rows and do all that precedes the network."""
         n = len(x0)
         # equally many rows for each pattern, and no pattern drawn in vain
         n_rows = -(-n // self._choose_n_patterns(x0.shape[-1]))

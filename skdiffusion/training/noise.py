@@ -13,26 +13,7 @@ __all__ = ["NoiseLevels"]
 
 @dataclass(frozen=True)
 class NoiseLevels:
-    """Draws noise levels for batches of rows.
-
-    Levels are stratified: a batch of ``g`` patterns has one in each ``g``-th of the
-    distribution. A share of the patterns is *per entry*: some columns are known (at
-    ``sigma_min``), some at levels of their own, and a target often known or unknown (at
-    ``sigma_max``), so that one network serves conditioning, imputation and guidance.
-
-    Parameters
-    ----------
-    sigma_min, sigma_max : float
-        The range of levels.
-    schedule : Schedule or None, default=None
-        Levels are uniform in the time of this process; None draws ``log sigma`` from a normal
-        distribution with ``log_mean`` and ``log_std``, as EDM does.
-    log_mean, log_std : float, default=-1.0 and 1.6
-        Wider than for images (-1.2 and 1.2): tables have both coarse and fine structure.
-    per_entry : float, default=0.5
-        Share of the patterns with per-entry levels. With a target it is half of that, besides
-        the 70 % in which the target has a level of its own.
-    """
+    """Draws noise levels for batches of rows."""
 
     sigma_min: float
     sigma_max: float
@@ -42,18 +23,7 @@ class NoiseLevels:
     per_entry: float = 0.5
 
     def quantile(self, u: Tensor) -> Tensor:
-        """Return the quantiles of the distribution of levels.
-
-        Parameters
-        ----------
-        u : Tensor of any shape
-            Cumulative probabilities, between 0 and 1.
-
-        Returns
-        -------
-        Tensor of the same shape
-            Levels, increasing in ``u``.
-        """
+        """Return the quantiles of the distribution of levels."""
         if self.schedule is None:
             log_sigma = self.log_mean + self.log_std * torch.special.ndtri(u)
             sigma = log_sigma.exp()
@@ -72,24 +42,7 @@ class NoiseLevels:
         target: Tensor,
         generator: torch.Generator | None = None,
     ) -> Tensor:
-        """Draw patterns of noise levels.
-
-        Parameters
-        ----------
-        n_patterns : int
-            Number of patterns.
-        groups : Tensor of shape (d,)
-            The table column that each entry belongs to; a column's entries share their level.
-        target : Tensor of shape (d,)
-            Whether an entry belongs to the target, which is known or unknown more often.
-        generator : torch.Generator or None
-            Source of randomness.
-
-        Returns
-        -------
-        Tensor of shape (n_patterns, d)
-            Levels.
-        """
+        """Draw patterns of noise levels."""
 
         def uniform(*shape: int) -> Tensor:
             return torch.rand(*shape, generator=generator, dtype=torch.float64)

@@ -78,19 +78,7 @@ class DenoisingLoss(nn.Module):
     def forward(
         self, x0: Tensor, denoiser: Preconditioned, prepared: Prepared, correction: Tensor
     ) -> Tensor:
-        """Return the loss of a batch, a scalar.
-
-        Parameters
-        ----------
-        x0 : Tensor of shape (n, d)
-            Clean rows, NaN where an entry is missing.
-        denoiser : Preconditioned
-            The denoiser.
-        prepared : Prepared
-            Its part at the noisy rows that precedes the network.
-        correction : Tensor of shape (n, m)
-            The network's part.
-        """
+        """Return the loss of a batch, a scalar."""
         x0, levels = x0.to(torch.float64), denoiser.levels
         mean, log_sigma = prepared.coordinates.mean, prepared.log_sigma
         if levels is None:
@@ -136,22 +124,7 @@ class DenoisingLoss(nn.Module):
 
 
 def whiten_present(coordinates: WhiteCoordinates, residual: Tensor, present: Tensor) -> Tensor:
-    """Whiten the errors of the entries that are present by their own covariance.
-
-    Parameters
-    ----------
-    coordinates : WhiteCoordinates
-        Has the root of the covariance of all entries.
-    residual : Tensor of shape (n, k)
-        Errors, zero where an entry is missing.
-    present : Tensor of bool of shape (n, k)
-        Which entries are there.
-
-    Returns
-    -------
-    Tensor of shape (n, k)
-        Errors in white units, zero where an entry is missing.
-    """
+    """Whiten the errors of the entries that are present by their own covariance."""
     root = coordinates.root[coordinates.pattern]
     if root.dim() == 2:
         return residual / root

@@ -10,29 +10,7 @@ STEPS_PER_EPOCH = 100
 
 
 def judging_net(*, robust: bool = False) -> DenoiserNet:
-    """Return an unfitted net for judging rows, not for drawing them.
-
-    It is a plain network that predicts the clean row at noise levels small against the spread of
-    the rows, trained for a fixed number of steps, whatever the number of rows: where it ends up far
-    from the row, it has seen nothing like it.
-
-    Parameters
-    ----------
-    robust : bool, default=False
-        Whether there are anomalies among the training rows. Noise levels are then ten times as
-        large, as the rows' own neighbours are not to be trusted, and the fifth of each batch with
-        the largest error is left out.
-
-    Returns
-    -------
-    DenoiserNet
-        The net.
-
-    Examples
-    --------
-    >>> judging_net().sigma_max, judging_net(robust=True).sigma_max
-    (0.2, 2.0)
-    """
+    """Return an unfitted net for judging rows, not for drawing them."""
     scale, trim = (10.0, 0.2) if robust else (1.0, 0.0)
     return DenoiserNet(
         PlainMLP,

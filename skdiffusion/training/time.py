@@ -30,19 +30,7 @@ class Setting(NamedTuple):
 
 
 class TimeHead(nn.Module):
-    """A head on a denoiser's trunk that reads off the noise level of a row.
-
-    Parameters
-    ----------
-    denoiser : Preconditioned
-        A trained denoiser, whose trunk is copied and trained further.
-    n_inputs : int
-        Number of columns.
-    n_outputs : int
-        Number of outputs: one for each level, or one.
-    sigma : float
-        Noise level that the trunk is told, the same for all rows, as theirs is what is asked.
-    """
+    """A head on a denoiser's trunk that reads off the noise level of a row."""
 
     def __init__(self, denoiser: Preconditioned, n_inputs: int, n_outputs: int, sigma: float):
         super().__init__()
@@ -60,13 +48,7 @@ class TimeHead(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return the outputs for each row, of shape (n, n_outputs).
-
-        Parameters
-        ----------
-        x : Tensor of shape (n, d)
-            Noisy rows.
-        """
+        """Return the outputs for each row, of shape (n, n_outputs)."""
         near = x / (1 + x.abs() / REACH)
         norm = x.square().mean(1, keepdim=True).add(1e-12).log()
         return self.head(torch.cat([self._features(near), near, norm], dim=1))
@@ -79,57 +61,7 @@ class TimeHead(nn.Module):
 
 
 class TimeNet(SeededNet):
-    """A skorch net that learns the posterior of the noise level given a noisy row.
-
-    Parameters
-    ----------
-    module : type, default=TimeHead
-        The network, built with ``denoiser``, ``n_inputs``, ``n_outputs`` and ``sigma``.
-    criterion : type, default=torch.nn.CrossEntropyLoss
-        Loss of the categorical posterior.
-    posterior : {"categorical", "inverse_gamma"}, default="categorical"
-        A probability for each of `n_levels` levels, or one number ``b ** 2`` for the inverse-gamma
-        law of ``sigma ** 2`` with shape ``d / 2`` and scale ``b ** 2 / 2``, which is the posterior
-        when the nearest clean row is at distance ``b``.
-    sigma_min, sigma_max : float, default=0.02 and 10.0
-        Range of the levels, which are spaced by equal factors.
-    n_levels : int, default=20
-        Number of levels.
-    lr : float, default=0.001
-        Peak of the one-cycle learning rate.
-    batch_size : int, default=128
-        Rows per batch.
-    max_epochs : int, default=20
-        Epochs, of 100 steps each.
-    optimizer : type, default=torch.optim.AdamW
-        The optimiser.
-    random_state : int, RandomState instance or None, default=None
-        Source of initial weights, batches and noise. The global generators stay untouched.
-    verbose : int, default=0
-        1 prints the losses.
-    **kwargs
-        Further options of :class:`skorch.NeuralNet`.
-
-    Attributes
-    ----------
-    levels_ : ndarray of shape (n_levels,)
-        The levels, increasing.
-
-    References
-    ----------
-    Livernoche, V. et al. (2024). On diffusion modeling for anomaly detection. arXiv:2305.18593,
-    section 4; with logits in place of probabilities in the loss, and levels spaced by factors.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from skdiffusion.training import TimeNet, judging_net
-    >>> X = np.random.RandomState(0).normal(size=(64, 2))
-    >>> net = judging_net().set_params(max_epochs=1, random_state=0).fit(X)
-    >>> time = TimeNet(max_epochs=1, random_state=0).fit(X, denoiser=net.denoiser())
-    >>> time.log_posterior(X[:3]).shape
-    (3, 20)
-    """
+    """A skorch net that learns the posterior of the noise level given a noisy row."""
 
     def __init__(
         self,
@@ -175,29 +107,7 @@ class TimeNet(SeededNet):
     def fit(
         self, X: ArrayLike, y: Any = None, *, denoiser: Preconditioned, **fit_params: Any
     ) -> Self:
-        """Train on clean rows, which are noised afresh in each batch.
-
-        Parameters
-        ----------
-        X : array-like of shape (n, d)
-            Clean rows.
-        y : object, default=None
-            Ignored.
-        denoiser : Preconditioned
-            A trained denoiser, whose trunk the training starts from.
-        **fit_params
-            Passed on by skorch.
-
-        Returns
-        -------
-        self : TimeNet
-            The trained net.
-
-        Raises
-        ------
-        ValueError
-            If the posterior is unknown.
-        """
+        """Train on clean rows, which are noised afresh in each batch."""
         if self.posterior not in POSTERIORS:
             raise ValueError(f"posterior must be one of {POSTERIORS}, got {self.posterior!r}.")
         rows = torch.from_numpy(np.array(X, dtype=np.float32))
@@ -209,18 +119,7 @@ class TimeNet(SeededNet):
         return self
 
     def log_posterior(self, X: ArrayLike) -> np.ndarray:
-        """Return the log-probability of each level for each row.
-
-        Parameters
-        ----------
-        X : array-like of shape (n, d)
-            Rows.
-
-        Returns
-        -------
-        ndarray of shape (n, n_levels)
-            Log-probabilities.
-        """
+        """Return the log-probability of each level for each row."""
         rows = torch.from_numpy(np.array(X, dtype=np.float64))
         levels = torch.from_numpy(self.levels_)
         module = self._trained_module()
