@@ -8,20 +8,12 @@ import numpy as np
 import torch
 from sklearn.mixture import GaussianMixture
 
-from skdiffusion.diffusion import (
-    KernelDenoiser,
-    MixtureDenoiser,
-    denoiser_trace,
-    flipd,
-    normal_bundle_dimension,
-    tangent_space,
-)
-from skdiffusion.geometry import (
-    low_rank_factors,
-    neighbor_graph,
-    noise_level,
-    tensor_local,
-)
+from skdiffusion.diffusion import KernelDenoiser, MixtureDenoiser, flipd, tangent_space
+from skdiffusion.diffusion.dimension import denoiser_trace, normal_bundle_dimension
+from skdiffusion.geometry import noise_level
+from skdiffusion.geometry.low_rank import low_rank_factors
+from skdiffusion.geometry.neighbors import neighbor_graph
+from skdiffusion.geometry.tensor import tensor_local
 
 __all__ = [
     "DENOISERS",

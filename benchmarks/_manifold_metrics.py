@@ -11,7 +11,7 @@ from sklearn.neighbors import NearestNeighbors
 
 from benchmarks._manifold_sets import N_DRAWN, N_TANGENTS
 from skdiffusion.diffusion import tangent_space
-from skdiffusion.geometry import tangent_basis
+from skdiffusion.geometry.tangents import tangent_basis
 from skdiffusion.metrics import sliced_wasserstein
 
 N_DIRECTIONS = 128

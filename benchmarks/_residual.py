@@ -13,13 +13,8 @@ from sklearn.model_selection import train_test_split
 
 from skdiffusion.datasets import make_eight_gaussians
 from skdiffusion.diffusion import MixtureDenoiser, OperatorDenoiser, score
-from skdiffusion.training import (
-    DenoiserNet,
-    fit_gaussian,
-    fit_kernel,
-    fit_mixture,
-    fit_operator,
-)
+from skdiffusion.training.baseline import fit_gaussian, fit_kernel, fit_mixture, fit_operator
+from skdiffusion.training.net import DenoiserNet
 
 RING_RADIUS, RING_STD = 4 / math.sqrt(2), 0.5 / math.sqrt(2)
 TIMES = (0.02, 0.1, 0.3, 0.6, 1.5)

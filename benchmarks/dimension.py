@@ -43,7 +43,8 @@ from benchmarks._dimension_methods import (
     rivals,
 )
 from benchmarks._dimension_sets import NOISE, SETS, draw, draw_union
-from skdiffusion.geometry import dimension_mle, intrinsic_dimension
+from skdiffusion.geometry import intrinsic_dimension
+from skdiffusion.geometry.dimension import dimension_mle
 
 LIMIT = 0.4
 UNION = "union of 1, 2 and 5"

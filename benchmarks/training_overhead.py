@@ -23,8 +23,10 @@ from threadpoolctl import threadpool_limits
 
 from skdiffusion.diffusion import Preconditioned
 from skdiffusion.nets import ResidualMLP
-from skdiffusion.training import DenoiserNet, DenoisingLoss, NoiseLevels, fit_gaussian
-from skdiffusion.training.net import N_VALIDATION
+from skdiffusion.training import DenoisingLoss
+from skdiffusion.training.baseline import fit_gaussian
+from skdiffusion.training.net import N_VALIDATION, DenoiserNet
+from skdiffusion.training.noise import NoiseLevels
 
 LIMIT = 1.2
 N_ROWS, N_COLUMNS = 20_000, 16

@@ -23,8 +23,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skdiffusion import DenoiserNet, DiffusionManifoldSampler, sample_from
-from skdiffusion.datasets import Embedded, SwissRoll
-from skdiffusion.geometry import path_length
+from skdiffusion.datasets._embedded import Embedded
+from skdiffusion.datasets._manifolds import SwissRoll
+from skdiffusion.geometry.geodesics import path_length
 from skdiffusion.manifold import InvertibleEmbedding
 from skdiffusion.plotting import ManifoldDisplay, TrajectoryDisplay, TraversalDisplay
 

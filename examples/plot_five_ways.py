@@ -20,8 +20,11 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from skdiffusion import DenoiserNet, DiffusionManifoldSampler
-from skdiffusion.datasets import CurvedSheet, Embedded, RareModes, SwissRoll
-from skdiffusion.geometry import path_length, tangent_basis
+from skdiffusion.datasets._embedded import CurvedSheet, Embedded
+from skdiffusion.datasets._manifolds import SwissRoll
+from skdiffusion.datasets._unions import RareModes
+from skdiffusion.geometry.geodesics import path_length
+from skdiffusion.geometry.tangents import tangent_basis
 from skdiffusion.metrics import coverage_density, dcr_ratio
 
 COLOURS = {"fresh rows": "#35495e", "None": "#f4743b", "auto": "#3a8fb7"}

@@ -22,13 +22,13 @@ from skdiffusion.diffusion import (
     Conditioned,
     MixtureDenoiser,
     dpmpp_2m,
-    euler,
     euler_maruyama,
     get_schedule,
     heun,
     karras,
     run,
 )
+from skdiffusion.diffusion.solvers import euler
 
 SLATE, ORANGE, BLUE = "#35495e", "#f4743b", "#3a8fb7"
 

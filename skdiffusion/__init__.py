@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from ._sampler import DiffusionManifoldSampler
     from ._smoother import RiemannianKernelSmoother
     from .pipeline import sample_from
-    from .tables import TableEncoder
-    from .training import DenoiserNet
+    from .tables.encoder import TableEncoder
+    from .training.net import DenoiserNet
 
 __all__ = [
     "DiffusionManifoldSampler",
@@ -48,8 +48,8 @@ _HOMES = {
     "DiffusionImputer": "_imputer",
     "DiffusionOversampler": "_oversampler",
     "AugmentedEstimator": "_augmented",
-    "DenoiserNet": "training",
-    "TableEncoder": "tables",
+    "DenoiserNet": "training.net",
+    "TableEncoder": "tables.encoder",
     "sample_from": "pipeline",
 }
 

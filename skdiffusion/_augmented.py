@@ -15,7 +15,8 @@ from sklearn.utils.validation import check_is_fitted, column_or_1d
 from skdiffusion._sampler import DiffusionManifoldSampler
 from skdiffusion._utils.fitting import all_or_nothing
 from skdiffusion._utils.systematic import spread
-from skdiffusion.augmentation import fit_sampler, jitter, stack, synthesize
+from skdiffusion.augmentation.rows import jitter, stack
+from skdiffusion.augmentation.vary import fit_sampler, synthesize
 from skdiffusion.tables.frames import take_rows, validate_table
 
 __all__ = ["AugmentedEstimator"]

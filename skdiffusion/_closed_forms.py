@@ -4,15 +4,10 @@ import numpy as np
 import torch
 from scipy.spatial.distance import cdist
 
-from skdiffusion.diffusion import GaussianDenoiser, Levels
-from skdiffusion.training import (
-    fit_factor_mixture,
-    fit_factors,
-    fit_gaussian,
-    fit_kernel,
-    fit_mixture,
-    fit_operator,
-)
+from skdiffusion.diffusion import GaussianDenoiser
+from skdiffusion.diffusion.categories import Levels
+from skdiffusion.training.baseline import fit_gaussian, fit_kernel, fit_mixture, fit_operator
+from skdiffusion.training.factors import fit_factor_mixture, fit_factors
 
 __all__ = ["BASELINES", "ClosedForms", "fit_levels"]
 

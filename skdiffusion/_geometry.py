@@ -9,22 +9,11 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from skdiffusion._utils.checks import check_count, check_positive
-from skdiffusion.diffusion import (
-    denoiser_trace,
-    flipd,
-    local_metric,
-    normal_bundle_dimension,
-    relax_path,
-    tangent_space,
-)
-from skdiffusion.geometry import (
-    farthest_points,
-    geodesic_path,
-    intrinsic_dimension,
-    local_planes,
-    noise_level,
-    resample_path,
-)
+from skdiffusion.diffusion import flipd, local_metric, relax_path, tangent_space
+from skdiffusion.diffusion.dimension import denoiser_trace, normal_bundle_dimension
+from skdiffusion.geometry import intrinsic_dimension, noise_level
+from skdiffusion.geometry.geodesics import farthest_points, geodesic_path, resample_path
+from skdiffusion.geometry.planes import local_planes
 
 __all__ = ["ManifoldGeometry"]
 

@@ -22,7 +22,7 @@ from skdiffusion.sampling.filling import (
     gaps_of,
 )
 from skdiffusion.tables.frames import validate_table
-from skdiffusion.training import DenoiserNet
+from skdiffusion.training.net import DenoiserNet
 
 __all__ = ["DiffusionImputer"]
 

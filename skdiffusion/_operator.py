@@ -12,8 +12,9 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skdiffusion._utils.fitting import all_or_nothing
-from skdiffusion.diffusion import SOLVERS, log_density, log_shifted, run
+from skdiffusion.diffusion import SOLVERS, log_density, run
 from skdiffusion.diffusion.eigenfunctions import BASES, FAMILIES, index_set
+from skdiffusion.diffusion.grid import log_shifted
 from skdiffusion.diffusion.operator import OperatorDenoiser
 from skdiffusion.tables.frames import FloatFormat
 

@@ -10,7 +10,7 @@ from sklearn.utils import check_consistent_length
 from skdiffusion._utils.subsets import some_rows
 from skdiffusion.diffusion import CleanDenoiser
 from skdiffusion.geometry import noise_level
-from skdiffusion.tables import TableEncoder
+from skdiffusion.tables.encoder import TableEncoder
 from skdiffusion.tables.frames import NUMERIC, take_rows, take_values, validate_table
 
 __all__ = ["check_noise", "NoiseRemoval", "read_noise", "without_outliers"]

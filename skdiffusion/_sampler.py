@@ -29,9 +29,11 @@ from skdiffusion.sampling.conditions import Conditions, read_conditions
 from skdiffusion.sampling.drawing import CodeModel, Integration, draw, draw_coarse_first
 from skdiffusion.sampling.marginal import marginal_law
 from skdiffusion.sampling.scoring import log_density_of_codes
-from skdiffusion.tables import TableEncoder, TargetEncoder
+from skdiffusion.tables.encoder import TableEncoder
 from skdiffusion.tables.frames import validate_table
-from skdiffusion.training import DenoiserNet, draw_completions
+from skdiffusion.tables.target import TargetEncoder
+from skdiffusion.training.completion import draw_completions
+from skdiffusion.training.net import DenoiserNet
 
 __all__ = ["DiffusionManifoldSampler"]
 

@@ -11,7 +11,7 @@ from skdiffusion import (
     RiemannianKernelSmoother,
     TableEncoder,
 )
-from skdiffusion.training import judging_net
+from skdiffusion.training.presets import judging_net
 
 TINY = DiffusionManifoldSampler(
     denoiser=DenoiserNet(max_epochs=1, steps_per_epoch=5, module__width=16, module__depth=1),

@@ -112,11 +112,10 @@ class TestDocstrings:
     def test_front_door_has_examples(self, name):
         assert ">>>" in inspect.getdoc(getattr(skdiffusion, name))
 
-    def test_every_public_module_says_what_is_public(self):
+    def test_every_room_says_what_it_is_for(self):
         for name in public_modules():
             module = importlib.import_module(name)
             assert module.__doc__, name
-            assert module.__all__, name
 
     def test_discovery_finds_methods(self):
         if not OBJECTS:

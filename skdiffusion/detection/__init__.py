@@ -4,6 +4,6 @@ They take plain arrays of anomaly scores, large where a row is unusual, whoever 
 a scikit-learn detector the negative of ``score_samples``.
 """
 
-from .conformal import benjamini_hochberg, conformal_pvalues, cross_conformal_pvalues
+from skdiffusion.detection.conformal import benjamini_hochberg, conformal_pvalues
 
-__all__ = ["conformal_pvalues", "cross_conformal_pvalues", "benjamini_hochberg"]
+__all__ = ["benjamini_hochberg", "conformal_pvalues"]

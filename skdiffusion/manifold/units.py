@@ -4,7 +4,7 @@ import numpy as np
 from sklearn.model_selection import train_test_split
 
 from skdiffusion._utils.mixture import fit_bic_mixture
-from skdiffusion.geometry import local_planes
+from skdiffusion.geometry.planes import local_planes
 
 __all__ = ["common_unit", "has_geometry", "is_thin", "linear_codes_do"]
 

@@ -7,14 +7,9 @@ import numpy as np
 import torch
 from torch.quasirandom import SobolEngine
 
-from skdiffusion.diffusion import (
-    Guided,
-    Interval,
-    LevelSet,
-    Restricted,
-    repaint,
-    run,
-)
+from skdiffusion.diffusion import Guided, run
+from skdiffusion.diffusion.repaint import repaint
+from skdiffusion.diffusion.restriction import Interval, LevelSet, Restricted
 from skdiffusion.sampling.conditions import Conditions
 from skdiffusion.sampling.marginal import marginal_law
 

@@ -10,19 +10,10 @@ from scipy.spatial import cKDTree
 from scipy.stats import chi, kstest
 from sklearn.datasets import make_s_curve, make_swiss_roll
 
-from skdiffusion.datasets import (
-    Cube,
-    CurvedSheet,
-    Embedded,
-    Manifold,
-    Moons,
-    RareModes,
-    SCurve,
-    Sphere,
-    SwissRoll,
-    Torus,
-    Union,
-)
+from skdiffusion.datasets._embedded import CurvedSheet, Embedded
+from skdiffusion.datasets._manifold_base import Manifold
+from skdiffusion.datasets._manifolds import Cube, SCurve, Sphere, SwissRoll, Torus
+from skdiffusion.datasets._unions import Moons, RareModes, Union
 
 MANIFOLDS = {
     "swiss roll": SwissRoll(),

@@ -6,19 +6,9 @@ from scipy.integrate import quad
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import dijkstra
 
-from skdiffusion.datasets import (
-    Cube,
-    CurvedSheet,
-    Embedded,
-    Moons,
-    RareModes,
-    SCurve,
-    Sphere,
-    SwissRoll,
-    Torus,
-    Union,
-)
-from skdiffusion.datasets._embedded import _Mapped
+from skdiffusion.datasets._embedded import CurvedSheet, Embedded, _Mapped
+from skdiffusion.datasets._manifolds import Cube, SCurve, Sphere, SwissRoll, Torus
+from skdiffusion.datasets._unions import Moons, RareModes, Union
 
 MANIFOLDS = {
     "swiss roll": SwissRoll(),

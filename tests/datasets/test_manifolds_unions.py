@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from scipy.stats import multivariate_normal
 
-from skdiffusion.datasets import Cube, Moons, RareModes, Sphere, Union
+from skdiffusion.datasets._manifolds import Cube, Sphere
+from skdiffusion.datasets._unions import Moons, RareModes, Union
 
 MIXED = Union([Sphere(1), Sphere(2), Cube(5)])
 

@@ -13,15 +13,17 @@ from skdiffusion import datasets
 from skdiffusion.datasets import (
     checkerboard_log_density,
     eight_gaussians_log_density,
-    gaussian_mixture_log_density,
-    gaussian_mixture_score,
     make_checkerboard,
     make_eight_gaussians,
-    make_gaussian_mixture,
     make_pinwheel,
     make_two_spirals,
     pinwheel_log_density,
     two_spirals_log_density,
+)
+from skdiffusion.datasets._mixtures import (
+    gaussian_mixture_log_density,
+    gaussian_mixture_score,
+    make_gaussian_mixture,
 )
 
 LAWS = {

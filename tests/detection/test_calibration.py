@@ -10,7 +10,7 @@ from skdiffusion.detection.calibration import HeldOutScale, combine_weights
 from skdiffusion.detection.conformal import conformal_pvalues
 from skdiffusion.detection.ensemble import assign_folds, fit_nets, held_out, train_on
 from skdiffusion.detection.methods import feature_levels
-from skdiffusion.training import judging_net
+from skdiffusion.training.presets import judging_net
 
 
 class TestHeldOutScale:

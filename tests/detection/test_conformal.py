@@ -5,11 +5,8 @@ import pytest
 from numpy.testing import assert_array_equal
 from scipy.stats import binom
 
-from skdiffusion.detection import (
-    benjamini_hochberg,
-    conformal_pvalues,
-    cross_conformal_pvalues,
-)
+from skdiffusion.detection import benjamini_hochberg, conformal_pvalues
+from skdiffusion.detection.conformal import cross_conformal_pvalues
 
 
 def naive_cross_conformal(calibration, fold, scores):

@@ -7,7 +7,7 @@ import pytest
 from sklearn.datasets import load_breast_cancer
 
 from skdiffusion import DenoiserNet, DiffusionAnomalyDetector
-from skdiffusion.training import judging_net
+from skdiffusion.training.presets import judging_net
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,7 @@ from torch import nn
 
 from skdiffusion import DenoiserNet
 from skdiffusion.nets import PlainMLP
-from skdiffusion.training import judging_net
+from skdiffusion.training.presets import judging_net
 
 
 class Zero(PlainMLP):

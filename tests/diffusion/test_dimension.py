@@ -9,11 +9,10 @@ from skdiffusion.diffusion import (
     GaussianDenoiser,
     MixtureDenoiser,
     Posterior,
-    denoiser_trace,
     flipd,
-    normal_bundle_dimension,
     tangent_space,
 )
+from skdiffusion.diffusion.dimension import denoiser_trace, normal_bundle_dimension
 
 D = 6
 SMALL = torch.tensor(1e-3, dtype=torch.float64)

@@ -8,22 +8,24 @@ import torch
 from torch.testing import assert_close
 
 from skdiffusion.diffusion import (
-    Contributions,
     EmpiricalDenoiser,
     GaussianDenoiser,
     MixtureDenoiser,
     Posterior,
-    contraction,
     denoising_error,
-    diffusion_time,
-    flow_log_density,
-    level_log_prob,
     log_density,
     log_linear,
-    masked_surprise,
+)
+from skdiffusion.diffusion.functionals import (
+    Contributions,
+    contraction,
+    flow_log_density,
     reconstruction,
     score_norm,
 )
+from skdiffusion.diffusion.levels import level_log_prob
+from skdiffusion.diffusion.surprise import masked_surprise
+from skdiffusion.diffusion.time import diffusion_time
 
 F64 = torch.float64
 MEAN = torch.tensor([1.0, -2.0, 0.5], dtype=F64)

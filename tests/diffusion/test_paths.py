@@ -8,13 +8,14 @@ import torch
 from numpy.testing import assert_allclose
 from torch.testing import assert_close
 
-from skdiffusion.datasets import Embedded, Sphere, SwissRoll
+from skdiffusion.datasets._embedded import Embedded
+from skdiffusion.datasets._manifolds import Sphere, SwissRoll
 from skdiffusion.diffusion.closed_form import EmpiricalDenoiser, GaussianDenoiser, MixtureDenoiser
 from skdiffusion.diffusion.denoiser import Posterior
 from skdiffusion.diffusion.kernel import KernelDenoiser
 from skdiffusion.diffusion.paths import local_metric, relax_path
-from skdiffusion.geometry import riemannian_metric
 from skdiffusion.geometry.geodesics import geodesic_path, path_length
+from skdiffusion.geometry.tensor import riemannian_metric
 
 F64 = torch.float64
 

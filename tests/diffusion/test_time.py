@@ -13,14 +13,16 @@ from skdiffusion.diffusion import (
     EmpiricalDenoiser,
     GaussianDenoiser,
     MixtureDenoiser,
+    karras,
+    log_linear,
+)
+from skdiffusion.diffusion.time import (
     diffusion_time,
     diffusion_time_np,
     inverse_gamma_log_pdf,
     inverse_gamma_mean,
     inverse_gamma_mode,
-    karras,
     knn_time_log_posterior,
-    log_linear,
     time_log_posterior,
 )
 

@@ -8,15 +8,9 @@ from scipy.spatial.distance import pdist
 from scipy.stats import beta, kstest
 from sklearn.decomposition import PCA
 
-from skdiffusion.geometry import (
-    dimension_mle,
-    dimension_pca,
-    dimension_two_nn,
-    intrinsic_dimension,
-    local_spectra,
-    noise_level,
-    tangent_basis,
-)
+from skdiffusion.geometry import intrinsic_dimension, local_spectra, noise_level
+from skdiffusion.geometry.dimension import dimension_mle, dimension_pca, dimension_two_nn
+from skdiffusion.geometry.tangents import tangent_basis
 
 
 def seeded(seed=0):

@@ -5,8 +5,8 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.datasets import load_iris, make_moons
 
-from skdiffusion.geometry import bandwidth_scott
 from skdiffusion.geometry import kernels as kernels_module
+from skdiffusion.geometry.bandwidth import bandwidth_scott
 from skdiffusion.geometry.cross_validation import TensorOptions
 from skdiffusion.geometry.kernels import KernelOptions, fit_kernels, neighbor_candidates
 

@@ -8,11 +8,13 @@ from scipy.stats import multivariate_normal
 from sklearn.mixture import GaussianMixture
 from sklearn.model_selection import KFold
 
-from skdiffusion.geometry import cross_validation, low_rank_factors, neighbor_graph, tensor_local
+from skdiffusion.geometry import cross_validation
 from skdiffusion.geometry import selection as selection_module
 from skdiffusion.geometry.cross_validation import TensorOptions, choose_kernels
-from skdiffusion.geometry.low_rank import LowRank
+from skdiffusion.geometry.low_rank import LowRank, low_rank_factors
+from skdiffusion.geometry.neighbors import neighbor_graph
 from skdiffusion.geometry.selection import Fold, choose_bandwidth, held_out_log_density
+from skdiffusion.geometry.tensor import tensor_local
 
 RNG = np.random.default_rng(0)
 CURVE = np.sort(RNG.uniform(-2, 2, 120))

@@ -5,19 +5,18 @@ import pytest
 from numpy.testing import assert_allclose
 from sklearn.covariance import empirical_covariance
 
-from skdiffusion.geometry import (
-    bandwidth_scott,
-    bandwidth_silverman,
-    low_rank_factors,
-    neighbor_graph,
+from skdiffusion.geometry import metric as metric_module
+from skdiffusion.geometry.bandwidth import bandwidth_scott, bandwidth_silverman
+from skdiffusion.geometry.low_rank import low_rank_factors
+from skdiffusion.geometry.metric import METRICS, metric_tensors
+from skdiffusion.geometry.neighbors import neighbor_graph
+from skdiffusion.geometry.tensor import (
     riemannian_metric,
     tensor_covariance,
     tensor_euclidean,
     tensor_knn,
     tensor_local,
 )
-from skdiffusion.geometry import metric as metric_module
-from skdiffusion.geometry.metric import METRICS, metric_tensors
 
 X = np.random.default_rng(0).normal(size=(40, 3)) * [1.0, 0.3, 2.0]
 GRAPH = neighbor_graph(X, 6)

@@ -11,7 +11,7 @@ from sklearn.decomposition import PCA
 
 from skdiffusion.manifold import InvertibleEmbedding
 from skdiffusion.manifold.codes import HierarchicalCodes, LatentCodes, ProjectedCodes
-from skdiffusion.tables import TableEncoder
+from skdiffusion.tables.encoder import TableEncoder
 
 ALL = [LatentCodes, HierarchicalCodes, ProjectedCodes]
 RNG = np.random.default_rng(0)

@@ -7,7 +7,7 @@ import pytest
 from sklearn.preprocessing import StandardScaler
 
 from skdiffusion.manifold.units import common_unit, has_geometry, linear_codes_do
-from skdiffusion.tables import TableEncoder
+from skdiffusion.tables.encoder import TableEncoder
 
 RNG = np.random.default_rng(0)
 ROWS = RNG.normal(size=(200, 3))

@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from skdiffusion.nets import FourierFeatures, PlainMLP, ResidualMLP
+from skdiffusion.nets import PlainMLP, ResidualMLP
+from skdiffusion.nets.mlp import FourierFeatures
 
 N, D = 9, 3
 

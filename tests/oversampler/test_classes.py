@@ -14,7 +14,7 @@ from sklearn.preprocessing import StandardScaler
 from skdiffusion import DenoiserNet, DiffusionManifoldSampler
 from skdiffusion._oversampler import DiffusionOversampler
 from skdiffusion._utils.systematic import spread
-from skdiffusion.augmentation import vary
+from skdiffusion.augmentation.vary import vary
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,8 @@ from sklearn.linear_model import LinearRegression
 from sklearn.manifold import Isomap
 
 from skdiffusion import DiffusionManifoldSampler
-from skdiffusion.datasets import Embedded, SwissRoll
+from skdiffusion.datasets._embedded import Embedded
+from skdiffusion.datasets._manifolds import SwissRoll
 
 ROLL = Embedded(SwissRoll(), 6)
 X = ROLL.sample(200, noise=0.05, random_state=0)

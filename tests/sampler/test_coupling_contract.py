@@ -8,7 +8,8 @@ import polars as pl
 import pytest
 from sklearn.decomposition import PCA
 
-from skdiffusion.datasets import Embedded, SwissRoll
+from skdiffusion.datasets._embedded import Embedded
+from skdiffusion.datasets._manifolds import SwissRoll
 
 COUPLINGS = ["latent", "project", "regularize", "hierarchical"]
 NAMES = [f"x{j}" for j in range(6)]

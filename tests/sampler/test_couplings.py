@@ -9,7 +9,8 @@ from sklearn.decomposition import PCA
 
 from skdiffusion import DenoiserNet, DiffusionManifoldSampler, TableEncoder
 from skdiffusion._coupling import Coupling
-from skdiffusion.datasets import Embedded, SwissRoll
+from skdiffusion.datasets._embedded import Embedded
+from skdiffusion.datasets._manifolds import SwissRoll
 from skdiffusion.diffusion.tangent import TangentDenoiser
 from skdiffusion.manifold import AutoencoderEmbedding, InvertibleEmbedding
 

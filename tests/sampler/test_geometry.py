@@ -8,8 +8,10 @@ from sklearn.decomposition import PCA
 from sklearn.exceptions import NotFittedError
 
 from skdiffusion import DenoiserNet, DiffusionManifoldSampler
-from skdiffusion.datasets import Embedded, RareModes, Sphere, SwissRoll
-from skdiffusion.geometry import path_length
+from skdiffusion.datasets._embedded import Embedded
+from skdiffusion.datasets._manifolds import Sphere, SwissRoll
+from skdiffusion.datasets._unions import RareModes
+from skdiffusion.geometry.geodesics import path_length
 
 NOISE = 0.03
 ROLL = Embedded(SwissRoll(), 6)

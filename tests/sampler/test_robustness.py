@@ -7,7 +7,8 @@ import pytest
 from sklearn.base import clone
 
 from skdiffusion import DenoiserNet, DiffusionManifoldSampler
-from skdiffusion.datasets import Embedded, SwissRoll
+from skdiffusion.datasets._embedded import Embedded
+from skdiffusion.datasets._manifolds import SwissRoll
 
 NOISE = 0.1
 ROLL = Embedded(SwissRoll(), 8)

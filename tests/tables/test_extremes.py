@@ -6,7 +6,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.stats import norm
 
-from skdiffusion.tables import TableEncoder
+from skdiffusion.tables.encoder import TableEncoder
 
 pytestmark = pytest.mark.filterwarnings("error")
 

@@ -9,7 +9,7 @@ from pandas.testing import assert_frame_equal
 from polars.testing import assert_frame_equal as assert_polars_equal
 from scipy.special import logsumexp
 
-from skdiffusion.tables import TableEncoder
+from skdiffusion.tables.encoder import TableEncoder
 from skdiffusion.tables.quantile import QuantileCodec
 
 SIZES = ["S", "M", "L", "XL"]

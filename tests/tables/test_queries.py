@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from skdiffusion.tables import TableEncoder
+from skdiffusion.tables.encoder import TableEncoder
 
 N = 300
 RNG = np.random.default_rng(0)

@@ -8,7 +8,7 @@ from pandas.testing import assert_frame_equal
 from scipy.integrate import trapezoid
 from scipy.stats import norm
 
-from skdiffusion.tables import TableEncoder
+from skdiffusion.tables.encoder import TableEncoder
 from skdiffusion.tables.spike import find_spike
 
 N, SHARE = 2000, 0.4

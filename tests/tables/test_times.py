@@ -12,7 +12,7 @@ from pandas.testing import assert_frame_equal
 from scipy.special import logsumexp
 from scipy.stats import norm
 
-from skdiffusion.tables import TableEncoder
+from skdiffusion.tables.encoder import TableEncoder
 from skdiffusion.tables.time import TimeScale, read_time_array
 
 TRANSFORMS = ["auto", "standard", "quantile"]

@@ -9,7 +9,7 @@ import pytest
 from numpy.testing import assert_allclose
 from scipy.spatial.distance import pdist
 
-from skdiffusion.tables import TableEncoder
+from skdiffusion.tables.encoder import TableEncoder
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(60, 3)) * [1.0, 5.0, 0.2] + [10.0, 0.0, -4.0]

@@ -8,8 +8,9 @@ import torch
 from sklearn.base import clone
 from skorch.callbacks import Callback, GradientNormClipping
 
-from skdiffusion.training import DenoiserNet, TimeNet
 from skdiffusion.training.autoencoder import AutoencoderNet
+from skdiffusion.training.net import DenoiserNet
+from skdiffusion.training.time import TimeNet
 
 X = np.random.RandomState(0).normal(size=(60, 3))
 DENOISER = DenoiserNet(max_epochs=1, steps_per_epoch=2, module__width=8, random_state=0).fit(X)

@@ -7,7 +7,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.utils.validation import check_is_fitted
 from skorch.callbacks import Callback
 
-from skdiffusion.training import DenoiserNet
+from skdiffusion.training.net import DenoiserNet
 
 X = np.random.RandomState(0).normal(size=(80, 2)) ** 3
 

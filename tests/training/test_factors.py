@@ -8,7 +8,8 @@ import torch
 from sklearn.decomposition import PCA
 
 from skdiffusion.diffusion import GaussianDenoiser
-from skdiffusion.training import fit_factor_mixture, fit_factors, fit_gaussian, n_factors
+from skdiffusion.training.baseline import fit_gaussian
+from skdiffusion.training.factors import fit_factor_mixture, fit_factors, n_factors
 
 D = 12
 

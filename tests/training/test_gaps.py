@@ -7,9 +7,10 @@ import pytest
 import torch
 
 from skdiffusion import DiffusionManifoldSampler
-from skdiffusion.diffusion import GaussianDenoiser, Levels, MixtureDenoiser
-from skdiffusion.training import DenoiserNet, draw_completions
-from skdiffusion.training.completion import pair_with_completions
+from skdiffusion.diffusion import GaussianDenoiser, MixtureDenoiser
+from skdiffusion.diffusion.categories import Levels
+from skdiffusion.training.completion import draw_completions, pair_with_completions
+from skdiffusion.training.net import DenoiserNet
 
 COV = np.array(
     [[1.0, 0.8, 0.5, 0.0], [0.8, 1.0, 0.3, -0.4], [0.5, 0.3, 1.0, 0.2], [0.0, -0.4, 0.2, 1.0]]

@@ -20,8 +20,10 @@ from skdiffusion.diffusion.closed_form import (
 from skdiffusion.diffusion.preconditioning import Plain, Preconditioned
 from skdiffusion.diffusion.schedule import SCHEDULES
 from skdiffusion.nets import PlainMLP
-from skdiffusion.training import DenoiserNet, fit_gaussian, judging_net
+from skdiffusion.training.baseline import fit_gaussian
+from skdiffusion.training.net import DenoiserNet
 from skdiffusion.training.objective import WEIGHTINGS
+from skdiffusion.training.presets import judging_net
 
 X = np.random.RandomState(0).normal(size=(80, 3))
 SMALL = {"module__width": 8, "module__depth": 1, "batch_size": 16, "max_epochs": 2}

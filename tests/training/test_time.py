@@ -10,8 +10,8 @@ from sklearn.base import clone
 
 from skdiffusion import DenoiserNet
 from skdiffusion.diffusion.time import inverse_gamma_log_pdf
-from skdiffusion.training import TimeNet, judging_net
-from skdiffusion.training.time import TimeHead
+from skdiffusion.training.presets import judging_net
+from skdiffusion.training.time import TimeHead, TimeNet
 
 D = 6
 X = 0.02 * np.random.default_rng(0).normal(size=(300, D))
