@@ -4,8 +4,9 @@ import warnings
 
 import numpy as np
 from sklearn.base import clone
+from sklearn.utils import resample
 
-from skdiffusion._utils.subsets import some_rows
+from skdiffusion.closed_forms.noise_floor import n_factors
 from skdiffusion.geometry import intrinsic_dimension
 from skdiffusion.manifold import AutoencoderEmbedding, InvertibleEmbedding
 from skdiffusion.manifold.codes import HierarchicalCodes, LatentCodes, ProjectedCodes
@@ -17,7 +18,6 @@ from skdiffusion.manifold.tangent import (
     tangent_copies,
 )
 from skdiffusion.manifold.units import common_unit, has_geometry, is_thin, linear_codes_do
-from skdiffusion.training.factors import n_factors
 
 __all__ = ["COUPLINGS", "Coupling"]
 
@@ -60,7 +60,7 @@ class Coupling:
             return linear
         Z = linear.transform(X)
         has_floor = n_factors(Z) < Z.shape[1]
-        rows = Z[some_rows(len(Z), MAX_ROWS)]
+        rows = _some_rows(Z)
         dimension = intrinsic_dimension(rows)
         self.geometric = has_floor or dimension < Z.shape[1]
         if not self.geometric:
@@ -161,7 +161,7 @@ class Coupling:
     def _measure(self, Z):
         """Count the directions above the noise floor, and estimate the dimension."""
         self.n_factors = n_factors(Z)
-        frame, rows = self._directions(Z), Z[some_rows(len(Z), MAX_ROWS)]
+        frame, rows = self._directions(Z), _some_rows(Z)
         rows = rows if frame is None else rows @ frame
         self.dimension = int(np.clip(intrinsic_dimension(rows), 1, rows.shape[1]))
 
@@ -175,6 +175,10 @@ class Coupling:
             learner = AutoencoderEmbedding(n_components, random_state=seed)
             return InvertibleEmbedding(learner, decoder="own", random_state=seed)
         return InvertibleEmbedding(clone(self.manifold), random_state=seed)
+
+
+def _some_rows(Z):
+    return resample(Z, replace=False, n_samples=min(len(Z), MAX_ROWS), random_state=0)
 
 
 def _numbers(encoder, X):

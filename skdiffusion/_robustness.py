@@ -5,9 +5,8 @@ from numbers import Real
 import numpy as np
 import torch
 from sklearn.neighbors import NearestNeighbors
-from sklearn.utils import check_consistent_length
+from sklearn.utils import check_consistent_length, resample
 
-from skdiffusion._utils.subsets import some_rows
 from skdiffusion.diffusion import CleanDenoiser
 from skdiffusion.geometry import noise_level
 from skdiffusion.tables.encoder import TableEncoder
@@ -78,8 +77,9 @@ def read_noise(data_noise, encoder, X, coupling, codes):
     """Return the noise of each code of rows."""
     noise = np.zeros(encoder.n_codes_)
     if isinstance(data_noise, str):
-        rows = codes[some_rows(len(codes), MAX_ROWS), : len(noise)]
-        noise[:] = noise_level(rows, dimension=coupling.dimension)
+        n_rows = min(len(codes), MAX_ROWS)
+        rows = resample(codes, replace=False, n_samples=n_rows, random_state=0)
+        noise[:] = noise_level(rows[:, : len(noise)], dimension=coupling.dimension)
         return noise
     if not np.any(data_noise):
         return noise

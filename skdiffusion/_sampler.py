@@ -11,13 +11,14 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, Transfo
 from sklearn.utils import check_array, check_consistent_length, check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from skdiffusion._closed_forms import BASELINES, ClosedForms, fit_levels
 from skdiffusion._coupling import Coupling
 from skdiffusion._geometry import ManifoldGeometry
 from skdiffusion._robustness import NoiseRemoval, check_noise, read_noise, without_outliers
 from skdiffusion._utils.checks import check_count
 from skdiffusion._utils.fitting import all_or_nothing
 from skdiffusion._utils.systematic import spread
+from skdiffusion.closed_forms.fitted_prior import BASELINES, fit_levels, fit_prior
+from skdiffusion.closed_forms.gap_filling import draw_completions
 from skdiffusion.diffusion import (
     GRIDS,
     SOLVERS,
@@ -32,7 +33,6 @@ from skdiffusion.sampling.scoring import log_density_of_codes
 from skdiffusion.tables.encoder import TableEncoder
 from skdiffusion.tables.frames import validate_table
 from skdiffusion.tables.target import TargetEncoder
-from skdiffusion.training.completion import draw_completions
 from skdiffusion.training.net import DenoiserNet
 
 __all__ = ["DiffusionManifoldSampler"]
@@ -60,13 +60,12 @@ class DiffusionManifoldSampler(
     denoiser : DenoiserNet or None, default=None
         Unfitted net with all training options; None is ``DenoiserNet()``. Give one explicitly to
         search nested parameters such as ``denoiser__lr``.
-    baseline : {"auto", "mixture", "kernel", "operator", "gaussian"} or None, default="auto"
+    baseline : {"auto", "mixture", "operator", "gaussian"} or None, default="auto"
         Closed form that the network improves upon: a Gaussian or, with None, nothing but the
         standard normal. The others are a Gaussian and one more input of the network: what a
-        mixture of several Gaussians, kernels on 256 rows (:class:`RiemannianKernelSmoother`), or
-        the operator-informed score of each column would answer. "auto" is the mixture up to 100
-        codes of which at most 32 are of categories, and the Gaussian above: its matrices would take
-        most of the time.
+        mixture of several Gaussians or the operator-informed score of each column would answer.
+        "auto" is the mixture up to 100 codes of which at most 32 are of categories, and the
+        Gaussian above: its matrices would take most of the time.
     schedule : str or Schedule, default="edm"
         Noise process: "edm", "ve", "vp", "subvp", "cosine" or "flow". It sets the noise levels that
         are trained most, and those of ``grid="uniform"``.
@@ -301,14 +300,21 @@ class DiffusionManifoldSampler(
                 completions = draw_completions(rows, random_state=rng)
             # copies of the rows come after them
             filled = codes if completions is None else completions[0][: len(codes)]
-            gaussian, baseline = self._closed_forms(coupling, is_target).fit(filled, rng)
+            gaussian, baseline = fit_prior(
+                filled,
+                coupling.numbers,
+                coupling.n_factors,
+                self.baseline,
+                is_class=is_target if self._has_classes() else None,
+                random_state=rng,
+            )
             net = self._net(rng).fit(
                 rows,
                 gaussian=gaussian,
                 baseline=baseline,
                 groups=self._groups(is_target),
                 target=is_target,
-                levels=fit_levels(self.encoder_, self.target_encoder_, filled),
+                levels=fit_levels(filled, self._blocks()),
                 completions=completions,
             )
             self.history_ = net.history
@@ -627,16 +633,17 @@ class DiffusionManifoldSampler(
         is_target = np.repeat([False, True][: len(codes)], [Z.shape[1] for Z in codes])
         return np.concatenate(codes, axis=1), is_target
 
-    def _closed_forms(self, coupling, is_target):
-        """Return what fits the Gaussian and the baseline."""
-        has_classes = self.target_encoder_ is not None and self.target_encoder_.is_categorical_
-        return ClosedForms(
-            self.baseline,
-            sum(len(columns) for columns, _ in self.encoder_.level_blocks()),
-            is_target if has_classes else np.zeros_like(is_target),
-            coupling.numbers,
-            coupling.n_factors,
-        )
+    def _has_classes(self):
+        return self.target_encoder_ is not None and self.target_encoder_.is_categorical_
+
+    def _blocks(self):
+        """Return the columns and vertices of each categorical column, of rows and target."""
+        blocks = list(self.encoder_.level_blocks())
+        if self.target_encoder_ is not None:
+            start = self.encoder_.n_codes_
+            own = self.target_encoder_.encoder_.level_blocks()
+            blocks += [(columns + start, vertices) for columns, vertices in own]
+        return blocks
 
     def _draw_codes(self, denoiser, n, generator):
         """Draw rows of codes, with their target, by another denoiser."""
