@@ -180,7 +180,7 @@ class TableModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimato
         rng = check_random_state(random_state)
         model = self.model_
         n_samples, wanted, target = self._conditions(n_samples, y, conditions, False, rng)
-        known = wanted.known_part()
+        known = replace(wanted, ranges={}, categories={})
         both = known if target is None else known.extended(target.values)
         Z = model.draw(n_samples, self._generator(rng), both)
         return float(wanted.are_met(model.encoder, Z[:, ~model.is_target]).mean())

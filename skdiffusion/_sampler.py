@@ -8,7 +8,6 @@ import torch
 from sklearn.base import clone
 
 from skdiffusion._base import TableModel
-from skdiffusion._utils.subsets import some_rows
 from skdiffusion.closed_forms.fitted_prior import BASELINES, fit_levels, fit_prior
 from skdiffusion.closed_forms.gap_filling import draw_completions
 from skdiffusion.diffusion import GRIDS, SOLVERS
@@ -295,7 +294,7 @@ class DiffusionManifoldSampler(TableModel):
         )
         noise = rows.measured.noise
         if isinstance(noise, str):
-            seen = filled[some_rows(len(filled), MAX_ROWS)][:, ~rows.is_target]
+            seen = model.rows[:, ~rows.is_target]
             noise = np.full(seen.shape[1], noise_level(seen, dimension=geometry.dimension))
         self.history_ = net.history
         self.coupling_, self.dimension_ = geometry.coupling, geometry.dimension

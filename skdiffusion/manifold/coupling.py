@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from sklearn.base import clone
+from sklearn.utils import resample
 
-from skdiffusion._utils.subsets import some_rows
 from skdiffusion.closed_forms.noise_floor import n_factors
 from skdiffusion.geometry import intrinsic_dimension
 from skdiffusion.manifold.autoencoder import AutoencoderEmbedding
@@ -106,8 +106,7 @@ def fit_encoder(encoder, X, columns, plan, rng):
     if not (has_floor or dimension < Z.shape[1]):
         return encoder, Measured(False)
     measured = Measured(True, factors, dimension)
-    rows = Z[some_rows(len(Z), MAX_ROWS)]
-    if has_floor or "quantile" not in encoder.transforms_ or is_thin(rows, dimension):
+    if has_floor or "quantile" not in encoder.transforms_ or is_thin(_some_rows(Z), dimension):
         return linear, measured
     if linear_does(linear, encoder, columns, rng):
         return linear, measured
@@ -230,9 +229,15 @@ def _directions(Z, factors):
 
 
 def _measure_dimension(Z, factors):
-    frame, rows = _directions(Z, factors), Z[some_rows(len(Z), MAX_ROWS)]
+    frame, rows = _directions(Z, factors), _some_rows(Z)
     rows = rows if frame is None else rows @ frame
     return int(np.clip(intrinsic_dimension(rows), 1, rows.shape[1]))
+
+
+def _some_rows(Z):
+    """Return at most so many rows as estimates of dimension need, the same at every call."""
+    n = min(len(Z), MAX_ROWS)
+    return resample(Z, replace=False, n_samples=n, random_state=0)
 
 
 def _numbers(encoder, columns):

@@ -3,7 +3,7 @@
 import numpy as np
 from sklearn.model_selection import train_test_split
 
-from skdiffusion.closed_forms.mixtures import fit_bic_mixture
+from skdiffusion._utils.mixture import fit_bic_mixture
 from skdiffusion.closed_forms.noise_floor import n_factors
 from skdiffusion.geometry.planes import local_planes
 

@@ -142,7 +142,7 @@ def _draw_rare(model, met, n_drawn, conditions, pending, generator):
     chosen = torch.randint(len(source), (len(pending),), generator=generator, device=model.device)
     values = np.broadcast_to(conditions.values, (len(conditions.values), model.n_features))
     values = np.broadcast_to(conditions.take(pending).values, (len(pending), values.shape[1]))
-    settled = conditions.constrained & np.isnan(values)
+    settled = conditions.constrained(model.encoder) & np.isnan(values)
     values = np.where(settled, source[chosen.cpu().numpy()], values)
     return draw_known(model, len(pending), Conditions(values), generator)
 

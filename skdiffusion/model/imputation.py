@@ -10,7 +10,7 @@ from skdiffusion.model.drawing import draw_known, even_noise
 from skdiffusion.tables.conditions import Conditions
 from skdiffusion.tables.gaps import mean_cells
 
-__all__ = ["complete", "expected_cells", "known_features"]
+__all__ = ["RowUniforms", "complete", "expected_cells", "known_features", "row_noise"]
 
 
 def known_features(model, columns, y=None):
@@ -76,3 +76,23 @@ def _expected(model, Z):
         mean = model.denoiser(x, sigma).mean
         Z = np.where(unknown & columns, mean, Z)
     return Z
+
+
+def row_noise(Z, seed):
+    """Return standard normal noise that depends on each row and a seed alone, and its sources."""
+    # the same numbers to the last bits but one, whatever they were computed with
+    keys = (np.frombuffer((row.round(9) + 0.0).tobytes(), np.uint32) for row in Z)
+    sources = [np.random.default_rng([seed, *key]) for key in keys]
+    return torch.from_numpy(np.stack([s.standard_normal(Z.shape[1]) for s in sources])), sources
+
+
+class RowUniforms(np.random.RandomState):
+    """What an encoder draws rare categories with, from a source for each row."""
+
+    def __init__(self, sources):
+        super().__init__(0)
+        self.sources = sources
+
+    def uniform(self, low=0.0, high=1.0, size=None):
+        """Return one uniform number for each row."""
+        return np.array([source.uniform(low, high) for source in self.sources])
