@@ -365,7 +365,8 @@ class TableModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimato
         if y is not None or return_y:
             self._need_target()
         X = validate_table(self, X, reset=False, allow_missing=True)
-        columns, model = read_table(X), self.model_
+        model = self.model_
+        columns = model.encoder.read(X)
         gaps = gaps_of(columns) & ~np.array([c.is_empty for c in model.encoder.coders_])
         wanted = gaps.any(1) | (return_y and y is None)
         if not wanted.any():

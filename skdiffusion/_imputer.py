@@ -17,7 +17,7 @@ from skdiffusion.model.imputation import (
     known_features,
     row_noise,
 )
-from skdiffusion.tables.frames import read_table, validate_table
+from skdiffusion.tables.frames import validate_table
 from skdiffusion.tables.gaps import fill_gaps, gaps_of
 from skdiffusion.training.net import DenoiserNet
 
@@ -234,8 +234,9 @@ class DiffusionImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         """Validate rows; return them, their gaps, and what each model knows of rows with some."""
         check_is_fitted(self)
         X = validate_table(self, X, reset=False, allow_missing=True)
-        columns = read_table(X)
-        empty = np.array([coder.is_empty for coder in self.models_[0].encoder.coders_])
+        encoder = self.models_[0].encoder
+        columns = encoder.read(X)
+        empty = np.array([coder.is_empty for coder in encoder.coders_])
         gaps = gaps_of(columns) & ~empty
         rows = gaps.any(1)
         return X, gaps, [known_features(model, columns)[rows] for model in self.models_]
