@@ -331,9 +331,7 @@ class TableModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimato
                 sigma = np.maximum(sigma, model.noise)
         return model.encoder.inverse_transform(model.denoise(Z, sigma))
 
-    def impute(
-        self, X, *, y=None, return_y=False, strategy="mean", n_draws=32, random_state=None
-    ):
+    def impute(self, X, *, y=None, return_y=False, strategy="mean", n_draws=32, random_state=None):
         """Fill missing cells given the others: a regression of any columns on any others.
 
         Parameters
@@ -408,7 +406,7 @@ class TableModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimato
         return EncodedRows(encoder, target_encoder, Z, sample_weight, measured)
 
     def _fit_encoder(self, X, columns, rng):
-        """Return the encoder fitted to columns that have been read, and what was measured of them."""
+        """Return the encoder fitted to columns, and what was measured of them."""
         return self._unfitted_encoder().fit_columns(X, columns), None
 
     def _unfitted_encoder(self):

@@ -198,9 +198,7 @@ class DiffusionManifoldSampler(TableModel):
 
     def _sampling(self):
         schedule = self._model.sampling.schedule
-        return Sampling(
-            self.solver, self.grid, self.n_steps, schedule, float(self.guidance_scale)
-        )
+        return Sampling(self.solver, self.grid, self.n_steps, schedule, float(self.guidance_scale))
 
     def _check_parameters(self):
         if self.baseline not in BASELINES:
@@ -289,9 +287,7 @@ class DiffusionManifoldSampler(TableModel):
         def draw(denoiser, n):
             return draw_known(replace(model, denoiser=denoiser), n, free, generator)
 
-        denoiser, geometry = couple(
-            model.denoiser, draw, filled, geometry, net.sigma_min, rng
-        )
+        denoiser, geometry = couple(model.denoiser, draw, filled, geometry, net.sigma_min, rng)
         noise = rows.measured.noise
         if isinstance(noise, str):
             seen = model.rows[:, ~rows.is_target]

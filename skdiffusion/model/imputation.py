@@ -49,10 +49,11 @@ def expected_cells(models, Zs, n_draws, seed):
     else:
         generator = torch.Generator(models[0].device).manual_seed(seed)
         bank = even_noise(n_draws, models[0].n_features, generator)
-        found = [
-            complete(models[k % len(models)], Zs[k % len(models)], start.expand(len(Zs[0]), -1), seed)
-            for k, start in enumerate(bank)
-        ]
+        found = []
+        for k, start in enumerate(bank):
+            which = k % len(models)
+            noise = start.expand(len(Zs[which]), -1)
+            found.append(complete(models[which], Zs[which], noise, seed))
     cells, targets = [], []
     for k, Z in enumerate(found):
         model = models[k % len(models)]
