@@ -11,23 +11,21 @@ from sklearn.utils.validation import check_is_fitted
 from skdiffusion._sampler import DiffusionManifoldSampler
 from skdiffusion._utils.fitting import all_or_nothing
 from skdiffusion.diffusion import SOLVERS, STOCHASTIC
-from skdiffusion.sampling.conditions import Conditions
 from skdiffusion.sampling.drawing import draw_known, even_noise
 from skdiffusion.sampling.filling import (
     RowNoise,
     RowUniforms,
-    SharedNoise,
     average_rows,
     fill_gaps,
     gaps_of,
 )
+from skdiffusion.tables.conditions import Conditions
 from skdiffusion.tables.frames import validate_table
 from skdiffusion.training.net import DenoiserNet
 
 __all__ = ["DiffusionImputer"]
 
 STRATEGIES = ("mean", "draw")
-METHODS = ("conditional", "repaint")
 
 
 class DiffusionImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
@@ -51,12 +49,6 @@ class DiffusionImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     n_draws : int, default=32
         Number of draws that the mean is taken over. They are spread evenly, so that a few dozen
         serve.
-    method : {"conditional", "repaint"}, default="conditional"
-        How known cells enter: free of noise, which is exact for a model trained to condition, as
-        the default one is; or noised and put in at every step, which any model takes, and which
-        takes `n_resamples` times as long.
-    n_resamples : int, default=5
-        How often "repaint" repeats each step.
     random_state : int, RandomState instance or None, default=None
         Source of randomness of `fit`, and of what `transform` draws with, the same at every call.
 
@@ -88,9 +80,6 @@ class DiffusionImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     Tashiro, Y. et al. (2021). CSDI: conditional score-based diffusion models for probabilistic time
     series imputation. arXiv:2107.03502.
 
-    Lugmayr, A. et al. (2022). RePaint: inpainting using denoising diffusion probabilistic models.
-    arXiv:2201.09865, for "repaint".
-
     Examples
     --------
     >>> import numpy as np
@@ -110,16 +99,12 @@ class DiffusionImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         n_models=3,
         strategy="mean",
         n_draws=32,
-        method="conditional",
-        n_resamples=5,
         random_state=None,
     ):
         self.sampler = sampler
         self.n_models = n_models
         self.strategy = strategy
         self.n_draws = n_draws
-        self.method = method
-        self.n_resamples = n_resamples
         self.random_state = random_state
 
     def __sklearn_tags__(self):
@@ -191,12 +176,12 @@ class DiffusionImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         d = len(self.sampler_.is_target_)
         if self.strategy == "draw":
             noise = RowNoise(codes, self.seed_)
-            filled = self._draw(codes, noise(range(len(codes)))(), noise)
+            filled = self._draw(codes, noise.normals())
             return fill_gaps(X, gaps, self._decode(filled, RowUniforms(noise.sources)))
         bank = even_noise(self.n_draws, d, self._generator(self.seed_))
         draws = []
         for k, start in enumerate(bank.expand(len(codes), *bank.shape).unbind(1)):
-            draws.append(self._draw(codes, start, SharedNoise(d, self.seed_ + k), k=k))
+            draws.append(self._draw(codes, start, k=k))
         return fill_gaps(X, gaps, average_rows(self.sampler_.encoder_, np.stack(draws)))
 
     def sample_imputations(self, X, n_imputations=5, *, random_state=None):
@@ -255,9 +240,7 @@ class DiffusionImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     def _check_parameters(self):
         if self.strategy not in STRATEGIES:
             raise ValueError(f"strategy must be one of {STRATEGIES}, got {self.strategy!r}.")
-        if self.method not in METHODS:
-            raise ValueError(f"method must be one of {METHODS}, got {self.method!r}.")
-        for name in ("n_models", "n_draws", "n_resamples"):
+        for name in ("n_models", "n_draws"):
             value = getattr(self, name)
             if not isinstance(value, Integral) or value < 1:
                 raise ValueError(f"{name} must be a positive whole number, got {value!r}.")
@@ -278,13 +261,11 @@ class DiffusionImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             codes[:, (encoder.groups_ == j) & encoder.is_indicator_] = simplex.vertices[0]
         return codes
 
-    def _draw(self, codes, start, noise_of=None, *, seed=0, k=0):
-        """Fill codes for the k-th time; noise is drawn from a seed where it is not given."""
+    def _draw(self, codes, start, *, seed=0, k=0):
+        """Fill encoded rows for the k-th time."""
         sampler = self.samplers_[k % len(self.samplers_)]
         integration = sampler._integration()._replace(guidance_scale=1.0)
-        if self.method == "repaint":
-            integration = integration._replace(n_resamples=self.n_resamples, noise_of=noise_of)
-        elif integration.solver in map(SOLVERS.get, STOCHASTIC):
+        if integration.solver in map(SOLVERS.get, STOCHASTIC):
             # rows shall not depend on each other's noise
             integration = integration._replace(solver=SOLVERS["dpmpp_2m"])
         conditions, generator = Conditions(codes), self._generator(seed)

@@ -25,10 +25,10 @@ from skdiffusion.diffusion import (
     encode,
     get_schedule,
 )
-from skdiffusion.sampling.conditions import Conditions, read_conditions
 from skdiffusion.sampling.drawing import CodeModel, Integration, draw, draw_coarse_first
 from skdiffusion.sampling.marginal import marginal_law
 from skdiffusion.sampling.scoring import log_density_of_codes
+from skdiffusion.tables.conditions import Conditions, read_conditions
 from skdiffusion.tables.encoder import TableEncoder
 from skdiffusion.tables.frames import validate_table
 from skdiffusion.tables.target import TargetEncoder
@@ -372,21 +372,20 @@ class DiffusionManifoldSampler(
         Raises
         ------
         ValueError
-            If a class or level was never seen, a range holds nothing, or a target is asked for and
-            there was none in `fit`.
+            If a class or category was never seen, a range holds nothing or is met by too few draws,
+            or a target is asked for and there was none in `fit`.
         TypeError
             If a condition does not suit the kind of its column.
 
         Warns
         -----
         UserWarning
-            If so few draws meet ranges by themselves that rows are guided into them.
+            If fewer than one draw in fifty meets the ranges.
 
         Notes
         -----
-        Known cells are conditioned on, and never met by chance. Ranges and lists of levels are met
-        by choosing among draws as long as at least one in fifty meets them, which is exact;
-        rarer ones by :class:`~skdiffusion.diffusion.Restricted`, which approximates the law inside.
+        Known cells are conditioned on, and never met by chance. Ranges and lists of categories are
+        met by choosing among draws, which is exact, and takes long where few draws meet them.
 
         Examples
         --------
@@ -410,6 +409,7 @@ class DiffusionManifoldSampler(
             n_samples,
             wanted if target is None else wanted.extended(target.values),
             self._generator(rng),
+            self.encoder_,
         )
         X, y = self._decode(codes, rng, wanted, target)
         result = [X] + [y] * return_y + [acceptance] * return_acceptance

@@ -5,8 +5,8 @@ import torch
 from sklearn.base import clone
 
 from skdiffusion.diffusion import GRIDS
-from skdiffusion.sampling.conditions import Conditions
 from skdiffusion.sampling.drawing import redraw
+from skdiffusion.tables.conditions import Conditions
 
 __all__ = ["fit_sampler", "synthesize", "vary"]
 

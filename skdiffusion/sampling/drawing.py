@@ -8,10 +8,8 @@ import torch
 from torch.quasirandom import SobolEngine
 
 from skdiffusion.diffusion import Guided, run
-from skdiffusion.diffusion.repaint import repaint
-from skdiffusion.diffusion.restriction import Interval, LevelSet, Restricted
-from skdiffusion.sampling.conditions import Conditions
 from skdiffusion.sampling.marginal import marginal_law
+from skdiffusion.tables.conditions import Conditions
 
 __all__ = [
     "CodeModel",
@@ -26,12 +24,13 @@ __all__ = [
 CHUNK_ROWS = 4096
 
 MIN_ACCEPTANCE = 0.02
-"""Share of free draws that meet ranges, below which they are guided into them."""
+"""Share of draws that meet ranges, below which a warning says so."""
 
 MIN_PROPOSALS = 256
 """Fewest draws from which that share is judged."""
 
 MAX_ROUNDS = 100
+"""Rounds of draws after which rows that meet the ranges are given up."""
 
 
 class CodeModel(NamedTuple):
@@ -50,12 +49,10 @@ class Integration(NamedTuple):
     solver: object
     sigmas: torch.Tensor
     guidance_scale: float = 1.0
-    n_resamples: int = 0  # above 0: known entries by resampling, as RePaint
-    noise_of: object = None  # gives, for positions of rows, where that takes their noise from
 
 
-def draw(model, integration, n, conditions, generator):
-    """Draw rows of codes that meet conditions."""
+def draw(model, integration, n, conditions, generator, encoder=None):
+    """Draw encoded rows that meet conditions; return them and the share of draws that did."""
     if not conditions.has_ranges:
         return draw_known(model, integration, n, conditions, generator), 1.0
     codes = np.empty((n, len(model.is_target)))
@@ -65,22 +62,24 @@ def draw(model, integration, n, conditions, generator):
         drawn = draw_known(
             model, integration, len(proposals), conditions.take(proposals), generator
         )
-        met = conditions.are_met(drawn)
+        met = conditions.are_met(encoder, drawn)
         n_met, n_drawn = n_met + int(met.sum()), n_drawn + len(drawn)
         served, first = np.unique(proposals[met], return_index=True)
         codes[served] = drawn[met][first]
         pending = np.setdiff1d(pending, served)
-        if not len(pending) or n_met < MIN_ACCEPTANCE * n_drawn:
+        if not len(pending):
             break
     if len(pending):
+        raise ValueError(
+            f"Only {n_met} of {n_drawn} draws met the ranges, too few for {n} rows: "
+            "widen the ranges, or ask for fewer rows."
+        )
+    if n_met < MIN_ACCEPTANCE * n_drawn:
         warnings.warn(
-            f"Only {n_met} of {n_drawn} draws met the ranges by themselves; "
-            f"{len(pending)} of the {n} rows were guided into them, whose law is approximate.",
+            f"Only {n_met} of {n_drawn} draws met the ranges: draws take long.",
             UserWarning,
             stacklevel=4,
         )
-        rest = conditions.take(pending)
-        codes[pending] = _draw_guided(model, integration, len(pending), rest, generator)
     return codes, n_met / n_drawn
 
 
@@ -91,17 +90,16 @@ def draw_known(model, integration, n, conditions, generator, start=None):
     chunks = []
     for first in range(0, n, CHUNK_ROWS):
         rows = np.arange(first, min(first + CHUNK_ROWS, n))
-        noise_of = integration.noise_of and integration.noise_of(rows)
-        part = integration._replace(noise_of=noise_of), conditions.take(rows)
-        chunks.append(_integrate(model, *part, generator, start[rows]))
+        part = conditions.take(rows)
+        chunks.append(_integrate(model, integration, part, generator, start[rows]))
     return np.concatenate(chunks)
 
 
-def draw_coarse_first(model, integration, n, conditions, generator, coarse):
+def draw_coarse_first(model, integration, n, conditions, generator, encoder, coarse):
     """Draw some codes with nothing but the settled ones beside them, and the rest given those."""
     if conditions.has_ranges:
         # a range may be about any code: all are drawn together
-        return draw(model, integration, n, conditions, generator)
+        return draw(model, integration, n, conditions, generator, encoder)
     kept = coarse | conditions.known.any(0)
     mask = torch.from_numpy(kept).to(model.is_target.device)
     gaussian, denoiser = marginal_law(model, mask)
@@ -132,34 +130,9 @@ def even_noise(n, d, generator):
     return noise[order]
 
 
-def _draw_guided(model, integration, n, conditions, generator):
-    constraints = [Interval(*interval) for interval in conditions.intervals]
-    for columns, vertices, allowed in conditions.level_sets:
-        parts = torch.from_numpy(columns), torch.from_numpy(vertices), torch.from_numpy(allowed)
-        constraints.append(LevelSet(*(part.to(model.gaussian.mean.device) for part in parts)))
-    noise = even_noise(n, len(model.is_target), generator)
-    return _integrate(model, integration, conditions, generator, noise, constraints)
-
-
-def _integrate(model, integration, conditions, generator, noise, constraints=()):
-    n, device = len(noise), noise.device
-    known = torch.from_numpy(conditions.known).to(device)
-    if integration.n_resamples:
-        values = torch.from_numpy(conditions.values).to(device).expand(n, -1)
-        with torch.no_grad():
-            states = repaint(
-                model.denoiser,
-                values,
-                known.expand(n, -1),
-                integration.sigmas,
-                n_resamples=integration.n_resamples,
-                generator=generator,
-                noise=integration.noise_of,
-            )
-            return run(states).cpu().numpy()
+def _integrate(model, integration, conditions, generator, noise):
+    known = torch.from_numpy(conditions.known).to(noise.device)
     denoiser = _conditioned(model, integration, conditions)
-    if constraints:
-        denoiser = Restricted(denoiser, constraints, sigma_known=model.sigma_min)
     # at the largest noise level the law is all but normal
     start = model.gaussian.mean + _noised(model.gaussian, model.sigma_max, noise)
     if known.any():

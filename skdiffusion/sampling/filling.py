@@ -8,7 +8,7 @@ from skdiffusion.tables.frames import as_frame, read_table
 from skdiffusion.tables.levels import find_positions
 from skdiffusion.tables.reading import NUMERIC, TEMPORAL
 
-__all__ = ["RowNoise", "RowUniforms", "SharedNoise", "average_rows", "fill_gaps", "gaps_of"]
+__all__ = ["RowNoise", "RowUniforms", "average_rows", "fill_gaps", "gaps_of"]
 
 
 def gaps_of(X):
@@ -56,23 +56,9 @@ class RowNoise:
         keys = (np.frombuffer((row.round(9) + 0.0).tobytes(), np.uint32) for row in codes)
         self.sources = [np.random.default_rng([seed, *key]) for key in keys]
 
-    def __call__(self, rows):
-        """Return a function that returns noise for some rows, other one at every call."""
-        sources = [self.sources[i] for i in rows]
-        return lambda: torch.from_numpy(np.stack([s.standard_normal(self.d) for s in sources]))
-
-
-class SharedNoise:
-    """The same standard normal noise for all rows."""
-
-    def __init__(self, d, seed):
-        self.d, self.seed = d, seed
-
-    def __call__(self, rows):
-        """Return a function that returns noise for some rows, other one at every call."""
-        source = np.random.default_rng(self.seed)
-        shape = len(rows), self.d
-        return lambda: torch.from_numpy(source.standard_normal(self.d)).expand(shape)
+    def normals(self):
+        """Draw one row of noise for each row."""
+        return torch.from_numpy(np.stack([s.standard_normal(self.d) for s in self.sources]))
 
 
 class RowUniforms(np.random.RandomState):
