@@ -24,6 +24,7 @@ from skdiffusion.diffusion.schedule import (
     get_schedule,
 )
 from skdiffusion.diffusion.solvers import (
+    N_STEPS,
     SOLVERS,
     STOCHASTIC,
     annealed_langevin,
@@ -48,6 +49,7 @@ __all__ = [
     "KernelDenoiser",
     "Marginal",
     "MixtureDenoiser",
+    "N_STEPS",
     "OperatorDenoiser",
     "Posterior",
     "Preconditioned",
