@@ -49,6 +49,7 @@ __all__ = [
     "KernelDenoiser",
     "Marginal",
     "MixtureDenoiser",
+    "N_STEPS",
     "OperatorDenoiser",
     "Posterior",
     "Preconditioned",
