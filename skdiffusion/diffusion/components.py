@@ -1,7 +1,8 @@
 """Gaussian components with low-rank covariances, after noise.
 
-A component is ``N(x_i, S_i)`` with ``S_i = F_i F_i' + floor_i I``. With ``N = diag(sigma ** 2)``
-and ``D_i = floor_i I + N``, the Woodbury identity gives all that a denoiser needs:
+A component is ``N(x_i, S_i)`` with ``S_i = F_i F_i' + diag(floor_i)``, its floors one for all
+columns or one for each. With ``N = diag(sigma ** 2)`` and ``D_i = diag(floor_i) + N``, the Woodbury
+identity gives all that a denoiser needs:
 
 - ``A_i = (S_i + N)^{-1} = D_i^{-1} - W_i W_i'`` with ``W_i = D_i^{-1} F_i L_i^{-T}`` and
   ``L_i L_i' = I + F_i' D_i^{-1} F_i``;
@@ -32,7 +33,7 @@ class Components(NamedTuple):
     log_weights: Tensor  # (n,)
     means: Tensor  # (n, d)
     factors: Tensor  # (n, d, r)
-    floors: Tensor  # (n,)
+    floors: Tensor  # (n, 1) or (n, d)
 
     def take(self, index: Tensor) -> "Components":
         """Return the components at `index`."""
@@ -52,7 +53,7 @@ class Woodbury(NamedTuple):
     @classmethod
     def of(cls, components: Components, levels: Tensor) -> "Woodbury":
         """Factorise for the noise levels (d,), or (n, d) for one pattern per component."""
-        floors, F = components.floors.unsqueeze(1), components.factors
+        floors, F = components.floors, components.factors
         D = floors + levels**2
         inverse = 1 / D
         g = floors * inverse

@@ -39,8 +39,9 @@ class KernelDenoiser(nn.Module):
         Centres of the kernels.
     factors : Tensor of shape (n, d, r)
         Low-rank parts ``F_i``; ``r = 0`` leaves spherical kernels.
-    floors : Tensor of shape (n,)
-        Positive variances of all directions outside the low-rank part.
+    floors : Tensor of shape (n,) or (n, d)
+        Positive variances outside the low-rank part, of all columns or of each. Columns in which
+        kernels are points, such as those of categories, have a tiny floor and factors of zero.
     weights : Tensor of shape (n,) or None, default=None
         Positive weights, normalised to sum to one; None weighs all kernels alike.
     variance : bool, default=True
@@ -89,11 +90,12 @@ class KernelDenoiser(nn.Module):
         super().__init__()
         n, d = means.shape
         weights = means.new_ones(n) if weights is None else weights
-        if weights.shape != (n,) or floors.shape != (n,) or factors.shape[:-1] != (n, d):
+        shapes = factors.shape[:-1] == (n, d) and floors.shape in {(n,), (n, d)}
+        if weights.shape != (n,) or not shapes:
             raise ValueError(
                 f"means {tuple(means.shape)}, factors {tuple(factors.shape)}, floors "
                 f"{tuple(floors.shape)} and weights {tuple(weights.shape)} disagree: expected "
-                "(n, d), (n, d, r), (n,) and (n,)."
+                "(n, d), (n, d, r), (n,) or (n, d), and (n,)."
             )
         if not bool((weights > 0).all() and (floors > 0).all()):
             raise ValueError("Every weight and every floor must be positive.")
@@ -243,7 +245,7 @@ class KernelDenoiser(nn.Module):
         kernel = torch.multinomial(self.weights, n, replacement=True, generator=generator)
         along = self._randn(n, self.factors.shape[2], generator=generator)
         across = self._randn(n, self.n_features, generator=generator)
-        spread = (self.floors[kernel] + sigma**2).sqrt().unsqueeze(1) * across
+        spread = (self._column_floors[kernel] + sigma**2).sqrt() * across
         return self.means[kernel] + torch.einsum("ndr,nr->nd", self.factors[kernel], along) + spread
 
     def sample_posterior(
@@ -295,7 +297,7 @@ class KernelDenoiser(nn.Module):
         return KernelDenoiser(
             self.means[:, kept],
             self.factors[:, kept],
-            self.floors,
+            self.floors if self.floors.dim() == 1 else self.floors[:, kept],
             self.weights,
             variance=self.variance,
             tolerance=self.tolerance,
@@ -316,7 +318,14 @@ class KernelDenoiser(nn.Module):
         return Cells.of(self._components(), _CELL_SIZE) if truncated else None
 
     def _components(self) -> Components:
-        return Components(self.log_weights, self.means - self.origin, self.factors, self.floors)
+        return Components(
+            self.log_weights, self.means - self.origin, self.factors, self._column_floors
+        )
+
+    @property
+    def _column_floors(self) -> Tensor:
+        """The floors, of shape (n, 1) or (n, d)."""
+        return self.floors.reshape(len(self.means), -1)
 
     def _randn(self, *shape: int, generator: torch.Generator | None) -> Tensor:
         return torch.randn(

@@ -23,21 +23,28 @@ def normal(*shape, seed=0):
     return torch.randn(*shape, generator=seeded(seed), dtype=F64)
 
 
-def parts(rank=D):
-    """Narrow kernels in three clusters, and a few wide ones far from narrow."""
+def parts(rank=D, point=False):
+    """Narrow kernels in three clusters, a few wide ones far from narrow, and perhaps two classes."""
     centre = 6 * normal(3, D, seed=1)[torch.arange(N) % 3]
     width = torch.where(torch.arange(N) < 12, 2.0, 0.03)[:, None, None]
     weights = 0.1 + torch.rand(N, generator=seeded(4), dtype=F64)
     factors = width * normal(N, D, rank, seed=3)
-    return centre + normal(N, D, seed=2), factors, torch.full((N,), 0.02**2, dtype=F64), weights
+    means, floors = centre + normal(N, D, seed=2), torch.full((N,), 0.02**2, dtype=F64)
+    if point:
+        means[:, 1], factors[:, 1] = (torch.arange(N) % 5 == 0).double(), 0.0
+        floors = floors[:, None] * torch.tensor([1.0, 0.5, 2.0], dtype=F64)
+    return means, factors, floors, weights
 
 
-@pytest.fixture(params=[0, 1, D], ids=["spheres", "low rank", "full rank"])
+@pytest.fixture(
+    params=[(0, False), (1, False), (D, False), (D, True)],
+    ids=["spheres", "low rank", "full rank", "points"],
+)
 def pair(request, monkeypatch):
     """The same kernels, truncated and summed in full."""
     monkeypatch.setattr(kernel_module, "_MIN_TRUNCATED", 100)
     monkeypatch.setattr(kernel_module, "_CELL_SIZE", SIZE)
-    kernels = parts(request.param)
+    kernels = parts(*request.param)
     truncated = KernelDenoiser(*kernels, tolerance=TOLERANCE)
     full = KernelDenoiser(*kernels, tolerance=0.0)
     assert truncated._cells is not None
@@ -75,12 +82,12 @@ class TestCells:
     def test_say_what_is_in_them(self, pair):
         components, cells = pair[0]._components(), pair[0]._cells
         F, floors = components.factors, components.floors
-        S = F @ F.mT + torch.diag_embed(floors[:, None].expand(-1, D))
-        highest = torch.linalg.eigvalsh(S)[:, -1]
+        S = F @ F.mT + torch.diag_embed(floors.expand(-1, D))
         for c, index in enumerate(cells.members):
-            distance = (components.means[index] - cells.centres[c]).norm(dim=1)
-            assert (distance <= cells.radii[c] * (1 + 1e-12)).all()
-            assert (highest[index] <= cells.widths[c] * (1 + 1e-9)).all()
+            distance = (components.means[index] - cells.centres[c]).abs()
+            assert (distance <= cells.reaches[c] + 1e-12).all()
+            room = torch.linalg.eigvalsh(torch.diag(cells.widths[c]) - S[index])
+            assert (room >= -1e-9 * cells.widths[c].max()).all()
             assert (floors[index] >= cells.floors[c]).all()
             total = components.log_weights[index].exp().sum()
             torch.testing.assert_close(cells.log_weights[c].exp(), total)
@@ -120,7 +127,7 @@ class TestCells:
         kernels = KernelDenoiser(means, torch.zeros(100, 2, 0), torch.ones(100))
         cells = Cells.of(kernels._components(), 16)
         assert sorted(torch.cat(cells.members).tolist()) == list(range(100))
-        assert (cells.radii == 0).all()
+        assert (cells.reaches == 0).all()
 
 
 class TestTruncatedSums:

@@ -32,19 +32,22 @@ def normal(*shape, seed=0):
     return torch.randn(*shape, generator=seeded(seed), dtype=F64)
 
 
-def kernels(rank, n=K, d=D, seed=1):
-    """Kernels of any rank whose widths, floors and weights all differ."""
+def kernels(rank, n=K, d=D, seed=1, points=()):
+    """Kernels of any rank whose widths, floors and weights all differ; some columns are points."""
     means = 1.5 * normal(n, d, seed=seed)
     factors = 0.7 * normal(n, d, rank, seed=seed + 1)
     floors = 0.05 + torch.rand(n, generator=seeded(seed + 2), dtype=F64)
+    if points:
+        floors = floors[:, None] * torch.linspace(1.0, 2.0, d, dtype=F64)
+        floors[:, points], factors[:, points] = 1e-3, 0.0
     weights = 0.1 + torch.rand(n, generator=seeded(seed + 3), dtype=F64)
     return KernelDenoiser(means, factors, floors, weights)
 
 
 def covariances(denoiser):
     F = denoiser.factors
-    floors = torch.diag_embed(denoiser.floors[:, None].expand(-1, denoiser.n_features))
-    return F @ F.mT + floors
+    floors = denoiser.floors.reshape(len(F), -1).expand(-1, denoiser.n_features)
+    return F @ F.mT + torch.diag_embed(floors)
 
 
 def energy_distance(a, b):
@@ -60,6 +63,8 @@ def as_mixture(denoiser):
 
 RANKS = {"spheres": 0, "low rank": 1, "dense": 3, "full rank": 4}
 KERNELS = {name: kernels(rank) for name, rank in RANKS.items()}
+KERNELS["points"] = kernels(1, points=[1, 2])
+KERNELS["dense points"] = kernels(3, points=[1])
 every_kernel = pytest.mark.parametrize("denoiser", KERNELS.values(), ids=KERNELS)
 X = 2 * normal(N, D, seed=5)
 
@@ -173,6 +178,8 @@ class TestForms:
             "low rank": LowRankForm,
             "dense": DenseForm,
             "full rank": DenseForm,
+            "points": LowRankForm,
+            "dense points": DenseForm,
         }
         wide = kernels(40, n=3, d=40)
         form = noised_form(wide._components(), torch.ones(40, dtype=F64))
