@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from sklearn.model_selection import KFold
 
-from skdiffusion.diffusion.kernel import KernelDenoiser
+from skdiffusion.diffusion.kernel_density import KernelDenoiser
 from skdiffusion.diffusion.solvers import run
 from skdiffusion.geometry.kernels import fit_kernels
 

@@ -16,7 +16,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from skdiffusion.diffusion.components import Components
+from skdiffusion.diffusion.woodbury import Components
 
 __all__ = ["Cells"]
 

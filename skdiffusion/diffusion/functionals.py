@@ -24,7 +24,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from skdiffusion.diffusion.closed_form import GaussianDenoiser
+from skdiffusion.diffusion.gaussians import GaussianDenoiser
 from skdiffusion.diffusion.denoiser import Denoiser
 from skdiffusion.diffusion.grid import karras
 from skdiffusion.diffusion.jacobian import (

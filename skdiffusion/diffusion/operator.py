@@ -13,7 +13,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from skdiffusion.diffusion.closed_form import GaussianDenoiser
+from skdiffusion.diffusion.gaussians import GaussianDenoiser
 from skdiffusion.diffusion.denoiser import Posterior
 from skdiffusion.diffusion.eigenfunctions import FAMILIES, HermiteFunctions, index_set
 from skdiffusion.diffusion.eigenseries import JointSeries, ProductSeries

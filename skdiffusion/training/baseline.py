@@ -10,8 +10,8 @@ from sklearn.covariance import OAS
 from sklearn.utils import check_random_state
 
 from skdiffusion._utils.mixture import fit_bic_mixture
-from skdiffusion.diffusion.closed_form import GaussianDenoiser, MixtureDenoiser
-from skdiffusion.diffusion.kernel import KernelDenoiser
+from skdiffusion.diffusion.gaussians import GaussianDenoiser, MixtureDenoiser
+from skdiffusion.diffusion.kernel_density import KernelDenoiser
 from skdiffusion.diffusion.operator import OperatorDenoiser
 from skdiffusion.geometry.cross_validation import TensorOptions
 from skdiffusion.geometry.kernels import KernelOptions, fit_kernels

@@ -6,8 +6,8 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import check_random_state
 from torch import Tensor
 
-from skdiffusion.diffusion.closed_form import GaussianDenoiser, MixtureDenoiser
-from skdiffusion.diffusion.kernel import KernelDenoiser
+from skdiffusion.diffusion.gaussians import GaussianDenoiser, MixtureDenoiser
+from skdiffusion.diffusion.kernel_density import KernelDenoiser
 from skdiffusion.training.baseline import MAX_FULL_COLUMNS, fit_gaussian, fit_mixture
 
 __all__ = ["draw_completions", "pair_with_completions"]

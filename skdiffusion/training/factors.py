@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from skdiffusion.diffusion.factors import FactorGaussian, FactorMixture
+from skdiffusion.diffusion.factor_gaussian import FactorGaussian, FactorMixture
 from skdiffusion.training.baseline import fit_mixture
 
 __all__ = ["fit_factor_mixture", "fit_factors", "n_factors"]

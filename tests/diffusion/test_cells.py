@@ -5,10 +5,10 @@ import math
 import pytest
 import torch
 
-from skdiffusion.diffusion import kernel as kernel_module
+from skdiffusion.diffusion import kernel_density as kernel_module
 from skdiffusion.diffusion.cells import Cells
-from skdiffusion.diffusion.components import noised_form
-from skdiffusion.diffusion.kernel import KernelDenoiser
+from skdiffusion.diffusion.woodbury import noised_form
+from skdiffusion.diffusion.kernel_density import KernelDenoiser
 
 F64 = torch.float64
 N, D, SIZE = 900, 3, 32

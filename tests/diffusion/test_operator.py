@@ -10,7 +10,7 @@ import torch
 from numpy.polynomial.hermite_e import hermegauss
 
 from skdiffusion.diffusion import eigenseries
-from skdiffusion.diffusion.closed_form import EmpiricalDenoiser, GaussianDenoiser
+from skdiffusion.diffusion.gaussians import EmpiricalDenoiser, GaussianDenoiser
 from skdiffusion.diffusion.denoiser import score
 from skdiffusion.diffusion.eigenfunctions import FAMILIES, index_set
 from skdiffusion.diffusion.eigenseries import JointSeries, ProductSeries

@@ -4,7 +4,7 @@ import pytest
 import torch
 from scipy.stats import kstest
 
-from skdiffusion.diffusion.closed_form import GaussianDenoiser
+from skdiffusion.diffusion.gaussians import GaussianDenoiser
 from skdiffusion.diffusion.grid import log_linear
 from skdiffusion.diffusion.repaint import repaint
 from skdiffusion.diffusion.solvers import run

@@ -12,7 +12,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils import check_random_state
 from torch import nn
 
-from skdiffusion.diffusion.closed_form import (
+from skdiffusion.diffusion.gaussians import (
     EmpiricalDenoiser,
     GaussianDenoiser,
     MixtureDenoiser,

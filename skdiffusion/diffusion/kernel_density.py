@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from skdiffusion.diffusion.cells import Cells
-from skdiffusion.diffusion.components import Components, Form, Woodbury, noised_form
+from skdiffusion.diffusion.woodbury import Components, Form, Woodbury, noised_form
 from skdiffusion.diffusion.denoiser import Posterior
 from skdiffusion.diffusion.patterns import noise_patterns
 

@@ -11,12 +11,12 @@ import torch
 from numpy.testing import assert_allclose
 from sklearn.neighbors import KernelDensity
 
-from skdiffusion.diffusion import kernel as kernel_module
-from skdiffusion.diffusion.closed_form import GaussianDenoiser, MixtureDenoiser
-from skdiffusion.diffusion.components import DenseForm, LowRankForm, noised_form
+from skdiffusion.diffusion import kernel_density as kernel_module
+from skdiffusion.diffusion.gaussians import GaussianDenoiser, MixtureDenoiser
+from skdiffusion.diffusion.woodbury import DenseForm, LowRankForm, noised_form
 from skdiffusion.diffusion.denoiser import score
 from skdiffusion.diffusion.grid import log_shifted
-from skdiffusion.diffusion.kernel import KernelDenoiser
+from skdiffusion.diffusion.kernel_density import KernelDenoiser
 from skdiffusion.diffusion.likelihood import log_density
 from skdiffusion.diffusion.solvers import euler_maruyama, heun, run
 
