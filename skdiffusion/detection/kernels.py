@@ -60,7 +60,7 @@ class KernelLaw:
             factors.append(factor)
             floors.append(floor)
         parts = Z[centres], np.concatenate(factors), np.concatenate(floors)
-        self.denoiser = KernelDenoiser(*map(torch.from_numpy, parts), variance=False)
+        self.denoiser = KernelDenoiser(*map(torch.from_numpy, parts))
         # for each row the kernels that it has a part in
         self.owner = np.full(n, -1)
         self.owner[centres] = np.arange(len(centres))

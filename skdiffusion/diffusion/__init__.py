@@ -1,10 +1,10 @@
 """Noise processes, denoisers, solvers and likelihoods, in torch alone."""
 
 from skdiffusion.diffusion.clean import CleanDenoiser
-from skdiffusion.diffusion.gaussians import EmpiricalDenoiser, GaussianDenoiser, MixtureDenoiser
 from skdiffusion.diffusion.denoiser import Denoiser, Posterior, score
 from skdiffusion.diffusion.dimension import flipd, tangent_space
 from skdiffusion.diffusion.functionals import denoising_error
+from skdiffusion.diffusion.gaussians import EmpiricalDenoiser, GaussianDenoiser, MixtureDenoiser
 from skdiffusion.diffusion.grid import GRIDS, karras, log_linear, uniform
 from skdiffusion.diffusion.guidance import Conditioned, Guided, Marginal
 from skdiffusion.diffusion.kernel_density import KernelDenoiser

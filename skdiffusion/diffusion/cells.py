@@ -1,6 +1,6 @@
-"""Which components matter at a row: a partition into boxes, with a bound for each.
+"""Which kernels matter at a row: a partition into boxes, with a bound for each.
 
-A component ``N(x_i, S_i)`` of a cell whose means lie in the box ``|x - c| <= h`` satisfies
+A kernel ``N(x_i, S_i)`` of a cell whose means lie in the box ``|x - c| <= h`` satisfies
 ``diag(floor) <= S_i <= diag(lambda)``, with the least floors and the largest eigenvalues of the
 cell, column by column. With the noise ``N`` its density at ``y`` is therefore at most
 
@@ -16,29 +16,29 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from skdiffusion.diffusion.woodbury import Components
+from skdiffusion.diffusion.woodbury import Kernels
 
 __all__ = ["Cells"]
 
 _LOG_2PI = math.log(2 * math.pi)
-# a tenfold width parts two components like this share of the range of the data
+# a tenfold width parts two kernels like this share of the range of the data
 _WIDTH_SHARE = 0.25
 
 
 class Cells(NamedTuple):
-    """A partition of components into boxes."""
+    """A partition of kernels into boxes."""
 
-    members: list[Tensor]  # the components of each cell
+    members: list[Tensor]  # the kernels of each cell
     centres: Tensor  # (c, d)
     reaches: Tensor  # (c, d), from the centre to the sides
     floors: Tensor  # (c, 1) or (c, d), the least of each cell
     widths: Tensor  # (c, d), bounds of the covariances
-    log_weights: Tensor  # (c,), of all components of the cell together
+    log_weights: Tensor  # (c,), of all kernels of the cell together
 
     @classmethod
-    def of(cls, components: Components, size: int) -> "Cells":
-        """Halve the components at medians of their widest column, down to cells of `size`."""
-        log_weights, means, F, floors = components
+    def of(cls, kernels: Kernels, size: int) -> "Cells":
+        """Halve the kernels at medians of their widest column, down to cells of `size`."""
+        log_weights, means, F, floors = kernels
         largest = means.new_zeros(len(means), 1)
         if F.shape[2]:
             largest = torch.linalg.eigvalsh(F.mT @ F)[:, -1:]
@@ -46,13 +46,10 @@ class Cells(NamedTuple):
         widths = floors + largest * (F != 0).any(2)
         spread = (means.max(0).values - means.min(0).values).max()
         rated = _WIDTH_SHARE * spread * widths.amax(1, keepdim=True).log10()
-        members = _halve(
-            torch.cat([means, rated], dim=1), torch.arange(len(means), device=means.device), size
-        )
-        least, most = (
-            torch.stack([getattr(means[rows], name)(0) for rows in members])
-            for name in ("amin", "amax")
-        )
+        everything = torch.arange(len(means), device=means.device)
+        members = _halve(torch.cat([means, rated], dim=1), everything, size)
+        least = torch.stack([means[rows].amin(0) for rows in members])
+        most = torch.stack([means[rows].amax(0) for rows in members])
         return cls(
             members,
             (least + most) / 2,

@@ -65,7 +65,7 @@ def fit_kernel(
     options = KernelOptions(TensorOptions(rank=min(Z.shape[1], MAX_KERNEL_RANK)))
     kernels = fit_kernels(rows, options, rng)
     parts = kernels.means, kernels.factors, kernels.floors, kernels.weights
-    return KernelDenoiser(*(torch.from_numpy(part) for part in parts), variance=False)
+    return KernelDenoiser(*(torch.from_numpy(part) for part in parts))
 
 
 def fit_operator(Z: NDArray[np.float64]) -> OperatorDenoiser:

@@ -104,4 +104,4 @@ def _as_kernels(law: MixtureDenoiser) -> KernelDenoiser:
     values, vectors = torch.linalg.eigh(law.covs)
     floors = 0.99 * values.amin(1).clamp_min(1e-6)
     factors = vectors * (values - floors.unsqueeze(1)).clamp_min(0).sqrt().unsqueeze(1)
-    return KernelDenoiser(law.means, factors, floors, law.weights, variance=False)
+    return KernelDenoiser(law.means, factors, floors, law.weights)

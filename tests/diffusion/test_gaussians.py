@@ -10,12 +10,12 @@ from scipy.stats import multivariate_normal
 from sklearn.mixture import GaussianMixture
 
 from skdiffusion.diffusion import gaussians
+from skdiffusion.diffusion.denoiser import score
 from skdiffusion.diffusion.gaussians import (
     EmpiricalDenoiser,
     GaussianDenoiser,
     MixtureDenoiser,
 )
-from skdiffusion.diffusion.denoiser import score
 
 N, D, K = 12, 3, 4
 

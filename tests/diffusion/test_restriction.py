@@ -6,8 +6,8 @@ import pytest
 import torch
 from scipy.stats import ks_2samp, truncnorm
 
-from skdiffusion.diffusion.gaussians import EmpiricalDenoiser, GaussianDenoiser, MixtureDenoiser
 from skdiffusion.diffusion.denoiser import Posterior
+from skdiffusion.diffusion.gaussians import EmpiricalDenoiser, GaussianDenoiser, MixtureDenoiser
 from skdiffusion.diffusion.grid import karras
 from skdiffusion.diffusion.guidance import Conditioned, Guided
 from skdiffusion.diffusion.restriction import Interval, LevelSet, Restricted
