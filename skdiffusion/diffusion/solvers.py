@@ -88,7 +88,7 @@ def heun(
     Examples
     --------
     >>> import torch
-    >>> from skdiffusion.diffusion.closed_form import GaussianDenoiser
+    >>> from skdiffusion.diffusion.gaussians import GaussianDenoiser
     >>> from skdiffusion.diffusion.grid import log_linear
     >>> normal = GaussianDenoiser(torch.zeros(1), torch.ones(1))
     >>> run(heun(normal, torch.full((1, 1), 8.0), log_linear(0.01, 8.0, 50)))
@@ -153,7 +153,7 @@ def dpmpp_2m(
     Examples
     --------
     >>> import torch
-    >>> from skdiffusion.diffusion.closed_form import GaussianDenoiser
+    >>> from skdiffusion.diffusion.gaussians import GaussianDenoiser
     >>> from skdiffusion.diffusion.grid import log_linear
     >>> normal = GaussianDenoiser(torch.zeros(1), torch.ones(1))
     >>> run(dpmpp_2m(normal, torch.full((1, 1), 8.0), log_linear(0.01, 8.0, 50)))
@@ -214,7 +214,7 @@ def ddim(
     Examples
     --------
     >>> import torch
-    >>> from skdiffusion.diffusion.closed_form import GaussianDenoiser
+    >>> from skdiffusion.diffusion.gaussians import GaussianDenoiser
     >>> from skdiffusion.diffusion.grid import log_linear
     >>> normal = GaussianDenoiser(torch.zeros(1), torch.ones(1))
     >>> run(ddim(normal, torch.full((1, 1), 8.0), log_linear(0.01, 8.0, 500)))
@@ -281,7 +281,7 @@ def euler_maruyama(
     Examples
     --------
     >>> import torch
-    >>> from skdiffusion.diffusion.closed_form import GaussianDenoiser
+    >>> from skdiffusion.diffusion.gaussians import GaussianDenoiser
     >>> from skdiffusion.diffusion.grid import log_linear
     >>> point = GaussianDenoiser(torch.ones(1), torch.zeros(1))
     >>> generator = torch.Generator().manual_seed(0)
@@ -350,7 +350,7 @@ def annealed_langevin(
     Examples
     --------
     >>> import torch
-    >>> from skdiffusion.diffusion.closed_form import GaussianDenoiser
+    >>> from skdiffusion.diffusion.gaussians import GaussianDenoiser
     >>> from skdiffusion.diffusion.grid import log_linear
     >>> point = GaussianDenoiser(torch.ones(1), torch.zeros(1))
     >>> generator = torch.Generator().manual_seed(0)
@@ -387,7 +387,7 @@ def run(states: Iterator[Tensor]) -> Tensor:
     Examples
     --------
     >>> import torch
-    >>> from skdiffusion.diffusion.closed_form import GaussianDenoiser
+    >>> from skdiffusion.diffusion.gaussians import GaussianDenoiser
     >>> from skdiffusion.diffusion.grid import log_linear
     >>> point = GaussianDenoiser(torch.ones(1), torch.zeros(1))
     >>> run(ddim(point, torch.zeros(1, 1), log_linear(0.01, 8.0, 5)))

@@ -144,4 +144,4 @@ class DiffusionDecoder(LocalDecoder):
 
 def _denoiser(kernels):
     parts = kernels.means, kernels.factors, kernels.floors, kernels.weights
-    return KernelDenoiser(*(torch.from_numpy(part) for part in parts), variance=False)
+    return KernelDenoiser(*(torch.from_numpy(part) for part in parts))

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from skdiffusion.diffusion import solvers
-from skdiffusion.diffusion.closed_form import GaussianDenoiser, MixtureDenoiser
 from skdiffusion.diffusion.denoiser import Posterior
+from skdiffusion.diffusion.gaussians import GaussianDenoiser, MixtureDenoiser
 from skdiffusion.diffusion.grid import karras, log_linear
 from skdiffusion.diffusion.solvers import N_STEPS, SOLVERS, STOCHASTIC, run
 

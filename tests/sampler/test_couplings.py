@@ -11,7 +11,7 @@ from skdiffusion import DenoiserNet, DiffusionManifoldSampler, TableEncoder
 from skdiffusion._coupling import Coupling
 from skdiffusion.datasets._embedded import Embedded
 from skdiffusion.datasets._manifolds import SwissRoll
-from skdiffusion.diffusion.tangent import TangentDenoiser
+from skdiffusion.diffusion.tangent_denoiser import TangentDenoiser
 from skdiffusion.manifold import AutoencoderEmbedding, InvertibleEmbedding
 
 ROLL = Embedded(SwissRoll(), 12)
