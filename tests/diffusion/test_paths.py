@@ -8,8 +8,7 @@ import torch
 from numpy.testing import assert_allclose
 from torch.testing import assert_close
 
-from skdiffusion.datasets._embedded import Embedded
-from skdiffusion.datasets._manifolds import Sphere, SwissRoll
+from benchmarks.known_manifolds import Embedded, Sphere, SwissRoll
 from skdiffusion.diffusion.closed_form import EmpiricalDenoiser, GaussianDenoiser, MixtureDenoiser
 from skdiffusion.diffusion.denoiser import Posterior
 from skdiffusion.diffusion.kernel import KernelDenoiser
