@@ -55,7 +55,6 @@ __all__ = [
     "Preconditioned",
     "RectifiedFlow",
     "SCHEDULES",
-    "N_STEPS",
     "SOLVERS",
     "STOCHASTIC",
     "Schedule",

@@ -9,7 +9,7 @@ from scipy.sparse.csgraph import connected_components, minimum_spanning_tree
 from scipy.spatial.distance import cdist
 from sklearn.neighbors import kneighbors_graph
 
-from skdiffusion.datasets._manifolds import Sphere, SwissRoll
+from benchmarks.known_manifolds import Sphere, SwissRoll
 from skdiffusion.geometry.geodesics import (
     _shortest_path,
     _smooth,
