@@ -26,7 +26,7 @@ from skdiffusion import DenoiserNet, DiffusionManifoldSampler, sample_from
 from skdiffusion.datasets._embedded import Embedded
 from skdiffusion.datasets._manifolds import SwissRoll
 from skdiffusion.geometry.geodesics import path_length
-from skdiffusion.manifold import InvertibleEmbedding
+from skdiffusion.manifold import InvertibleEmbedding, interpolate, traverse
 from skdiffusion.plotting import ManifoldDisplay, TrajectoryDisplay, TraversalDisplay
 
 X, digit = load_digits(return_X_y=True)
@@ -132,8 +132,8 @@ plt.show()
 
 t = roll.coordinates(X / units)[:, 0]
 a, b, middle = (X[[i]] for i in (t.argmin(), t.argmax(), np.abs(t - np.median(t)).argmin()))
-path = sampler.interpolate(a, b, 60)
-walk = sampler.traverse(middle, 0, 31)
+path = interpolate(sampler, a, b, 60)
+walk = traverse(sampler, middle, 0, 31)
 fig, axes = plt.subplots(1, 2, figsize=(9, 3.6), layout="constrained")
 TraversalDisplay.from_path(path, max_columns=5, ax=axes[0])
 TraversalDisplay.from_path(walk, max_columns=5, ax=axes[1])

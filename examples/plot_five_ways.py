@@ -25,6 +25,7 @@ from skdiffusion.datasets._manifolds import SwissRoll
 from skdiffusion.datasets._unions import RareModes
 from skdiffusion.geometry.geodesics import path_length
 from skdiffusion.geometry.planes import local_planes
+from skdiffusion.manifold import explore, interpolate
 from skdiffusion.metrics import coverage_density, dcr_ratio
 
 COLOURS = {"fresh rows": "#35495e", "None": "#f4743b", "auto": "#3a8fb7"}
@@ -169,7 +170,7 @@ for ax, (name, Y) in zip(axes, rows.items(), strict=True):
     ax.set_aspect("equal")
 plt.show()
 for name, sampler in samplers.items():
-    print(f"{name:10} noise {sampler.noise_.mean():.3f} in units of the codes")
+    print(f"{name:10} noise {sampler.model_.noise.mean():.3f} in units of the codes")
 
 # %%
 # This has its limit: the noise has to be seen for what it is. With twice as much, a seventh of
@@ -195,7 +196,7 @@ for ax, (name, sampler) in zip(axes, fit(X).items(), strict=True):
     ax.scatter(*(X @ roll.axes)[:, [0, 2]].T, s=3, color="lightgrey")
     for how, Y in {
         "sample": sampler.sample(30, random_state=0),
-        "explore": sampler.explore(30, random_state=0),
+        "explore": explore(sampler, 30, random_state=0),
     }.items():
         near = roll.distance(Y) < limit
         outer = near & (roll.coordinates(Y)[:, 0] > 10)
@@ -217,7 +218,7 @@ a, b = X_roll[[first]], X_roll[[last]]
 fig, ax = plt.subplots(figsize=(4, 3.8), layout="constrained")
 ax.scatter(*(X_roll @ roll.axes)[:, [0, 2]].T, s=3, color="lightgrey")
 for name, sampler in roll_samplers.items():
-    path = sampler.interpolate(a, b, 60)
+    path = interpolate(sampler, a, b, 60)
     label = f"{name}: length {path_length(path):.2f}"
     ax.plot(*(path @ roll.axes)[:, [0, 2]].T, color=COLOURS[name], linewidth=2, label=label)
 ax.set(aspect="equal", title=f"geodesic: length {roll.geodesic_distance(a, b)[0]:.2f}")

@@ -11,6 +11,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 from pandas.testing import assert_frame_equal
 from scipy.stats import norm
 
+from skdiffusion import TableEncoder
+
 LEVELS = ["a", "b", "c", "d", "e"]
 
 
@@ -40,7 +42,7 @@ def frame():
 
 @pytest.fixture(scope="module")
 def sampler(quick, frame):
-    return quick(min_frequency=12).fit(frame)
+    return quick(encoder=TableEncoder(min_frequency=12)).fit(frame)
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +50,7 @@ def gappy(quick):
     rows = mixed()[["x", "city", "flag"]]
     rows["flag"] = rows["flag"].astype("boolean")
     hidden = np.random.default_rng(1).random(rows.shape) < 0.4
-    return quick(generate_missing=True).fit(rows.mask(hidden))
+    return quick(encoder=TableEncoder(missing_indicator=True)).fit(rows.mask(hidden))
 
 
 class TestCells:
@@ -403,7 +405,9 @@ class TestErrors:
     @pytest.mark.parametrize("handle_unknown", ["rare", "missing"])
     def test_an_unknown_level_is_never_free(self, quick, frame, handle_unknown):
         """Whatever it counts as among rows that are coded."""
-        model = quick(min_frequency=12, handle_unknown=handle_unknown).fit(frame[["x", "city"]])
+        model = quick(encoder=TableEncoder(min_frequency=12, handle_unknown=handle_unknown)).fit(
+            frame[["x", "city"]]
+        )
         for wanted in ({"city": "Nowhere"}, pd.DataFrame({"city": ["a", "Nowhere"]})):
             with pytest.raises(ValueError, match="unknown categories 'Nowhere'"):
                 model.sample(conditions=wanted)

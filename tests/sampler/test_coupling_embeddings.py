@@ -64,7 +64,7 @@ class TestEstimators:
         sampler = quick(
             manifold=InvertibleEmbedding(PCA(3), decoder="own"), coupling="project"
         ).fit(X)
-        numbers = sampler.encoder_.encoder
+        numbers = sampler.model_.encoder.encoder
         lost = []
         for rows in (sampler.sample(300, random_state=0), X):
             Z = numbers.transform(rows)
