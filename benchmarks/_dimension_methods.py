@@ -1,6 +1,6 @@
 """Estimators of intrinsic dimension, ours and those of scikit-dimension, for one benchmark.
 
-Each takes rows and returns one number. Those that read a denoiser share it: they take the law and
+Each takes rows and returns one number. Those that read a denoiser share it: they take it and
 a noise level, and average over some of the rows.
 """
 
@@ -90,17 +90,17 @@ def _seeded():
 
 
 READINGS = {
-    "FLIPD": lambda law, x, sigma: flipd(law, x, sigma, divergence="exact"),
-    "trace": lambda law, x, sigma: denoiser_trace(law, x, sigma, divergence="exact"),
-    "kept": lambda law, x, sigma: tangent_space(law, x, sigma).dimension,
-    "bundle": lambda law, x, sigma: normal_bundle_dimension(law, x, sigma, generator=_seeded()),
+    "FLIPD": lambda model, x, sigma: flipd(model, x, sigma, divergence="exact"),
+    "trace": lambda model, x, sigma: denoiser_trace(model, x, sigma, divergence="exact"),
+    "kept": lambda model, x, sigma: tangent_space(model, x, sigma).dimension,
+    "bundle": lambda model, x, sigma: normal_bundle_dimension(model, x, sigma, generator=_seeded()),
 }
 
 
-def read_denoiser(law, X, level, readings=READINGS):
+def read_denoiser(model, X, level, readings=READINGS):
     """Return the mean of each reading over some of the rows."""
     at = np.linspace(0, len(X) - 1, min(N_READ, len(X))).astype(int)
     x, sigma = torch.from_numpy(X[at]), torch.tensor(level, dtype=torch.float64)
     return {
-        name: float(readings[name](law, x, sigma).to(torch.float64).mean()) for name in readings
+        name: float(readings[name](model, x, sigma).to(torch.float64).mean()) for name in readings
     }
