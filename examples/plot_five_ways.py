@@ -119,7 +119,7 @@ def draw_roll(n, noise=NOISE):
     return points / 7 @ axes_of_roll.T + noise * rng.normal(size=(n, 50)), angle
 
 
-surface, angle_of_surface = draw_roll(100_000, noise=0)
+surface, angle_of_surface = draw_roll(30_000, noise=0)
 tree = cKDTree(surface @ axes_of_roll)
 
 
@@ -169,7 +169,7 @@ def draw_sheet(n, noise=NOISE):
     return np.sin(U @ waves + phases) + noise * rng.normal(size=(n, 50)), U
 
 
-surface, U_of_surface = draw_sheet(100_000, noise=0)
+surface, U_of_surface = draw_sheet(30_000, noise=0)
 sheet = cKDTree(surface)
 X, fresh = draw_sheet(1000)[0], draw_sheet(2000)[0]
 rows = draw(fit(X), fresh)
