@@ -10,7 +10,6 @@ from sklearn.utils.validation import check_is_fitted
 
 from skdiffusion._utils.checks import check_count, check_positive
 from skdiffusion.diffusion import flipd, local_metric, relax_path, tangent_space
-from skdiffusion.diffusion.dimension import denoiser_trace, normal_bundle_dimension
 from skdiffusion.geometry import intrinsic_dimension, noise_level
 from skdiffusion.geometry.geodesics import farthest_points, geodesic_path, resample_path
 from skdiffusion.geometry.planes import local_planes
@@ -31,7 +30,7 @@ LEFT_OUT = 0.05
 # steps of a traversal between two rows of it
 SUBSTEPS = 5
 
-METHODS = ("neighbors", "flipd", "normal_bundle", "trace")
+METHODS = ("neighbors", "flipd")
 
 
 class ManifoldGeometry:
@@ -48,13 +47,11 @@ class ManifoldGeometry:
         ----------
         X : array-like or data frame of shape (n, n_features) or None, default=None
             Rows; None is overall, at up to 2,000 rows of `fit`.
-        method : {"neighbors", "flipd", "normal_bundle", "trace"}, default="neighbors"
+        method : {"neighbors", "flipd"}, default="neighbors"
             "neighbors" looks at the rows of `fit` themselves, and is the most reliable; a row has
             the dimension of the nearest of them
-            (:func:`skdiffusion.geometry.intrinsic_dimension`). The others ask the model:
-            :func:`skdiffusion.diffusion.flipd`,
-            :func:`~skdiffusion.diffusion.normal_bundle_dimension` and
-            :func:`~skdiffusion.diffusion.denoiser_trace`.
+            (:func:`skdiffusion.geometry.intrinsic_dimension`). "flipd" asks the model:
+            :func:`skdiffusion.diffusion.flipd`.
         sigma : float or None, default=None
             Noise level at which the model is asked, in units of the codes; it must exceed the
             noise of the rows. None is half of the typical radius of a neighbourhood of 15 rows.
@@ -84,12 +81,7 @@ class ManifoldGeometry:
         Z = self._whole_codes(X) if X is not None else self._landmarks()
         _, denoiser = self._row_law()
         level = Z.new_tensor(self._reading_level(sigma))
-        if method == "normal_bundle":
-            generator = torch.Generator(Z.device).manual_seed(0)
-            found = normal_bundle_dimension(denoiser, Z, level, generator=generator)
-        else:
-            estimate = {"flipd": flipd, "trace": denoiser_trace}[method]
-            found = estimate(denoiser, Z, level, probes=self.probes_.to(Z))
+        found = flipd(denoiser, Z, level, probes=self.probes_.to(Z))
         found = found.double().cpu().numpy()
         return float(found.mean()) if X is None else found
 

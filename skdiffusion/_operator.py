@@ -15,7 +15,7 @@ from skdiffusion._utils.fitting import all_or_nothing
 from skdiffusion.diffusion import SOLVERS, log_density, run
 from skdiffusion.diffusion.eigenfunctions import BASES, FAMILIES, index_set
 from skdiffusion.diffusion.grid import log_shifted
-from skdiffusion.diffusion.operator import OperatorDenoiser
+from skdiffusion.diffusion.operator_denoiser import OperatorDenoiser
 from skdiffusion.tables.frames import FloatFormat
 
 __all__ = ["OperatorScoreMatching"]

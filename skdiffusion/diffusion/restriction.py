@@ -25,9 +25,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from skdiffusion.diffusion.category_probabilities import _barycentric
 from skdiffusion.diffusion.denoiser import Denoiser, Posterior
 from skdiffusion.diffusion.guidance import Conditioned, Guided
-from skdiffusion.diffusion.levels import _barycentric
 from skdiffusion.diffusion.truncation import (
     Marginals,
     Ranges,
@@ -291,8 +291,6 @@ def _known_entries(denoiser: Denoiser, x: Tensor) -> Tensor:
     """Flags (d,) or (n, d) of the entries that a model was given."""
     known = torch.zeros(x.shape[1], dtype=torch.bool, device=x.device)
     while isinstance(denoiser, Conditioned | Guided | Restricted):
-        if isinstance(denoiser, Guided):
-            denoiser = denoiser.conditioned
         if isinstance(denoiser, Conditioned):
             known = known | denoiser.known.to(x.device)
         denoiser = denoiser.denoiser

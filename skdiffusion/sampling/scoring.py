@@ -4,7 +4,7 @@ import numpy as np
 import torch
 
 from skdiffusion.diffusion import log_density
-from skdiffusion.diffusion.levels import level_log_prob
+from skdiffusion.diffusion.category_probabilities import level_log_prob
 from skdiffusion.sampling.marginal import marginal_law
 
 __all__ = ["log_density_of_codes"]

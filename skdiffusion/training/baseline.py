@@ -12,7 +12,7 @@ from sklearn.utils import check_random_state
 from skdiffusion._utils.mixture import fit_bic_mixture
 from skdiffusion.diffusion.closed_form import GaussianDenoiser, MixtureDenoiser
 from skdiffusion.diffusion.kernel import KernelDenoiser
-from skdiffusion.diffusion.operator import OperatorDenoiser
+from skdiffusion.diffusion.operator_denoiser import OperatorDenoiser
 from skdiffusion.geometry.cross_validation import TensorOptions
 from skdiffusion.geometry.kernels import KernelOptions, fit_kernels
 

@@ -16,7 +16,7 @@ from skdiffusion.diffusion.eigenfunctions import FAMILIES, index_set
 from skdiffusion.diffusion.eigenseries import JointSeries, ProductSeries
 from skdiffusion.diffusion.grid import log_shifted
 from skdiffusion.diffusion.likelihood import log_density
-from skdiffusion.diffusion.operator import OperatorDenoiser, UniformBox
+from skdiffusion.diffusion.operator_denoiser import OperatorDenoiser, UniformBox
 
 PROCESSES = list(FAMILIES)
 BASES = ["product", "total_degree", "tensor"]
