@@ -1,6 +1,6 @@
 """Estimators of intrinsic dimension, ours and those of scikit-dimension, for one benchmark.
 
-Each takes rows and returns one number. Those that read a denoiser share it: they take it and
+Each takes rows and returns one number. Those that read a denoiser share it: they take the law and
 a noise level, and average over some of the rows.
 """
 
@@ -9,7 +9,6 @@ import torch
 from sklearn.mixture import GaussianMixture
 
 from skdiffusion.diffusion import KernelDenoiser, MixtureDenoiser, flipd, tangent_space
-from skdiffusion.diffusion.dimension import denoiser_trace, normal_bundle_dimension
 from skdiffusion.geometry import noise_level
 from skdiffusion.geometry.low_rank import low_rank_factors
 from skdiffusion.geometry.neighbors import neighbor_graph
@@ -79,28 +78,24 @@ def kernel(X, seed):
     """Put a kernel with the covariance of its twenty neighbours on each row."""
     tensors = tensor_local(X, *neighbor_graph(X, N_KERNEL))
     factors, floors = low_rank_factors(tensors, min(N_KERNEL, X.shape[1])).kernel(1.0, 1e-3)
-    return KernelDenoiser(*(torch.from_numpy(part) for part in (X, factors, floors)))
+    return KernelDenoiser(
+        *(torch.from_numpy(part) for part in (X, factors, floors))
+    )
 
 
 DENOISERS = {"mixture": mixture, "kernel": kernel}
 
 
-def _seeded():
-    return torch.Generator().manual_seed(0)
-
-
 READINGS = {
-    "FLIPD": lambda model, x, sigma: flipd(model, x, sigma, divergence="exact"),
-    "trace": lambda model, x, sigma: denoiser_trace(model, x, sigma, divergence="exact"),
-    "kept": lambda model, x, sigma: tangent_space(model, x, sigma).dimension,
-    "bundle": lambda model, x, sigma: normal_bundle_dimension(model, x, sigma, generator=_seeded()),
+    "FLIPD": lambda law, x, sigma: flipd(law, x, sigma, divergence="exact"),
+    "kept": lambda law, x, sigma: tangent_space(law, x, sigma).dimension,
 }
 
 
-def read_denoiser(model, X, level, readings=READINGS):
+def read_denoiser(law, X, level, readings=READINGS):
     """Return the mean of each reading over some of the rows."""
     at = np.linspace(0, len(X) - 1, min(N_READ, len(X))).astype(int)
     x, sigma = torch.from_numpy(X[at]), torch.tensor(level, dtype=torch.float64)
     return {
-        name: float(readings[name](model, x, sigma).to(torch.float64).mean()) for name in readings
+        name: float(readings[name](law, x, sigma).to(torch.float64).mean()) for name in readings
     }

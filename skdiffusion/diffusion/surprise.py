@@ -10,10 +10,10 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from skdiffusion.diffusion.category_probabilities import vertex_log_prob
 from skdiffusion.diffusion.denoiser import Denoiser
 from skdiffusion.diffusion.functionals import Contributions
 from skdiffusion.diffusion.jacobian import check_rows
-from skdiffusion.diffusion.levels import vertex_log_prob
 
 __all__ = ["masked_surprise"]
 

@@ -16,6 +16,7 @@ from skdiffusion.diffusion import (
     log_density,
     log_linear,
 )
+from skdiffusion.diffusion.category_probabilities import level_log_prob
 from skdiffusion.diffusion.functionals import (
     Contributions,
     contraction,
@@ -23,7 +24,6 @@ from skdiffusion.diffusion.functionals import (
     reconstruction,
     score_norm,
 )
-from skdiffusion.diffusion.levels import level_log_prob
 from skdiffusion.diffusion.surprise import masked_surprise
 from skdiffusion.diffusion.time import diffusion_time
 

@@ -27,7 +27,7 @@ SPHERE = Sphere(2)
 SETS = {"roll": ROLL, "sphere": SPHERE}
 ROWS = {k: s.sample(600, noise=NOISE, random_state=0) for k, s in SETS.items()}
 FRESH = {k: s.sample(200, noise=NOISE, random_state=1) for k, s in SETS.items()}
-METHODS = ["neighbors", "flipd", "normal_bundle", "trace"]
+METHODS = ["neighbors", "flipd"]
 
 
 @pytest.fixture(scope="module")
