@@ -12,6 +12,7 @@ from skdiffusion.diffusion import CleanDenoiser
 from skdiffusion.geometry import noise_level
 from skdiffusion.tables.encoder import TableEncoder
 from skdiffusion.tables.frames import NUMERIC, take_rows, take_values, validate_table
+from skdiffusion.tables.noisy_cells import encoded_noise
 
 __all__ = ["check_noise", "NoiseRemoval", "read_noise", "without_outliers"]
 
@@ -84,7 +85,7 @@ def read_noise(data_noise, encoder, X, coupling, codes):
     if not np.any(data_noise):
         return noise
     # cells may be missing
-    return np.nanmedian(encoder.noise_codes(X, data_noise), axis=0)
+    return np.nanmedian(encoded_noise(encoder, X, data_noise), axis=0)
 
 
 class NoiseRemoval:
@@ -141,7 +142,8 @@ class NoiseRemoval:
         else:
             table = validate_table(self, X, reset=False)
             sigma = np.maximum(
-                self.encoder_.noise_codes(table, _checked_noise(noise, self.encoder_)), self.noise_
+                encoded_noise(self.encoder_, table, _checked_noise(noise, self.encoder_)),
+                self.noise_,
             )
         _, denoiser = self._row_law()
         clean = CleanDenoiser(denoiser, torch.from_numpy(self.noise_).to(Z), self.sigma_min)

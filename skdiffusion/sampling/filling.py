@@ -5,8 +5,8 @@ import numpy as np
 import torch
 
 from skdiffusion.tables.frames import as_frame, read_table
-from skdiffusion.tables.levels import find_positions
 from skdiffusion.tables.reading import NUMERIC, TEMPORAL
+from skdiffusion.tables.vocabulary import find_positions
 
 __all__ = ["RowNoise", "RowUniforms", "average_rows", "fill_gaps", "gaps_of"]
 

@@ -9,6 +9,7 @@ from sklearn.base import clone
 from skdiffusion import DenoiserNet, DiffusionManifoldSampler
 from skdiffusion.datasets._embedded import Embedded
 from skdiffusion.datasets._manifolds import SwissRoll
+from skdiffusion.tables.noisy_cells import encoded_noise
 
 NOISE = 0.1
 ROLL = Embedded(SwissRoll(), 8)
@@ -69,10 +70,12 @@ class TestDataNoise:
         numbers = np.round(20 * X[:, :2]).astype(int)
         table = pd.DataFrame(numbers, columns=["a", "b"]).assign(c="text")
         encoder = quick().fit(table).encoder_
-        one, small = (encoder.noise_codes(table[:5], np.array(noise)) for noise in (1.0, 0.25))
+        one, small = (encoded_noise(encoder, table[:5], np.array(noise)) for noise in (1.0, 0.25))
         assert (one > 0).all()
         np.testing.assert_allclose(4 * small, one, rtol=0.2)
-        np.testing.assert_array_equal(encoder.noise_codes(table[:5], np.array([0.0, 0.0, 1.0])), 0)
+        np.testing.assert_array_equal(
+            encoded_noise(encoder, table[:5], np.array([0.0, 0.0, 1.0])), 0
+        )
 
     def test_no_noise_is_none_in_any_form(self, quick):
         table = pd.DataFrame({"a": X[:, 0], "b": np.repeat(["u", "v"], 200)})
