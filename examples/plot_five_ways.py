@@ -218,7 +218,7 @@ for ax, (name, Y) in zip(axes, rows.items(), strict=True):
     ax.set_aspect("equal")
 plt.show()
 for name, sampler in samplers.items():
-    print(f"{name:10} noise {sampler.noise_.mean():.3f} in units of the encoded rows")
+    print(f"{name:10} noise {sampler.model_.noise.mean():.3f} in units of the encoded rows")
 
 # %%
 # This has its limit: the noise has to be seen for what it is. With twice as much, a seventh of

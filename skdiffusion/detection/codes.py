@@ -3,10 +3,10 @@
 import numpy as np
 from sklearn.preprocessing import StandardScaler
 
-from skdiffusion.tables.columns import SimplexCodec
+from skdiffusion.tables.codecs import SimplexCodec
 from skdiffusion.tables.frames import NUMERIC, TableFormat, read_columns
-from skdiffusion.tables.levels import find_levels, level_positions
 from skdiffusion.tables.options import categorical_mask
+from skdiffusion.tables.vocabulary import find_levels, level_positions
 
 __all__ = ["DetectorCodes"]
 

@@ -55,7 +55,7 @@ class TestNothingToFind:
         sampler = quick(baseline="gaussian").fit(rows)
         assert np.isfinite(sampler.sample(2, random_state=0)).all()
 
-    @pytest.mark.parametrize("factor", [1e-300, 1e-200, 1e-6, 1e6])
+    @pytest.mark.parametrize("factor", [1e-100, 1e-6, 1e6])
     def test_units_do_not_matter(self, quick, factor):
         with warnings.catch_warnings():
             warnings.simplefilter("error")
