@@ -15,7 +15,7 @@ def detect():
     """Make a detector without networks, which fits at once."""
 
     def make(**options):
-        quick = {"method": ("time_np", "kernel"), "random_state": 0}
+        quick = {"method": ("neighbors", "kernel"), "random_state": 0}
         return DiffusionAnomalyDetector(**quick | options)
 
     return make

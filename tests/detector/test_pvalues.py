@@ -46,12 +46,12 @@ class TestPvalues:
 
     def test_each_network_ranks_among_the_rows_it_has_not_seen(self, detectors):
         detector, rows = detectors[0], law(50, seed=60)
-        model, Z = detector.model_, detector.codes_.encode(rows)
+        model, Z = detector._model, detector._encoder.encode(rows)
+        near = model.rows.near(Z)
         more = np.zeros(50)
         for fold in range(3):
-            network = model.methods[-1]
-            alone = [method.evaluate(Z) for method in model.methods[:-1]]
-            alone.append(network.functional(network.models[fold], Z))
+            *closed, network = [score.evaluate(Z, near) for score in model.scores]
+            alone = [score[0] for score in closed] + [network[fold]]
             scaled = [scale(p.mean(1)) for scale, p in zip(model.scales, alone, strict=True)]
             held_out = -detector.training_scores_[model.fold == fold]
             more += (held_out[:, None] >= np.sum(scaled, axis=0)).sum(0)
