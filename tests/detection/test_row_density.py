@@ -74,7 +74,7 @@ class TestRowKernels:
                 terms.append(multivariate_normal(Z[centre], S).logpdf(Z[row]))
             assert found[row] == pytest.approx(logsumexp(terms) - np.log(len(terms)), abs=1e-3)
 
-    def test_new_memoryare_like_memoryleft_out(self):
+    def test_new_rows_are_like_rows_left_out(self):
         Z = np.random.default_rng(0).normal(size=(3000, 3))
         kernels = fit(Z[:400])
         new, held_out = kernels.log_prob(Z[400:], 0.05), kernels.leave_one_out(0.05)
@@ -82,7 +82,7 @@ class TestRowKernels:
         assert np.median(kernels.log_prob(Z[:400], 0.05)) > np.median(new) + 0.4
 
     @pytest.mark.parametrize(("n", "d"), [(2, 1), (3, 5), (4, 40), (30, 33)])
-    def test_few_memoryand_many_columns(self, n, d):
+    def test_few_rows_and_many_columns(self, n, d):
         kernels = fit(np.random.default_rng(0).normal(size=(n, d)))
         assert np.isfinite(kernels.leave_one_out(0.05)).all()
         assert np.isfinite(kernels.log_prob(np.zeros((1, d)), 0.05)).all()
@@ -103,7 +103,7 @@ class TestRowKernels:
 
 
 @pytest.fixture(scope="module")
-def law():
+def correlated():
     rng = np.random.default_rng(0)
     cov = np.array([[1.0, 0.8, 0.0], [0.8, 1.0, 0.2], [0.0, 0.2, 0.5]])
     return cov, rng.multivariate_normal(np.zeros(3), cov, size=1400)
@@ -115,8 +115,8 @@ class TestRobustGaussian:
         return np.asarray(cov) / np.trace(cov)
 
     @pytest.mark.parametrize("kind", ["cluster", "scattered"])
-    def test_withstands_thirty_per_cent(self, law, kind):
-        cov, clean = law
+    def test_withstands_thirty_per_cent(self, correlated, kind):
+        cov, clean = correlated
         rng = np.random.default_rng(1)
         odd = rng.normal(size=(600, 3)) * (1.0 if kind == "cluster" else 30.0)
         X = np.concatenate([clean, odd + (20.0 if kind == "cluster" else 0.0)])
@@ -127,8 +127,8 @@ class TestRobustGaussian:
         inside = robust.log_prob(torch.from_numpy(X), torch.tensor(0.01).double()).numpy()
         assert inside[1400:].max() < np.quantile(inside[:1400], 0.02)
 
-    def test_ranks_clean_memoryas_their_covariance_does(self, law):
-        cov, clean = law
+    def test_ranks_clean_rows_as_their_covariance_does(self, correlated):
+        cov, clean = correlated
         robust = fit_robust_gaussian(clean)
         scores = robust.log_prob(torch.from_numpy(clean), torch.tensor(0.01).double()).numpy()
         truth = multivariate_normal(np.zeros(3), cov).logpdf(clean)

@@ -35,7 +35,7 @@ def broad_net():
 
 
 def curve(n, seed):
-    """Rows along a closed curve, whose columns are uncorrelated and of one law."""
+    """Rows along a closed curve, whose columns are uncorrelated and alike."""
     rng = np.random.default_rng(seed)
     angle = rng.uniform(-np.pi, np.pi, (n, 1))
     rows = np.sqrt(2) * np.cos(angle * [1, 1, 2, 2] + np.array([0.0, 1.0, 0.0, 1.0]) * np.pi / 2)

@@ -184,7 +184,7 @@ class TestTrainingRows:
 
     @pytest.mark.parametrize("name", ["kernel", "denoise"])
     def test_are_judged_as_new_rows_are(self, name, short_net, detect):
-        """Held-out scores of training rows follow the law of the scores of new rows."""
+        """Held-out scores of training rows are distributed as the scores of new rows."""
         rows = np.random.default_rng(0).normal(size=(1200, 4))
         detector = detect(method=name, denoiser=short_net).fit(rows[:400])
         train, new = detector.training_scores_, detector.score_samples(rows[400:])
