@@ -276,7 +276,7 @@ class TestRanges:
         assert rows["city"].isin(["a", "b"]).all()
 
     def test_impossible_ones_end(self, sampler, monkeypatch):
-        monkeypatch.setattr("skdiffusion.sampling.drawing.MAX_ROUNDS", 2)
+        monkeypatch.setattr("skdiffusion.model.drawing.MAX_ROUNDS", 2)
         wanted = {"x": (2.2, None), "price": (None, 10), "size": "L"}
         with pytest.raises(ValueError, match=r"Only \d of \d+ draws met the ranges.* widen"):
             sampler.sample(20, conditions=wanted, random_state=0)

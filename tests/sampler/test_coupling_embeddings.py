@@ -10,7 +10,7 @@ from sklearn.manifold import Isomap
 from benchmarks.known_manifolds import Embedded, SwissRoll
 from skdiffusion import AugmentedEstimator, DenoiserNet, DiffusionImputer, DiffusionManifoldSampler
 from skdiffusion.manifold import AutoencoderEmbedding, InvertibleEmbedding
-from skdiffusion.manifold.tangent import embedded_copies
+from skdiffusion.manifold.projection import embedded_copies
 
 COUPLINGS = ["latent", "project", "regularize", "hierarchical"]
 ROLL = Embedded(SwissRoll(), 6)
