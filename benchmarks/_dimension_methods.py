@@ -9,7 +9,6 @@ import torch
 from sklearn.mixture import GaussianMixture
 
 from skdiffusion.diffusion import KernelDenoiser, MixtureDenoiser, flipd, tangent_space
-from skdiffusion.diffusion.dimension import denoiser_trace, normal_bundle_dimension
 from skdiffusion.geometry import noise_level
 from skdiffusion.geometry.low_rank import low_rank_factors
 from skdiffusion.geometry.neighbors import neighbor_graph
@@ -79,21 +78,17 @@ def kernel(X, seed):
     """Put a kernel with the covariance of its twenty neighbours on each row."""
     tensors = tensor_local(X, *neighbor_graph(X, N_KERNEL))
     factors, floors = low_rank_factors(tensors, min(N_KERNEL, X.shape[1])).kernel(1.0, 1e-3)
-    return KernelDenoiser(*(torch.from_numpy(part) for part in (X, factors, floors)))
+    return KernelDenoiser(
+        *(torch.from_numpy(part) for part in (X, factors, floors))
+    )
 
 
 DENOISERS = {"mixture": mixture, "kernel": kernel}
 
 
-def _seeded():
-    return torch.Generator().manual_seed(0)
-
-
 READINGS = {
     "FLIPD": lambda law, x, sigma: flipd(law, x, sigma, divergence="exact"),
-    "trace": lambda law, x, sigma: denoiser_trace(law, x, sigma, divergence="exact"),
     "kept": lambda law, x, sigma: tangent_space(law, x, sigma).dimension,
-    "bundle": lambda law, x, sigma: normal_bundle_dimension(law, x, sigma, generator=_seeded()),
 }
 
 

@@ -15,7 +15,7 @@ from skdiffusion._utils.fitting import all_or_nothing
 from skdiffusion.diffusion import SOLVERS, log_density, run
 from skdiffusion.diffusion.eigenfunctions import BASES, FAMILIES, index_set
 from skdiffusion.diffusion.grid import log_shifted
-from skdiffusion.diffusion.operator import OperatorDenoiser
+from skdiffusion.diffusion.operator_denoiser import MARGIN, OperatorDenoiser
 from skdiffusion.tables.frames import FloatFormat
 
 __all__ = ["OperatorScoreMatching"]
@@ -46,9 +46,9 @@ class OperatorScoreMatching(BaseEstimator):
         How rows are noised: Brownian motion in a box with reflecting walls and cosines, which are
         bounded, or the Ornstein-Uhlenbeck process and Hermite polynomials, which grow outside the
         data and serve the smooth coarse shape only.
-    basis : {"auto", "product", "total_degree", "tensor"}, default="auto"
-        "total_degree" and "tensor" have functions of several columns, of a largest degree in all or
-        in each; "product" takes the columns as independent. "auto" is "total_degree" up to five
+    basis : {"auto", "product", "total_degree"}, default="auto"
+        "total_degree" has functions of several columns, of a largest degree in all; "product" takes
+        the columns as independent. "auto" is "total_degree" up to five
         columns, and "product" beyond, where the joint basis would be too coarse.
     degree : int or "auto", default="auto"
         Largest frequency or degree. "auto" is the largest with at most 500 functions and no more
@@ -56,13 +56,11 @@ class OperatorScoreMatching(BaseEstimator):
         seconds; or at most degree 6 for polynomials and one function for every 20 rows, because
         more of them fit noise.
     ridge : float, default=1e-3
-        Weight of the penalty on the energy of the fitted function under the stationary law.
+        Weight of the penalty on the energy of the fitted function.
     smoothing : float or "auto", default="auto"
         Time of the process that is left in: scores and samples are those of the data diffused for
         this long, as with the bandwidth of a kernel density. "auto" takes the best held-out
         log-density of five folds for "reflected_bm", and zero for "ou".
-    margin : float, default=0.05
-        Width of the box beyond the range of the data on either side, as a share of that range.
     n_steps : int, default=40
         Number of steps of the solver in `sample`.
     n_likelihood_steps : int, default=24
@@ -145,7 +143,6 @@ class OperatorScoreMatching(BaseEstimator):
         degree="auto",
         ridge=1e-3,
         smoothing="auto",
-        margin=0.05,
         n_steps=40,
         n_likelihood_steps=24,
         solver="heun",
@@ -156,7 +153,6 @@ class OperatorScoreMatching(BaseEstimator):
         self.degree = degree
         self.ridge = ridge
         self.smoothing = smoothing
-        self.margin = margin
         self.n_steps = n_steps
         self.n_likelihood_steps = n_likelihood_steps
         self.solver = solver
@@ -187,20 +183,20 @@ class OperatorScoreMatching(BaseEstimator):
             self._check_parameters()
             container = X
             X = validate_data(self, X, dtype=np.float64, reset=True)
-            self.format_ = FloatFormat(container)
+            self._format = FloatFormat(container)
             if len(X) < 2:
-                raise ValueError("A law cannot be learned from n_samples=1: give at least 2 rows.")
+                raise ValueError("Nothing can be learned from n_samples=1: give at least 2 rows.")
             self._fit_coordinates(X)
             self._fit_basis(len(X), int(self.varies_.sum()))
             codes = self._codes(X)
             self.denoiser_ = self._denoiser(codes)
             self.smoothing_ = self._fit_smoothing(codes)
-            self.outlier_share_ = 1 / (len(X) + 1) if self.process == "reflected_bm" else 0.0
-            self.mean_ = codes.mean(0).numpy()
-            self.covariance_ = np.atleast_2d(np.cov(codes.numpy(), rowvar=False))
+            self._outlier_share = 1 / (len(X) + 1) if self.process == "reflected_bm" else 0.0
+            self._mean = codes.mean(0).numpy()
+            self._covariance = np.atleast_2d(np.cov(codes.numpy(), rowvar=False))
         return self
 
-    def sample(self, n_samples=1, random_state=None):
+    def sample(self, n_samples=1, *, random_state=None):
         """Draw rows.
 
         Parameters
@@ -233,12 +229,12 @@ class OperatorScoreMatching(BaseEstimator):
         if self.process == "reflected_bm":
             codes = self.denoiser_.prior.fold(codes)
         codes = codes.numpy()
-        strays = rng.uniform(size=n_samples) < self.outlier_share_
+        strays = rng.uniform(size=n_samples) < self._outlier_share
         if strays.any():
-            codes[strays] = rng.multivariate_normal(self.mean_, self.covariance_, strays.sum())
+            codes[strays] = rng.multivariate_normal(self._mean, self._covariance, strays.sum())
         X = np.tile(self.offset_, (n_samples, 1))
         X[:, self.varies_] += codes * self.scale_[self.varies_]
-        return self.format_.assemble(X)
+        return self._format.assemble(X)
 
     def score_samples(self, X):
         """Return the log-density of each row.
@@ -261,12 +257,12 @@ class OperatorScoreMatching(BaseEstimator):
             for rows in codes.split(CHUNK_ROWS)
         ]
         log_prob = torch.cat(parts).numpy()
-        if self.outlier_share_ > 0:
+        if self._outlier_share > 0:
             inside = ((codes >= prior.low) & (codes <= prior.high)).all(1).numpy()
-            stray = multivariate_normal(self.mean_, self.covariance_, allow_singular=True)
+            stray = multivariate_normal(self._mean, self._covariance, allow_singular=True)
             log_prob = np.logaddexp(
-                np.where(inside, math.log1p(-self.outlier_share_) + log_prob, -np.inf),
-                math.log(self.outlier_share_) + stray.logpdf(codes.numpy()),
+                np.where(inside, math.log1p(-self._outlier_share) + log_prob, -np.inf),
+                math.log(self._outlier_share) + stray.logpdf(codes.numpy()),
             )
         return log_prob - np.log(self.scale_[self.varies_]).sum()
 
@@ -355,7 +351,7 @@ class OperatorScoreMatching(BaseEstimator):
             automatic = name == "degree" and value == "auto"
             if not automatic and (not isinstance(value, Integral) or value < 1):
                 raise ValueError(f"{name} must be a positive whole number, got {value!r}.")
-        for name in ("ridge", "margin", "smoothing"):
+        for name in ("ridge", "smoothing"):
             value = getattr(self, name)
             automatic = name == "smoothing" and isinstance(value, str) and value == "auto"
             if not automatic and not (isinstance(value, Real) and 0 <= value < np.inf):
@@ -377,8 +373,8 @@ class OperatorScoreMatching(BaseEstimator):
         if self.process == "ou":
             self.offset_, self.scale_ = X.mean(0), X.std(0)
         else:
-            self.offset_ = low - self.margin * (high - low)
-            self.scale_ = (1 + 2 * self.margin) * (high - low) / math.pi
+            self.offset_ = low - MARGIN * (high - low)
+            self.scale_ = (1 + 2 * MARGIN) * (high - low) / math.pi
         self.offset_[~self.varies_] = low[~self.varies_]
 
     def _fit_basis(self, n, d):
@@ -394,7 +390,7 @@ class OperatorScoreMatching(BaseEstimator):
             # the columns of a product basis are fitted each by itself
             columns = 1 if self.basis_ == "product" else d
             try:
-                n_functions = len(index_set(self.basis_, degree, columns, power=power))
+                n_functions = len(index_set(degree, columns, power=power))
             except ValueError:
                 break
             if n_functions > limit:
@@ -408,7 +404,6 @@ class OperatorScoreMatching(BaseEstimator):
             basis=self.basis_,
             degree=self.degree_,
             ridge=self.ridge,
-            margin=self.margin,
         )
 
     def _fit_smoothing(self, codes):

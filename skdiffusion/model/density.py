@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from skdiffusion.diffusion import GRIDS, log_density
-from skdiffusion.diffusion.levels import level_log_prob
+from skdiffusion.diffusion.category_probabilities import level_log_prob
 
 __all__ = ["log_prob"]
 

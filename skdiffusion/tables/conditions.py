@@ -12,9 +12,9 @@ import numpy as np
 
 from skdiffusion.tables.coders import CategoryCoder, OrdinalCoder, TimeCoder
 from skdiffusion.tables.frames import as_frame, read_table
-from skdiffusion.tables.levels import as_objects, find_positions, refuse_unknown
 from skdiffusion.tables.options import position_of
 from skdiffusion.tables.reading import NUMERIC, TEMPORAL, read_objects
+from skdiffusion.tables.vocabulary import as_objects, find_positions, refuse_unknown
 
 FAR = 1e12
 """Encoded feature of the least and the greatest number that a column decodes to."""

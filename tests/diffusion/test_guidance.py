@@ -58,8 +58,8 @@ class TestConditioned:
             ("dpmpp_2m", 60, NEAR),
             ("dpmpp_2m", 60, FAR),
             ("heun", 60, FAR),
-            ("ddim", 500, NEAR),
-            ("ancestral", 500, FAR),
+            ("ddim", 128, NEAR),
+            ("ancestral", 240, FAR),
         ],
     )
     def test_draws_follow_the_conditional_law(self, name, n_steps, values):
