@@ -12,19 +12,17 @@ __all__ = ["RowNoise", "RowUniforms", "average_rows", "fill_gaps", "gaps_of"]
 
 
 def gaps_of(X):
-    """Tell which cells of a table are missing."""
-    columns = read_table(X)
-    present = np.zeros(len(X), dtype=bool)
-    return np.stack([present if c.gaps is None else c.gaps for c in columns], axis=1)
+    """Return which cells of a table are missing."""
+    return np.stack([column.gaps for column in read_table(X)], axis=1)
 
 
 def average_rows(encoder, draws):
-    """Return what is to be expected of rows that were drawn several times."""
+    """Return the means of numbers and times and the most frequent categories of several draws."""
     n_draws, n, _ = draws.shape
     columns = []
     for j, coder in enumerate(encoder.coders_):
-        codes = draws[:, :, encoder.column_codes(j)].reshape(n_draws * n, -1)
-        cells = coder.decode(codes)[0].reshape(n_draws, n)
+        Z = draws[:, :, encoder.column_codes(j)].reshape(n_draws * n, -1)
+        cells = coder.decode(Z)[0].reshape(n_draws, n)
         if coder.is_empty:
             columns.append(cells[0])
         elif coder.kind in NUMERIC:
