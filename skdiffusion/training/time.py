@@ -12,8 +12,7 @@ from skorch.dataset import Dataset
 from torch import Tensor, nn
 
 from skdiffusion.diffusion.preconditioning import Preconditioned
-from skdiffusion.training.averaged import SeededNet
-from skdiffusion.training.callbacks import OneCycle
+from skdiffusion.training.averaged import AveragedNet
 
 __all__ = ["TimeHead", "TimeNet"]
 
@@ -60,7 +59,7 @@ class TimeHead(nn.Module):
         return features
 
 
-class TimeNet(SeededNet):
+class TimeNet(AveragedNet):
     """A skorch net that learns the posterior of the noise level given a noisy row."""
 
     def __init__(
@@ -101,7 +100,7 @@ class TimeNet(SeededNet):
     def _default_callbacks(self) -> list[tuple[str, Any]]:
         return [
             ("train_loss", PassthroughScoring("train_loss", on_train=True)),
-            ("lr_scheduler", OneCycle()),
+            ("lr_scheduler", self._one_cycle()),
         ]
 
     def fit(

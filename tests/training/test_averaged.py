@@ -135,7 +135,7 @@ class TestTraining:
     @averaged_nets
     def test_an_interruption_is_raised_and_leaves_it_unfitted(self, name):
         class Interrupt(Callback):
-            def on_epoch_end(self, net, **kwargs):
+            def on_batch_end(self, net, **kwargs):
                 raise KeyboardInterrupt
 
         net = NETS[name](callbacks=[Interrupt()])
