@@ -100,9 +100,9 @@ class AveragedNet(NeuralNet):
             raise KeyboardInterrupt
         return self
 
-    def run_single_epoch(self, iterator: RowBatches, training: bool, **kwargs: Any) -> Any:
+    def run_single_epoch(self, iterator: Any, training: bool, **kwargs: Any) -> Any:
         """Run an epoch: training moves the weights, validation judges their average."""
-        if training:
+        if training or iterator is None:
             return super().run_single_epoch(iterator, training, **kwargs)
         with dict(self.callbacks_)["average"].applied():
             return super().run_single_epoch(iterator, training, **kwargs)
