@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from skdiffusion.closed_forms.weights import check_weights
 from skdiffusion.diffusion.categories import Levels
-from skdiffusion.diffusion.closed_form import GaussianDenoiser
+from skdiffusion.diffusion.gaussians import GaussianDenoiser
 from skdiffusion.diffusion.preconditioning import (
     Plain,
     Preconditioned,

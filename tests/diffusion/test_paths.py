@@ -8,11 +8,10 @@ import torch
 from numpy.testing import assert_allclose
 from torch.testing import assert_close
 
-from skdiffusion.datasets._embedded import Embedded
-from skdiffusion.datasets._manifolds import Sphere, SwissRoll
-from skdiffusion.diffusion.closed_form import EmpiricalDenoiser, GaussianDenoiser, MixtureDenoiser
+from benchmarks.known_manifolds import Embedded, Sphere, SwissRoll
+from skdiffusion.diffusion.gaussians import EmpiricalDenoiser, GaussianDenoiser, MixtureDenoiser
 from skdiffusion.diffusion.denoiser import Posterior
-from skdiffusion.diffusion.kernel import KernelDenoiser
+from skdiffusion.diffusion.kernel_density import KernelDenoiser
 from skdiffusion.diffusion.paths import local_metric, relax_path
 from skdiffusion.geometry.geodesics import geodesic_path, path_length
 from skdiffusion.geometry.tensor import riemannian_metric
@@ -51,7 +50,7 @@ def kernels_along(manifold, n, noise, seed=0):
     factors = 0.15 * manifold.tangent_basis(X)
     floors = np.full(n, max(noise, 1e-3) ** 2)
     parts = (torch.from_numpy(np.ascontiguousarray(part)) for part in (X, factors, floors))
-    return X, KernelDenoiser(*parts, variance=False)
+    return X, KernelDenoiser(*parts)
 
 
 def far_pairs(manifold, X, n_pairs):

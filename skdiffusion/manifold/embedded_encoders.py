@@ -1,0 +1,182 @@
+"""Encoders of tables whose numbers pass through an embedding.
+
+Each stands for a fitted :class:`~skdiffusion.TableEncoder` and has its interface, but encodes rows
+by the coordinates of an embedding alone, or besides their own features, or decodes them through
+it. All else it hands on to that encoder.
+"""
+
+import numpy as np
+
+__all__ = ["HierarchicalEncoder", "LatentEncoder", "ProjectedEncoder"]
+
+# in units of the embedding's standard deviation: wide enough for differences that rounding does
+# not reach, small enough for a straight line
+STEP = 1e-3
+
+
+class EmbeddedEncoder:
+    """What the three have in common."""
+
+    def __init__(self, encoder, embedding, numbers):
+        self.encoder = encoder
+        self.embedding = embedding
+        self.numbers = numbers
+        self.others = np.setdiff1d(np.arange(encoder.n_codes_), numbers)
+        W = embedding.embedding_
+        self.centre, self.scale = W.mean(0), np.sqrt(W.var(0).mean()) or 1.0
+        self.n_latent = W.shape[1]
+
+    def __getattr__(self, name):
+        # copying and pickling ask before there is an encoder
+        if name.startswith("__") or name == "encoder":
+            raise AttributeError(name)
+        return getattr(self.encoder, name)
+
+    def embed(self, Z):
+        """Return the coordinates (n, n_latent) of encoded rows in the embedding."""
+        numbers = Z[:, self.numbers]
+        if np.isnan(numbers).any():
+            raise ValueError(
+                "Rows with missing numbers have no place in an embedding: fill them first, for "
+                "example with DiffusionImputer, or fit with manifold=None."
+            )
+        return (self.embedding.transform(numbers) - self.centre) / self.scale
+
+    def unembed(self, W, rng=None):
+        """Return the numbers at coordinates, with residual noise where there is a source of it."""
+        W = W * self.scale + self.centre
+        if rng is None:
+            return self.embedding.inverse_transform(W)
+        return self.embedding.sample_inverse(W, random_state=rng)
+
+    def encode_columns(self, columns):
+        """Encode columns that have been read."""
+        return self.reencode(self.encoder.encode_columns(columns))
+
+    def transform(self, X):
+        """Encode rows."""
+        return self.reencode(self.encoder.transform(X))
+
+    def decode_table(self, W, rng=None, cells=None):
+        """Decode to a table, with some cells as given."""
+        return self.encoder.decode_table(self.restore(W, rng), rng, cells)
+
+    def inverse_transform(self, X, random_state=None):
+        """Decode to a table."""
+        return self.decode_table(X, random_state)
+
+
+class LatentEncoder(EmbeddedEncoder):
+    """The coordinates of the numbers in an embedding, then the other features."""
+
+    @property
+    def n_codes_(self):
+        return self.n_latent + len(self.others)
+
+    @property
+    def groups_(self):
+        own = self.encoder.groups_[self.others]
+        return np.concatenate([3 * self.encoder.n_features_in_ + np.arange(self.n_latent), own])
+
+    @property
+    def is_indicator_(self):
+        own = self.encoder.is_indicator_[self.others]
+        return np.concatenate([np.zeros(self.n_latent, dtype=bool), own])
+
+    def level_blocks(self):
+        """Return the categories, at their new positions."""
+        blocks = self.encoder.level_blocks()
+        return [(self.n_latent + np.searchsorted(self.others, c), v) for c, v in blocks]
+
+    def void_codes(self, Z):
+        """Flag features that say nothing; all coordinates say something."""
+        whole = np.zeros((len(Z), self.encoder.n_codes_))
+        whole[:, self.others] = Z[:, self.n_latent :]
+        void = self.encoder.void_codes(whole)[:, self.others]
+        return np.concatenate([np.zeros((len(Z), self.n_latent), dtype=bool), void], axis=1)
+
+    def reencode(self, Z):
+        """Return the features here of rows of the encoder."""
+        return np.concatenate([self.embed(Z), Z[:, self.others]], axis=1)
+
+    def restore(self, W, rng=None):
+        """Return the encoder's rows."""
+        Z = np.empty((len(W), self.encoder.n_codes_))
+        Z[:, self.numbers] = self.unembed(W[:, : self.n_latent], rng)
+        Z[:, self.others] = W[:, self.n_latent :]
+        return Z
+
+    def log_volume_of(self, columns, sigma):
+        """Add what the embedding does to volumes, and how likely the residuals are."""
+        Z = self.encoder.encode_columns(columns)
+        W = self.embed(Z)
+        residual = self._log_residual(Z[:, self.numbers] - self.unembed(W))
+        return self.encoder.log_volume_of(columns, sigma) - self._log_stretch(W) + residual
+
+    def _log_stretch(self, W):
+        steps = STEP * np.eye(self.n_latent)
+        sides = [(self.unembed(W + step) - self.unembed(W - step)) / (2 * STEP) for step in steps]
+        values = np.linalg.svd(np.stack(sides, axis=2), compute_uv=False)
+        return np.log(np.maximum(values, np.finfo(float).tiny)).sum(1)
+
+    def _log_residual(self, residuals):
+        n_across = len(self.numbers) - self.n_latent
+        if n_across <= 0:
+            return 0.0
+        variance = np.mean(np.sum(self.embedding.residuals_**2, axis=1)) / n_across
+        variance = max(variance, np.finfo(float).tiny)
+        squares = (residuals**2).sum(1) / variance
+        return -(squares + n_across * np.log(2 * np.pi * variance)) / 2
+
+
+class HierarchicalEncoder(EmbeddedEncoder):
+    """The features of a row, then the coordinates of its numbers in an embedding."""
+
+    @property
+    def n_codes_(self):
+        return self.encoder.n_codes_ + self.n_latent
+
+    @property
+    def groups_(self):
+        own = 3 * self.encoder.n_features_in_ + np.arange(self.n_latent)
+        return np.concatenate([self.encoder.groups_, own])
+
+    @property
+    def is_indicator_(self):
+        return np.pad(self.encoder.is_indicator_, (0, self.n_latent))
+
+    @property
+    def coarse(self):
+        """Which features are drawn first."""
+        return np.arange(self.n_codes_) >= self.encoder.n_codes_
+
+    def void_codes(self, Z):
+        """Flag features that say nothing: coordinates follow from the others."""
+        void = self.encoder.void_codes(Z[:, : self.encoder.n_codes_])
+        return np.pad(void, ((0, 0), (0, self.n_latent)), constant_values=True)
+
+    def reencode(self, Z):
+        """Return the features here of rows of the encoder."""
+        return np.concatenate([Z, self.embed(Z)], axis=1)
+
+    def restore(self, W, rng=None):
+        """Return the encoder's rows."""
+        return W[:, : self.encoder.n_codes_]
+
+
+class ProjectedEncoder(EmbeddedEncoder):
+    """The encoder's features, whose numbers pass through the embedding on the way back."""
+
+    def reencode(self, Z):
+        """Return the rows as they are."""
+        return Z
+
+    def restore(self, W, rng=None):
+        """Return the rows, their numbers on the embedded manifold."""
+        Z = W.copy()
+        Z[:, self.numbers] = self.unembed(self.embed(Z), rng)
+        return Z
+
+    def inverse_transform(self, X, random_state=None):
+        """Decode to a table, without the embedding."""
+        return self.encoder.inverse_transform(X, random_state)

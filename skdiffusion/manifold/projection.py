@@ -1,0 +1,211 @@
+"""Projection while sampling: a trained denoiser that keeps to local planes of the rows.
+
+How many neighbours the planes average, and of which dimension they are, is decided by rows that
+they have not seen: by how well those are denoised, weighted as their log-likelihood weighs it.
+Whether planes are needed is decided by rows that are drawn: without planes a network that denoises
+well may still leave them farther from the manifold than held-out rows are.
+"""
+
+from itertools import product
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from scipy.integrate import trapezoid
+
+from skdiffusion.diffusion.tangent_denoiser import Frame, Planes, TangentDenoiser
+from skdiffusion.geometry.planes import local_planes
+
+__all__ = [
+    "GeometricRows",
+    "TangentChoice",
+    "couple_tangent",
+    "embedded_copies",
+    "tangent_copies",
+]
+
+# a fourth and seven tenths of the typical radius of a neighbourhood: below the first, rows tell
+# near planes from far ones; above the second they do not
+LOW, HIGH = 0.25, 0.7
+N_NEIGHBORS = (6, 10, 15, 25)
+# planes through fewer rows than that follow the rows, and no manifold
+ROWS_PER_DIRECTION = 2
+TYPICAL = 15
+MAX_PLANES = 5000
+MAX_HELD_OUT = 400
+N_DRAWN = 400
+N_LEVELS = 8
+# copies of a row, and how far they move, in radii of its neighbourhood
+N_COPIES = 3
+MOVE = 0.25
+QUANTILES = (0.5, 0.7, 0.9)
+N_BOOTSTRAPS = 100
+# standard errors by which planes have to bring drawn rows nearer
+CLEARLY = 2.0
+
+
+class TangentChoice(NamedTuple):
+    """What was chosen, and how much it gains on held-out rows."""
+
+    dimension: int
+    n_neighbors: int
+    gain: float  # by how much nearer drawn rows come to the distances of held-out ones
+    error: float  # its standard error
+
+
+class GeometricRows:
+    """Rows of codes, and the entries and directions in which they have a geometry."""
+
+    def __init__(self, codes, numbers, directions):
+        self.codes = codes
+        self.numbers = numbers
+        self.directions = directions
+        self.origin = codes[:, numbers].mean(0)
+
+    @property
+    def seen(self):
+        """The rows in the coordinates that planes are laid in, of shape (n, t)."""
+        Z = self.codes[:, self.numbers]
+        return Z if self.directions is None else (Z - self.origin) @ self.directions
+
+    @property
+    def frame(self):
+        """Those coordinates, None for the entries themselves."""
+        if self.directions is None:
+            return None
+        return Frame(torch.from_numpy(self.origin), torch.from_numpy(self.directions))
+
+    @property
+    def entries(self):
+        """The entries as a tensor, None for all."""
+        is_all = len(self.numbers) == self.codes.shape[1]
+        return None if is_all else torch.from_numpy(self.numbers)
+
+
+def couple_tangent(denoiser, draw, rows, dimensions, sigma_min, rng, *, always=False):
+    """Make a denoiser keep to local planes, if that brings drawn rows as near as real ones."""
+    order = rng.permutation(len(rows.codes))
+    n_held = min(MAX_HELD_OUT, len(order) // 5)
+    held, rest = order[:n_held], order[n_held:][:MAX_PLANES]
+    options = [
+        (d, k)
+        for d, k in product(dimensions, N_NEIGHBORS)
+        if ROWS_PER_DIRECTION * d <= k <= len(rest)
+    ]
+    highest = HIGH * _typical_radius(rows.seen[rest]) if options else 0.0
+    if highest <= sigma_min:
+        return denoiser, None
+    sigmas = np.geomspace(sigma_min, highest, N_LEVELS)
+    noisy = _noisy(denoiser, rows.codes[held], sigmas, rng)
+    candidates = [_lay(denoiser, rows, rest, *option) for option in options]
+    losses = [_loss(candidate, noisy) for candidate in candidates]
+    best = int(np.argmin(losses))
+    coupled = candidates[best]
+    near, drawn, drawn_alone = (
+        coupled.distance(torch.from_numpy(Z)).numpy()
+        for Z in (rows.codes[held], draw(coupled, N_DRAWN), draw(denoiser, N_DRAWN))
+    )
+    gain, error = _gain(near, drawn, drawn_alone, rng)
+    if not always and gain < CLEARLY * error:
+        return denoiser, None
+    coupled = _lay(denoiser, rows, order[:MAX_PLANES], *options[best])
+    return coupled, TangentChoice(*options[best], gain, error)
+
+
+def tangent_copies(rows, dimension, rng):
+    """Return the rows and copies of them that are moved along the manifold."""
+    Z = rows.seen
+    n_neighbors = min(TYPICAL, len(Z))
+    planes = local_planes(Z, min(dimension, n_neighbors - 1), n_neighbors=n_neighbors)
+    copies = [rows.codes]
+    for _ in range(N_COPIES):
+        steps = MOVE * planes.radii[:, None] * rng.normal(size=planes.bases.shape[::2])
+        steps = np.einsum("nmk,nk->nm", planes.bases, steps)
+        moved = rows.codes.copy()
+        moved[:, rows.numbers] += steps if rows.directions is None else steps @ rows.directions.T
+        copies.append(moved)
+    return np.concatenate(copies)
+
+
+def embedded_copies(codes, numbers, embedding, rng):
+    """Return the rows and copies of them that are moved along an embedded manifold."""
+    W = embedding.embedding_
+    radii = local_planes(W, 1, n_neighbors=min(TYPICAL, len(W))).radii
+    means, copies = embedding.inverse_transform(W), [codes]
+    for _ in range(N_COPIES):
+        moved = codes.copy()
+        steps = MOVE * radii[:, None] * rng.normal(size=W.shape)
+        moved[:, numbers] += embedding.inverse_transform(W + steps) - means
+        copies.append(moved)
+    return np.concatenate(copies)
+
+
+def _typical_radius(Z):
+    return np.median(local_planes(Z, 1, n_neighbors=min(TYPICAL, len(Z))).radii)
+
+
+def _lay(denoiser, rows, index, dimension, n_neighbors):
+    """Lay planes at some rows, and wrap the denoiser."""
+    Z = rows.seen[index]
+    planes = local_planes(Z, dimension, n_neighbors=n_neighbors)
+    radius = float(np.median(planes.radii))
+    parts = Z, planes.centres, planes.bases, planes.floors
+    return TangentDenoiser(
+        denoiser,
+        Planes(*map(torch.from_numpy, parts)),
+        LOW * radius,
+        HIGH * radius,
+        entries=rows.entries,
+        frame=rows.frame,
+        n_planes=_n_planes(dimension, n_neighbors),
+    )
+
+
+def _n_planes(dimension, n_neighbors):
+    """Return over how many planes to average, for no bias by curvature."""
+    return round(n_neighbors * ((dimension + 6) / (dimension + 2)) ** (dimension / 2))
+
+
+class NoisyRows(NamedTuple):
+    """Held-out rows at one noise level, and what a denoiser without planes makes of them."""
+
+    sigma: torch.Tensor
+    x0: torch.Tensor
+    x: torch.Tensor
+    mean: torch.Tensor
+
+
+def _noisy(denoiser, Z, sigmas, rng):
+    """Noise rows at each of some levels."""
+    x0 = torch.from_numpy(Z)
+    noise = torch.from_numpy(rng.normal(size=(len(sigmas), *Z.shape)))
+    parts = []
+    with torch.no_grad():
+        for sigma, eps in zip(torch.from_numpy(sigmas), noise, strict=True):
+            x = x0 + sigma * eps
+            parts.append(NoisyRows(sigma, x0, x, denoiser(x, sigma).mean))
+    return parts
+
+
+def _loss(coupled, noisy):
+    """Integrate squared errors over the noise levels as the log-likelihood does."""
+    sigmas = np.array([rows.sigma for rows in noisy])
+    errors = [
+        ((rows.x0 - coupled.keep(rows.x, rows.mean, rows.sigma)) ** 2).sum(1).mean().item()
+        for rows in noisy
+    ]
+    return trapezoid(errors / sigmas**2, np.log(sigmas))
+
+
+def _gain(near, drawn, drawn_alone, rng):
+    """Return by how much planes bring distances nearer to held-out ones, and its standard error."""
+    samples = [
+        np.log(np.maximum(part, np.finfo(float).tiny)) for part in (near, drawn, drawn_alone)
+    ]
+
+    def gain(parts):
+        real, with_planes, alone = (np.quantile(part, QUANTILES) for part in parts)
+        return np.mean(np.abs(alone - real) - np.abs(with_planes - real))
+
+    again = [gain([rng.choice(part, len(part)) for part in samples]) for _ in range(N_BOOTSTRAPS)]
+    return float(gain(samples)), float(np.std(again))
