@@ -15,9 +15,11 @@ from skdiffusion.training.time import TimeNet
 X = np.random.RandomState(0).normal(size=(60, 3))
 DENOISER = DenoiserNet(max_epochs=1, steps_per_epoch=2, module__width=8, random_state=0).fit(X)
 
-OPTIONS = {"max_epochs": 2, "batch_size": 16, "optimizer__weight_decay": 0.01, "random_state": 0}
+OPTIONS = {"max_epochs": 2, "batch_size": 8, "optimizer__weight_decay": 0.01, "random_state": 0}
 NETS = {
-    "denoiser": lambda **options: DenoiserNet(module__width=8, **OPTIONS | options),
+    "denoiser": lambda **options: DenoiserNet(
+        module__width=8, steps_per_epoch=5, **OPTIONS | options
+    ),
     "autoencoder": lambda **options: AutoencoderNet(module__n_components=2, **OPTIONS | options),
     "time": lambda **options: TimeNet(n_levels=5, **OPTIONS | options),
 }
