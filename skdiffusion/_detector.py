@@ -93,8 +93,8 @@ class DiffusionAnomalyDetector(TransformerMixin, OutlierMixin, BaseEstimator):
     as its own neighbour, each would seem normal; so within a tenth of the distance from a training
     row to the nearest other one, the score passes over to that of `training_scores_`. Where
     rows are distinct, ``fit_predict(X)`` and ``fit(X).predict(X)`` therefore agree, and so does
-    ``predict`` of the same rows up to rounding. To be equal to a row that has a copy among the
-    others is to be normal.
+    ``predict`` of the same rows up to rounding. In a table with more than 1 % of copies, being
+    equal to a training row says nothing of being that row, and scores do not pass over.
 
     Missing numbers are filled with what the other cells of the row lead to expect, so that they
     speak neither for nor against it. A category that `fit` has not seen counts as rarer than the

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from sklearn.base import clone
 
+from skdiffusion.closed_forms.baselines import fit_gaussian
 from skdiffusion.detection.anomaly_scores import (
     KernelScore,
     NeighborScore,
@@ -15,7 +16,6 @@ from skdiffusion.detection.anomaly_scores import (
     likelihood_score,
 )
 from skdiffusion.detection.row_density import RowKernels
-from skdiffusion.closed_forms.baselines import fit_gaussian
 from skdiffusion.training.net import DenoiserNet
 from skdiffusion.training.presets import judging_net
 

@@ -37,8 +37,12 @@ are near, but not infinitely so."""
 HAIR = 0.1
 """Of the distance from a training row to its nearest neighbour, within which rows pass for it."""
 
+MAX_COPIES = 0.01
+"""Up to this share of rows with a copy; beyond, to be equal to a row is not to be that row."""
+
 N_PROBES = 16
 N_FLOW_STEPS = 24
+ROUNDING = 1e-9
 TINY = 1e-12
 CHUNK_ROWS = 2048
 
@@ -59,15 +63,15 @@ class TrainingRows:
         self.n_neighbors = min(n_neighbors, len(Z) - 1)
         self.search = NearestNeighbors(n_neighbors=self.n_neighbors).fit(Z)
         self.held_out = self._measure(Z, self.search.kneighbors(return_distance=False))
+        nearest = self.held_out[:, 0]
+        self.hair = HAIR * nearest * (np.mean(nearest < ROUNDING) <= MAX_COPIES)
 
     def near(self, Z):
         """Find the nearest training rows of new rows."""
         indices = self.search.kneighbors(Z, return_distance=False)
         distances = self._measure(Z, indices)
         nearest = indices[:, 0]
-        hair = HAIR * self.held_out[nearest, 0]
-        likeness = np.zeros(len(Z))
-        # a row with a copy has no hair's breadth: to be equal to it is not to be it
+        hair, likeness = self.hair[nearest], np.zeros(len(Z))
         np.divide(hair - distances[:, 0], hair, out=likeness, where=hair > distances[:, 0])
         return Near(distances, nearest, likeness)
 

@@ -4,11 +4,11 @@ import numpy as np
 import torch
 from sklearn.preprocessing import StandardScaler
 
+from skdiffusion.closed_forms.baselines import fit_gaussian
 from skdiffusion.tables.codecs import SimplexCodec
 from skdiffusion.tables.frames import NUMERIC, TableFormat, read_columns
-from skdiffusion.tables.vocabulary import find_levels, level_positions
 from skdiffusion.tables.options import categorical_mask
-from skdiffusion.closed_forms.baselines import fit_gaussian
+from skdiffusion.tables.vocabulary import find_levels, level_positions
 
 __all__ = ["FURTHER_OUT", "GapFiller", "RowEncoder"]
 

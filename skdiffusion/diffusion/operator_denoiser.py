@@ -13,10 +13,10 @@ import math
 import torch
 from torch import Tensor, nn
 
-from skdiffusion.diffusion.gaussians import GaussianDenoiser
 from skdiffusion.diffusion.denoiser import Posterior
 from skdiffusion.diffusion.eigenfunctions import BASES, FAMILIES, HermiteFunctions, index_set
 from skdiffusion.diffusion.eigenseries import EigenSeries
+from skdiffusion.diffusion.gaussians import GaussianDenoiser
 
 __all__ = ["OperatorDenoiser", "UniformBox"]
 

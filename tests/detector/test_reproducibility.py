@@ -95,7 +95,7 @@ class TestState:
     def test_a_pickle_holds_the_whole_detector(self, detect, short_net, broad_net):
         for method in ("hybrid", "likelihood"):
             net = short_net if method == "hybrid" else broad_net
-            detector = detect(method=method, denoiser=net).fit(X[:40])
+            detector = detect(method=method, denoiser=net).fit(X[:20])
             loaded = pickle.loads(pickle.dumps(detector))
             assert_array_equal(loaded.score_samples(ROWS[:4]), detector.score_samples(ROWS[:4]))
             assert_array_equal(loaded.score_samples(X[:4]), detector.training_scores_[:4])

@@ -48,9 +48,9 @@ class TestOracles:
     def test_likelihood_follows_the_density_of_a_normal_law(self, pair, broad_net):
         net = clone(broad_net).set_params(max_epochs=4, steps_per_epoch=40)
         detector = DiffusionAnomalyDetector(method="likelihood", denoiser=net, random_state=0)
-        detector.fit(pair.X[:600])
+        detector.fit(pair.X[:300])
         rng = np.random.default_rng(1)
-        white = rng.multivariate_normal(np.zeros(3), pair.cov, size=150) * 1.5
+        white = rng.multivariate_normal(np.zeros(3), pair.cov, size=80) * 1.5
         truth = -np.einsum("ij,jk,ik->i", white, np.linalg.inv(pair.cov), white)
         scores = detector.score_samples(white * pair.scale + pair.mean)
         assert spearmanr(scores, truth).statistic > 0.95

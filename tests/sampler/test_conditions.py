@@ -4,13 +4,14 @@ import copy
 import warnings
 
 import numpy as np
-from skdiffusion import TableEncoder
 import pandas as pd
 import polars as pl
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from pandas.testing import assert_frame_equal
 from scipy.stats import norm
+
+from skdiffusion import TableEncoder
 
 CITIES = ["a", "b", "c", "d", "e"]
 
