@@ -365,7 +365,7 @@ class TableModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimato
         X = validate_table(self, X, reset=False, allow_missing=True)
         model = self.model_
         columns = model.encoder.read(X)
-        gaps = gaps_of(columns) & ~np.array([c.is_empty for c in model.encoder.coders_])
+        gaps = gaps_of(columns) & ~np.array([c.is_empty for c in model.encoder._coders])
         wanted = gaps.any(1) | (return_y and y is None)
         if not wanted.any():
             return (X, np.asarray(y)) if return_y else X

@@ -17,7 +17,7 @@ def known_features(model, columns, y=None):
     """Return the encoded features of a table and its target, NaN where they are to be found."""
     encoder = model.encoder
     Z = encoder.encode_columns(columns)
-    for j, simplex in encoder.indicators_.items():
+    for j, simplex in encoder._indicators.items():
         # what is filled in shall be a cell
         Z[:, (encoder.groups_ == j) & encoder.is_indicator_] = simplex.vertices[0]
     target = np.full((len(Z), int(model.is_target.sum())), np.nan)

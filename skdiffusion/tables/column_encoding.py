@@ -33,22 +33,22 @@ class ColumnEncoding:
             self.feature_names_in_ = np.asarray(frame.columns, dtype=object)
         set_kinds(self, columns)
         transforms = transform_per_column(self.numeric_transform, columns)
-        self.coders_ = [
+        self._coders = [
             fit_coder(column, transform, self)
             for column, transform in zip(columns, transforms, strict=True)
         ]
-        self.format_ = TableFormat(X, columns)
+        self._format = TableFormat(X, columns)
         self.kinds_ = [column.kind for column in columns]
-        self.levels_ = [coder.levels for coder in self.coders_]
-        self.codecs_ = [coder.codec for coder in self.coders_]
+        self.levels_ = [coder.levels for coder in self._coders]
+        self.codecs_ = [coder.codec for coder in self._coders]
         self.transforms_ = [codec.name for codec in self.codecs_]
-        self.indicators_ = {}
+        self._indicators = {}
         for j, column in enumerate(columns):
             counts = np.array([len(column.values) - column.missing, column.missing])
             if self.missing_indicator and counts.all():
-                self.indicators_[j] = SimplexCodec(counts)
+                self._indicators[j] = SimplexCodec(counts)
         values = np.repeat(np.arange(len(columns)), [codec.n_codes for codec in self.codecs_])
-        self.groups_ = np.concatenate([values, np.array([*self.indicators_], dtype=values.dtype)])
+        self.groups_ = np.concatenate([values, np.array([*self._indicators], dtype=values.dtype)])
         self.n_codes_ = len(self.groups_)
         self.is_indicator_ = np.arange(self.n_codes_) >= len(values)
         return self
@@ -64,10 +64,10 @@ class ColumnEncoding:
     def encode_columns(self, columns):
         """Encode columns that have been read."""
         blocks, gaps = zip(
-            *(coder.encode(column) for coder, column in zip(self.coders_, columns, strict=True)),
+            *(coder.encode(column) for coder, column in zip(self._coders, columns, strict=True)),
             strict=True,
         )
-        told = [codec.encode(gaps[j].astype(np.intp)) for j, codec in self.indicators_.items()]
+        told = [codec.encode(gaps[j].astype(np.intp)) for j, codec in self._indicators.items()]
         return np.concatenate([*blocks, *told], axis=1)
 
     def decode_table(self, Z, random_state=None, settled=None):
@@ -76,33 +76,33 @@ class ColumnEncoding:
         rng = None if random_state is None else check_random_state(random_state)
         *blocks, told = self._split(Z)
         cells, gaps = zip(
-            *(c.decode(block, rng) for c, block in zip(self.coders_, blocks, strict=True)),
+            *(c.decode(block, rng) for c, block in zip(self._coders, blocks, strict=True)),
             strict=True,
         )
-        for k, (j, codec) in enumerate(self.indicators_.items()):
+        for k, (j, codec) in enumerate(self._indicators.items()):
             z = told[:, [k]]
             gaps[j][:] |= np.isnan(z[:, 0]) | (codec.decode(z) == 1)
         cells = list(cells)
         for j, (wanted, there) in (settled or {}).items():
             cells[j] = np.where(there, wanted, cells[j])
-        return self.format_.assemble(cells, len(Z), list(gaps))
+        return self._format.assemble(cells, len(Z), list(gaps))
 
     def decode_cells(self, Z):
         """Return the cells of encoded rows by column, missing ones with anything in their place."""
         *blocks, _ = self._split(Z)
-        return [c.decode(block)[0] for c, block in zip(self.coders_, blocks, strict=True)]
+        return [c.decode(block)[0] for c, block in zip(self._coders, blocks, strict=True)]
 
     def assemble(self, cells, n):
         """Put cells by column into a table like that of `fit`."""
-        return self.format_.assemble(cells, n)
+        return self._format.assemble(cells, n)
 
     def log_volume_of(self, columns, sigma):
         """Return the `log_volume` of columns that have been read."""
         volumes = [
             coder.log_volume(column, sigma)
-            for coder, column in zip(self.coders_, columns, strict=True)
+            for coder, column in zip(self._coders, columns, strict=True)
         ]
-        told = [codec.log_volume(volumes[j], sigma) for j, codec in self.indicators_.items()]
+        told = [codec.log_volume(volumes[j], sigma) for j, codec in self._indicators.items()]
         return np.sum(volumes + told, axis=0)
 
     def noise_codes(self, columns, noise):
@@ -125,7 +125,7 @@ class ColumnEncoding:
     def column_codes(self, j):
         """Return the positions of the encoded features of a column, but for its indicator."""
         check_is_fitted(self)
-        names = self.format_.names
+        names = self._format.names
         if isinstance(j, str) and j in names:
             j = names.index(j)
         if not isinstance(j, Integral) or not 0 <= j < len(names):
@@ -135,7 +135,7 @@ class ColumnEncoding:
     def level_blocks(self):
         """Return positions and vertices of each category, spike and indicator, in this order."""
         check_is_fitted(self)
-        codecs = [*self.codecs_, *self.indicators_.values()]
+        codecs = [*self.codecs_, *self._indicators.values()]
         edges = np.cumsum([0, *(codec.n_codes for codec in codecs)])
         return [
             (np.arange(start, start + codec.vertices.shape[1]), codec.vertices)

@@ -138,12 +138,12 @@ class TestCells:
         assert_array_equal(rows, gaussian.sampler.sample(6, random_state=0))
         assert_array_equal(gaussian.sampler.sample(6, conditions={}, random_state=0), rows)
 
-    def test_conditional_law_of_a_gaussian(self, gaussian):
+    def test_conditional_distribution_of_a_gaussian(self, gaussian):
         known, value = np.array([0, 3]), np.array([3.05, 8.0])
         free = np.setdiff1d(np.arange(5), known)
-        cov = gaussian.law.cov
+        cov = gaussian.truth.cov
         gain = cov[np.ix_(free, known)] @ np.linalg.inv(cov[np.ix_(known, known)])
-        mean = gaussian.law.mean[free] + gain @ (value - gaussian.law.mean[known])
+        mean = gaussian.truth.mean[free] + gain @ (value - gaussian.truth.mean[known])
         spread = cov[np.ix_(free, free)] - gain @ cov[np.ix_(known, free)]
         std = np.sqrt(np.diag(spread))
         rows = gaussian.sampler.sample(
@@ -166,17 +166,17 @@ class TestCells:
 
     def test_guidance_scale_exaggerates(self, gaussian):
         """Conditioned on a high column, one correlated with it rises further."""
-        cov = gaussian.law.cov
+        cov = gaussian.truth.cov
         scale = np.sqrt(np.diag(cov))
         correlation = (cov / np.outer(scale, scale))[0]
         other = 1 + np.abs(correlation[1:]).argmax()
-        wanted = {0: gaussian.law.mean[0] + scale[0]}
+        wanted = {0: gaussian.truth.mean[0] + scale[0]}
         shifts = []
         for strength in (0.0, 1.0, 2.0):
             model = copy.copy(gaussian.sampler).set_params(guidance_scale=strength)
             rows = model.sample(300, conditions=wanted, random_state=0)
             assert (rows[:, 0] == wanted[0]).all()
-            shift = (rows[:, other].mean() - gaussian.law.mean[other]) / scale[other]
+            shift = (rows[:, other].mean() - gaussian.truth.mean[other]) / scale[other]
             shifts.append(shift * np.sign(correlation[other]))
         assert abs(shifts[0]) < 0.15
         assert shifts[2] - shifts[1] > 0.5 * (shifts[1] - shifts[0]) > 0.1
@@ -229,7 +229,7 @@ class TestRanges:
         assert abs((rows == 0).mean() - expected) < 0.06
 
     def test_acceptance_is_the_probability(self, gaussian):
-        low = gaussian.law.mean[1] + np.sqrt(gaussian.law.cov[1, 1])
+        low = gaussian.truth.mean[1] + np.sqrt(gaussian.truth.cov[1, 1])
         rows, share = gaussian.sampler.sample(
             1000, conditions={1: (low, None)}, return_acceptance=True, random_state=0
         )
@@ -237,8 +237,8 @@ class TestRanges:
         # more draws than rows were made, so that this is generous but for the model's own error
         assert abs(share - truth) < 3 * np.sqrt(truth * (1 - truth) / 1000)
         assert (rows[:, 1] >= low).all()
-        std = np.sqrt(gaussian.law.cov[1, 1])
-        mean = gaussian.law.mean[1] + std * norm.pdf(1) / norm.sf(1)
+        std = np.sqrt(gaussian.truth.cov[1, 1])
+        mean = gaussian.truth.mean[1] + std * norm.pdf(1) / norm.sf(1)
         assert abs(rows[:, 1].mean() - mean) < 0.1 * std
 
     def test_acceptance_is_one_without(self, sampler):
@@ -254,8 +254,8 @@ class TestRanges:
         assert 0 < share < 1
 
     def test_a_rare_one_is_told_and_held(self, gaussian):
-        std = np.sqrt(np.diag(gaussian.law.cov))
-        low = gaussian.law.mean[1] + 2.4 * std[1]
+        std = np.sqrt(np.diag(gaussian.truth.cov))
+        low = gaussian.truth.mean[1] + 2.4 * std[1]
         wanted = {1: (low, None)}
         with pytest.warns(UserWarning, match=r"Only \d+ of \d+ draws met the ranges"):
             rows, share = gaussian.sampler.sample(
@@ -264,9 +264,9 @@ class TestRanges:
         assert share < 0.02
         assert (rows[:, 1] >= low).all()
         # the others follow: their means given the column's, which is linear in it
-        gain = gaussian.law.cov[:, 1] / gaussian.law.cov[1, 1]
-        expected = gain * (rows[:, 1].mean() - gaussian.law.mean[1])
-        assert_allclose((rows.mean(axis=0) - gaussian.law.mean - expected) / std, 0, atol=0.25)
+        gain = gaussian.truth.cov[:, 1] / gaussian.truth.cov[1, 1]
+        expected = gain * (rows[:, 1].mean() - gaussian.truth.mean[1])
+        assert_allclose((rows.mean(axis=0) - gaussian.truth.mean - expected) / std, 0, atol=0.25)
 
     def test_several_hold(self, sampler):
         wanted = {"x": (0, None), "count": (3, 40), "spike": (0.0, 3.0), "city": ["a", "b"]}

@@ -132,7 +132,7 @@ class TestDecisions:
 
 
 class TestLatentDensity:
-    def test_agrees_with_the_law_of_low_rank_rows(self):
+    def test_agrees_with_the_distribution_of_low_rank_rows(self):
         """A Gaussian plane with noise: the likelihood through PCA is that of the rows."""
         rng = np.random.default_rng(0)
         loadings = np.linalg.qr(rng.normal(size=(8, 2)))[0] * [2.0, 1.0]

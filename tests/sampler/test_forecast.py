@@ -17,7 +17,7 @@ def fresh(regression):
 
 
 class TestNumbers:
-    def test_follow_the_exact_conditional_law(self, regression, fresh):
+    def test_follow_the_exact_conditional_distribution(self, regression, fresh):
         X, _, mean, std = fresh
         inner = np.abs(X[:, 0]) < 2
         Y = regression.sampler.sample_y(X[inner][:100], 200, random_state=0)
@@ -48,7 +48,7 @@ class TestNumbers:
         assert_allclose(Y[30:].mean(axis=1)[inner], mean[30:60][inner], atol=0.25)
         assert_allclose(Y[30:].std(axis=1)[inner].mean(), std, rtol=0.2)
 
-    def test_an_empty_row_gets_the_marginal_law(self, regression):
+    def test_an_empty_row_gets_the_marginal_distribution(self, regression):
         Y = regression.sampler.sample_y(np.full((1, 2), np.nan), 1000, random_state=0)
         assert abs(Y.mean() - regression.y.mean()) < 0.12
         assert_allclose(Y.std(), regression.y.std(), rtol=0.12)

@@ -17,8 +17,8 @@ from pandas.testing import assert_frame_equal
 from sklearn.base import clone
 
 import skdiffusion
-from skdiffusion import DenoiserNet, DiffusionManifoldSampler, _sampler
-from skdiffusion.sampling import drawing
+from skdiffusion import DenoiserNet, DiffusionManifoldSampler
+from skdiffusion.model import drawing, table_model
 
 SCRIPT = """
 import pickle, sys
@@ -239,7 +239,7 @@ class TestRowsByThemselves:
         whole = getattr(sampler, method)(X)
         single = np.concatenate([getattr(sampler, method)(X[i : i + 1]) for i in range(3)])
         assert_allclose(single, whole[:3], rtol=0, atol=1e-7)
-        monkeypatch.setattr(_sampler, "CHUNK_ROWS", 11)
+        monkeypatch.setattr(table_model, "CHUNK_ROWS", 11)
         assert_allclose(getattr(sampler, method)(X), whole, rtol=0, atol=1e-7)
 
     def test_order(self, case):

@@ -17,7 +17,7 @@ from skdiffusion import TableEncoder
 class TestGaussian:
     def test_follows_the_true_log_density(self, gaussian):
         scores = gaussian.sampler.score_samples(gaussian.fresh)
-        truth = gaussian.law.logpdf(gaussian.fresh)
+        truth = gaussian.truth.logpdf(gaussian.fresh)
         d = gaussian.fresh.shape[1]
         assert abs(np.mean(scores - truth)) < 0.02 * d
         assert np.mean(np.abs(scores - truth)) < 0.05 * d
@@ -173,8 +173,8 @@ class TestCodes:
     def test_normal_codes_decode_to_the_law(self, gaussian):
         U = np.random.default_rng(0).normal(size=(1500, 5))
         rows = gaussian.sampler.inverse_transform(U)
-        scale = np.sqrt(np.diag(gaussian.law.cov))
-        assert_allclose((rows.mean(axis=0) - gaussian.law.mean) / scale, 0, atol=0.15)
+        scale = np.sqrt(np.diag(gaussian.truth.cov))
+        assert_allclose((rows.mean(axis=0) - gaussian.truth.mean) / scale, 0, atol=0.15)
         assert_allclose(
             np.cov(rows.T) / np.outer(scale, scale), np.corrcoef(gaussian.X.T), atol=0.15
         )
