@@ -14,6 +14,7 @@ from skdiffusion._sampler import BASELINES
 from skdiffusion.diffusion import GRIDS, SCHEDULES, SOLVERS, get_schedule
 from skdiffusion.model import drawing
 
+
 def changed(sampler, **parameters):
     """A fitted sampler with other parameters of sampling."""
     return copy.copy(sampler).set_params(**parameters)

@@ -83,9 +83,7 @@ MATRIX = [
 
 
 @pytest.mark.filterwarnings("error")
-@pytest.mark.parametrize(
-    ("n", "n_numbers", "n_levels", "gaps", "kind", "generate_missing"), MATRIX
-)
+@pytest.mark.parametrize(("n", "n_numbers", "n_levels", "gaps", "kind", "generate_missing"), MATRIX)
 def test_matrix(n, n_numbers, n_levels, gaps, kind, generate_missing):
     frame = table(n, n_numbers, n_levels, gaps)
     encoder = TableEncoder(missing_indicator=generate_missing)
@@ -114,7 +112,7 @@ class TestNothing:
             tiny().fit(pd.DataFrame(index=range(5)))
 
     def test_only_which_cells_are_missing(self):
-        """A column that is constant where it is there has one distribution still: when it is there."""
+        """A column that is constant where it is there still tells when it is there."""
         frame = pd.DataFrame({"a": [1.0, np.nan, 1.0, 1.0] * 40})
         sampler, _ = assert_fits_and_samples(frame, encoder=TableEncoder(missing_indicator=True))
         rows = sampler.sample(400, random_state=0)
