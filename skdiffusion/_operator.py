@@ -42,8 +42,9 @@ class BoxModel(Model):
     def draw_with_acceptance(self, n, generator, conditions=None):
         """Draw rows; where nothing is asked of them, some are strays."""
         Z, rate = super().draw_with_acceptance(n, generator, conditions)
-        if conditions is None or not (conditions.has_ranges or conditions.known.any()):
-            stray = (torch.rand(n, generator=generator) < self.share).numpy()
+        stray = (torch.rand(n, generator=generator) < self.share).numpy()
+        asked = conditions is not None and (conditions.has_ranges or conditions.known.any())
+        if stray.any() and not asked:
             Z[stray] = self.strays.sample(int(stray.sum()), generator).numpy()
         return Z, rate
 
@@ -157,6 +158,8 @@ class OperatorScoreMatching(TableModel):
     (3, 1)
     """
 
+    _allow_missing = False
+
     def __init__(
         self,
         *,
@@ -267,7 +270,10 @@ class OperatorScoreMatching(TableModel):
     def _fit_encoder(self, X, columns, rng):
         encoder = TableEncoder(numeric_transform="standard").fit_columns(X, columns)
         if encoder.level_blocks() or any(column.missing for column in columns):
-            raise ValueError("OperatorScoreMatching takes complete rows of numbers.")
+            raise ValueError(
+                "Input X contains NaN, or columns of other kinds than numbers: OperatorScoreMatching "
+                "takes complete rows of numbers."
+            )
         if self.process == "ou":
             return encoder, None
         # the coordinates of the process, in which the box has a width of pi
