@@ -1,6 +1,7 @@
 """The law of rows together with their target, and what it says of cells that are not known."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -8,7 +9,7 @@ from sklearn.model_selection import KFold
 
 from skdiffusion.diffusion.kernel import KernelDenoiser
 from skdiffusion.diffusion.solvers import run
-from skdiffusion.geometry.kernels import fit_kernels
+from skdiffusion.geometry.row_kernels import fit_kernels
 
 __all__ = ["JointLaw", "choose_known_noise"]
 
@@ -95,7 +96,8 @@ def choose_known_noise(Z, label, kernels, options, random_state):
     n_folds = int(np.clip(MAX_FOLDS_TIMES_COLUMNS // len(columns), 1, N_FOLDS))
     errors = np.zeros((len(columns), len(KNOWN_NOISE)))
     for kept, out in list(KFold(N_FOLDS).split(rows))[:n_folds]:
-        fixed = options._replace(
+        fixed = replace(
+            options,
             bandwidth=(kernels.bandwidth.eps, kernels.bandwidth.h),
             n_neighbors=min(kernels.n_neighbors, len(kept) - 1),
             background=kernels.bandwidth.share,

@@ -15,9 +15,8 @@ from skdiffusion._utils.fitting import all_or_nothing
 from skdiffusion.diffusion.grid import log_shifted
 from skdiffusion.diffusion.likelihood import decode, encode
 from skdiffusion.diffusion.solvers import euler_maruyama, heun
-from skdiffusion.geometry.cross_validation import TensorOptions
-from skdiffusion.geometry.kernels import KernelOptions, fit_kernels
-from skdiffusion.geometry.metric import METRICS
+from skdiffusion.geometry.diffusion_tensors import METRICS
+from skdiffusion.geometry.row_kernels import KernelOptions, fit_kernels
 from skdiffusion.tables.frames import FloatFormat
 from skdiffusion.tables.standard import StandardColumns
 from skdiffusion.tables.target import is_categorical
@@ -531,10 +530,13 @@ class RiemannianKernelSmoother(OneToOneFeatureMixin, TransformerMixin, BaseEstim
         full = d if d <= MAX_FULL_RANK else MAX_RANK
         rank = full if self.rank == "auto" else min(self.rank, d)
         return KernelOptions(
-            TensorOptions(self.metric, self.weights, rank, self.neighbors),
-            bandwidth,
-            self.n_neighbors,
-            0.0 if self.background is None else self.background,
+            self.metric,
+            self.weights,
+            rank,
+            self.neighbors,
+            None if bandwidth == "cv" else bandwidth,
+            None if self.n_neighbors == "auto" else self.n_neighbors,
+            {"cv": None, None: 0.0}.get(self.background, self.background),
             h_min=H_MIN,
             n_folds=self.n_folds,
         )

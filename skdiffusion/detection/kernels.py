@@ -7,9 +7,8 @@ from sklearn.covariance import OAS
 
 from skdiffusion.diffusion.closed_form import GaussianDenoiser
 from skdiffusion.diffusion.kernel import KernelDenoiser
-from skdiffusion.geometry.low_rank import low_rank_factors
-from skdiffusion.geometry.neighbors import neighbor_graph
-from skdiffusion.geometry.tensor import tensor_local
+from skdiffusion.geometry.diffusion_tensors import low_rank_factors, tensor_local
+from skdiffusion.geometry.nearest_rows import neighbor_graph
 
 __all__ = ["KernelLaw", "fit_robust_gaussian"]
 

@@ -20,7 +20,7 @@ from skdiffusion.geometry.local_spectra import (
     noise_variance,
     select_dimension,
 )
-from skdiffusion.geometry.neighbors import neighbor_graph
+from skdiffusion.geometry.nearest_rows import neighbor_graph
 
 __all__ = [
     "dimension_mle",

@@ -1,6 +1,7 @@
 """Decoders that draw rows from their conditional law given the embedded row."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -8,8 +9,7 @@ from sklearn.model_selection import KFold
 
 from skdiffusion.diffusion import Conditioned, KernelDenoiser, dpmpp_2m, run
 from skdiffusion.diffusion.grid import log_shifted
-from skdiffusion.geometry.cross_validation import TensorOptions
-from skdiffusion.geometry.kernels import KernelOptions, fit_kernels
+from skdiffusion.geometry.row_kernels import KernelOptions, fit_kernels
 from skdiffusion.manifold.decoders import Decoder, LocalDecoder, seeded
 from skdiffusion.training.baseline import fit_gaussian
 from skdiffusion.training.net import DenoiserNet
@@ -67,16 +67,16 @@ class KernelDecoder(Decoder):
         d = Z.shape[1]
         rank = d if d <= MAX_FULL_RANK else MAX_RANK
         options = KernelOptions(
-            TensorOptions(rank=rank),
+            rank=rank,
             n_neighbors=min(2 * self.n_neighbors, len(X) - 1),
             background=0.0,
             n_folds=min(SELECTION_FOLDS, len(X)),
         )
         kernels = fit_kernels(Z, options, rng)
-        fixed = options._replace(bandwidth=(kernels.bandwidth.eps, kernels.bandwidth.h))
+        fixed = replace(options, bandwidth=(kernels.bandwidth.eps, kernels.bandwidth.h))
         held_out, self.level = np.empty_like(X), None
         for kept, out in KFold(min(self.n_folds, len(X)), shuffle=True, random_state=rng).split(Z):
-            part = fixed._replace(n_neighbors=min(options.n_neighbors, len(kept) - 1))
+            part = replace(fixed, n_neighbors=min(options.n_neighbors, len(kept) - 1))
             law = _denoiser(fit_kernels(Z[kept], part, rng))
             if self.level is None:
                 self.level = self._choose_level(law, W[out], X[out])

@@ -13,8 +13,7 @@ from skdiffusion._utils.mixture import fit_bic_mixture
 from skdiffusion.diffusion.closed_form import GaussianDenoiser, MixtureDenoiser
 from skdiffusion.diffusion.kernel import KernelDenoiser
 from skdiffusion.diffusion.operator import OperatorDenoiser
-from skdiffusion.geometry.cross_validation import TensorOptions
-from skdiffusion.geometry.kernels import KernelOptions, fit_kernels
+from skdiffusion.geometry.row_kernels import KernelOptions, fit_kernels
 
 __all__ = ["fit_gaussian", "fit_kernel", "fit_mixture", "fit_operator"]
 
@@ -62,7 +61,7 @@ def fit_kernel(
     """Fit kernels that follow the rows, with a few Gaussians beneath them."""
     rng = check_random_state(random_state)
     rows = Z[rng.permutation(len(Z))[:MAX_KERNELS]]
-    options = KernelOptions(TensorOptions(rank=min(Z.shape[1], MAX_KERNEL_RANK)))
+    options = KernelOptions(rank=min(Z.shape[1], MAX_KERNEL_RANK))
     kernels = fit_kernels(rows, options, rng)
     parts = kernels.means, kernels.factors, kernels.floors, kernels.weights
     return KernelDenoiser(*(torch.from_numpy(part) for part in parts), variance=False)
