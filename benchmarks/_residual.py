@@ -11,9 +11,9 @@ import torch
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_wine
 from sklearn.model_selection import train_test_split
 
+from skdiffusion.closed_forms.baselines import fit_gaussian, fit_mixture, fit_operator
 from skdiffusion.datasets import make_eight_gaussians
 from skdiffusion.diffusion import MixtureDenoiser, OperatorDenoiser, score
-from skdiffusion.training.baseline import fit_gaussian, fit_kernel, fit_mixture, fit_operator
 from skdiffusion.training.net import DenoiserNet
 
 RING_RADIUS, RING_STD = 4 / math.sqrt(2), 0.5 / math.sqrt(2)
@@ -52,7 +52,6 @@ def signal_rows(n_rows, n_test, seed):
         "exact": law,
         "gaussian": fit_gaussian(rows),
         "mixture": fit_mixture(rows, random_state=seed),
-        "kernel": fit_kernel(rows, random_state=seed),
         "operator, by column": fit_operator(rows),
     } | {
         f"operator, degree {degree}": OperatorDenoiser.fit(
@@ -94,7 +93,6 @@ def training_rows(n_rows, n_test, seed):
         baselines = {
             "gaussian": None,
             "mixture": fit_mixture(train, random_state=seed),
-            "kernel": fit_kernel(train, random_state=seed),
             "operator": fit_operator(train),
         }
         untrained = {**baselines, "gaussian": gaussian}

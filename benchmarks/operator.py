@@ -211,7 +211,7 @@ def training_report(results, n_rows, n_test):
     early = trained.xs(first, level="steps")
     gains = ", ".join(
         f"{name} {early[name].mean() / early['gaussian'].mean():.3f}"
-        for name in ("mixture", "kernel", "operator")
+        for name in ("mixture", "operator")
     )
     return [
         "## Training from each baseline",

@@ -21,10 +21,10 @@ import torch
 from sklearn.utils import check_random_state
 from threadpoolctl import threadpool_limits
 
+from skdiffusion.closed_forms.baselines import fit_gaussian
 from skdiffusion.diffusion import Preconditioned
 from skdiffusion.nets import ResidualMLP
 from skdiffusion.training import DenoisingLoss
-from skdiffusion.training.baseline import fit_gaussian
 from skdiffusion.training.net import N_VALIDATION, DenoiserNet
 from skdiffusion.training.noise import NoiseLevels
 

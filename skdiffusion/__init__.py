@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from ._oversampler import DiffusionOversampler
     from ._sampler import DiffusionManifoldSampler
     from ._smoother import RiemannianKernelSmoother
+    from .model.table_model import Model
     from .pipeline import sample_from
     from .tables.encoder import TableEncoder
     from .training.net import DenoiserNet
@@ -37,6 +38,7 @@ __all__ = [
     "AugmentedEstimator",
     "DenoiserNet",
     "TableEncoder",
+    "Model",
     "sample_from",
 ]
 
@@ -50,6 +52,7 @@ _HOMES = {
     "AugmentedEstimator": "_augmented",
     "DenoiserNet": "training.net",
     "TableEncoder": "tables.encoder",
+    "Model": "model.table_model",
     "sample_from": "pipeline",
 }
 

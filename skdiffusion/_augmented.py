@@ -16,7 +16,7 @@ from skdiffusion._sampler import DiffusionManifoldSampler
 from skdiffusion._utils.fitting import all_or_nothing
 from skdiffusion._utils.systematic import spread
 from skdiffusion.augmentation.rows import jitter, stack
-from skdiffusion.augmentation.vary import fit_sampler, synthesize
+from skdiffusion.augmentation.synthesis import fit_sampler, synthesize
 from skdiffusion.tables.frames import take_rows, validate_table
 
 __all__ = ["AugmentedEstimator"]

@@ -1,6 +1,4 @@
-"""`DiffusionImputer`: fill missing cells from the law of the rows."""
-
-from numbers import Integral
+"""`DiffusionImputer`: fill missing cells from the distribution of the rows."""
 
 import numpy as np
 import torch
@@ -9,25 +7,23 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from skdiffusion._sampler import DiffusionManifoldSampler
+from skdiffusion._utils.checks import check_count
 from skdiffusion._utils.fitting import all_or_nothing
-from skdiffusion.diffusion import SOLVERS, STOCHASTIC
-from skdiffusion.sampling.conditions import Conditions
-from skdiffusion.sampling.drawing import draw_known, even_noise
-from skdiffusion.sampling.filling import (
-    RowNoise,
+from skdiffusion.model.drawing import even_noise
+from skdiffusion.model.imputation import (
     RowUniforms,
-    SharedNoise,
-    average_rows,
-    fill_gaps,
-    gaps_of,
+    complete,
+    expected_cells,
+    known_features,
+    row_noise,
 )
 from skdiffusion.tables.frames import validate_table
+from skdiffusion.tables.gaps import fill_gaps, gaps_of
 from skdiffusion.training.net import DenoiserNet
 
 __all__ = ["DiffusionImputer"]
 
 STRATEGIES = ("mean", "draw")
-METHODS = ("conditional", "repaint")
 
 
 class DiffusionImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
@@ -45,27 +41,19 @@ class DiffusionImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         that were first filled otherwise. Three bring the error of the mean down by 2 to 4 %, and
         multiple imputations differ by what a model cannot know of itself.
     strategy : {"mean", "draw"}, default="mean"
-        What `transform` fills in: the mean of numbers and times and the most frequent level of
-        categories, which has the smallest error; or one draw, which keeps the spread of the columns
+        What `transform` fills in: the mean of numbers and times and the most frequent
+        category, which has the smallest error; or one draw, which keeps the spread of the columns
         and their relations.
     n_draws : int, default=32
         Number of draws that the mean is taken over. They are spread evenly, so that a few dozen
         serve.
-    method : {"conditional", "repaint"}, default="conditional"
-        How known cells enter: free of noise, which is exact for a model trained to condition, as
-        the default one is; or noised and put in at every step, which any model takes, and which
-        takes `n_resamples` times as long.
-    n_resamples : int, default=5
-        How often "repaint" repeats each step.
     random_state : int, RandomState instance or None, default=None
         Source of randomness of `fit`, and of what `transform` draws with, the same at every call.
 
     Attributes
     ----------
-    samplers_ : list of DiffusionManifoldSampler
+    models_ : list of Model
         The fitted models.
-    sampler_ : DiffusionManifoldSampler
-        The first of them.
     n_features_in_ : int
         Number of columns seen in `fit`.
     feature_names_in_ : ndarray of str
@@ -88,9 +76,6 @@ class DiffusionImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     Tashiro, Y. et al. (2021). CSDI: conditional score-based diffusion models for probabilistic time
     series imputation. arXiv:2107.03502.
 
-    Lugmayr, A. et al. (2022). RePaint: inpainting using denoising diffusion probabilistic models.
-    arXiv:2201.09865, for "repaint".
-
     Examples
     --------
     >>> import numpy as np
@@ -110,16 +95,12 @@ class DiffusionImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         n_models=3,
         strategy="mean",
         n_draws=32,
-        method="conditional",
-        n_resamples=5,
         random_state=None,
     ):
         self.sampler = sampler
         self.n_models = n_models
         self.strategy = strategy
         self.n_draws = n_draws
-        self.method = method
-        self.n_resamples = n_resamples
         self.random_state = random_state
 
     def __sklearn_tags__(self):
@@ -130,10 +111,10 @@ class DiffusionImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         return tags
 
     def __sklearn_is_fitted__(self):
-        return hasattr(self, "seed_")
+        return hasattr(self, "_seed")
 
     def fit(self, X, y=None):
-        """Learn the law of the rows from the cells that they have.
+        """Learn the distribution of the rows from the cells that they have.
 
         Parameters
         ----------
@@ -153,7 +134,7 @@ class DiffusionImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             If a parameter is out of range, or the rows cannot be learned: see
             :meth:`DiffusionManifoldSampler.fit`.
         TypeError
-            If a column holds cells without a code.
+            If a column holds cells that cannot be encoded.
         """
         with all_or_nothing(self):
             self._check_parameters()
@@ -164,11 +145,10 @@ class DiffusionImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
                 sampler = DiffusionManifoldSampler(denoiser=DenoiserNet(max_epochs=12))
             source = rng if sampler.random_state is None else sampler.random_state
             seeds = check_random_state(source).randint(2**31 - 1, size=self.n_models)
-            self.samplers_ = [
-                clone(sampler).set_params(random_state=int(seed)).fit(X) for seed in seeds
+            self.models_ = [
+                clone(sampler).set_params(random_state=int(seed)).fit(X).model_ for seed in seeds
             ]
-            self.sampler_ = self.samplers_[0]
-            self.seed_ = int(rng.randint(2**31 - 1))
+            self._seed = int(rng.randint(2**31 - 1))
         return self
 
     def transform(self, X):
@@ -184,20 +164,15 @@ class DiffusionImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         X : ndarray or data frame of shape (n, n_features)
             The rows without gaps, in their container; cells that were there are as they were.
         """
-        X, gaps = self._gaps(X)
+        X, gaps, Zs = self._known(X)
         if not gaps.any():
             return X
-        codes = self._codes(X, gaps)
-        d = len(self.sampler_.is_target_)
-        if self.strategy == "draw":
-            noise = RowNoise(codes, self.seed_)
-            filled = self._draw(codes, noise(range(len(codes)))(), noise)
-            return fill_gaps(X, gaps, self._decode(filled, RowUniforms(noise.sources)))
-        bank = even_noise(self.n_draws, d, self._generator(self.seed_))
-        draws = []
-        for k, start in enumerate(bank.expand(len(codes), *bank.shape).unbind(1)):
-            draws.append(self._draw(codes, start, SharedNoise(d, self.seed_ + k), k=k))
-        return fill_gaps(X, gaps, average_rows(self.sampler_.encoder_, np.stack(draws)))
+        if self.strategy == "mean":
+            cells, _ = expected_cells(self.models_, Zs, self.n_draws, self._seed)
+            filled = self.models_[0].encoder.assemble(cells, len(Zs[0]))
+            return fill_gaps(X, gaps, filled, gaps.any(1))
+        noise, sources = row_noise(Zs[0], self._seed)
+        return self._filled(X, gaps, Zs[0], 0, noise, RowUniforms(sources))
 
     def sample_imputations(self, X, n_imputations=5, *, random_state=None):
         """Fill missing cells by draws, several times.
@@ -234,64 +209,41 @@ class DiffusionImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         >>> len({table[0, 1] for table in imputer.sample_imputations(X, 3, random_state=0)})
         3
         """
-        X, gaps = self._gaps(X)
-        if not isinstance(n_imputations, Integral) or n_imputations < 1:
-            raise ValueError(
-                f"n_imputations must be a positive whole number, got {n_imputations!r}."
-            )
+        check_count(n_imputations, "n_imputations")
+        X, gaps, Zs = self._known(X)
         rng = check_random_state(random_state)
         tables = []
-        codes = self._codes(X, gaps) if gaps.any() else None
         for k in range(n_imputations):
             seed = int(rng.randint(2**31 - 1))
-            if codes is None:
+            if not gaps.any():
                 tables.append(X.copy() if hasattr(X, "copy") else X.clone())
                 continue
-            noise = even_noise(*codes.shape, self._generator(seed))
-            drawn = self._draw(codes, noise, seed=seed, k=k)
-            tables.append(fill_gaps(X, gaps, self._decode(drawn, seed)))
+            which = k % len(self.models_)
+            device = self.models_[which].device
+            noise = even_noise(*Zs[which].shape, torch.Generator(device).manual_seed(seed))
+            tables.append(self._filled(X, gaps, Zs[which], which, noise, seed))
         return tables
 
     def _check_parameters(self):
         if self.strategy not in STRATEGIES:
             raise ValueError(f"strategy must be one of {STRATEGIES}, got {self.strategy!r}.")
-        if self.method not in METHODS:
-            raise ValueError(f"method must be one of {METHODS}, got {self.method!r}.")
-        for name in ("n_models", "n_draws", "n_resamples"):
-            value = getattr(self, name)
-            if not isinstance(value, Integral) or value < 1:
-                raise ValueError(f"{name} must be a positive whole number, got {value!r}.")
+        for name in ("n_models", "n_draws"):
+            check_count(getattr(self, name), name)
 
-    def _gaps(self, X):
-        """Validate rows; return them and which of their cells can be filled."""
+    def _known(self, X):
+        """Validate rows; return them, their gaps, and what each model knows of rows with some."""
         check_is_fitted(self)
         X = validate_table(self, X, reset=False, allow_missing=True)
-        empty = np.array([coder.is_empty for coder in self.sampler_.encoder_.coders_])
-        return X, gaps_of(X) & ~empty
+        encoder = self.models_[0].encoder
+        columns = encoder.read(X)
+        empty = np.array([coder.is_empty for coder in encoder.coders_])
+        gaps = gaps_of(columns) & ~empty
+        rows = gaps.any(1)
+        return X, gaps, [known_features(model, columns)[rows] for model in self.models_]
 
-    def _codes(self, X, gaps):
-        """Known codes of the rows that have gaps, NaN where one is to be found."""
-        codes = self.sampler_._codes(X)[torch.from_numpy(gaps.any(1))].cpu().numpy()
-        encoder = self.sampler_.encoder_
-        for j, simplex in encoder.indicators_.items():
-            # what is filled in shall be a cell
-            codes[:, (encoder.groups_ == j) & encoder.is_indicator_] = simplex.vertices[0]
-        return codes
-
-    def _draw(self, codes, start, noise_of=None, *, seed=0, k=0):
-        """Fill codes for the k-th time; noise is drawn from a seed where it is not given."""
-        sampler = self.samplers_[k % len(self.samplers_)]
-        integration = sampler._integration()._replace(guidance_scale=1.0)
-        if self.method == "repaint":
-            integration = integration._replace(n_resamples=self.n_resamples, noise_of=noise_of)
-        elif integration.solver in map(SOLVERS.get, STOCHASTIC):
-            # rows shall not depend on each other's noise
-            integration = integration._replace(solver=SOLVERS["dpmpp_2m"])
-        conditions, generator = Conditions(codes), self._generator(seed)
-        return draw_known(sampler._model(), integration, len(codes), conditions, generator, start)
-
-    def _decode(self, codes, seed):
-        return self.sampler_.encoder_.inverse_transform(codes, random_state=seed)
-
-    def _generator(self, seed):
-        return torch.Generator(self.sampler_._device).manual_seed(seed)
+    def _filled(self, X, gaps, Z, which, noise, random_state):
+        """Fill gaps by one draw of a model."""
+        model = self.models_[which]
+        drawn = complete(model, Z, noise, self._seed)[:, ~model.is_target]
+        filled = model.encoder.decode_table(drawn, check_random_state(random_state))
+        return fill_gaps(X, gaps, filled, gaps.any(1))

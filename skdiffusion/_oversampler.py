@@ -17,7 +17,7 @@ from skdiffusion._utils.fitting import all_or_nothing
 from skdiffusion._utils.systematic import spread
 from skdiffusion.augmentation import boxplot_relevance, density_relevance
 from skdiffusion.augmentation.rows import jitter, stack
-from skdiffusion.augmentation.vary import fit_sampler, synthesize
+from skdiffusion.augmentation.synthesis import fit_sampler, synthesize
 from skdiffusion.tables.frames import as_frame, as_series, take_rows, validate_table
 from skdiffusion.tables.target import TARGETS, is_categorical
 

@@ -3,8 +3,9 @@
 from numbers import Integral, Real
 
 import numpy as np
+from sklearn.utils.validation import _check_sample_weight
 
-__all__ = ["check_count", "check_positive"]
+__all__ = ["check_count", "check_noise", "check_positive", "check_weights"]
 
 
 def check_count(value, name):
@@ -17,3 +18,23 @@ def check_positive(value, name):
     """Raise unless a value is a positive, finite number."""
     if not isinstance(value, Real) or not 0 < value < np.inf:
         raise ValueError(f"{name} must be positive and finite, got {value!r}.")
+
+
+def check_noise(noise, n_features):
+    """Return noise as an array, or raise unless it is one number or one for each column."""
+    noise = np.asarray(noise, dtype=np.float64)
+    if noise.shape not in ((), (n_features,)):
+        raise ValueError(
+            f"Noise is one number or one for each of {n_features} columns, got shape {noise.shape}."
+        )
+    if not (np.isfinite(noise).all() and (noise >= 0).all()):
+        raise ValueError(f"Noise must be finite and not negative, got {noise}.")
+    return noise
+
+
+def check_weights(sample_weight, n):
+    """Return the weights of rows as an array, None for none; raise for negative ones."""
+    if sample_weight is None:
+        return None
+    rows = np.empty((n, 1))
+    return _check_sample_weight(sample_weight, rows, ensure_non_negative=True, dtype=np.float64)

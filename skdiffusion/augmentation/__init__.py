@@ -1,7 +1,4 @@
-"""Synthetic rows for training: variations of real rows, and which rows to vary.
-
-How rare a numeric target is can be asked by anyone; the rest serves the estimators.
-"""
+"""Synthetic rows for training: which rows to start from, and putting tables together."""
 
 from skdiffusion.augmentation.relevance import boxplot_relevance, density_relevance
 

@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from skdiffusion.training.baseline import fit_gaussian
+from skdiffusion.closed_forms.baselines import fit_gaussian
 
 __all__ = ["Completion"]
 

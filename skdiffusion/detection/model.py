@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from sklearn.base import clone
 
+from skdiffusion.closed_forms.baselines import fit_gaussian
 from skdiffusion.detection.calibration import HeldOutScale, combine_weights
 from skdiffusion.detection.ensemble import assign_folds, fit_nets, train_on
 from skdiffusion.detection.kernels import KernelLaw, fit_robust_gaussian
@@ -21,7 +22,6 @@ from skdiffusion.detection.methods import (
     network_functional,
 )
 from skdiffusion.detection.neighbors import NeighborMemory
-from skdiffusion.training.baseline import fit_gaussian
 from skdiffusion.training.net import DenoiserNet
 from skdiffusion.training.presets import judging_net
 from skdiffusion.training.time import TimeNet

@@ -24,6 +24,7 @@ from skdiffusion.diffusion.schedule import (
     get_schedule,
 )
 from skdiffusion.diffusion.solvers import (
+    N_STEPS,
     SOLVERS,
     STOCHASTIC,
     annealed_langevin,
@@ -53,6 +54,7 @@ __all__ = [
     "Preconditioned",
     "RectifiedFlow",
     "SCHEDULES",
+    "N_STEPS",
     "SOLVERS",
     "STOCHASTIC",
     "Schedule",

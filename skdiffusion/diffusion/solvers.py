@@ -23,6 +23,7 @@ from skdiffusion.diffusion.denoiser import Denoiser
 from skdiffusion.diffusion.grid import check_grid
 
 __all__ = [
+    "N_STEPS",
     "SOLVERS",
     "STOCHASTIC",
     "ancestral",
@@ -456,6 +457,7 @@ SOLVERS: dict[str, Callable[..., Iterator[Tensor]]] = {
     "annealed_langevin": annealed_langevin,
 }
 
+N_STEPS = {}
 STOCHASTIC = frozenset({"ancestral", "euler_maruyama", "predictor_corrector", "annealed_langevin"})
 """Names of the solvers that add fresh noise with their default options."""
 

@@ -3,5 +3,27 @@
 from skdiffusion.manifold.autoencoder import AutoencoderEmbedding
 from skdiffusion.manifold.embedding import InvertibleEmbedding
 from skdiffusion.manifold.local_maps import LocalLinearRegressor
+from skdiffusion.manifold.surface import (
+    distance_to_manifold,
+    explore,
+    interpolate,
+    intrinsic_dimension,
+    local_metric,
+    tangent_space,
+    trajectory,
+    traverse,
+)
 
-__all__ = ["AutoencoderEmbedding", "InvertibleEmbedding", "LocalLinearRegressor"]
+__all__ = [
+    "distance_to_manifold",
+    "explore",
+    "interpolate",
+    "intrinsic_dimension",
+    "local_metric",
+    "tangent_space",
+    "trajectory",
+    "traverse",
+    "AutoencoderEmbedding",
+    "InvertibleEmbedding",
+    "LocalLinearRegressor",
+]

@@ -7,11 +7,11 @@ import numpy as np
 import torch
 from sklearn.model_selection import KFold
 
+from skdiffusion.closed_forms.baselines import fit_gaussian
 from skdiffusion.diffusion import Conditioned, KernelDenoiser, dpmpp_2m, run
 from skdiffusion.diffusion.grid import log_shifted
 from skdiffusion.geometry.row_kernels import KernelOptions, fit_kernels
 from skdiffusion.manifold.decoders import Decoder, LocalDecoder, seeded
-from skdiffusion.training.baseline import fit_gaussian
 from skdiffusion.training.net import DenoiserNet
 
 __all__ = ["DiffusionDecoder", "KernelDecoder"]

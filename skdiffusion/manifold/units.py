@@ -4,22 +4,24 @@ import numpy as np
 from sklearn.model_selection import train_test_split
 
 from skdiffusion._utils.mixture import fit_bic_mixture
+from skdiffusion.closed_forms.noise_floor import n_factors
 from skdiffusion.geometry.planes import local_planes
 
-__all__ = ["common_unit", "has_geometry", "is_thin", "linear_codes_do"]
+__all__ = ["has_geometry", "is_thin", "linear_does", "linear_units"]
 
 # of the rows: how many distinct values a column has at least, for distances to mean anything
 MIN_DISTINCT = 0.5
-MIN_ROWS = 100
-MAX_ROWS = 2000
+MIN_ROWS, MAX_ROWS = 100, 2000
 # of the radius of a neighbourhood: how far nine in ten rows may be off a plane through it, at most,
 # for the manifold to be beyond doubt
 THIN = 0.1
 N_NEIGHBORS = 15
+# columns whose standard deviations differ by no more than this may well be of one unit
+MAX_RATIO = 3.0
 
 
 def has_geometry(X):
-    """Tell whether the rows of a table are points that can lie on a manifold."""
+    """Whether the rows of a table are points that can lie on a manifold."""
     n, d = X.shape
     if n < MIN_ROWS or d < 2 or not np.isfinite(X).all():
         return False
@@ -27,7 +29,7 @@ def has_geometry(X):
 
 
 def is_thin(Z, dimension):
-    """Tell whether held-out rows lie on planes through their neighbours."""
+    """Whether held-out rows lie on planes through their neighbours."""
     if not dimension < min(Z.shape[1], N_NEIGHBORS - 1):
         return False
     n_held = len(Z) // 5
@@ -36,23 +38,44 @@ def is_thin(Z, dimension):
     return bool(np.quantile(planes.distance(held) / planes.radii, 0.9) < THIN)
 
 
-def common_unit(X):
-    """Return one unit for all columns: that of the directions in which rows differ."""
-    # rows in units of the largest, whose squares do not overflow
-    unit = np.abs(X - X.mean(0)).max()
-    variances = np.linalg.svd((X - X.mean(0)) / unit, compute_uv=False) ** 2 / len(X)
-    return float(unit * np.sqrt((variances**2).sum() / variances.sum()))
+def linear_units(X):
+    """Choose between one unit for all columns and a unit for each, "standard".
+
+    Return the encoder's transform, the units (a number or (d,)), and the number of directions
+    above a noise floor in them.
+    """
+    centred = X - X.mean(0)
+    # in units of the largest number, whose squares do not leave the doubles
+    largest = np.abs(centred).max()
+    unit = centred / largest
+    spreads = unit.std(0)
+    standard, d = unit / spreads, X.shape[1]
+    common = largest * _common_unit(unit)
+    if (factors := n_factors(unit)) < d:
+        return common, common, factors
+    if (factors := n_factors(standard)) < d or spreads.max() > MAX_RATIO * spreads.min():
+        return "standard", largest * spreads, factors
+    return common, common, d
 
 
-def linear_codes_do(Z_linear, Z_bent, log_volume_linear, log_volume_bent, random_state):
-    """Tell whether held-out rows are as likely in linear codes as in bent ones."""
-    rows = random_state.permutation(len(Z_linear))[:MAX_ROWS]
-    train, test = train_test_split(rows, test_size=0.2, random_state=random_state)
-    if len(train) < Z_linear.shape[1] + 2:
+def _common_unit(centred):
+    """Return the standard deviation of the directions in which rows differ."""
+    variances = np.linalg.svd(centred, compute_uv=False) ** 2 / len(centred)
+    return float(np.sqrt((variances**2).sum() / variances.sum()))
+
+
+def linear_does(linear, bent, columns, rng):
+    """Whether held-out rows are as likely in linear features as in bent ones, by a mixture."""
+    rows = rng.permutation(len(columns[0].values))[:MAX_ROWS]
+    columns = [column.take(rows) for column in columns]
+    train, test = train_test_split(np.arange(len(rows)), test_size=0.2, random_state=rng)
+    if len(train) < linear.n_codes_ + 2:
         # too few to tell
         return False
     scores = []
-    for Z, volume in ((Z_linear, log_volume_linear), (Z_bent, log_volume_bent)):
-        mixture = fit_bic_mixture(Z[train], reg_covar=1e-6, random_state=random_state)
+    for encoder in (linear, bent):
+        Z = encoder.encode_columns(columns)
+        volume = encoder.log_volume_of(columns, np.finfo(float).eps)
+        mixture = fit_bic_mixture(Z[train], reg_covar=1e-6, random_state=rng)
         scores.append(np.mean(mixture.score_samples(Z[test]) + volume[test]))
     return scores[0] >= scores[1]

@@ -112,7 +112,10 @@ class CodeDensities:
         """
         if not sigma > 0:
             raise ValueError(f"sigma must be positive, got {sigma!r}.")
-        columns = self._read(X)
+        return self.log_volume_of(self._read(X), sigma)
+
+    def log_volume_of(self, columns, sigma):
+        """Do as `log_volume` for columns that have been read."""
         volumes = [
             coder.log_volume(column, sigma)
             for coder, column in zip(self.coders_, columns, strict=True)

@@ -8,7 +8,7 @@ from sklearn.utils.validation import check_is_fitted
 from skdiffusion.tables.coders import fit_coder
 from skdiffusion.tables.columns import SimplexCodec
 from skdiffusion.tables.densities import CodeDensities
-from skdiffusion.tables.frames import TableFormat, read_table, validate_table
+from skdiffusion.tables.frames import TableFormat, as_frame, read_table, validate_table
 from skdiffusion.tables.options import (
     check_handle_unknown,
     set_categorical,
@@ -212,10 +212,17 @@ class TableEncoder(CodeDensities, CodeQueries, TransformerMixin, BaseEstimator):
         TypeError
             If a column holds times of day, periods or other cells without a code.
         """
+        X = validate_table(self, X, reset=True, allow_missing=True)
+        return self.fit_columns(X, read_table(X))
+
+    def fit_columns(self, X, columns):
+        """Fit to columns that have been read from a validated table."""
         check_min_frequency(self.min_frequency)
         check_handle_unknown(self.handle_unknown)
-        X = validate_table(self, X, reset=True, allow_missing=True)
-        columns = read_table(X)
+        self.n_features_in_ = len(columns)
+        frame = as_frame(X)
+        if frame is not None and all(isinstance(name, str) for name in frame.columns):
+            self.feature_names_in_ = np.asarray(frame.columns, dtype=object)
         ordinal = set_orders(self.ordinal_features, columns)
         set_categorical(self.categorical_features, columns, ordinal)
         for column in columns:
@@ -271,9 +278,9 @@ class TableEncoder(CodeDensities, CodeQueries, TransformerMixin, BaseEstimator):
             If a categorical column holds a level that `fit` has not seen, and `handle_unknown`
             is "error".
         """
-        return self._encode(self._read(X))
+        return self.encode_columns(self._read(X))
 
-    def _encode(self, columns):
+    def encode_columns(self, columns):
         """Code the columns of a table."""
         blocks, gaps = zip(
             *(coder.encode(column) for coder, column in zip(self.coders_, columns, strict=True)),
@@ -305,9 +312,9 @@ class TableEncoder(CodeDensities, CodeQueries, TransformerMixin, BaseEstimator):
         ValueError
             If a cell is missing in a column whose data type has no missing cells.
         """
-        return self._decode(Z, random_state)
+        return self.decode_table(Z, random_state)
 
-    def _decode(self, Z, random_state=None, settled=None):
+    def decode_table(self, Z, random_state=None, settled=None):
         """Decode, but for cells that are settled: by column the cells, and in which rows."""
         Z = self._check_codes(Z)
         rng = None if random_state is None else check_random_state(random_state)
@@ -324,10 +331,23 @@ class TableEncoder(CodeDensities, CodeQueries, TransformerMixin, BaseEstimator):
             cells[j] = np.where(there, wanted, cells[j])
         return self.format_.assemble(cells, len(Z), list(gaps))
 
+    def decode_cells(self, Z):
+        """Return the cells of encoded rows, an array for each column, gaps filled with any."""
+        *blocks, _ = self._split(Z)
+        return [c.decode(block)[0] for c, block in zip(self.coders_, blocks, strict=True)]
+
+    def assemble(self, cells, n):
+        """Put cells by column into a table like that of `fit`."""
+        return self.format_.assemble(cells, n)
+
     def _read(self, X):
         """The columns of a table like that of `fit`."""
         check_is_fitted(self)
-        columns = read_table(validate_table(self, X, reset=False, allow_missing=True))
+        return self.read(validate_table(self, X, reset=False, allow_missing=True))
+
+    def read(self, X):
+        """Read the columns of a validated table."""
+        columns = read_table(X)
         for column, kind in zip(columns, self.kinds_, strict=True):
             if kind in ("categorical", "ordinal"):
                 times_as_levels(column)

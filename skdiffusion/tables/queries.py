@@ -43,7 +43,7 @@ class CodeQueries:
         j = self._column(j)
         return np.flatnonzero((self.groups_ == j) & ~self.is_indicator_)
 
-    def noise_codes(self, X, noise):
+    def noise_codes(self, columns, noise):
         """Tell what noise of the cells is in their codes.
 
         Parameters
@@ -59,7 +59,6 @@ class CodeQueries:
         ndarray of shape (n, `n_codes_`)
             Standard deviations of the codes, NaN where a cell is missing.
         """
-        columns = self._read(X)
         ends = []
         for side in (-0.5, 0.5):
             moved = [
@@ -68,7 +67,7 @@ class CodeQueries:
                     columns, self.kinds_, np.broadcast_to(noise, len(columns)), strict=True
                 )
             ]
-            ends.append(self._encode(moved))
+            ends.append(self.encode_columns(moved))
         return np.abs(ends[1] - ends[0])
 
     def level_blocks(self):

@@ -1,7 +1,7 @@
 """Reading single columns of arrays and frames."""
 
 import numbers
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import narwhals as nw
 import numpy as np
@@ -44,6 +44,12 @@ class Column:
     def observed(self):
         """The cells that are not missing."""
         return self.values[~self.gaps] if self.missing else self.values
+
+    def take(self, rows):
+        """Return the column of some rows."""
+        parts = (self.values, self.gaps, self.objects)
+        values, gaps, objects = (None if part is None else part[rows] for part in parts)
+        return replace(self, values=values, gaps=gaps, objects=objects)
 
     @property
     def resolution(self):

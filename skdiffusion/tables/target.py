@@ -55,10 +55,14 @@ class TargetEncoder(BaseEstimator):
 
     def inverse_transform(self, codes):
         """Decode to a target like that of `fit`."""
-        return self._decode(codes)
+        return self.decode_target(codes)
 
-    def _decode(self, codes, settled=None):
-        values = self.encoder_._decode(codes, settled=settled)[:, 0]
+    def decode_target(self, codes, settled=None):
+        """Decode, but for cells that are settled."""
+        return self.as_target(self.encoder_.decode_table(codes, settled=settled)[:, 0])
+
+    def as_target(self, values):
+        """Put values into a container like that of `fit`."""
         if self.template_ is None:
             return values
         series = as_series(values, self.template_)

@@ -2,11 +2,13 @@
 
 from collections.abc import Iterator
 
+import numpy as np
 import torch
+from numpy.typing import ArrayLike
 from torch import Tensor
 from torch.utils.data import Dataset
 
-__all__ = ["RowBatches"]
+__all__ = ["RowBatches", "pair_with_completions"]
 
 
 class RowBatches:
@@ -32,3 +34,13 @@ class RowBatches:
         order = torch.cat([torch.randperm(n) for _ in range(-(-needed // n))])[:needed]
         for index in order.to(device).split(self.batch_size):
             yield self.rows[index], empty
+
+
+def pair_with_completions(X: np.ndarray, completions: ArrayLike | None) -> np.ndarray:
+    """Return rows as they are, or, where some have gaps, pairs of row and completion."""
+    if not np.isnan(X).any():
+        return X
+    if completions is None:
+        raise ValueError("Entries are missing: give `completions`, the rows without gaps.")
+    filled = np.array(completions, dtype=X.dtype)
+    return np.stack([np.broadcast_to(X, filled.shape), filled], axis=2)

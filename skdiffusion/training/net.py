@@ -19,7 +19,7 @@ from skdiffusion.diffusion.preconditioning import (
 from skdiffusion.diffusion.schedule import Schedule, get_schedule
 from skdiffusion.nets import ResidualMLP
 from skdiffusion.training.averaged import AveragedNet
-from skdiffusion.training.completion import pair_with_completions
+from skdiffusion.training.batches import pair_with_completions
 from skdiffusion.training.noise import NoiseLevels
 from skdiffusion.training.objective import DenoisingLoss
 

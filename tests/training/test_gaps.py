@@ -7,9 +7,10 @@ import pytest
 import torch
 
 from skdiffusion import DiffusionManifoldSampler
+from skdiffusion.closed_forms.gap_filling import draw_completions
 from skdiffusion.diffusion import GaussianDenoiser, MixtureDenoiser
 from skdiffusion.diffusion.categories import Levels
-from skdiffusion.training.completion import draw_completions, pair_with_completions
+from skdiffusion.training.batches import pair_with_completions
 from skdiffusion.training.net import DenoiserNet
 
 COV = np.array(

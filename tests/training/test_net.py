@@ -12,6 +12,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils import check_random_state
 from torch import nn
 
+from skdiffusion.closed_forms.baselines import fit_gaussian
 from skdiffusion.diffusion.closed_form import (
     EmpiricalDenoiser,
     GaussianDenoiser,
@@ -20,7 +21,6 @@ from skdiffusion.diffusion.closed_form import (
 from skdiffusion.diffusion.preconditioning import Plain, Preconditioned
 from skdiffusion.diffusion.schedule import SCHEDULES
 from skdiffusion.nets import PlainMLP
-from skdiffusion.training.baseline import fit_gaussian
 from skdiffusion.training.net import DenoiserNet
 from skdiffusion.training.objective import WEIGHTINGS
 from skdiffusion.training.presets import judging_net

@@ -7,9 +7,9 @@ import pytest
 import torch
 from sklearn.decomposition import PCA
 
+from skdiffusion.closed_forms.baselines import fit_gaussian
+from skdiffusion.closed_forms.noise_floor import fit_factor_mixture, fit_factors, n_factors
 from skdiffusion.diffusion import GaussianDenoiser
-from skdiffusion.training.baseline import fit_gaussian
-from skdiffusion.training.factors import fit_factor_mixture, fit_factors, n_factors
 
 D = 12
 

@@ -4,14 +4,15 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from skdiffusion.closed_forms.baselines import fit_mixture
+from skdiffusion.closed_forms.weights import centre, effective_size
 from skdiffusion.diffusion.factors import FactorGaussian, FactorMixture
-from skdiffusion.training.baseline import fit_mixture
 
 __all__ = ["fit_factor_mixture", "fit_factors", "n_factors"]
 
 # fewer directions alike may be so by chance
 MIN_FLOOR = 3
-# the law of pure noise is one of many rows
+# the distribution of the eigenvalues of pure noise is one of many rows
 MIN_ROWS = 20
 # of the mean variance: noise that is no more than this is left to a Gaussian
 MAX_FLOOR = 0.3
@@ -22,16 +23,20 @@ EXACTLY = 1e-20
 # standard errors of the kurtosis of a Gaussian
 MAX_KURTOSIS = 5.0
 
+Rows = NDArray[np.float64]
 
-def n_factors(Z: NDArray[np.float64]) -> int:
+
+def n_factors(Z: Rows, sample_weight: Rows | None = None) -> int:
     """Count the principal directions above an isotropic noise floor."""
-    n, d = Z.shape
+    d = Z.shape[1]
+    n = len(Z) if sample_weight is None else effective_size(sample_weight)
     if n < MIN_ROWS:
         return d
+    mean, centred = centre(Z, sample_weight)
     # the rows' mean takes one direction where there are more columns than rows
     rank = min(n - 1, d)
-    _, values, vectors = np.linalg.svd(Z - Z.mean(0), full_matrices=False)
-    variances = values[:rank] ** 2 / (n - 1)
+    _, values, vectors = np.linalg.svd(centred, full_matrices=False)
+    variances = values[:rank] ** 2 / (len(centred) - 1)
     for k in range(1, rank - MIN_FLOOR + 1):
         tail = variances[k:]
         if not tail[-1] > EXACTLY * variances[0]:
@@ -41,39 +46,41 @@ def n_factors(Z: NDArray[np.float64]) -> int:
         highest, lowest = floor * (1 + width) ** 2, floor * (1 - width) ** 2
         if tail[0] > highest * SLACK or tail[-1] < lowest / SLACK:
             continue
-        noise = (Z - Z.mean(0)) @ vectors[k:rank].T / np.sqrt(tail)
-        excess = np.abs((noise**4).mean(0) - 3).max()
+        noise = (Z - mean) @ vectors[k:rank].T / np.sqrt(tail)
+        excess = np.abs(np.average(noise**4, axis=0, weights=sample_weight) - 3).max()
         is_thin = floor < MAX_FLOOR * variances.sum() / d
         return k if is_thin and excess < MAX_KURTOSIS * np.sqrt(24 / n) else d
     return d
 
 
-def fit_factors(Z: NDArray[np.float64], numbers: NDArray[np.intp], k: int) -> FactorGaussian:
+def fit_factors(
+    Z: Rows, numbers: NDArray[np.intp], k: int, sample_weight: Rows | None = None
+) -> FactorGaussian:
     """Fit a Gaussian with factors in some of the columns."""
-    n, d = Z.shape
-    centred = Z - Z.mean(0)
+    mean, centred = centre(Z, sample_weight)
+    n, d = centred.shape
     _, values, vectors = np.linalg.svd(centred[:, numbers], full_matrices=False)
     floor = (values[k:] ** 2).sum() / (n - 1) / (len(numbers) - k)
     others = np.setdiff1d(np.arange(d), numbers)
     loadings = np.zeros((d, k + len(others)))
     loadings[numbers, :k] = vectors[:k].T
     loadings[others, k + np.arange(len(others))] = 1.0
-    cov = np.atleast_2d(np.cov((centred @ loadings).T))
-    parts = [torch.from_numpy(part) for part in (Z.mean(0), loadings, cov)]
+    factors = centred @ loadings
+    parts = [torch.from_numpy(part) for part in (mean, loadings, factors.T @ factors / (n - 1))]
     return FactorGaussian(parts[0], parts[1], parts[2], float(floor))
 
 
 def fit_factor_mixture(
     gaussian: FactorGaussian,
-    Z: NDArray[np.float64],
+    Z: Rows,
     is_class: NDArray[np.bool_] | None = None,
     random_state: int | np.random.RandomState | None = None,
+    sample_weight: Rows | None = None,
 ) -> FactorMixture:
     """Fit a Gaussian mixture of the factors, one for each class when there are classes."""
     factors = (Z - gaussian.mean.numpy()) @ gaussian.loadings.numpy()
     n_classes = 0 if is_class is None else int(is_class.sum())
-    if n_classes:
-        mixture = fit_mixture(factors[:, :-n_classes], factors[:, -n_classes:], random_state)
-    else:
-        mixture = fit_mixture(factors, random_state=random_state)
+    split = factors.shape[1] - n_classes
+    target = factors[:, split:] if n_classes else None
+    mixture = fit_mixture(factors[:, :split], target, random_state, sample_weight)
     return FactorMixture(gaussian, mixture.weights, mixture.means, mixture.covs)

@@ -1,20 +1,20 @@
-"""Embeddings between the codes of a table and what a denoiser sees.
+"""Encoders of tables whose numbers pass through an embedding.
 
-Each class stands for a fitted :class:`~skdiffusion.tables.TableEncoder` and answers as it would,
-but codes rows in another way: by the coordinates of an embedding alone, or besides their own codes,
-or decodes them through it. What it does not know better it asks the encoder.
+Each stands for a fitted :class:`~skdiffusion.TableEncoder` and has its interface, but encodes rows
+by the coordinates of an embedding alone, or besides their own features, or decodes them through
+it. All else it hands on to that encoder.
 """
 
 import numpy as np
 
-__all__ = ["HierarchicalCodes", "LatentCodes", "ProjectedCodes"]
+__all__ = ["HierarchicalEncoder", "LatentEncoder", "ProjectedEncoder"]
 
 # in units of the embedding's standard deviation: wide enough for differences that rounding does
 # not reach, small enough for a straight line
 STEP = 1e-3
 
 
-class EmbeddedCodes:
+class EmbeddedEncoder:
     """What the three have in common."""
 
     def __init__(self, encoder, embedding, numbers):
@@ -33,7 +33,7 @@ class EmbeddedCodes:
         return getattr(self.encoder, name)
 
     def embed(self, Z):
-        """Return the coordinates of codes (n, n_codes) in the embedding, of shape (n, n_latent)."""
+        """Return the coordinates (n, n_latent) of encoded rows in the embedding."""
         numbers = Z[:, self.numbers]
         if np.isnan(numbers).any():
             raise ValueError(
@@ -49,13 +49,25 @@ class EmbeddedCodes:
             return self.embedding.inverse_transform(W)
         return self.embedding.sample_inverse(W, random_state=rng)
 
-    def dequantize(self, Z, random_state=None):
-        """Codes have been spread before they were embedded."""
-        return Z
+    def encode_columns(self, columns):
+        """Encode columns that have been read."""
+        return self.reencode(self.encoder.encode_columns(columns))
+
+    def transform(self, X):
+        """Encode rows."""
+        return self.reencode(self.encoder.transform(X))
+
+    def decode_table(self, W, rng=None, cells=None):
+        """Decode to a table, with some cells as given."""
+        return self.encoder.decode_table(self.restore(W, rng), rng, cells)
+
+    def inverse_transform(self, X, random_state=None):
+        """Decode to a table."""
+        return self.decode_table(X, random_state)
 
 
-class LatentCodes(EmbeddedCodes):
-    """The coordinates of the numbers in an embedding, then the other codes."""
+class LatentEncoder(EmbeddedEncoder):
+    """The coordinates of the numbers in an embedding, then the other features."""
 
     @property
     def n_codes_(self):
@@ -77,50 +89,34 @@ class LatentCodes(EmbeddedCodes):
         return [(self.n_latent + np.searchsorted(self.others, c), v) for c, v in blocks]
 
     def void_codes(self, Z):
-        """All coordinates say something."""
+        """Flag features that say nothing; all coordinates say something."""
         whole = np.zeros((len(Z), self.encoder.n_codes_))
         whole[:, self.others] = Z[:, self.n_latent :]
         void = self.encoder.void_codes(whole)[:, self.others]
         return np.concatenate([np.zeros((len(Z), self.n_latent), dtype=bool), void], axis=1)
 
-    def encode(self, Z):
-        """Return the codes here of codes of the encoder."""
+    def reencode(self, Z):
+        """Return the features here of rows of the encoder."""
         return np.concatenate([self.embed(Z), Z[:, self.others]], axis=1)
 
-    def decode(self, W, rng=None):
-        """Return codes of the encoder."""
+    def restore(self, W, rng=None):
+        """Return the encoder's rows."""
         Z = np.empty((len(W), self.encoder.n_codes_))
         Z[:, self.numbers] = self.unembed(W[:, : self.n_latent], rng)
         Z[:, self.others] = W[:, self.n_latent :]
         return Z
 
-    def transform(self, X):
-        return self.encode(self.encoder.transform(X))
-
-    def inverse_transform(self, W, random_state=None):
-        return self.encoder.inverse_transform(self.decode(W, random_state), random_state)
-
-    def _decode(self, W, random_state=None, settled=None):
-        return self.encoder._decode(self.decode(W, random_state), random_state, settled)
-
-    def log_volume(self, X, sigma):
+    def log_volume_of(self, columns, sigma):
         """Add what the embedding does to volumes, and how likely the residuals are."""
-        Z = self.encoder.transform(X)
+        Z = self.encoder.encode_columns(columns)
         W = self.embed(Z)
-        return (
-            self.encoder.log_volume(X, sigma)
-            - self._log_stretch(W)
-            + self._log_residual(Z[:, self.numbers] - self.unembed(W))
-        )
+        residual = self._log_residual(Z[:, self.numbers] - self.unembed(W))
+        return self.encoder.log_volume_of(columns, sigma) - self._log_stretch(W) + residual
 
     def _log_stretch(self, W):
-        columns = []
-        for j in range(self.n_latent):
-            step = np.zeros(self.n_latent)
-            step[j] = STEP
-            columns.append((self.unembed(W + step) - self.unembed(W - step)) / (2 * STEP))
-        jacobian = np.stack(columns, axis=2)
-        values = np.linalg.svd(jacobian, compute_uv=False)
+        steps = STEP * np.eye(self.n_latent)
+        sides = [(self.unembed(W + step) - self.unembed(W - step)) / (2 * STEP) for step in steps]
+        values = np.linalg.svd(np.stack(sides, axis=2), compute_uv=False)
         return np.log(np.maximum(values, np.finfo(float).tiny)).sum(1)
 
     def _log_residual(self, residuals):
@@ -133,8 +129,8 @@ class LatentCodes(EmbeddedCodes):
         return -(squares + n_across * np.log(2 * np.pi * variance)) / 2
 
 
-class HierarchicalCodes(EmbeddedCodes):
-    """The codes of a row, then the coordinates of its numbers in an embedding."""
+class HierarchicalEncoder(EmbeddedEncoder):
+    """The features of a row, then the coordinates of its numbers in an embedding."""
 
     @property
     def n_codes_(self):
@@ -147,40 +143,40 @@ class HierarchicalCodes(EmbeddedCodes):
 
     @property
     def is_indicator_(self):
-        return np.concatenate([self.encoder.is_indicator_, np.zeros(self.n_latent, dtype=bool)])
+        return np.pad(self.encoder.is_indicator_, (0, self.n_latent))
 
     @property
     def coarse(self):
-        """Which codes are drawn first."""
+        """Which features are drawn first."""
         return np.arange(self.n_codes_) >= self.encoder.n_codes_
 
     def void_codes(self, Z):
-        """The coordinates follow from the codes, and have no density beside them."""
+        """Flag features that say nothing: coordinates follow from the others."""
         void = self.encoder.void_codes(Z[:, : self.encoder.n_codes_])
-        return np.concatenate([void, np.ones((len(Z), self.n_latent), dtype=bool)], axis=1)
+        return np.pad(void, ((0, 0), (0, self.n_latent)), constant_values=True)
 
-    def encode(self, Z):
-        """Return the codes here of codes of the encoder."""
+    def reencode(self, Z):
+        """Return the features here of rows of the encoder."""
         return np.concatenate([Z, self.embed(Z)], axis=1)
 
-    def transform(self, X):
-        return self.encode(self.encoder.transform(X))
-
-    def inverse_transform(self, W, random_state=None):
-        return self.encoder.inverse_transform(W[:, : self.encoder.n_codes_], random_state)
-
-    def _decode(self, W, random_state=None, settled=None):
-        return self.encoder._decode(W[:, : self.encoder.n_codes_], random_state, settled)
+    def restore(self, W, rng=None):
+        """Return the encoder's rows."""
+        return W[:, : self.encoder.n_codes_]
 
 
-class ProjectedCodes(EmbeddedCodes):
-    """The codes of the encoder, whose numbers pass through the embedding on the way back."""
+class ProjectedEncoder(EmbeddedEncoder):
+    """The encoder's features, whose numbers pass through the embedding on the way back."""
 
-    def encode(self, Z):
-        """Codes stay as they are."""
+    def reencode(self, Z):
+        """Return the rows as they are."""
         return Z
 
-    def _decode(self, Z, random_state=None, settled=None):
-        Z = Z.copy()
-        Z[:, self.numbers] = self.unembed(self.embed(Z), random_state)
-        return self.encoder._decode(Z, random_state, settled)
+    def restore(self, W, rng=None):
+        """Return the rows, their numbers on the embedded manifold."""
+        Z = W.copy()
+        Z[:, self.numbers] = self.unembed(self.embed(Z), rng)
+        return Z
+
+    def inverse_transform(self, X, random_state=None):
+        """Decode to a table, without the embedding."""
+        return self.encoder.inverse_transform(X, random_state)

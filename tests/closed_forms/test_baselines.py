@@ -10,8 +10,8 @@ from sklearn.mixture import GaussianMixture
 from sklearn.utils import check_random_state
 
 from skdiffusion._utils import mixture as bic
-from skdiffusion.training import baseline
-from skdiffusion.training.baseline import fit_gaussian, fit_kernel, fit_mixture, fit_operator
+from skdiffusion.closed_forms import baselines
+from skdiffusion.closed_forms.baselines import fit_gaussian, fit_mixture, fit_operator
 
 RNG = np.random.RandomState(0)
 ROOT = RNG.normal(size=(3, 3))
@@ -46,16 +46,16 @@ class TestFitGaussian:
         assert 0 < ratio[0] < 1
 
     def test_many_columns_are_diagonal(self):
-        wide = np.random.RandomState(0).normal(size=(5, baseline.MAX_FULL_COLUMNS + 1))
+        wide = np.random.RandomState(0).normal(size=(5, baselines.MAX_FULL_COLUMNS + 1))
         gaussian = fit_gaussian(wide)
         assert gaussian.is_diagonal
         np.testing.assert_allclose(gaussian.mean, wide.mean(0))
         np.testing.assert_allclose(gaussian.cov, wide.var(0))
 
     def test_up_to_the_limit_it_is_full(self, monkeypatch):
-        monkeypatch.setattr(baseline, "MAX_FULL_COLUMNS", 3)
+        monkeypatch.setattr(baselines, "MAX_FULL_COLUMNS", 3)
         assert not fit_gaussian(Z).is_diagonal
-        monkeypatch.setattr(baseline, "MAX_FULL_COLUMNS", 2)
+        monkeypatch.setattr(baselines, "MAX_FULL_COLUMNS", 2)
         assert fit_gaussian(Z).is_diagonal
 
     def test_more_columns_than_rows(self):
@@ -172,28 +172,6 @@ class TestFitMixture:
             torch.equal(a, b) for a, b in zip(first.buffers(), second.buffers(), strict=True)
         )
         np.testing.assert_array_equal(check_random_state(None).get_state()[1], state)
-
-
-class TestFitKernel:
-    def test_is_the_law_of_the_rows(self):
-        """Held-out rows are as likely as under the mixture that drew them, or nearly."""
-        kernel = fit_kernel(CLUSTERS[::2], random_state=0)
-        held_out = torch.from_numpy(CLUSTERS[1::2])
-        truth = fit_mixture(CLUSTERS, random_state=0)
-        zero = torch.tensor(0.0)
-        gap = truth.log_prob(held_out, zero).mean() - kernel.log_prob(held_out, zero).mean()
-        assert -0.05 < gap < 0.15
-
-    def test_number_and_rank_of_the_kernels_are_limited(self):
-        rows = np.random.RandomState(0).normal(size=(baseline.MAX_KERNELS + 50, 7))
-        kernel = fit_kernel(rows, random_state=0)
-        on_rows = (kernel.means[:, None] == torch.from_numpy(rows)).all(2).any(1)
-        assert on_rows.sum() == baseline.MAX_KERNELS
-        assert kernel.factors.shape[2] == baseline.MAX_KERNEL_RANK
-
-    def test_same_seed_same_kernels(self):
-        first, second = (fit_kernel(CLUSTERS, random_state=3) for _ in range(2))
-        torch.testing.assert_close(first.factors, second.factors, rtol=0, atol=0)
 
 
 class TestFitOperator:

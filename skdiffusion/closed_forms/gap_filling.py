@@ -2,15 +2,15 @@
 
 import numpy as np
 import torch
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 from sklearn.utils import check_random_state
 from torch import Tensor
 
+from skdiffusion.closed_forms.baselines import MAX_FULL_COLUMNS, fit_gaussian, fit_mixture
 from skdiffusion.diffusion.closed_form import GaussianDenoiser, MixtureDenoiser
 from skdiffusion.diffusion.kernel import KernelDenoiser
-from skdiffusion.training.baseline import MAX_FULL_COLUMNS, fit_gaussian, fit_mixture
 
-__all__ = ["draw_completions", "pair_with_completions"]
+__all__ = ["draw_completions"]
 
 N_GAUSSIAN_ROUNDS = 10
 # fewer leave the draws too wide: 3 rounds cost 2 to 4 % of the accuracy of imputation
@@ -28,7 +28,7 @@ def draw_completions(
     n_completions: int = 5,
     random_state: int | np.random.RandomState | None = None,
 ) -> NDArray[np.float64]:
-    """Fill gaps by draws from a law that is fitted to the filled rows, in turns."""
+    """Fill gaps by draws from a model that is fitted to the filled rows, in turns."""
     rng = check_random_state(random_state)
     generator = torch.Generator().manual_seed(int(rng.randint(2**31 - 1)))
     gaps = np.isnan(Z)
@@ -36,23 +36,13 @@ def draw_completions(
         return np.stack([_fill_by_column(Z, gaps, rng) for _ in range(n_completions)])
     filled = _fill_by_column(Z, gaps, rng)
     for _ in range(N_GAUSSIAN_ROUNDS):
-        law: MixtureDenoiser = fit_gaussian(filled)
-        filled = _fill(Z, law, generator)
+        model: MixtureDenoiser = fit_gaussian(filled)
+        filled = _fill(Z, model, generator)
     if Z.shape[1] <= MAX_MIXTURE_COLUMNS:
         for _ in range(N_MIXTURE_ROUNDS):
-            law = fit_mixture(filled, random_state=rng)
-            filled = _fill(Z, law, generator)
-    return np.stack([_fill(Z, law, generator) for _ in range(n_completions)])
-
-
-def pair_with_completions(X: np.ndarray, completions: ArrayLike | None) -> np.ndarray:
-    """Return rows as they are, or, where some have gaps, pairs of row and completion."""
-    if not np.isnan(X).any():
-        return X
-    if completions is None:
-        raise ValueError("Entries are missing: give `completions`, the rows without gaps.")
-    filled = np.array(completions, dtype=X.dtype)
-    return np.stack([np.broadcast_to(X, filled.shape), filled], axis=2)
+            model = fit_mixture(filled, random_state=rng)
+            filled = _fill(Z, model, generator)
+    return np.stack([_fill(Z, model, generator) for _ in range(n_completions)])
 
 
 def _fill_by_column(
@@ -66,42 +56,42 @@ def _fill_by_column(
 
 
 def _fill(
-    Z: NDArray[np.float64], law: MixtureDenoiser, generator: torch.Generator
+    Z: NDArray[np.float64], model: MixtureDenoiser, generator: torch.Generator
 ) -> NDArray[np.float64]:
     """Draw what is missing from a Gaussian or a mixture, given what is there."""
     gaps = torch.from_numpy(np.isnan(Z))
     rows = gaps.any(1)
     x, gap = torch.from_numpy(Z[rows.numpy()]).nan_to_num(), gaps[rows]
-    if isinstance(law, GaussianDenoiser):
-        drawn = _draw_gaussian(x, gap, law, generator)
+    if isinstance(model, GaussianDenoiser):
+        drawn = _draw_gaussian(x, gap, model, generator)
     else:
         sigma = torch.where(gap, torch.inf, KNOWN).to(x)
-        drawn = _as_kernels(law).sample_posterior(x, sigma, generator)
+        drawn = _as_kernels(model).sample_posterior(x, sigma, generator)
     filled = Z.copy()
     filled[rows.numpy()] = torch.where(gap, drawn, x).numpy()
     return filled
 
 
 def _draw_gaussian(
-    x: Tensor, gap: Tensor, law: GaussianDenoiser, generator: torch.Generator
+    x: Tensor, gap: Tensor, model: GaussianDenoiser, generator: torch.Generator
 ) -> Tensor:
     """Correct joint draws by the regression on how far they are from what is known."""
-    joint = law.sample(len(x), generator)
+    joint = model.sample(len(x), generator)
     apart = torch.where(gap, 0.0, x - joint)
     size = max(1, MAX_ELEMENTS // x.shape[1] ** 2)
     parts = []
     for error, missing in zip(apart.split(size), gap.split(size), strict=True):
-        here = (~missing).to(law.cov)
-        known = law.cov * here.unsqueeze(2) * here.unsqueeze(1)
+        here = (~missing).to(model.cov)
+        known = model.cov * here.unsqueeze(2) * here.unsqueeze(1)
         factor = torch.linalg.cholesky(known + torch.diag_embed(KNOWN**2 * here + 1.0 - here))
         weights = torch.cholesky_solve(error.unsqueeze(2), factor).squeeze(2)
-        parts.append(weights @ law.cov)
+        parts.append(weights @ model.cov)
     return torch.cat([joint[:0], *parts]) + joint
 
 
-def _as_kernels(law: MixtureDenoiser) -> KernelDenoiser:
-    """Return a mixture in the form that draws from conditional laws."""
-    values, vectors = torch.linalg.eigh(law.covs)
+def _as_kernels(model: MixtureDenoiser) -> KernelDenoiser:
+    """Return a mixture in the form that draws from conditional distributions."""
+    values, vectors = torch.linalg.eigh(model.covs)
     floors = 0.99 * values.amin(1).clamp_min(1e-6)
     factors = vectors * (values - floors.unsqueeze(1)).clamp_min(0).sqrt().unsqueeze(1)
-    return KernelDenoiser(law.means, factors, floors, law.weights, variance=False)
+    return KernelDenoiser(model.means, factors, floors, model.weights, variance=False)

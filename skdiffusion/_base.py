@@ -1,0 +1,468 @@
+"""The base of the estimators that learn the distribution of a table."""
+
+from abc import abstractmethod
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+import torch
+from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin, clone
+from sklearn.utils import check_array, check_consistent_length, check_random_state
+from sklearn.utils.validation import check_is_fitted
+
+from skdiffusion._utils.checks import check_count, check_noise, check_weights
+from skdiffusion._utils.fitting import all_or_nothing
+from skdiffusion._utils.systematic import spread
+from skdiffusion.model.encoded import EncodedRows
+from skdiffusion.model.imputation import complete, expected_cells, known_features
+from skdiffusion.tables.conditions import Conditions, read_conditions
+from skdiffusion.tables.encoder import TableEncoder
+from skdiffusion.tables.frames import NUMERIC, read_table, validate_table
+from skdiffusion.tables.gaps import fill_gaps, gaps_of
+from skdiffusion.tables.target import TargetEncoder
+
+__all__ = ["TableModel"]
+
+STRATEGIES = ("mean", "draw")
+
+
+class TableModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+    """Base of the estimators that learn the distribution of a table's rows, and of a target.
+
+    A subclass says how its denoiser is made, in `_fit_model`, and how draws are made, in
+    `_sampling`. It has the parameters `encoder`, `target` and `random_state`.
+    """
+
+    _default_encoder = TableEncoder()
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.string = True
+        tags.input_tags.categorical = True
+        tags.input_tags.allow_nan = True
+        return tags
+
+    def __sklearn_is_fitted__(self):
+        return hasattr(self, "_model")
+
+    @abstractmethod
+    def _fit_model(self, rows, rng):
+        """Return the Model of encoded rows."""
+
+    @abstractmethod
+    def _sampling(self):
+        """Return how noise becomes rows."""
+
+    @abstractmethod
+    def _check_parameters(self):
+        """Raise for parameters out of range."""
+
+    @property
+    def model_(self):
+        """The fitted :class:`~skdiffusion.Model`, with the present parameters of sampling."""
+        if not hasattr(self, "_model"):
+            raise AttributeError(f"{type(self).__name__} has no model_ before fit.")
+        return replace(self._model, sampling=self._sampling())
+
+    def fit(self, X, y=None, sample_weight=None):
+        """Learn the distribution of the rows, and of the target with them.
+
+        Parameters
+        ----------
+        X : array-like or data frame of shape (n, n_features)
+            The table: a NumPy array, or a pandas or polars frame. Cells may be missing.
+        y : array-like of shape (n,) or None, default=None
+            Target to condition on: classes or numbers.
+        sample_weight : array-like of shape (n,) or None, default=None
+            Weights of the rows, as if they occurred that often.
+
+        Returns
+        -------
+        self : object
+            The fitted estimator. A fit that fails or is interrupted leaves it unfitted.
+
+        Raises
+        ------
+        ValueError
+            If a parameter is out of range, cells are infinite, there are fewer than two rows, or
+            every column is constant.
+        TypeError
+            If a column holds cells that cannot be encoded.
+        """
+        with all_or_nothing(self):
+            self._check_parameters()
+            rng = check_random_state(self.random_state)
+            X = validate_table(self, X, reset=True, allow_missing=True)
+            if y is not None:
+                check_consistent_length(X, y)
+            sample_weight = check_weights(sample_weight, len(X))
+            rows = self._encode(X, y, sample_weight, rng)
+            self._model = self._fit_model(rows, rng)
+        return self
+
+    def sample(self, n_samples=1, *, y=None, conditions=None, return_y=False, random_state=None):
+        """Draw rows.
+
+        Parameters
+        ----------
+        n_samples : int, default=1
+            Number of rows.
+        y : scalar, array-like of shape (n_samples,) or None, default=None
+            Target that the rows shall have: one for all, or one for each, whose number then is
+            the number of rows. None draws classes with their frequencies in `fit`, and numbers
+            together with the rows.
+        conditions : dict, array-like, data frame or None, default=None
+            What is settled about columns. A dict from columns to a value, to a range as a tuple
+            ``(low, high)`` with None for no end, or to a list of categories; or a table, some
+            columns by name or an array of all columns, with a row for each row to draw, whose
+            missing cells are free.
+        return_y : bool, default=False
+            Whether to return the targets too.
+        random_state : int, RandomState instance or None, default=None
+            Source of randomness; None draws different rows at every call.
+
+        Returns
+        -------
+        X : ndarray or data frame of shape (n_samples, n_features)
+            The rows, in the container and with the data types of `fit`.
+        y : ndarray or series of shape (n_samples,)
+            Their targets; only with ``return_y=True``.
+
+        Raises
+        ------
+        ValueError
+            If a class or category was never seen, a range holds nothing, or a target is asked for
+            and there was none in `fit`.
+        TypeError
+            If a condition does not suit the kind of its column.
+
+        Warns
+        -----
+        UserWarning
+            If draws meet ranges so rarely that rows repeat values within them.
+
+        Notes
+        -----
+        Known cells are conditioned on. Ranges and lists of categories are met by choosing among
+        draws, which is exact.
+        """
+        check_is_fitted(self)
+        rng = check_random_state(random_state)
+        model = self.model_
+        n_samples, wanted, target = self._conditions(n_samples, y, conditions, return_y, rng)
+        both = wanted if target is None else wanted.extended(target.values)
+        Z = model.draw(n_samples, self._generator(rng), both)
+        X = model.encoder.decode_table(Z[:, ~model.is_target], rng, wanted.cells)
+        if not return_y:
+            return X
+        return X, model.target_encoder.decode_target(Z[:, model.is_target], target.cells)
+
+    def acceptance_rate(self, conditions, *, y=None, n_samples=1000, random_state=None):
+        """Return the share of draws that meet ranges and lists of categories by themselves.
+
+        Parameters
+        ----------
+        conditions : dict
+            As in `sample`; known values are conditioned on and count for nothing.
+        y : scalar or None, default=None
+            Target of the rows.
+        n_samples : int, default=1000
+            Number of draws.
+        random_state : int, RandomState instance or None, default=None
+            Source of randomness.
+
+        Returns
+        -------
+        rate : float
+            The share; 1 without ranges.
+        """
+        check_is_fitted(self)
+        rng = check_random_state(random_state)
+        model = self.model_
+        n_samples, wanted, target = self._conditions(n_samples, y, conditions, False, rng)
+        known = replace(wanted, ranges={}, categories={})
+        both = known if target is None else known.extended(target.values)
+        Z = model.draw(n_samples, self._generator(rng), both)
+        return float(wanted.are_met(model.encoder, Z[:, ~model.is_target]).mean())
+
+    def sample_y(self, X, n_samples=1, *, random_state=None):
+        """Draw targets of rows: a forecast as a distribution.
+
+        Parameters
+        ----------
+        X : array-like or data frame of shape (n, n_features)
+            Rows; missing cells are drawn with the targets.
+        n_samples : int, default=1
+            Number of draws for each row.
+        random_state : int, RandomState instance or None, default=None
+            Source of randomness.
+
+        Returns
+        -------
+        Y : ndarray of shape (n, n_samples)
+            Draws of the target given each row.
+
+        Raises
+        ------
+        ValueError
+            If there was no target in `fit`.
+        """
+        check_is_fitted(self)
+        self._need_target()
+        check_count(n_samples, "n_samples")
+        rng = check_random_state(random_state)
+        model = self.model_
+        Z = np.repeat(self._encoded(X), n_samples, axis=0)
+        free = np.full((1, int(model.is_target.sum())), np.nan)
+        drawn = model.draw(len(Z), self._generator(rng), Conditions(Z).extended(free))
+        Y = model.target_encoder.decode_target(drawn[:, model.is_target])
+        return np.asarray(Y).reshape(-1, n_samples)
+
+    def score_samples(self, X):
+        """Return the log-density of each row.
+
+        Parameters
+        ----------
+        X : array-like or data frame of shape (n, n_features)
+            Rows; missing cells count for nothing.
+
+        Returns
+        -------
+        log_density : ndarray of shape (n,)
+            Nats, in the units of the table: densities of numbers, probabilities of categories,
+            whole numbers and repeated values.
+        """
+        columns = self._read(X)
+        model = self.model_
+        Z = model.encoder.encode_columns(columns)
+        Z[model.encoder.void_codes(Z)] = np.nan
+        return model.log_prob(Z) + model.encoder.log_volume_of(columns, model.sigma_min)
+
+    def score(self, X, y=None):
+        """Return the mean log-density of the rows, for model selection.
+
+        Parameters
+        ----------
+        X : array-like or data frame of shape (n, n_features)
+            Rows.
+        y : object, default=None
+            Ignored.
+
+        Returns
+        -------
+        score : float
+            The mean of `score_samples`.
+        """
+        return float(np.mean(self.score_samples(X)))
+
+    def transform(self, X):
+        """Return latents: about independent standard normal numbers, by the probability flow.
+
+        Parameters
+        ----------
+        X : array-like or data frame of shape (n, n_features)
+            Rows; latents of rows with missing cells are NaN.
+
+        Returns
+        -------
+        U : ndarray of shape (n, n_encoded)
+            Latents, one for each encoded feature.
+        """
+        Z = self._encoded(X)
+        return self.model_.encode(Z)
+
+    def inverse_transform(self, X):
+        """Return the rows of latents, the inverse of `transform`.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, n_encoded)
+            Latents.
+
+        Returns
+        -------
+        X : ndarray or data frame of shape (n, n_features)
+            Rows, in the container of `fit`.
+        """
+        check_is_fitted(self)
+        U = check_array(X, dtype=np.float64)
+        if U.shape[1] != self._n_features_out:
+            raise ValueError(
+                f"X has {U.shape[1]} columns, but latents have {self._n_features_out}."
+            )
+        model = self.model_
+        return model.encoder.inverse_transform(model.decode(U))
+
+    def denoise(self, X, noise=None):
+        """Return rows without noise: the expected clean row given each.
+
+        Parameters
+        ----------
+        X : array-like or data frame of shape (n, n_features)
+            Noisy rows of numbers, complete.
+        noise : float, array-like of shape (n_features,) or None, default=None
+            Standard deviation of their noise, in the units of the columns. None is the noise that
+            the estimator knows of.
+
+        Returns
+        -------
+        X : ndarray or data frame of shape (n, n_features)
+            Clean rows.
+
+        Raises
+        ------
+        ValueError
+            If no noise is given or known, or rows have missing cells or columns of other kinds
+            than numbers.
+        """
+        columns = self._read(X)
+        model = self.model_
+        Z = model.encoder.encode_columns(columns)
+        kinds = zip(model.encoder.kinds_, model.encoder.transforms_, strict=True)
+        others = sorted({kind for kind, code in kinds if code != "constant"} - set(NUMERIC))
+        if np.isnan(Z).any() or model.encoder.level_blocks() or others:
+            found = f" Some columns are {' or '.join(others)}." if others else ""
+            raise ValueError(f"Only complete rows of numbers can be denoised.{found}")
+        if noise is None:
+            sigma = self._known_noise()
+        else:
+            sigma = model.encoder.noise_codes(columns, check_noise(noise, self.n_features_in_))
+            if model.noise is not None:
+                sigma = np.maximum(sigma, model.noise)
+        return model.encoder.inverse_transform(model.denoise(Z, sigma))
+
+    def impute(self, X, *, y=None, return_y=False, strategy="mean", n_draws=32, random_state=None):
+        """Fill missing cells given the others: a regression of any columns on any others.
+
+        Parameters
+        ----------
+        X : array-like or data frame of shape (n, n_features)
+            Rows.
+        y : array-like of shape (n,) or None, default=None
+            Their targets, where they are known.
+        return_y : bool, default=False
+            Whether to return the targets too: those given, or else what is expected.
+        strategy : {"mean", "draw"}, default="mean"
+            The mean of numbers and times and the most frequent category, which have the smallest
+            error; or one draw, which keeps the spread of the columns and their relations.
+        n_draws : int, default=32
+            Number of draws that means are taken over, where there is no closed form.
+        random_state : int, RandomState instance or None, default=None
+            Source of randomness; None is a fixed seed for means and another draw at every call.
+
+        Returns
+        -------
+        X : ndarray or data frame of shape (n, n_features)
+            The rows without gaps, in their container; cells that were there are as they were.
+        y : ndarray or series of shape (n,)
+            Their targets; only with ``return_y=True``.
+        """
+        check_is_fitted(self)
+        if strategy not in STRATEGIES:
+            raise ValueError(f"strategy must be one of {STRATEGIES}, got {strategy!r}.")
+        if y is not None or return_y:
+            self._need_target()
+        X = validate_table(self, X, reset=False, allow_missing=True)
+        model = self.model_
+        columns = model.encoder.read(X)
+        gaps = gaps_of(columns) & ~np.array([c.is_empty for c in model.encoder.coders_])
+        wanted = gaps.any(1) | (return_y and y is None)
+        if not wanted.any():
+            return (X, np.asarray(y)) if return_y else X
+        Z = known_features(model, columns, y)[wanted]
+        if strategy == "mean":
+            seed = 0 if random_state is None else _seed(check_random_state(random_state))
+            cells, target = expected_cells([model], [Z], n_draws, seed)
+            filled = model.encoder.assemble(cells, len(Z))
+        else:
+            rng = check_random_state(random_state)
+            drawn = complete(model, Z, None, _seed(rng))
+            filled = model.encoder.decode_table(drawn[:, ~model.is_target], rng)
+            if return_y and y is None:
+                target = model.target_encoder.decode_target(drawn[:, model.is_target])
+        X = fill_gaps(X, gaps, filled, wanted)
+        if not return_y:
+            return X
+        return X, model.target_encoder.as_target(target) if y is None else y
+
+    @property
+    def _n_features_out(self):
+        return self._model.encoder.n_codes_
+
+    def _encode(self, X, y, sample_weight, rng):
+        """Read and encode the rows of `fit` and their target, each once."""
+        columns = read_table(X)
+        encoder, measured = self._fit_encoder(X, columns, rng)
+        if len(X) < 2:
+            raise ValueError("A distribution cannot be learned from one row: give at least 2.")
+        if encoder.n_codes_ == 0:
+            raise ValueError("Every column of X is constant: there is nothing to learn.")
+        Z = encoder.dequantize(encoder.encode_columns(columns), rng)
+        target_encoder = None
+        if y is not None:
+            target_encoder = TargetEncoder(target=self.target).fit(y)
+            own = target_encoder.encoder_.dequantize(target_encoder.transform(y), rng)
+            Z = np.concatenate([Z, own], axis=1)
+        return EncodedRows(encoder, target_encoder, Z, sample_weight, measured)
+
+    def _fit_encoder(self, X, columns, rng):
+        """Return the encoder fitted to columns, and what was measured of them."""
+        return self._unfitted_encoder().fit_columns(X, columns), None
+
+    def _unfitted_encoder(self):
+        return clone(self._default_encoder if self.encoder is None else self.encoder)
+
+    def _read(self, X):
+        """Validate rows and read their columns."""
+        check_is_fitted(self)
+        X = validate_table(self, X, reset=False, allow_missing=True)
+        return self._model.encoder.read(X)
+
+    def _encoded(self, X):
+        return self._model.encoder.encode_columns(self._read(X))
+
+    def _known_noise(self):
+        """Return the noise of encoded rows that `denoise` removes without being told."""
+        if self._model.noise is None or not self._model.noise.any():
+            raise ValueError("Say how much noise there is: denoise(X, noise=...).")
+        return self._model.noise
+
+    def _need_target(self):
+        if self._model.target_encoder is None:
+            raise ValueError("There is no target: the estimator was fitted without y.")
+
+    def _conditions(self, n_samples, y, conditions, return_y, rng):
+        """Return the number of rows to draw, and what is settled about them and the target."""
+        encoder = self._model.target_encoder
+        if y is not None or return_y:
+            self._need_target()
+        for name, given in (("y", y), ("conditions", conditions)):
+            if given is not None and np.ndim(given) > 0 and not isinstance(given, Mapping):
+                if n_samples not in (1, len(given)):
+                    raise ValueError(f"{name} has {len(given)} entries, but n_samples={n_samples}.")
+                n_samples = len(given)
+        check_count(n_samples, "n_samples")
+        wanted = self._read_conditions(conditions)
+        if encoder is None:
+            return n_samples, wanted, None
+        if y is not None:
+            y = np.full(n_samples, y) if np.ndim(y) == 0 else y
+        elif encoder.is_categorical_ and conditions is None:
+            y = encoder.classes_[spread(encoder.class_prior_, n_samples, rng)]
+        target = Conditions(np.full((1, encoder.encoder_.n_codes_), np.nan))
+        if y is not None:
+            target = read_conditions(encoder.encoder_, encoder.known(y)[:, None])
+        return n_samples, wanted, target
+
+    def _read_conditions(self, conditions):
+        encoder = self._model.encoder
+        if conditions is None:
+            return Conditions(np.full((1, encoder.n_codes_), np.nan))
+        return read_conditions(encoder, conditions)
+
+    def _generator(self, rng):
+        return torch.Generator(self._model.device).manual_seed(_seed(rng))
+
+
+def _seed(rng):
+    return int(rng.randint(2**31 - 1))

@@ -1,0 +1,1 @@
+"""Fitting of closed-form denoisers to encoded rows, without a network."""

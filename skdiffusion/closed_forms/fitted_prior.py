@@ -1,0 +1,80 @@
+"""What encoded rows tell before a network is trained: categories, a Gaussian, and a baseline."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.spatial.distance import cdist
+
+from skdiffusion.closed_forms.baselines import fit_gaussian, fit_mixture, fit_operator
+from skdiffusion.closed_forms.noise_floor import fit_factor_mixture, fit_factors
+from skdiffusion.diffusion.categories import Levels
+from skdiffusion.diffusion.closed_form import GaussianDenoiser, MixtureDenoiser
+from skdiffusion.diffusion.operator import OperatorDenoiser
+
+__all__ = ["BASELINES", "fit_levels", "fit_prior"]
+
+BASELINES = ("auto", "mixture", "operator", "gaussian", None)
+# with more columns the mixture's matrices would take most of the training time; the vertices of
+# categories gain less from it
+MAX_MIXTURE_COLUMNS = 100
+MAX_MIXTURE_CATEGORY_COLUMNS = 32
+
+Rows = NDArray[np.float64]
+Block = tuple[NDArray[np.intp], Rows]
+
+
+def fit_levels(
+    Z: Rows, blocks: Sequence[Block], sample_weight: Rows | None = None
+) -> Levels | None:
+    """Return the categories of encoded rows, with their shares.
+
+    A block is the columns of one categorical column of the table, and the vertex of each category.
+    """
+    if not blocks:
+        return None
+    shares = []
+    for columns, vertices in blocks:
+        category = cdist(Z[:, columns], vertices).argmin(1)
+        counts = np.bincount(category, sample_weight, minlength=len(vertices))
+        # a category seen in other cells only must not be impossible
+        shares.append(torch.from_numpy(counts + 0.5))
+    return Levels(Z.shape[1], [tuple(map(torch.from_numpy, block)) for block in blocks], shares)
+
+
+def fit_prior(
+    Z: Rows,
+    numbers: NDArray[np.intp],
+    n_factors: int,
+    baseline: str | None = "auto",
+    *,
+    is_class: NDArray[np.bool_] | None = None,
+    random_state: int | np.random.RandomState | None = None,
+    sample_weight: Rows | None = None,
+) -> tuple[GaussianDenoiser, MixtureDenoiser | OperatorDenoiser | None]:
+    """Return the Gaussian of encoded rows, and the closed form that a network sees beside it.
+
+    `numbers` are the columns that are no categories, `is_class` marks those of a target's classes.
+    """
+    d = Z.shape[1]
+    if baseline is None:
+        return GaussianDenoiser(torch.zeros(d), torch.ones(d)), None
+    is_class = np.zeros(d, dtype=bool) if is_class is None else is_class
+    has_factors = n_factors < len(numbers)
+    if has_factors:
+        gaussian: GaussianDenoiser = fit_factors(Z, numbers, n_factors, sample_weight)
+    else:
+        gaussian = fit_gaussian(Z, sample_weight)
+    if baseline == "operator":
+        return gaussian, fit_operator(Z)
+    n_columns = d - len(numbers) + n_factors
+    n_category_columns = d - len(numbers) - is_class.sum()
+    is_small = n_columns <= MAX_MIXTURE_COLUMNS
+    is_small = is_small and n_category_columns <= MAX_MIXTURE_CATEGORY_COLUMNS
+    if baseline == "gaussian" or (baseline == "auto" and not is_small):
+        return gaussian, None
+    if has_factors:
+        return gaussian, fit_factor_mixture(gaussian, Z, is_class, random_state, sample_weight)
+    target = Z[:, is_class] if is_class.any() else None
+    return gaussian, fit_mixture(Z[:, ~is_class], target, random_state, sample_weight)

@@ -1,0 +1,251 @@
+"""How a sampler takes account of the manifold that rows lie on, as pure functions.
+
+In the order of a fit: `read_plan`, `fit_encoder`, `decide_geometry`, `training_rows`, `couple`.
+"""
+
+import warnings
+from typing import Any, NamedTuple
+
+import numpy as np
+from sklearn.base import clone
+from sklearn.utils import resample
+
+from skdiffusion.closed_forms.noise_floor import n_factors
+from skdiffusion.geometry import intrinsic_dimension
+from skdiffusion.manifold.autoencoder import AutoencoderEmbedding
+from skdiffusion.manifold.decoders import seeded
+from skdiffusion.manifold.embedded_encoders import (
+    HierarchicalEncoder,
+    LatentEncoder,
+    ProjectedEncoder,
+)
+from skdiffusion.manifold.embedding import InvertibleEmbedding
+from skdiffusion.manifold.projection import (
+    GeometricRows,
+    couple_tangent,
+    embedded_copies,
+    tangent_copies,
+)
+from skdiffusion.manifold.units import has_geometry, is_thin, linear_does, linear_units
+
+__all__ = ["Geometry", "couple", "decide_geometry", "fit_encoder", "read_plan", "training_rows"]
+
+COUPLINGS = ("auto", "latent", "project", "regularize", "hierarchical")
+ENCODERS = {
+    "latent": LatentEncoder,
+    "hierarchical": HierarchicalEncoder,
+    "project": ProjectedEncoder,
+}
+# for estimating a dimension
+MAX_ROWS = 2000
+
+
+class Plan(NamedTuple):
+    """What is asked for."""
+
+    manifold: Any
+    coupling: str  # "none" for none
+    is_estimator: bool
+    forced: bool  # whether the coupling was named
+
+    @property
+    def wanted(self):
+        """Whether a manifold is used whatever the rows say."""
+        return self.forced or self.is_estimator
+
+
+class Measured(NamedTuple):
+    """What the units were chosen by."""
+
+    is_geometric: bool  # whether rows are points that may lie on a manifold
+    n_factors: int | None = None  # in the chosen units, where they were counted
+    dimension: int | None = None
+    noise: Any = None  # of encoded rows: "auto", an array, or None
+
+
+class Geometry(NamedTuple):
+    """What is decided about the manifold of encoded rows."""
+
+    coupling: str  # "none" for none
+    numbers: np.ndarray  # features that have a geometry
+    n_factors: int  # of their principal directions above a noise floor
+    dimension: int | None = None  # of the manifold, or of the embedding
+    plane_dimension: int | None = None  # of planes to begin with
+    embedding: InvertibleEmbedding | None = None
+    plan: Plan | None = None
+
+
+def read_plan(manifold, coupling):
+    """Return what the parameters `manifold` and `coupling` ask for."""
+    if coupling not in COUPLINGS:
+        raise ValueError(f"coupling must be one of {COUPLINGS}, got {coupling!r}.")
+    is_estimator = hasattr(manifold, "fit")
+    if not (manifold is None or is_estimator or manifold == "auto"):
+        raise ValueError(f"manifold must be None, 'auto' or an estimator, got {manifold!r}.")
+    if manifold is None:
+        return Plan(None, "none", False, False)
+    forced = coupling != "auto"
+    name = coupling if forced else ("latent" if is_estimator else "project")
+    return Plan(manifold, name, is_estimator, forced)
+
+
+def fit_encoder(encoder, X, columns, plan, rng):
+    """Fit the encoder in units in which a geometry shows; return it and what was measured."""
+    encoder = encoder.fit_columns(X, columns)
+    numbers = _numbers(encoder, columns)
+    is_geometric = numbers is not None and has_geometry(numbers)
+    if plan.coupling == "none" or encoder.numeric_transform != "auto" or not is_geometric:
+        return encoder, Measured(is_geometric)
+    transform, scale, factors = linear_units(numbers)
+    linear = clone(encoder).set_params(numeric_transform=transform).fit_columns(X, columns)
+    if plan.wanted:
+        return linear, Measured(True)
+    Z = (numbers - numbers.mean(0)) / scale
+    dimension = _measure_dimension(Z, factors)
+    has_floor = factors < Z.shape[1]
+    if not (has_floor or dimension < Z.shape[1]):
+        return encoder, Measured(False)
+    measured = Measured(True, factors, dimension)
+    if has_floor or "quantile" not in encoder.transforms_ or is_thin(_some_rows(Z), dimension):
+        return linear, measured
+    if linear_does(linear, encoder, columns, rng):
+        return linear, measured
+    # measured in other units
+    return encoder, Measured(True)
+
+
+def decide_geometry(rows, plan, measured, rng):
+    """Decide on dimensions, and embed rows; return the geometry and the rows to model."""
+    numbers = rows.numbers
+    none = Geometry("none", numbers, len(numbers), plan=plan)
+    if plan.wanted and len(numbers) < 2:
+        raise ValueError(
+            "A manifold needs at least two columns of numbers that vary: use manifold=None."
+        )
+    if plan.coupling == "none" or not (plan.wanted or measured.is_geometric):
+        return none, rows
+    Z = rows.Z[:, numbers]
+    if np.isnan(Z).any():
+        raise ValueError(
+            "Rows with missing numbers have no place on a manifold: fill them first, for "
+            "example with DiffusionImputer, or use manifold=None."
+        )
+    factors, dimension = len(numbers), None
+    if not plan.is_estimator:
+        factors = n_factors(Z) if measured.n_factors is None else measured.n_factors
+        dimension = measured.dimension or _measure_dimension(Z, factors)
+    geometry = none._replace(
+        coupling=plan.coupling,
+        n_factors=factors,
+        dimension=dimension,
+        plane_dimension=dimension,
+    )
+    if plan.is_estimator or plan.coupling in ("latent", "hierarchical"):
+        return _embed(rows, geometry, rng)
+    return geometry, rows
+
+
+def training_rows(Z, geometry, rng):
+    """Return the rows to train on: with "regularize" copies come after them."""
+    if geometry.coupling != "regularize":
+        return Z
+    if geometry.plan.is_estimator:
+        return embedded_copies(Z, geometry.numbers, geometry.embedding, rng)
+    return tangent_copies(_geometric(Z, geometry), geometry.dimension, rng)
+
+
+def couple(denoiser, draw, Z, geometry, sigma_min, rng):
+    """Return the trained denoiser, kept to planes where these are needed, and the geometry.
+
+    `draw(denoiser, n)` returns rows of a denoiser.
+    """
+    name, plan = geometry.coupling, geometry.plan
+    if name != "hierarchical" and (name != "project" or plan.is_estimator):
+        return denoiser, geometry
+    k = geometry.plane_dimension
+    dimensions = [d for d in (k, k + 1) if d < geometry.n_factors]
+    rows = _geometric(Z, geometry)
+    denoiser, choice = couple_tangent(
+        denoiser, draw, rows, dimensions, sigma_min, rng, always=plan.forced
+    )
+    if name == "hierarchical":
+        return denoiser, geometry
+    if choice is not None:
+        return denoiser, geometry._replace(dimension=choice.dimension)
+    if plan.forced:
+        warnings.warn(
+            "There are no planes to project onto: the rows fill their space, or are too few for "
+            "as many dimensions.",
+            UserWarning,
+            stacklevel=4,
+        )
+    return denoiser, geometry._replace(coupling="none")
+
+
+def _embed(rows, geometry, rng):
+    """Embed the numbers of rows; return the geometry with its embedding, and the new rows."""
+    plan, numbers = geometry.plan, geometry.numbers
+    embedding = _embedding(plan, geometry, rng).fit(rows.Z[:, numbers])
+    dimension = embedding.embedding_.shape[1]
+    geometry = geometry._replace(
+        embedding=embedding,
+        dimension=dimension,
+        plane_dimension=geometry.plane_dimension or dimension,
+    )
+    if plan.coupling in ENCODERS:
+        encoder = ENCODERS[plan.coupling](rows.encoder, embedding, numbers)
+        rows = rows.encoded_by(encoder)
+    if plan.coupling == "latent":
+        # its features are coordinates, which have no geometry of their own
+        geometry = geometry._replace(
+            numbers=np.arange(encoder.n_latent), n_factors=encoder.n_latent
+        )
+    return geometry, rows
+
+
+def _embedding(plan, geometry, rng):
+    """Return the unfitted embedding."""
+    if isinstance(plan.manifold, InvertibleEmbedding):
+        return seeded(plan.manifold, rng)
+    seed = int(rng.randint(2**31 - 1))
+    if not plan.is_estimator:
+        n_components = min(geometry.dimension + 1, len(geometry.numbers))
+        learner = AutoencoderEmbedding(n_components, random_state=seed)
+        return InvertibleEmbedding(learner, decoder="own", random_state=seed)
+    return InvertibleEmbedding(clone(plan.manifold), random_state=seed)
+
+
+def _geometric(Z, geometry):
+    numbers = geometry.numbers
+    return GeometricRows(Z, numbers, _directions(Z[:, numbers], geometry.n_factors))
+
+
+def _directions(Z, factors):
+    """Return the principal directions above the noise floor, None for all."""
+    if factors == Z.shape[1]:
+        return None
+    _, _, vectors = np.linalg.svd(Z - Z.mean(0), full_matrices=False)
+    return np.ascontiguousarray(vectors[:factors].T)
+
+
+def _measure_dimension(Z, factors):
+    frame, rows = _directions(Z, factors), _some_rows(Z)
+    rows = rows if frame is None else rows @ frame
+    return int(np.clip(intrinsic_dimension(rows), 1, rows.shape[1]))
+
+
+def _some_rows(Z):
+    """Return at most so many rows as estimates of dimension need, the same at every call."""
+    n = min(len(Z), MAX_ROWS)
+    return resample(Z, replace=False, n_samples=n, random_state=0)
+
+
+def _numbers(encoder, columns):
+    """Return the columns of a table that vary, if all are continuous; None for other tables."""
+    varies = np.array(encoder.transforms_) != "constant"
+    kinds, transforms = np.array(encoder.kinds_), np.array(encoder.transforms_)
+    if encoder.indicators_ or not {"standard", "quantile"}.issuperset(transforms[varies]):
+        return None
+    if set(kinds[varies]) != {"continuous"} or not {"continuous", "integer"}.issuperset(kinds):
+        return None
+    return np.stack([columns[j].values for j in np.flatnonzero(varies)], axis=1)

@@ -1,0 +1,52 @@
+"""Outliers and noise among the rows of `fit`."""
+
+import numpy as np
+from sklearn.base import clone
+from sklearn.neighbors import NearestNeighbors
+
+from skdiffusion._utils.checks import check_noise
+
+__all__ = ["encoded_noise", "inlier_rows"]
+
+N_NEIGHBORS = 10
+
+
+def inlier_rows(encoder, X, columns, contamination):
+    """Return the positions of the rows that are not far from their neighbours, in their order.
+
+    `contamination` is the share of the rows to leave out.
+    """
+    n = len(X)
+    if n < 2:
+        return np.arange(n)
+    # features by ranks would hide how far a cell is from all others
+    encoder = clone(encoder).set_params(numeric_transform="standard", missing_indicator=False)
+    Z = np.nan_to_num(encoder.fit_columns(X, columns).encode_columns(columns))
+    if Z.shape[1] == 0:
+        # only constants, none of them farther off than others
+        return np.arange(n)
+    neighbors = NearestNeighbors(n_neighbors=min(N_NEIGHBORS, n - 1)).fit(Z)
+    distance = neighbors.kneighbors()[0][:, -1]
+    n_kept = max(n - round(contamination * n), 2)
+    return np.sort(np.argsort(distance, kind="stable")[:n_kept])
+
+
+def encoded_noise(data_noise, encoder, columns, coupling):
+    """Return the standard deviation of noise in each encoded feature: None, "auto" or (d,).
+
+    Raise for tables or couplings that cannot have any.
+    """
+    is_auto = isinstance(data_noise, str)
+    if not is_auto and not check_noise(data_noise, len(columns)).any():
+        return None
+    kinds = zip(encoder.kinds_, encoder.transforms_, strict=True)
+    kinds = {kind for kind, transform in kinds if transform != "constant"}
+    if coupling in ("latent", "hierarchical") or kinds != {"continuous"}:
+        raise ValueError(
+            "data_noise needs rows of continuous numbers, whose features are their own: it goes "
+            "with neither categories or whole numbers nor coupling='latent' or 'hierarchical'."
+        )
+    if is_auto:
+        return data_noise
+    # cells may be missing
+    return np.nanmedian(encoder.noise_codes(columns, data_noise), axis=0)

@@ -1,0 +1,406 @@
+"""The manifold near which the rows of a fitted sampler lie: its geometry, and rows along it."""
+
+from numbers import Integral
+
+import numpy as np
+import torch
+from sklearn.neighbors import NearestNeighbors
+from sklearn.utils import check_random_state
+
+from skdiffusion import geometry
+from skdiffusion._utils.checks import check_count, check_positive
+from skdiffusion.diffusion import flipd, relax_path
+from skdiffusion.diffusion import local_metric as denoiser_metric
+from skdiffusion.diffusion import tangent_space as denoiser_tangents
+from skdiffusion.geometry.geodesics import farthest_points, geodesic_path, resample_path
+from skdiffusion.geometry.planes import local_planes
+
+__all__ = [
+    "distance_to_manifold",
+    "explore",
+    "interpolate",
+    "intrinsic_dimension",
+    "local_metric",
+    "tangent_space",
+    "trajectory",
+    "traverse",
+]
+
+# distinct ones, for estimates of dimension and noise
+MIN_ROWS = 5
+N_NEIGHBORS, N_NEIGHBORS_OF_PATH = 15, 10
+# fewer points would cut the corners of a path
+MIN_PATH = 50
+# draws from which those are chosen that explore
+CANDIDATES_PER_POINT, MIN_CANDIDATES = 20, 1000
+# of the draws that lie farthest off the manifold, as the model's worst
+LEFT_OUT = 0.05
+# steps of a traversal between two rows of it
+SUBSTEPS = 5
+METHODS = ("neighbors", "flipd")
+
+
+def intrinsic_dimension(sampler, X=None, *, method="neighbors", sigma=None):
+    """Estimate the dimension of the manifold, overall or at rows.
+
+    Parameters
+    ----------
+    sampler : DiffusionManifoldSampler
+        A fitted sampler.
+    X : array-like or data frame of shape (n, n_features) or None, default=None
+        Rows; None is overall, at up to 2,000 rows of `fit`.
+    method : {"neighbors", "flipd"}, default="neighbors"
+        "neighbors" looks at the rows of `fit` themselves, and is the most reliable; a row has the
+        dimension of the nearest of them. "flipd" asks the denoiser
+        (:func:`skdiffusion.diffusion.flipd`).
+    sigma : float or None, default=None
+        Noise level at which the denoiser is asked, in units of the encoded rows; it must exceed
+        the noise of the rows. None is half of the typical radius of a neighbourhood of 15 rows.
+
+    Returns
+    -------
+    float or ndarray of shape (n,)
+        The dimension; the mean over the rows where `X` is None.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import make_swiss_roll
+    >>> from skdiffusion import DenoiserNet, DiffusionManifoldSampler
+    >>> from skdiffusion.manifold import intrinsic_dimension
+    >>> X, _ = make_swiss_roll(500, random_state=0)
+    >>> net = DenoiserNet(max_epochs=1, steps_per_epoch=5)
+    >>> sampler = DiffusionManifoldSampler(denoiser=net, random_state=0).fit(X)
+    >>> intrinsic_dimension(sampler)
+    2.0
+    """
+    if method not in METHODS:
+        raise ValueError(f"method must be one of {METHODS}, got {method!r}.")
+    rows = _rows(sampler)
+    if method == "neighbors":
+        if X is None:
+            return float(geometry.intrinsic_dimension(rows))
+        near = NearestNeighbors(n_neighbors=1).fit(rows)
+        near = near.kneighbors(_encoded(sampler, X), return_distance=False)
+        return geometry.intrinsic_dimension(rows, per_point=True)[near[:, 0]].astype(np.float64)
+    model = sampler.model_
+    Z = _tensor(model, rows if X is None else _encoded(sampler, X))
+    probes = None if model.probes is None else model.probes.to(Z)
+    level = Z.new_tensor(_reading_level(sampler, sigma))
+    found = flipd(model.of_rows.denoiser, Z, level, probes=probes).double().cpu().numpy()
+    return float(found.mean()) if X is None else found
+
+
+def tangent_space(sampler, X, dimension=None, *, sigma=None):
+    """Return the directions in which the manifold extends at rows.
+
+    Parameters
+    ----------
+    sampler : DiffusionManifoldSampler
+        A fitted sampler.
+    X : array-like or data frame of shape (n, n_features)
+        Rows.
+    dimension : int or None, default=None
+        Number of directions; None is the dimension of the manifold.
+    sigma : float or None, default=None
+        As in :func:`intrinsic_dimension`.
+
+    Returns
+    -------
+    directions : ndarray of shape (n, n_encoded, dimension)
+        Orthonormal, in the features of encoded rows, leading first.
+    """
+    model = sampler.model_
+    Z = _tensor(model, _encoded(sampler, X))
+    dimension = _dimension(sampler) if dimension is None else dimension
+    level = Z.new_tensor(_reading_level(sampler, sigma))
+    return denoiser_tangents(model.of_rows.denoiser, Z, level, dimension).vectors.cpu().numpy()
+
+
+def distance_to_manifold(sampler, X):
+    """Return how far rows are from the planes through the nearest rows of `fit`.
+
+    Parameters
+    ----------
+    sampler : DiffusionManifoldSampler
+        A fitted sampler.
+    X : array-like or data frame of shape (n, n_features)
+        Rows.
+
+    Returns
+    -------
+    distance : ndarray of shape (n,)
+        In units of the encoded rows: standard deviations of a column, or the sampler's common unit.
+    """
+    Z = _encoded(sampler, X)
+    return _planes(sampler, Z).distance(Z)
+
+
+def local_metric(sampler, X, *, sigma=None, eps=0.01):
+    """Return a metric in which the way along the manifold is short, and that off it long.
+
+    Parameters
+    ----------
+    sampler : DiffusionManifoldSampler
+        A fitted sampler.
+    X : array-like or data frame of shape (n, n_features)
+        Rows.
+    sigma : float or None, default=None
+        As in :func:`intrinsic_dimension`.
+    eps : float, default=0.01
+        As in :func:`skdiffusion.diffusion.local_metric`.
+
+    Returns
+    -------
+    metric : ndarray of shape (n, n_encoded, n_encoded)
+        Symmetric positive matrices, in the features of encoded rows.
+    """
+    model = sampler.model_
+    Z = _tensor(model, _encoded(sampler, X))
+    level = _reading_level(sampler, sigma)
+    return denoiser_metric(model.of_rows.denoiser, Z, level, eps=eps).cpu().numpy()
+
+
+def interpolate(sampler, a, b, n_points=20, *, sigma=None, hold_ends=False):
+    """Return a path between two rows along the manifold.
+
+    The shortest path along the rows of `fit`, denoised, is tightened to a geodesic on the manifold
+    that the denoiser knows (:func:`skdiffusion.diffusion.relax_path`).
+
+    Parameters
+    ----------
+    sampler : DiffusionManifoldSampler
+        A fitted sampler.
+    a, b : array-like or data frame of shape (1, n_features)
+        Its ends.
+    n_points : int, default=20
+        Number of rows of the path, its ends included.
+    sigma : float or None, default=None
+        Noise level at which the denoiser is asked where the manifold is, in units of the encoded
+        rows. None is three times the noise across the manifold, and at least half of the typical
+        distance to the tenth neighbour.
+    hold_ends : bool, default=False
+        Whether the path starts and ends at the rows themselves. By default it does at the points
+        of the manifold below them: rows with noise are off it.
+
+    Returns
+    -------
+    path : ndarray or data frame of shape (n_points, n_features)
+        Rows in the table's own columns, about equally far from one another.
+    """
+    check_count(n_points, "n_points")
+    model = sampler.model_
+    ends = np.concatenate([_one_row(sampler, a, "a"), _one_row(sampler, b, "b")])
+    rows = _tensor(model, _rows(sampler))
+    level = rows.new_tensor(_path_level(sampler, sigma))
+    denoiser = model.of_rows.denoiser
+    with torch.no_grad():
+        # noise would lengthen every step of the path
+        smooth = denoiser(rows, level).mean
+    path = geodesic_path(smooth.cpu().numpy(), *ends, n_points=max(n_points, MIN_PATH))
+    path = relax_path(
+        denoiser,
+        _tensor(model, path),
+        level,
+        dimension=_dimension(sampler),
+        hold_ends=hold_ends,
+    )
+    return model.encoder.inverse_transform(resample_path(path.cpu().numpy(), n_points))
+
+
+def traverse(sampler, x, component=0, n_points=9, *, extent=2.0, sigma=None):
+    """Return rows along the manifold through a row, in one of its directions.
+
+    Parameters
+    ----------
+    sampler : DiffusionManifoldSampler
+        A fitted sampler.
+    x : array-like or data frame of shape (1, n_features)
+        The row in the middle.
+    component : int, default=0
+        Which direction of the tangent space, leading first.
+    n_points : int, default=9
+        Number of rows.
+    extent : float, default=2.0
+        How far to go to each side, in units of the encoded rows: about standard deviations.
+    sigma : float or None, default=None
+        As in :func:`intrinsic_dimension`.
+
+    Returns
+    -------
+    rows : ndarray or data frame of shape (n_points, n_features)
+        Rows in the table's own columns, from one side to the other.
+    """
+    check_count(n_points, "n_points")
+    model = sampler.model_
+    middle = _one_row(sampler, x, "x")
+    dimension = _dimension(sampler)
+    if not isinstance(component, Integral) or not 0 <= component < dimension:
+        raise ValueError(f"component must be from 0 to {dimension - 1}, got {component!r}.")
+    check_positive(extent, "extent")
+    start = _tensor(model, tangent_space(sampler, x, dimension, sigma=sigma)[0, :, component])
+    n_back = (n_points - 1) // 2
+    n_ahead = n_points - 1 - n_back
+    step = extent / max(n_ahead, 1) / SUBSTEPS
+    level = _path_level(sampler, sigma)
+    row = _tensor(model, middle)
+    back = _walk(model, row, -start, n_back, step, dimension, level)
+    ahead = _walk(model, row, start, n_ahead, step, dimension, level)
+    rows = torch.cat([*reversed(back), row, *ahead])
+    return model.encoder.inverse_transform(rows.cpu().numpy())
+
+
+def explore(sampler, n_samples=10, *, avoid_seen=True, random_state=None):
+    """Draw rows that are far from those of `fit`, and from one another.
+
+    Of twenty draws for each row, at least 1,000, the twentieth that is farthest off the manifold
+    is left out, in units of the distances between the rows there.
+
+    Parameters
+    ----------
+    sampler : DiffusionManifoldSampler
+        A fitted sampler.
+    n_samples : int, default=10
+        Number of rows.
+    avoid_seen : bool, default=True
+        Whether rows shall be far from those of `fit` too, so that they lie where these are few.
+        Otherwise they are landmarks, which cover the manifold evenly.
+    random_state : int, RandomState instance or None, default=None
+        Source of the draws from which they are chosen.
+
+    Returns
+    -------
+    X : ndarray or data frame of shape (n_samples, n_features)
+        The rows, farthest first.
+    """
+    rows = _rows(sampler)
+    check_count(n_samples, "n_samples")
+    model, rng = sampler.model_, check_random_state(random_state)
+    n = max(CANDIDATES_PER_POINT * n_samples, MIN_CANDIDATES)
+    Z = model.encoder.transform(sampler.sample(n, random_state=rng))
+    Z = Z[~np.isnan(Z).any(axis=1)]
+    # where rows are few their neighbours are far, and planes through them are off
+    planes = _planes(sampler, Z)
+    distance = planes.distance(Z) / np.maximum(planes.radii, model.sigma_min)
+    near = np.flatnonzero(distance <= np.quantile(distance, 1 - LEFT_OUT))
+    # what counts as seen has to be a row: the one nearest to the middle is
+    middle = ((rows - rows.mean(0)) ** 2).sum(1).argmin()
+    seen = rows if avoid_seen else rows[[middle]]
+    chosen = near[farthest_points(Z[near], seen, n_samples)]
+    return model.encoder.inverse_transform(Z[chosen])
+
+
+def trajectory(sampler, n_samples=100, *, random_state=None):
+    """Draw rows and return what they were on the way from noise.
+
+    Parameters
+    ----------
+    sampler : DiffusionManifoldSampler
+        A fitted sampler.
+    n_samples : int, default=100
+        Number of rows.
+    random_state : int, RandomState instance or None, default=None
+        Source of randomness.
+
+    Returns
+    -------
+    states : ndarray of shape (n_steps + 1, n_samples, n_encoded)
+        Encoded rows at each noise level; ``sampler.model_.encoder.inverse_transform(states[-1])``
+        are the rows in the table's own columns.
+    sigmas : ndarray of shape (n_steps + 1,)
+        The noise levels, from the largest to zero.
+    """
+    check_count(n_samples, "n_samples")
+    model, rng = sampler.model_, check_random_state(random_state)
+    seed = int(rng.randint(2**31 - 1))
+    return model.trajectory(n_samples, torch.Generator(model.device).manual_seed(seed))
+
+
+def _rows(sampler):
+    """Return the encoded rows of `fit` that the model keeps, without their target."""
+    model = sampler.model_
+    return model.rows[:, ~model.is_target]
+
+
+def _encoded(sampler, X):
+    Z = sampler.model_.encoder.transform(X)
+    if np.isnan(Z).any():
+        raise ValueError(
+            "Rows with missing cells have no place on a manifold: fill them first, for example "
+            "with DiffusionImputer."
+        )
+    return Z
+
+
+def _one_row(sampler, row, name):
+    Z = _encoded(sampler, row)
+    if len(Z) != 1:
+        raise ValueError(f"{name} must be one row, of shape (1, n_features), got {len(Z)}.")
+    return Z
+
+
+def _tensor(model, array):
+    return torch.from_numpy(np.ascontiguousarray(array)).to(model.device)
+
+
+def _planes(sampler, Z):
+    """Return planes through the rows of `fit` that are nearest to others."""
+    rows, dimension = _rows(sampler), _dimension(sampler)
+    n_neighbors = min(max(N_NEIGHBORS, 2 * dimension), len(rows))
+    return local_planes(rows, min(dimension, n_neighbors - 1), n_neighbors=n_neighbors, queries=Z)
+
+
+def _dimension(sampler):
+    """Return the dimension of the manifold as a whole number."""
+    # an embedding has more coordinates than the manifold has dimensions
+    if sampler.dimension_ is not None and sampler.embedding_ is None:
+        return sampler.dimension_
+    rows = _rows(sampler)
+    if _are_few(rows):
+        return max(1, min(len(rows) - 1, rows.shape[1]))
+    return int(np.clip(geometry.intrinsic_dimension(rows), 1, rows.shape[1]))
+
+
+def _are_few(rows):
+    """Whether there are too few rows for any estimate."""
+    return len(np.unique(rows, axis=0)) < MIN_ROWS
+
+
+def _reading_level(sampler, sigma):
+    """Noise level at which a denoiser sees a surface, and not rows, unless one is given."""
+    if sigma is not None:
+        check_positive(sigma, "sigma")
+        return float(sigma)
+    rows = _rows(sampler)
+    radii = local_planes(rows, 1, n_neighbors=min(N_NEIGHBORS, len(rows))).radii
+    return max(float(np.median(radii)) / 2, sampler.model_.sigma_min)
+
+
+def _path_level(sampler, sigma):
+    """Noise level at which paths are pulled onto the manifold, unless one is given."""
+    if sigma is not None:
+        check_positive(sigma, "sigma")
+        return float(sigma)
+    rows = _rows(sampler)
+    neighbors = NearestNeighbors(n_neighbors=min(N_NEIGHBORS_OF_PATH, len(rows) - 1)).fit(rows)
+    spacing = float(np.median(neighbors.kneighbors()[0][:, -1]))
+    few = _are_few(rows)
+    noise = 0.0 if few else geometry.noise_level(rows, dimension=_dimension(sampler))
+    return max(3 * noise, spacing / 2, sampler.model_.sigma_min)
+
+
+def _walk(model, row, direction, n_points, step, dimension, level):
+    """Follow a direction along the manifold."""
+    denoiser, level = model.of_rows.denoiser, row.new_tensor(level)
+    found = []
+    for _ in range(n_points):
+        for _ in range(SUBSTEPS):
+            ahead = row + step * direction
+            with torch.no_grad():
+                pull = denoiser(ahead, level).mean - ahead
+            tangents = denoiser_tangents(denoiser, ahead, level, dimension).vectors[0]
+            # pulled across the manifold only: along it, denoising moves to where rows are many
+            row = ahead + pull - pull @ tangents @ tangents.mT
+            direction = tangents @ (tangents.mT @ direction)
+            direction = direction / direction.norm().clamp_min(1e-12)
+        found.append(row)
+    return found

@@ -1,0 +1,197 @@
+"""Draws of encoded rows, under conditions."""
+
+import warnings
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch.quasirandom import SobolEngine
+
+from skdiffusion.diffusion import GRIDS, N_STEPS, SOLVERS, Guided, run
+from skdiffusion.tables.conditions import Conditions
+
+__all__ = ["Sampling", "draw", "draw_known", "even_noise", "redraw"]
+
+CHUNK_ROWS = 4096
+# fewest draws from which the share that meets ranges is judged
+MIN_PROPOSALS = 256
+# share of the draws below which they are no longer chosen among
+MIN_ACCEPTANCE = 0.02
+# draws that a range gets in all
+MAX_PROPOSALS = 20_000
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How noise becomes rows."""
+
+    solver: Any = "dpmpp_2m"  # a name, a function, or None for exact draws of a closed form
+    grid: str = "karras"
+    n_steps: int | None = None  # None: the solver's own number
+    schedule: Any = "edm"  # of grid="uniform"
+    guidance_scale: float = 1.0
+
+    @property
+    def solve(self):
+        """The solver as a function."""
+        return self.solver if callable(self.solver) else SOLVERS[self.solver]
+
+    def sigmas(self, lowest, highest):
+        """Return the grid of noise levels."""
+        n_steps = self.n_steps
+        if n_steps is None:
+            n_steps = N_STEPS.get(self.solver, 24) if isinstance(self.solver, str) else 24
+        options = {"schedule": self.schedule} if self.grid == "uniform" else {}
+        return GRIDS[self.grid](lowest, highest, n_steps, **options)
+
+
+def even_noise(n, d, generator):
+    """Draw standard normal rows that together cover the space evenly: scrambled Sobol points."""
+    device = generator.device
+    seed = int(torch.randint(2**31 - 1, (), generator=generator, device=device))
+    points = SobolEngine(d, scramble=True, seed=seed).draw(n, dtype=torch.float64)
+    order = torch.randperm(n, generator=generator, device=device)
+    # the grid of points has its corner at zero, whose normal score is infinite
+    noise = torch.special.ndtri(points.clamp(2.0**-31, 1 - 2.0**-31)).to(device)
+    return noise[order]
+
+
+def draw(model, n, conditions, generator):
+    """Draw encoded rows that meet conditions; return them and the share of free draws that did.
+
+    Known features are conditioned on. Ranges are met by choosing among draws.
+    """
+    if not conditions.has_ranges:
+        return _draw_coarse_first(model, n, conditions, generator), 1.0
+    Z = np.empty((n, model.n_features))
+    pending, drawn, met = np.arange(n), [], []
+    budget = max(MAX_PROPOSALS, round(n / MIN_ACCEPTANCE))
+    while len(pending) and sum(map(len, met)) < budget:
+        asked = np.repeat(pending, -(-MIN_PROPOSALS // len(pending)))
+        drawn.append(draw_known(model, len(asked), conditions.take(asked), generator))
+        met.append(conditions.are_met(model.encoder, drawn[-1][:, ~model.is_target]))
+        served, first = np.unique(asked[met[-1]], return_index=True)
+        Z[served] = drawn[-1][met[-1]][first]
+        pending = np.setdiff1d(pending, served)
+    drawn, met = np.concatenate(drawn), np.concatenate(met)
+    if len(pending):
+        Z[pending] = _draw_rare(model, drawn[met], len(met), conditions, pending, generator)
+    return Z, float(met.mean())
+
+
+def draw_known(model, n, conditions, generator, start=None):
+    """Draw encoded rows of which some features are known, from noise of unit variance."""
+    if model.sampling.solver is None:
+        return _draw_exactly(model, n, conditions, generator)
+    start = even_noise(n, model.n_features, generator) if start is None else start
+    sigmas = model.sampling.sigmas(model.lowest, model.sigma_max)
+    parts = []
+    for first in range(0, n, CHUNK_ROWS):
+        rows = np.arange(first, min(first + CHUNK_ROWS, n))
+        given = conditions.take(rows)
+        denoiser = _conditioned(model, given)
+        noisy = _start(model, denoiser, given, start[rows])
+        parts.append(_solve(model, denoiser, noisy, sigmas, generator))
+    return np.concatenate(parts)
+
+
+def redraw(model, noisy, conditions, sigma, generator):
+    """Draw encoded rows again from rows with the noise level `sigma`, some features known."""
+    steps = model.sampling.sigmas(model.sigma_min, model.sigma_max)
+    n_steps = max(8, int((steps <= sigma).sum()) - 1)
+    sigmas = GRIDS["karras"](model.sigma_min, sigma, n_steps)
+    parts = []
+    for rows in np.array_split(np.arange(len(noisy)), -(-len(noisy) // CHUNK_ROWS)):
+        denoiser = _conditioned(model, conditions.take(rows))
+        x = torch.from_numpy(noisy[rows]).to(model.device)
+        parts.append(_solve(model, denoiser, x, sigmas, generator))
+    return np.concatenate(parts)
+
+
+def _draw_coarse_first(model, n, conditions, generator):
+    """Draw the coarse features by themselves where there are some, then the others given them."""
+    if not model.coarse.any():
+        return draw_known(model, n, conditions, generator)
+    kept = model.coarse | conditions.known.any(0)
+    part = model.marginal(kept)
+    coarse = draw_known(part, n, Conditions(conditions.values[:, kept]), generator)
+    values = np.broadcast_to(conditions.values, (n, model.n_features)).copy()
+    values[:, model.coarse] = coarse[:, model.coarse[kept]]
+    return draw_known(model, n, Conditions(values), generator)
+
+
+def _draw_rare(model, met, n_drawn, conditions, pending, generator):
+    """Draw rows whose conditions are met too rarely to wait for them.
+
+    The features with ranges are taken from draws, or rows of `fit`, that meet these; the others
+    are drawn given them.
+    """
+    seen = model.rows[conditions.are_met(model.encoder, model.rows[:, ~model.is_target])]
+    source = met if len(met) else seen
+    if not len(source):
+        raise ValueError(
+            f"None of {n_drawn} draws meets the conditions, and no row of fit did: widen them."
+        )
+    warnings.warn(
+        f"Only {len(met)} of {n_drawn} draws met the ranges: {len(pending)} rows repeat values of "
+        f"{'these' if len(met) else 'rows of fit'} in the columns with ranges.",
+        UserWarning,
+        stacklevel=4,
+    )
+    chosen = torch.randint(len(source), (len(pending),), generator=generator, device=model.device)
+    values = np.broadcast_to(conditions.values, (len(conditions.values), model.n_features))
+    values = np.broadcast_to(conditions.take(pending).values, (len(pending), values.shape[1]))
+    settled = conditions.constrained(model.encoder) & np.isnan(values)
+    values = np.where(settled, source[chosen.cpu().numpy()], values)
+    return draw_known(model, len(pending), Conditions(values), generator)
+
+
+def _draw_exactly(model, n, conditions, generator):
+    """Draw from the posterior of a closed form, whose noise levels may be zero and infinite."""
+    values = torch.from_numpy(np.broadcast_to(conditions.values, (n, model.n_features)).copy())
+    unknown = values.isnan()
+    if unknown.all():
+        return model.denoiser.sample(n, generator).numpy()
+    sigma = torch.where(unknown, torch.inf, 0.0).to(values)
+    return model.denoiser.sample_posterior(values.nan_to_num(), sigma, generator).numpy()
+
+
+def _conditioned(model, conditions):
+    """Return the denoiser given the known features, of rows without the noise of those of `fit`."""
+    known = torch.from_numpy(conditions.known).to(model.device)
+    if not known.any():
+        return model.clean_denoiser
+    values = torch.from_numpy(conditions.values).to(model.device)
+    scale, limits = model.sampling.guidance_scale, (model.sigma_min, model.sigma_max)
+    return Guided(model.clean_denoiser, known, values, scale, *limits)
+
+
+def _start(model, denoiser, conditions, noise):
+    """Return rows at the largest noise level, where their distribution is all but normal."""
+    prior, sigma = model.prior, model.sigma_max
+    start = prior.mean + _coloured(prior, sigma, noise)
+    known = torch.from_numpy(conditions.known).to(model.device).any(1, keepdim=True)
+    if not known.any():
+        return start
+    # a deterministic solver remembers the mean it starts from
+    centre = prior.mean.to(start).expand_as(start)
+    with torch.no_grad():
+        shift = denoiser(centre, start.new_tensor(sigma)).mean - centre
+    # where nothing is known a row starts as it would by itself
+    return start + shift * known
+
+
+def _coloured(gaussian, sigma, noise):
+    """Turn standard normal rows into rows of the noised Gaussian, about zero."""
+    if gaussian.is_diagonal:
+        return noise * (gaussian.cov + sigma**2).sqrt()
+    noised = gaussian.cov + sigma**2 * torch.eye(noise.shape[1]).to(noise)
+    # of all roots the symmetric one leaves each column nearest to its own noise
+    values, vectors = torch.linalg.eigh(noised)
+    return noise @ (vectors * values.sqrt()) @ vectors.mT
+
+
+def _solve(model, denoiser, start, sigmas, generator):
+    with torch.no_grad():
+        return run(model.sampling.solve(denoiser, start, sigmas, generator=generator)).cpu().numpy()

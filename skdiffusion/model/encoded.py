@@ -1,0 +1,60 @@
+"""Encoded rows and targets: what the estimators fit their denoisers to."""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+__all__ = ["EncodedRows"]
+
+
+@dataclass(frozen=True)
+class EncodedRows:
+    """Encoded rows of `fit` with their target behind them."""
+
+    encoder: Any
+    target_encoder: Any  # None without a target
+    Z: np.ndarray  # (n, d), NaN where a cell is missing
+    weights: np.ndarray | None = None  # (n,), of the rows
+    measured: Any = None  # what was measured of the rows while their units were chosen
+
+    def encoded_by(self, encoder):
+        """Return the same rows as another encoder makes them of these."""
+        own, target = self.Z[:, ~self.is_target], self.Z[:, self.is_target]
+        return replace(self, encoder=encoder, Z=np.hstack([encoder.reencode(own), target]))
+
+    @property
+    def is_target(self):
+        """Which features are the target's."""
+        return np.arange(self.Z.shape[1]) >= self.encoder.n_codes_
+
+    @property
+    def is_class(self):
+        """Which features are those of classes."""
+        has_classes = self.target_encoder is not None and self.target_encoder.is_categorical_
+        return self.is_target & has_classes
+
+    @property
+    def groups(self):
+        """The table column of each feature, (d,), numbered without gaps."""
+        encoder = self.encoder
+        # an indicator may be known where its column is not
+        own = encoder.groups_ + encoder.n_features_in_ * encoder.is_indicator_
+        target = np.full(self.is_target.sum(), 2 * encoder.n_features_in_)
+        return np.unique(np.concatenate([own, target]), return_inverse=True)[1]
+
+    @property
+    def category_blocks(self):
+        """Positions and vertices of each category, those of the target last."""
+        blocks = list(self.encoder.level_blocks())
+        if self.target_encoder is not None:
+            start = self.encoder.n_codes_
+            own = self.target_encoder.encoder_.level_blocks()
+            blocks += [(columns + start, vertices) for columns, vertices in own]
+        return blocks
+
+    @property
+    def numbers(self):
+        """Positions of the row's features that are no category's."""
+        categories = [c for columns, _ in self.encoder.level_blocks() for c in columns]
+        return np.setdiff1d(np.arange(self.encoder.n_codes_), categories)

@@ -1,0 +1,99 @@
+"""Missing cells filled from models of their table, by means or by draws."""
+
+from dataclasses import replace
+
+import numpy as np
+import torch
+
+from skdiffusion.diffusion import STOCHASTIC
+from skdiffusion.model.drawing import draw_known, even_noise
+from skdiffusion.tables.conditions import Conditions
+from skdiffusion.tables.gaps import mean_cells
+
+__all__ = ["RowUniforms", "complete", "expected_cells", "known_features", "row_noise"]
+
+
+def known_features(model, columns, y=None):
+    """Return the encoded features of a table and its target, NaN where they are to be found."""
+    encoder = model.encoder
+    Z = encoder.encode_columns(columns)
+    for j, simplex in encoder.indicators_.items():
+        # what is filled in shall be a cell
+        Z[:, (encoder.groups_ == j) & encoder.is_indicator_] = simplex.vertices[0]
+    target = np.full((len(Z), int(model.is_target.sum())), np.nan)
+    if y is not None:
+        target[:] = model.target_encoder.transform(y)
+    return np.concatenate([Z, target], axis=1)
+
+
+def complete(model, Z, start, seed):
+    """Draw the features that are NaN given the others, from noise `start` of unit variance.
+
+    Each row is drawn by itself: its draw does not depend on those beside it.
+    """
+    sampling = replace(model.sampling, guidance_scale=1.0)
+    if sampling.solver in STOCHASTIC:
+        sampling = replace(sampling, solver="dpmpp_2m")
+    generator = torch.Generator(model.device).manual_seed(seed)
+    return draw_known(replace(model, sampling=sampling), len(Z), Conditions(Z), generator, start)
+
+
+def expected_cells(models, Zs, n_draws, seed):
+    """Return the mean of each number and the most frequent category, by column, and the targets'.
+
+    Draws are spread over the models, and start from the same noise in all rows.
+    """
+    if models[0].known_noise is not None:
+        found = [_expected(models[0], Zs[0])]
+        models, Zs = models[:1], Zs[:1]
+    else:
+        generator = torch.Generator(models[0].device).manual_seed(seed)
+        bank = even_noise(n_draws, models[0].n_features, generator)
+        found = []
+        for k, start in enumerate(bank):
+            which = k % len(models)
+            noise = start.expand(len(Zs[which]), -1)
+            found.append(complete(models[which], Zs[which], noise, seed))
+    cells, targets = [], []
+    for k, Z in enumerate(found):
+        model = models[k % len(models)]
+        own, target = Z[:, ~model.is_target], Z[:, model.is_target]
+        cells.append(model.encoder.decode_cells(own))
+        if model.target_encoder is not None:
+            targets.append(model.target_encoder.encoder_.decode_cells(target))
+    means = mean_cells(models[0].encoder, cells)
+    target = mean_cells(models[0].target_encoder.encoder_, targets)[0] if targets else None
+    return means, target
+
+
+def _expected(model, Z):
+    """Return conditional means of a closed form, with noise on what is known."""
+    x, unknown = torch.from_numpy(np.nan_to_num(Z)), torch.from_numpy(np.isnan(Z))
+    wanted = unknown.any(0).numpy()
+    for level in np.unique(model.known_noise[wanted]):
+        columns = torch.from_numpy(wanted & (model.known_noise == level))
+        # a tensor: two numbers would meet in single precision
+        sigma = torch.where(unknown, torch.inf, x.new_tensor(level))
+        mean = model.denoiser(x, sigma).mean
+        Z = np.where(unknown & columns, mean, Z)
+    return Z
+
+
+def row_noise(Z, seed):
+    """Return standard normal noise that depends on each row and a seed alone, and its sources."""
+    # the same numbers to the last bits but one, whatever they were computed with
+    keys = (np.frombuffer((row.round(9) + 0.0).tobytes(), np.uint32) for row in Z)
+    sources = [np.random.default_rng([seed, *key]) for key in keys]
+    return torch.from_numpy(np.stack([s.standard_normal(Z.shape[1]) for s in sources])), sources
+
+
+class RowUniforms(np.random.RandomState):
+    """What an encoder draws rare categories with, from a source for each row."""
+
+    def __init__(self, sources):
+        super().__init__(0)
+        self.sources = sources
+
+    def uniform(self, low=0.0, high=1.0, size=None):
+        """Return one uniform number for each row."""
+        return np.array([source.uniform(low, high) for source in self.sources])

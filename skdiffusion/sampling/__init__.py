@@ -1,1 +1,0 @@
-"""What a fitted sampler does with codes: conditions, drawing, filling, scoring."""

@@ -1,0 +1,292 @@
+"""Conditions on the columns of a table: known cells, ranges, and sets of categories.
+
+Known cells are encoded, and a model conditions on them. Ranges and sets of categories are met by
+choosing among draws: `Conditions.are_met` decodes rows and looks at their cells.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from numbers import Real
+
+import numpy as np
+
+from skdiffusion.tables.coders import LevelCoder, OrdinalCoder, TimeCoder
+from skdiffusion.tables.frames import as_frame, read_table
+from skdiffusion.tables.levels import as_objects, find_positions, refuse_unknown
+from skdiffusion.tables.options import position_of
+from skdiffusion.tables.reading import NUMERIC, TEMPORAL, read_objects
+
+FAR = 1e12
+"""Encoded feature of the least and the greatest number that a column decodes to."""
+
+ROUNDING = 1e-6
+"""Of a step of the lattice: how far decoded numbers may be off it."""
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """What is known about rows: encoded features, cells, ranges, and sets of categories.
+
+    `ranges` are in the numbers of the coders; `cells` has cells and the rows that they are in.
+    """
+
+    values: np.ndarray
+    cells: dict = field(default_factory=dict)
+    ranges: dict = field(default_factory=dict)
+    categories: dict = field(default_factory=dict)
+
+    @property
+    def known(self):
+        """Return which encoded features are known."""
+        return ~np.isnan(self.values)
+
+    @property
+    def has_ranges(self):
+        """Return whether there is a range or a set of categories."""
+        return bool(self.ranges or self.categories)
+
+    def constrained(self, encoder):
+        """Return which encoded features belong to columns with a range or a set of categories."""
+        mask = np.zeros(self.values.shape[1], dtype=bool)
+        mask[: encoder.n_codes_] = np.isin(encoder.groups_, [*self.ranges, *self.categories])
+        return mask
+
+    def take(self, rows):
+        """Return the conditions of some rows."""
+        values = self.values if len(self.values) == 1 else self.values[rows]
+        return replace(self, values=values)
+
+    def extended(self, values):
+        """Return the conditions of rows that have further encoded features, the given ones."""
+        n = max(len(self.values), len(values))
+        both = [np.broadcast_to(part, (n, part.shape[1])) for part in (self.values, values)]
+        return replace(self, values=np.concatenate(both, axis=1))
+
+    def are_met(self, encoder, Z):
+        """Return which encoded rows decode to cells in the ranges and the sets of categories."""
+        met = np.ones(len(Z), dtype=bool)
+        for j, (low, high) in self.ranges.items():
+            coder = encoder.coders_[j]
+            x = coder.settle(coder.codec.decode(Z[:, encoder.column_codes(j)]))
+            met &= (low <= x) & (x <= high)
+        for j, allowed in self.categories.items():
+            cells, _ = encoder.coders_[j].decode(Z[:, encoder.column_codes(j)])
+            met &= find_positions(cells, allowed) >= 0
+        return met
+
+
+def read_conditions(encoder, conditions):
+    """Read conditions in the units of the table."""
+    if isinstance(conditions, Mapping):
+        return _from_mapping(encoder, conditions)
+    return _from_table(encoder, conditions)
+
+
+def _from_mapping(encoder, conditions):
+    read = Conditions(np.full((1, encoder.n_codes_), np.nan))
+    for key, wanted in conditions.items():
+        j = position_of(key, encoder.coders_, "conditions") % len(encoder.coders_)
+        _set_present(read, encoder, j, np.array([True]))
+        if isinstance(wanted, tuple):
+            _add_range(read, encoder, j, wanted)
+        elif isinstance(wanted, list | set | frozenset | np.ndarray):
+            _add_categories(read, encoder, j, list(wanted))
+        else:
+            _add_value(read, encoder, j, wanted)
+    return read
+
+
+def _from_table(encoder, conditions):
+    frame = as_frame(conditions)
+    if frame is None:
+        table = np.asarray(conditions)
+        if table.ndim != 2 or table.shape[1] != encoder.n_features_in_:
+            raise ValueError(
+                f"Conditions as an array need all {encoder.n_features_in_} columns, with NaN where "
+                f"a cell is free, got shape {table.shape}. Give some columns as a data frame."
+            )
+        keys, columns = range(table.shape[1]), read_table(table)
+    else:
+        keys, columns = frame.columns, read_table(conditions)
+    read = Conditions(np.full((len(conditions), encoder.n_codes_), np.nan))
+    for key, column in zip(keys, columns, strict=True):
+        j = position_of(key, encoder.coders_, "conditions") % len(encoder.coders_)
+        settled = _add_cells(read, encoder, j, column)
+        _set_present(read, encoder, j, settled)
+    return read
+
+
+def _set_present(read, encoder, j, settled):
+    """Set the indicator of cells that are not missing, where there is one."""
+    if j in encoder.indicators_:
+        indicator = np.flatnonzero((encoder.groups_ == j) & encoder.is_indicator_)
+        read.values[np.ix_(settled, indicator)] = encoder.indicators_[j].vertices[0]
+
+
+def _add_value(read, encoder, j, wanted):
+    coder = encoder.coders_[j]
+    if isinstance(wanted, str) and coder.kind == "datetime":
+        wanted = np.datetime64(wanted)
+    cell = read_objects(coder.name, as_objects([wanted]))
+    if cell.missing:
+        raise ValueError(
+            f"The condition on column {coder.name!r} is missing: leave the column out "
+            "where it is free."
+        )
+    _add_cells(read, encoder, j, cell)
+
+
+def _add_cells(read, encoder, j, column):
+    """Set cells and their encoded features; return in which rows."""
+    coder = encoder.coders_[j]
+    settled = np.ones(len(column.values), dtype=bool)
+    if column.missing:
+        settled &= ~column.gaps
+    if coder.is_empty and settled.any():
+        raise ValueError(f"Column {coder.name!r} was empty in fit: nothing can be wanted of it.")
+    if not settled.any():
+        return settled
+    if coder.kind in TEMPORAL and column.kind != coder.kind:
+        raise TypeError(f"Column {coder.name!r} holds times: give times as conditions.")
+    cells = _settle(coder, column)
+    # the number behind a spike stays known: in training both features have the same noise
+    read.values[:, encoder.column_codes(j)] = coder.encode(column)[0]
+    whole = np.zeros(len(settled), dtype=cells.dtype)
+    whole[settled] = cells
+    read.cells[j] = whole, settled
+    return settled
+
+
+def _settle(coder, column):
+    """Return wanted cells as the coder decodes them, or raise where the column has no such."""
+    if coder.kind in NUMERIC:
+        x = coder.numbers(column)[0]
+        if not np.isfinite(x).all():
+            raise ValueError(f"The condition on column {coder.name!r} is infinite.")
+        if coder.stored.kind in "iu" and np.any(x != np.rint(x)):
+            fraction = x[x != np.rint(x)][0]
+            raise ValueError(f"Column {coder.name!r} holds whole numbers, and {fraction} is none.")
+        return x
+    if coder.kind in TEMPORAL:
+        x = coder.numbers(column)[0]
+        if np.any(x != np.rint(x)):
+            raise ValueError(
+                f"Column {coder.name!r} holds no times as fine as the condition: round it."
+            )
+        return coder.scale.decode(x)
+    positions = find_positions(column.observed, coder.levels)
+    refuse_unknown(column.observed, positions, coder.name)
+    return coder.levels[positions]
+
+
+def _add_categories(read, encoder, j, wanted):
+    coder = encoder.coders_[j]
+    if not isinstance(coder, LevelCoder):
+        raise TypeError(
+            f"Column {coder.name!r} is {coder.kind}: give a value or a range (low, high), and no "
+            "list of categories."
+        )
+    if not wanted:
+        raise ValueError(f"The list of categories of column {coder.name!r} is empty.")
+    wanted = as_objects(wanted)
+    positions = find_positions(wanted, coder.levels)
+    refuse_unknown(wanted, positions, coder.name)
+    if len(set(positions)) == 1:
+        _add_value(read, encoder, j, wanted[0])
+        return
+    chosen = np.isin(coder.rare.members, positions)
+    if chosen.any() and not chosen.all():
+        rare = ", ".join(map(repr, coder.levels[coder.rare.members].tolist()))
+        raise ValueError(
+            f"Column {coder.name!r} does not tell its rare categories {rare} apart: list all of "
+            "them or none, or give one category by itself."
+        )
+    read.categories[j] = coder.levels[np.unique(positions)]
+
+
+def _add_range(read, encoder, j, wanted):
+    if len(wanted) != 2:
+        raise ValueError(f"A range is a tuple (low, high), got {wanted!r}.")
+    coder = encoder.coders_[j]
+    if isinstance(coder, LevelCoder):
+        raise TypeError(
+            f"Column {coder.name!r} is {coder.kind} and has no bounds: list its categories."
+        )
+    if wanted == (None, None):
+        return
+    low, high = (
+        end if value is None else bound_of(coder, value, end)
+        for value, end in zip(wanted, (-np.inf, np.inf), strict=True)
+    )
+    low, high = _within_reach(coder, low, high)
+    if low > high:
+        raise ValueError(
+            f"No cell of column {coder.name!r} is from {wanted[0]!r} to {wanted[1]!r}: "
+            f"{_observed_range(coder)}."
+        )
+    if low < high:
+        read.ranges[j] = low, high
+    else:
+        # a range of one number is the number itself
+        read.values[:, encoder.column_codes(j)] = coder.codec.encode(np.array([low]))
+        read.cells[j] = coder.restore(np.array([low])), np.array([True])
+
+
+def bound_of(coder, value, end):
+    """Return the number of a coder that a bound in the table's units stands for."""
+    if isinstance(coder, OrdinalCoder):
+        position = find_positions(as_objects([value]), coder.order)
+        refuse_unknown(as_objects([value]), position, coder.name)
+        # a category without rows bounds as well: inwards to the next that has some
+        if end < 0:
+            return float(np.searchsorted(coder.occurs, position[0]))
+        return np.searchsorted(coder.occurs, position[0], side="right") - 1.0
+    if isinstance(coder, TimeCoder):
+        return _time_bound(coder, value)
+    if not isinstance(value, Real) or np.isnan(value):
+        raise TypeError(f"A bound of column {coder.name!r} must be a number, got {value!r}.")
+    # a float32 that reads 0.1 is not below the double 0.1
+    return float(coder.stored.type(value)) if coder.stored.kind == "f" else float(value)
+
+
+def _time_bound(coder, value):
+    if isinstance(value, str) and coder.kind == "datetime":
+        value = np.datetime64(value)
+    column = read_objects(coder.name, as_objects([value]))
+    if column.kind != coder.kind or column.missing:
+        raise TypeError(f"A bound of column {coder.name!r} must be a {coder.kind}, got {value!r}.")
+    coder.refuse_other_zone(column.clock)
+    return float(coder.scale.encode(column.values, column.clock)[0])
+
+
+def _within_reach(coder, low, high):
+    """Narrow a range to numbers that the column decodes to; it may become empty."""
+    if coder.is_empty:
+        return np.inf, -np.inf
+    codec = getattr(coder.codec, "rest", coder.codec)
+    reach = codec.decode(np.full((2, codec.n_codes), [[-FAR], [FAR]]))
+    spike = getattr(coder.codec, "spike", None)
+    if spike is not None and low <= spike <= high:
+        reach = np.append(reach, spike)
+    reach = coder.settle(reach)
+    low, high = max(low, reach.min()), min(high, reach.max())
+    if coder.kind != "continuous":
+        low, high = np.ceil(low), np.floor(high)
+    lattice = getattr(coder.codec, "lattice", None)
+    if lattice is None:
+        return low, high
+    first, last = (np.array([low, high]) - lattice.observed[0]) / lattice.step
+    first, last = np.ceil(first - ROUNDING), np.floor(last + ROUNDING)
+    if first >= last:
+        low, high = lattice.snap(lattice.observed[0] + lattice.step * np.array([first, last]))
+        return low, high
+    return low - ROUNDING * lattice.step, high + ROUNDING * lattice.step
+
+
+def _observed_range(coder):
+    if coder.is_empty:
+        return "no cell was observed"
+    cells = coder.restore(np.array(coder.bounds))
+    if isinstance(coder, TimeCoder):
+        cells = coder.scale.clock.cells(cells, np.zeros(2, dtype=bool))
+    return f"those observed range from {cells[0]} to {cells[1]}"
