@@ -11,7 +11,7 @@ from sklearn.neighbors import NearestNeighbors
 
 from benchmarks._manifold_sets import N_DRAWN, N_TANGENTS
 from skdiffusion.diffusion import tangent_space
-from skdiffusion.geometry.tangents import tangent_basis
+from skdiffusion.geometry.planes import local_planes
 from skdiffusion.metrics import sliced_wasserstein
 
 N_DIRECTIONS = 128
@@ -191,7 +191,10 @@ def tangent_angle(known, train, law, seed, n_rows=N_TANGENTS):
     X = known.manifold.sample(n_rows, noise=known.noise, random_state=100 * seed + 50)
     truth, sizes = known.manifold.tangent_basis(X), known.manifold.local_dimension(X)
     if isinstance(law, str):
-        found = {k: tangent_basis(train, X, int(k)) for k in np.unique(sizes)}
+        found = {
+            k: local_planes(train, k, n_neighbors=min(max(20, 3 * k), len(train)), queries=X).bases
+            for k in np.unique(sizes)
+        }
         bases = [found[k][i] for i, k in enumerate(sizes)]
     else:
         whole = law.tangents(X, reading_level(known, train))

@@ -5,10 +5,19 @@ from typing import NamedTuple
 
 import numpy as np
 
-from skdiffusion.datasets._embedded import CurvedSheet, Embedded
-from skdiffusion.datasets._manifold_base import Manifold
-from skdiffusion.datasets._manifolds import Cube, SCurve, Sphere, SwissRoll, Torus
-from skdiffusion.datasets._unions import Moons, RareModes, Union
+from benchmarks.known_manifolds import (
+    Cube,
+    CurvedSheet,
+    Embedded,
+    Manifold,
+    Moons,
+    RareModes,
+    SCurve,
+    Sphere,
+    SwissRoll,
+    Torus,
+    Union,
+)
 
 N_TRAIN, N_DRAWN, N_LARGE, N_RARE, N_TANGENTS = 2000, 2000, 20_000, 10_000, 50
 

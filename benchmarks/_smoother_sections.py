@@ -17,6 +17,11 @@ from sklearn.neighbors import KernelDensity, NearestNeighbors
 from sklearn.utils import check_random_state
 
 from benchmarks._density import GaussianDensity, GaussianMixtureBIC, KernelDensityCV, SplineFlow
+from benchmarks._gaussian_mixtures import (
+    gaussian_mixture_log_density,
+    gaussian_mixture_score,
+    make_gaussian_mixture,
+)
 from skdiffusion import datasets
 from skdiffusion.diffusion import EmpiricalDenoiser, score
 
@@ -203,7 +208,7 @@ def scores(case, n, seed, quick):
     All in coordinates standardised by the training rows, where the data follow the
     Ornstein-Uhlenbeck process of unit stationary variance.
     """
-    rows, law = datasets.make_gaussian_mixture(n + N_TEST, random_state=seed, **MIXTURES[case])
+    rows, law = make_gaussian_mixture(n + N_TEST, random_state=seed, **MIXTURES[case])
     mean, scale = rows[:n].mean(axis=0), rows[:n].std(axis=0)
     rows = (rows - mean) / scale
     law["means"] = (law["means"] - mean) / scale
@@ -217,12 +222,12 @@ def scores(case, n, seed, quick):
     }
     for name, model in ({"kde": kde} | ours).items():
         yield name, "log_lik", model.score_samples(test).mean()
-    yield "truth", "log_lik", datasets.gaussian_mixture_log_density(test, **law).mean()
+    yield "truth", "log_lik", gaussian_mixture_log_density(test, **law).mean()
     noise = check_random_state(seed).standard_normal(test.shape)
     for t in TIMES:
         alpha, sigma = np.exp(-t), np.sqrt(-np.expm1(-2 * t))
         noisy = alpha * test + sigma * noise
-        truth = datasets.gaussian_mixture_score(noisy, **_diffused(law, t))
+        truth = gaussian_mixture_score(noisy, **_diffused(law, t))
         estimates = {
             "raw": _kernel_score(train, noisy, t, 0.0),
             "kde": _kernel_score(train, noisy, t, kde.bandwidth_),
@@ -256,14 +261,14 @@ def _gaussian_score(train, noisy, t):
     """Score of the Gaussian with mean and covariance of the rows, after time t."""
     mean, covariance = train.mean(axis=0), np.atleast_2d(np.cov(train.T, bias=True))
     law = {"weights": [1.0], "means": mean[None], "covariances": covariance[None]}
-    return datasets.gaussian_mixture_score(noisy, **_diffused(law, t))
+    return gaussian_mixture_score(noisy, **_diffused(law, t))
 
 
 # --- imputation ------------------------------------------------------------------------------
 
 
 def _thin_mixture(n, seed):
-    return datasets.make_gaussian_mixture(n, 8, effective_rank=2, random_state=seed)[0]
+    return make_gaussian_mixture(n, 8, effective_rank=2, random_state=seed)[0]
 
 
 # On the Swiss roll two columns tell next to nothing of the third; on thin components all do.
@@ -321,7 +326,7 @@ def seconds(case, n, seed, quick):
         rows = _swissroll(sizes[-1] + 1000, seed)
     else:
         d = int(case.removeprefix("d="))
-        rows, _ = datasets.make_gaussian_mixture(sizes[-1] + 1000, d, random_state=seed)
+        rows, _ = make_gaussian_mixture(sizes[-1] + 1000, d, random_state=seed)
     test, rows = rows[:1000], rows[1000:]
     smoother(seed).fit(rows[:100])  # the first fit of a process loads code
     chosen, with_selection, given = None, _Guard(), _Guard()

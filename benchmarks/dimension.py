@@ -44,7 +44,6 @@ from benchmarks._dimension_methods import (
 )
 from benchmarks._dimension_sets import NOISE, SETS, draw, draw_union
 from skdiffusion.geometry import intrinsic_dimension
-from skdiffusion.geometry.dimension import dimension_mle
 
 LIMIT = 0.4
 UNION = "union of 1, 2 and 5"
@@ -97,10 +96,8 @@ def denoiser_rows(name, n_rows, noise, seed):
 def point_rows(n_rows, noise, seed):
     """Estimate the dimension at each row of the union, one row for each method."""
     X, truth = draw_union(n_rows, noise, seed)
-    methods = {
-        OURS: lambda X: intrinsic_dimension(X, per_point=True),
-        "dimension_mle": lambda X: dimension_mle(X, per_point=True),
-    } | {f"{name} of scikit-dimension": f for name, f in pointwise_rivals().items()}
+    methods = {OURS: lambda X: intrinsic_dimension(X, per_point=True)}
+    methods |= {f"{name} of scikit-dimension": f for name, f in pointwise_rivals().items()}
     for method, function in methods.items():
         start = time.process_time()
         estimates = function(X)

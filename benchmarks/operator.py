@@ -29,6 +29,9 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.neighbors import KernelDensity
 from threadpoolctl import threadpool_limits
 
+from benchmarks._gaussian_mixtures import (
+    make_gaussian_mixture,
+)
 from benchmarks._residual import signal_rows, training_rows
 from skdiffusion import OperatorScoreMatching, datasets
 from skdiffusion.diffusion import EmpiricalDenoiser, MixtureDenoiser, score
@@ -91,9 +94,7 @@ def clocked(model, X, test):
 def score_rows(n_rows, n_test, seed):
     """Relative errors of the score on one mixture of each number of columns."""
     for d in (1, 2):
-        X, law = datasets.make_gaussian_mixture(
-            n_rows + n_test, d, spread=SPREAD, random_state=seed
-        )
+        X, law = make_gaussian_mixture(n_rows + n_test, d, spread=SPREAD, random_state=seed)
         mean, scale = X[:n_rows].mean(0), X[:n_rows].std(0)
         Z = torch.from_numpy((X - mean) / scale)
         rows, test = Z[:n_rows], Z[n_rows:]

@@ -119,8 +119,8 @@ for fdr in (0.05, 0.1):
 
 fig, axes = plt.subplots(1, 2, figsize=(10.5, 3.6), layout="constrained")
 most = int(np.argmin(scores))
-FeatureContributionDisplay.from_estimator(detector, X_test, row=most, n_features=6, ax=axes[0])
-FeatureContributionDisplay.from_estimator(detector, wrong, row=0, n_features=6, ax=axes[1])
+FeatureContributionDisplay.from_estimator(detector, X_test, row=most, n_features=6).plot(axes[0])
+FeatureContributionDisplay.from_estimator(detector, wrong, row=0, n_features=6).plot(axes[1])
 plt.show()
 
 blamed = detector.explain(wrong).contributions.idxmax(axis=1)

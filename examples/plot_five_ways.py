@@ -24,7 +24,7 @@ from skdiffusion.datasets._embedded import CurvedSheet, Embedded
 from skdiffusion.datasets._manifolds import SwissRoll
 from skdiffusion.datasets._unions import RareModes
 from skdiffusion.geometry.geodesics import path_length
-from skdiffusion.geometry.tangents import tangent_basis
+from skdiffusion.geometry.planes import local_planes
 from skdiffusion.metrics import coverage_density, dcr_ratio
 
 COLOURS = {"fresh rows": "#35495e", "None": "#f4743b", "auto": "#3a8fb7"}
@@ -131,7 +131,8 @@ rows = draw(fit(X), fresh)
 
 def angles(Y, n=300):
     """Largest angle between two planes, in degrees."""
-    truth, found = sheet.tangent_basis(Y[:n]), tangent_basis(Y, Y[:n], 2)
+    truth = sheet.tangent_basis(Y[:n])
+    found = local_planes(Y, 2, n_neighbors=20, queries=Y[:n]).bases
     cosines = np.linalg.svd(np.swapaxes(truth, 1, 2) @ found, compute_uv=False)[:, -1]
     return np.degrees(np.arccos(np.clip(cosines, 0, 1)))
 

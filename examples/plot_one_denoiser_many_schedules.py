@@ -21,6 +21,7 @@ import torch
 from skdiffusion.diffusion import (
     Conditioned,
     MixtureDenoiser,
+    ddim,
     dpmpp_2m,
     euler_maruyama,
     get_schedule,
@@ -28,7 +29,6 @@ from skdiffusion.diffusion import (
     karras,
     run,
 )
-from skdiffusion.diffusion.solvers import euler
 
 SLATE, ORANGE, BLUE = "#35495e", "#f4743b", "#3a8fb7"
 
@@ -69,7 +69,7 @@ ring = MixtureDenoiser(
 grid = karras(0.02, 20.0, 12)
 start = grid[0] * torch.randn(400, 2, generator=generator, dtype=torch.float64)
 
-solvers = {"Euler": euler, "Heun": heun, "DPM-Solver++(2M)": dpmpp_2m, "SDE": euler_maruyama}
+solvers = {"DDIM": ddim, "Heun": heun, "DPM-Solver++(2M)": dpmpp_2m, "SDE": euler_maruyama}
 fig, axes = plt.subplots(1, 4, figsize=(11, 3.1), layout="constrained")
 for ax, (title, solver) in zip(axes, solvers.items(), strict=True):
     states = torch.stack(list(solver(ring, start, grid, generator=generator)))
@@ -80,13 +80,13 @@ plt.show()
 
 # %%
 # How far a solver gets in few steps is a matter of its order: twice the steps halve the error of
-# Euler's method (which is DDIM, seen in these units), and quarter that of the two of second order.
+# DDIM (which is Euler's method, seen in these units), and quarter that of the two of second order.
 
 few = start[:100]
 exact = run(heun(ring, few, karras(0.02, 20.0, 2000, final_zero=False)))
 counts = [16, 32, 64, 128, 256]
 fig, ax = plt.subplots(figsize=(5.5, 3.6), layout="constrained")
-deterministic = {"Euler (DDIM)": euler, "Heun": heun, "DPM-Solver++(2M)": dpmpp_2m}
+deterministic = {"DDIM": ddim, "Heun": heun, "DPM-Solver++(2M)": dpmpp_2m}
 for (title, solver), colour in zip(deterministic.items(), (SLATE, ORANGE, BLUE), strict=True):
     ends = [run(solver(ring, few, karras(0.02, 20.0, n, final_zero=False))) for n in counts]
     errors = [(end - exact).norm(dim=1).median() for end in ends]

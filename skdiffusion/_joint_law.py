@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from sklearn.model_selection import KFold
 
-from skdiffusion.diffusion.kernel import KernelDenoiser
+from skdiffusion.diffusion.kernel_density import KernelDenoiser
 from skdiffusion.diffusion.solvers import run
 from skdiffusion.geometry.row_kernels import fit_kernels
 
@@ -127,7 +127,7 @@ def _error(law, x, column, level):
 def _kernels(kernels, used=slice(None)):
     """Return some of the kernels as a denoiser."""
     parts = kernels.means, kernels.factors, kernels.floors, kernels.weights
-    return KernelDenoiser(*(torch.from_numpy(part[used]) for part in parts), variance=False)
+    return KernelDenoiser(*(torch.from_numpy(part[used]) for part in parts))
 
 
 def _by_class(label, n):

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
+from sklearn.exceptions import NotFittedError
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer
 from sklearn.utils.validation import check_is_fitted
@@ -25,22 +26,19 @@ def sample_from(
     A :class:`~sklearn.pipeline.Pipeline` has no ``sample`` method. This function draws from the
     last step and takes the rows back through the earlier steps, last one first, so that they come
     out in the units of the pipeline's input: through ``sample_inverse`` where a step has it, as
-    :class:`~skdiffusion.manifold.InvertibleEmbedding` does, or else ``inverse_transform``. Steps
-    that are ``"passthrough"`` or ``None`` are skipped.
-
-    A manifold learner that keeps its training rows but has no inverse, as
+    :class:`~skdiffusion.manifold.InvertibleEmbedding` does, or else ``inverse_transform``. A
+    manifold learner that keeps its training rows but has no inverse, as
     :class:`~sklearn.manifold.Isomap` and :class:`~sklearn.manifold.LocallyLinearEmbedding`, is
     given one by :meth:`InvertibleEmbedding.from_fitted
-    <skdiffusion.manifold.InvertibleEmbedding.from_fitted>`, at every call. So is UMAP, whose own is
-    slow and for two dimensions only.
+    <skdiffusion.manifold.InvertibleEmbedding.from_fitted>`, at every call; so is UMAP, whose own is
+    slow and for two dimensions only. Steps that are ``"passthrough"`` or ``None`` are skipped.
 
     Parameters
     ----------
     pipeline : Pipeline or estimator
         A fitted pipeline whose last step has a ``sample`` method, such as
-        :class:`~skdiffusion.DiffusionManifoldSampler`,
-        :class:`~sklearn.neighbors.KernelDensity` or
-        :class:`~sklearn.mixture.GaussianMixture`; or a fitted estimator of that kind alone.
+        :class:`~skdiffusion.DiffusionManifoldSampler` or
+        :class:`~sklearn.neighbors.KernelDensity`; or a fitted estimator of that kind alone.
     n_samples : int, default=1
         How many rows to draw.
     return_y : bool, default=False
@@ -85,16 +83,21 @@ def sample_from(
     >>> sample_from(pipeline, 3, random_state=0).shape
     (3, 4)
     """
-    steps = pipeline.steps if isinstance(pipeline, Pipeline) else [("sampler", pipeline)]
-    name, sampler = steps[-1]
+    steps = list(_flat([("sampler", pipeline)]))
+    name, sampler = steps.pop()
+    if not hasattr(sampler, "sample"):
+        raise TypeError(
+            f"The last step {name!r} ({type(sampler).__name__}) has no method 'sample'. "
+            "End the pipeline in a sampler such as DiffusionManifoldSampler or KernelDensity."
+        )
     seed = sample_params.get("random_state")
     inverses = [
-        _inverse(*step, add_residuals, _seed_of(seed, position), pipeline)
-        for position, step in reversed(list(enumerate(_flat(steps[:-1]))))
-        if not _is_skipped(step[1])
+        _inverse(name, step, sampler, add_residuals, _seed_of(seed, position))
+        for position, (name, step) in enumerate(steps)
+        if step not in (None, "passthrough")
     ]
-    rows, *others = _draw(name, sampler, n_samples, return_y, add_residuals, sample_params)
-    for inverse in inverses:
+    rows, *others = _draw(sampler, n_samples, return_y, sample_params)
+    for inverse in reversed(inverses):
         rows = inverse(rows)
     return (rows, *others) if others else rows
 
@@ -115,32 +118,30 @@ def _seed_of(seed: Any, position: int) -> Any:
     return np.random.RandomState([int(seed), position])
 
 
-def _is_skipped(step: Any) -> bool:
-    return step is None or (isinstance(step, str) and step == "passthrough")
-
-
 def _inverse(
-    name: str, step: Any, add_residuals: bool, seed: Any, pipeline: Pipeline
+    name: str, step: Any, sampler: Any, add_residuals: bool, seed: Any
 ) -> Callable[[Any], Any]:
-    # Without inverse_func a FunctionTransformer hands its input back unchanged: rows would
-    # silently come out in the wrong units.
-    forgets = (
-        isinstance(step, FunctionTransformer)
-        and step.func is not None
-        and step.inverse_func is None
-    )
-    if not forgets and not _has_inverse(step):
-        step = _invertible(step)
-    if forgets or step is None:
+    """Return the way back through a step."""
+    # without inverse_func a FunctionTransformer hands its input back unchanged: rows would
+    # silently come out in the wrong units
+    is_function = isinstance(step, FunctionTransformer)
+    missing = "inverse_func" if is_function else "inverse_transform"
+    try:
+        if is_function and step.func is not None and step.inverse_func is None:
+            raise TypeError("The inverse of a function is not known.")
+        if not _has_inverse(step):
+            # imported here, as it loads the networks
+            from skdiffusion.manifold import InvertibleEmbedding
+
+            step = InvertibleEmbedding.from_fitted(step, random_state=0)
+    except (TypeError, NotFittedError) as error:
         # a learner that is given an inverse keeps its rows only once it is fitted
-        if hasattr(pipeline.steps[-1][1], "fit"):
-            check_is_fitted(pipeline)
-        missing = "inverse_func" if forgets else "inverse_transform"
+        check_is_fitted(sampler)
         raise TypeError(
             f"Step {name!r} has no {missing}, so samples cannot be taken back to the pipeline's "
             "input. Use an invertible transformer, or InvertibleEmbedding around a manifold "
             "learner, or draw in the last step's own space with pipeline[-1].sample(...)."
-        )
+        ) from error
     if add_residuals and hasattr(step, "sample_inverse"):
         return lambda rows: step.sample_inverse(rows, random_state=seed)
     return step.inverse_transform
@@ -153,47 +154,17 @@ def _has_inverse(step: Any) -> bool:
     return hasattr(step, "inverse_transform") and not is_off
 
 
-def _invertible(learner: Any) -> Any:
-    """Give a fitted manifold learner a way back, or return None where it keeps no rows."""
-    keeps_rows = hasattr(learner, "X_fit_") or hasattr(learner, "_raw_data")
-    keeps_rows |= hasattr(getattr(learner, "nbrs_", None), "_fit_X")
-    if not keeps_rows or not hasattr(learner, "fit_transform"):
-        return None
-    # only here, as it loads the networks
-    from skdiffusion.manifold import InvertibleEmbedding
-
-    return InvertibleEmbedding.from_fitted(learner, random_state=0)
-
-
-def _draw(
-    name: str,
-    sampler: Any,
-    n_samples: int,
-    return_y: bool,
-    add_residuals: bool,
-    params: dict[str, Any],
-) -> tuple[Any, ...]:
+def _draw(sampler: Any, n_samples: int, return_y: bool, params: dict[str, Any]) -> tuple[Any, ...]:
     """Return the rows, and what else was asked for."""
-    is_optional = True
-    if isinstance(sampler, Pipeline):
-        options = {"return_y": return_y, "add_residuals": add_residuals}
-        drawn = sample_from(sampler, n_samples, **options, **params)
-    elif not hasattr(sampler, "sample"):
-        raise TypeError(
-            f"The last step {name!r} ({type(sampler).__name__}) has no method 'sample'. "
-            "End the pipeline in a sampler such as DiffusionManifoldSampler or KernelDensity."
-        )
-    else:
-        is_optional = "return_y" in inspect.signature(sampler.sample).parameters
-        if is_optional:
-            params = {**params, "return_y": return_y}
-        drawn = sampler.sample(n_samples, **params)
-    if not isinstance(drawn, tuple):
-        drawn = (drawn,)
+    is_optional = "return_y" in inspect.signature(sampler.sample).parameters
+    if is_optional:
+        params = {**params, "return_y": return_y}
+    drawn = sampler.sample(n_samples, **params)
+    drawn = drawn if isinstance(drawn, tuple) else (drawn,)
     if return_y and len(drawn) == 1:
         raise TypeError(
             f"return_y=True, but {type(sampler).__name__}.sample returns rows alone; "
             "leave return_y at False."
         )
     # a mixture returns the components whether wanted or not
-    return drawn if return_y or is_optional else (drawn[0], *drawn[2:])
+    return drawn if return_y or is_optional else drawn[:1]

@@ -28,7 +28,7 @@ ESTIMATORS = [
     DiffusionAnomalyDetector(denoiser=judging_net().set_params(max_epochs=1, steps_per_epoch=20)),
     DiffusionAnomalyDetector(method=("time_np", "kernel")),
     DiffusionImputer(sampler=TINY, n_models=1, n_draws=4),
-    DiffusionImputer(sampler=TINY, n_models=2, strategy="draw", method="repaint", n_resamples=2),
+    DiffusionImputer(sampler=TINY, n_models=2, strategy="draw"),
     TableEncoder(),
 ]
 

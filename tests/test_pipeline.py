@@ -64,14 +64,15 @@ class TestSpace:
 
     def test_is_the_inverse_of_the_last_steps_own_sample(self):
         pipeline = make_pipeline(StandardScaler(), PCA(2), KernelDensity(bandwidth=0.1)).fit(X)
-        codes = pipeline[-1].sample(20, random_state=3)
+        embedded = pipeline[-1].sample(20, random_state=3)
         sample = sample_from(pipeline, 20, random_state=3)
-        assert_allclose(sample, pipeline[:-1].inverse_transform(codes))
+        assert_allclose(sample, pipeline[:-1].inverse_transform(embedded))
 
-    def test_moments_of_a_gaussian_survive_the_way_back(self):
-        rng = np.random.default_rng(0)
+    def test_moments_of_a_gaussian_survive_the_way_back(self, global_random_seed):
+        rng = np.random.default_rng(global_random_seed)
         data = rng.normal([100.0, -5.0], [20.0, 0.1], size=(500, 2))
-        pipeline = make_pipeline(StandardScaler(), GaussianMixture(random_state=0)).fit(data)
+        mixture = GaussianMixture(random_state=global_random_seed)
+        pipeline = make_pipeline(StandardScaler(), mixture).fit(data)
         sample = sample_from(pipeline, 20_000)
         standard_error = data.std(axis=0) / np.sqrt(len(sample))
         assert np.all(np.abs(sample.mean(axis=0) - data.mean(axis=0)) < 4 * standard_error)
@@ -179,8 +180,10 @@ LEARNERS = {
     "isomap": Isomap(n_neighbors=10, n_components=1),
     "lle": LocallyLinearEmbedding(n_neighbors=8, n_components=1),
     "kernel_pca": KernelPCA(2, kernel="rbf", gamma=0.05),
-    "tsne": InvertibleEmbedding(TSNE(1, perplexity=20, max_iter=300), random_state=0),
-    "autoencoder": InvertibleEmbedding(AutoencoderEmbedding(2, max_epochs=10), random_state=0),
+    "tsne": InvertibleEmbedding(TSNE(1, perplexity=20, max_iter=250), random_state=0),
+    "autoencoder": InvertibleEmbedding(
+        AutoencoderEmbedding(2, max_epochs=6, width=32), random_state=0
+    ),
 }
 
 
@@ -194,8 +197,8 @@ class TestManifold:
         # the density in the units of the embedding
         pipeline[-1].set_params(bandwidth=0.02 * pipeline[:-1].transform(X).std())
         pipeline[-1].fit(pipeline[:-1].transform(X))
-        sample = sample_from(pipeline, 2000, random_state=0)
-        assert sample.shape == (2000, 2)
+        sample = sample_from(pipeline, 1000, random_state=0)
+        assert sample.shape == (1000, 2)
         assert_allclose(sample.mean(axis=0), X.mean(axis=0), atol=0.2 * X.std(axis=0).max())
         assert 0.8 < off_the_arc(sample) < 1.3
 
@@ -225,17 +228,17 @@ class TestManifold:
             sample_from(flat, 9, random_state=0), sample_from(nested, 9, random_state=0)
         )
 
-    @pytest.mark.parametrize("embed", ["isomap", "tsne"])
-    def test_grid_search_over_the_embedding(self, embed):
-        name = "n_components" if embed == "isomap" else "estimator__n_components"
+    def test_grid_search_over_the_embedding(self):
+        embed = InvertibleEmbedding(Isomap(n_neighbors=10), random_state=0)
         pipeline = Pipeline(
-            [("scale", StandardScaler()), ("embed", LEARNERS[embed]), ("sample", KernelDensity())]
+            [("scale", StandardScaler()), ("embed", embed), ("sample", KernelDensity())]
         )
-        search = GridSearchCV(pipeline, {f"embed__{name}": [1, 2]}, cv=2, error_score="raise")
+        grid = {"embed__estimator__n_components": [1, 2]}
+        search = GridSearchCV(pipeline, grid, cv=2, error_score="raise")
         search.fit(noisy_arc(120))
         assert sample_from(search.best_estimator_, 4, random_state=0).shape == (4, 2)
 
-    @pytest.mark.parametrize("embed", [*LEARNERS, "umap"])
+    @pytest.mark.parametrize("embed", ["isomap", "umap"])
     def test_the_sampler_after_a_learner(self, embed):
         """Fits, is searched over the embedding, and comes back to the columns of the table."""
         if embed == "umap":
@@ -243,16 +246,16 @@ class TestManifold:
             learner = umap.UMAP(n_neighbors=10, n_components=1, random_state=0)
         else:
             learner = LEARNERS[embed]
-        net = DenoiserNet(max_epochs=3, steps_per_epoch=20, module__width=32, module__depth=1)
+        net = DenoiserNet(max_epochs=2, steps_per_epoch=20, module__width=16, module__depth=1)
         sampler = DiffusionManifoldSampler(denoiser=net, random_state=0)
         pipeline = Pipeline([("scale", StandardScaler()), ("embed", learner), ("sample", sampler)])
-        name = "estimator__n_components" if hasattr(learner, "estimator") else "n_components"
-        search = GridSearchCV(pipeline, {f"embed__{name}": [1, 2]}, cv=2, error_score="raise")
+        grid = {"embed__n_components": [1, 2]}
+        search = GridSearchCV(pipeline, grid, cv=2, error_score="raise")
         rows = noisy_arc(200)
         search.fit(rows)
         assert np.isfinite(search.cv_results_["mean_test_score"]).all()
         assert sample_from(search.best_estimator_, 4, random_state=0).shape == (4, 2)
-        drawn = sample_from(pipeline.fit(rows), 500, random_state=0)
+        drawn = sample_from(pipeline.fit(rows), 300, random_state=0)
         assert_allclose(drawn.mean(axis=0), rows.mean(axis=0), atol=0.2 * rows.std(axis=0).max())
         assert off_the_arc(drawn) < 5
 

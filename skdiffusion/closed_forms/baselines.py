@@ -12,7 +12,7 @@ from sklearn.utils import check_random_state
 from skdiffusion._utils.mixture import fit_bic_mixture
 from skdiffusion._utils.systematic import spread
 from skdiffusion.closed_forms.weights import centre, effective_size
-from skdiffusion.diffusion.closed_form import GaussianDenoiser, MixtureDenoiser
+from skdiffusion.diffusion.gaussians import GaussianDenoiser, MixtureDenoiser
 from skdiffusion.diffusion.operator import OperatorDenoiser
 
 __all__ = ["fit_gaussian", "fit_mixture", "fit_operator"]

@@ -10,7 +10,7 @@ from scipy.spatial.distance import cdist
 from skdiffusion.closed_forms.baselines import fit_gaussian, fit_mixture, fit_operator
 from skdiffusion.closed_forms.noise_floor import fit_factor_mixture, fit_factors
 from skdiffusion.diffusion.categories import Levels
-from skdiffusion.diffusion.closed_form import GaussianDenoiser, MixtureDenoiser
+from skdiffusion.diffusion.gaussians import GaussianDenoiser, MixtureDenoiser
 from skdiffusion.diffusion.operator import OperatorDenoiser
 
 __all__ = ["BASELINES", "fit_levels", "fit_prior"]

@@ -7,8 +7,8 @@ from sklearn.utils import check_random_state
 from torch import Tensor
 
 from skdiffusion.closed_forms.baselines import MAX_FULL_COLUMNS, fit_gaussian, fit_mixture
-from skdiffusion.diffusion.closed_form import GaussianDenoiser, MixtureDenoiser
-from skdiffusion.diffusion.kernel import KernelDenoiser
+from skdiffusion.diffusion.gaussians import GaussianDenoiser, MixtureDenoiser
+from skdiffusion.diffusion.kernel_density import KernelDenoiser
 
 __all__ = ["draw_completions"]
 
@@ -94,4 +94,4 @@ def _as_kernels(model: MixtureDenoiser) -> KernelDenoiser:
     values, vectors = torch.linalg.eigh(model.covs)
     floors = 0.99 * values.amin(1).clamp_min(1e-6)
     factors = vectors * (values - floors.unsqueeze(1)).clamp_min(0).sqrt().unsqueeze(1)
-    return KernelDenoiser(model.means, factors, floors, model.weights, variance=False)
+    return KernelDenoiser(model.means, factors, floors, model.weights)

@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 
 from skdiffusion.closed_forms.baselines import fit_mixture
 from skdiffusion.closed_forms.weights import centre, effective_size
-from skdiffusion.diffusion.factors import FactorGaussian, FactorMixture
+from skdiffusion.diffusion.factor_gaussian import FactorGaussian, FactorMixture
 
 __all__ = ["fit_factor_mixture", "fit_factors", "n_factors"]
 

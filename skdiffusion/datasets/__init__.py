@@ -1,22 +1,10 @@
-"""Toy data whose density or manifold is known, in the manner of `sklearn.datasets`.
+"""Toy data with exact densities, in the manner of `sklearn.datasets`.
 
 Each ``make_<name>`` draws independent rows, and ``<name>_log_density`` is the exact log-density of
-the law that they come from, at any rows: what a density estimate has to reach and cannot pass on
-average. Both take the same parameters.
-
-A `Manifold` draws rows on a surface, and answers for any rows what a method that learns the surface
-can only estimate: the nearest points and the distance, tangent spaces, the dimension, the lengths
-of shortest paths, and the density by area.
+their distribution, at any rows: what a density estimate has to reach and cannot pass on average.
+Both take the same parameters.
 """
 
-from skdiffusion.datasets._embedded import CurvedSheet, Embedded
-from skdiffusion.datasets._manifold_base import Manifold
-from skdiffusion.datasets._manifolds import Cube, SCurve, Sphere, SwissRoll, Torus
-from skdiffusion.datasets._mixtures import (
-    gaussian_mixture_log_density,
-    gaussian_mixture_score,
-    make_gaussian_mixture,
-)
 from skdiffusion.datasets._toys import (
     checkerboard_log_density,
     eight_gaussians_log_density,
@@ -27,7 +15,6 @@ from skdiffusion.datasets._toys import (
     pinwheel_log_density,
     two_spirals_log_density,
 )
-from skdiffusion.datasets._unions import Moons, RareModes, Union
 
 __all__ = [
     "make_checkerboard",
@@ -38,18 +25,4 @@ __all__ = [
     "pinwheel_log_density",
     "make_two_spirals",
     "two_spirals_log_density",
-    "make_gaussian_mixture",
-    "gaussian_mixture_log_density",
-    "gaussian_mixture_score",
-    "Manifold",
-    "SwissRoll",
-    "SCurve",
-    "Sphere",
-    "Torus",
-    "Cube",
-    "CurvedSheet",
-    "Moons",
-    "RareModes",
-    "Union",
-    "Embedded",
 ]

@@ -1,4 +1,4 @@
-"""Laws on the plane that are hard for a smooth density, with their exact log-densities.
+r"""Distributions on the plane that are hard for a smooth density, with exact log-densities.
 
 The four sets are common in papers on normalising flows and diffusion models. Scales are those of
 the usual code, so that log-likelihoods compare with published ones:
@@ -15,12 +15,11 @@ checkerboard      -log(32) = -3.47            a density with jumps
 
 import math
 from functools import lru_cache
+from numbers import Integral, Real
 
 import numpy as np
 from scipy.special import log_ndtr, logsumexp, roots_legendre
-from sklearn.utils import check_random_state, gen_batches
-
-from skdiffusion.datasets._checks import check_count, check_noise, check_rows
+from sklearn.utils import check_array, check_random_state, check_scalar, gen_batches
 
 _RING = 4 / math.sqrt(2)
 _RING_NOISE = 0.5 / math.sqrt(2)
@@ -48,8 +47,7 @@ def make_eight_gaussians(n_samples=100, *, noise=_RING_NOISE, random_state=None)
     n_samples : int, default=100
         Number of rows.
     noise : float, default=0.5 / sqrt(2)
-        Standard deviation of each Gaussian, in the unit of the columns. The circle has radius
-        4 / sqrt(2), so by default neighbours are six standard deviations apart.
+        Standard deviation of each Gaussian. The circle has radius 4 / sqrt(2).
     random_state : int, RandomState instance or None, default=None
         Source of the rows. Pass an int for the same rows on every call.
 
@@ -68,13 +66,12 @@ def make_eight_gaussians(n_samples=100, *, noise=_RING_NOISE, random_state=None)
     >>> make_eight_gaussians(5, random_state=0).shape
     (5, 2)
     """
-    rng, n = check_random_state(random_state), check_count(n_samples, "n_samples")
-    check_noise(noise)
+    n, rng = _check_draw(n_samples, noise, random_state)
     return _ring_centres()[rng.randint(8, size=n)] + noise * rng.standard_normal((n, 2))
 
 
 def eight_gaussians_log_density(X, *, noise=_RING_NOISE):
-    """Log-density of the law of `make_eight_gaussians`.
+    """Return the exact log-density of `make_eight_gaussians` at rows.
 
     Parameters
     ----------
@@ -86,7 +83,7 @@ def eight_gaussians_log_density(X, *, noise=_RING_NOISE):
     Returns
     -------
     log_density : ndarray of shape (n_samples,)
-        Exact natural logarithms of the density.
+        Natural logarithms of the density.
 
     Examples
     --------
@@ -94,22 +91,21 @@ def eight_gaussians_log_density(X, *, noise=_RING_NOISE):
     >>> eight_gaussians_log_density([[2.8284, 0.0], [0.0, 0.0]]).round(2)
     array([ -1.84, -31.76])
     """
-    X = check_rows(X, 2)
-    check_noise(noise, positive=True)
+    X = _check_rows(X, noise, "neither")
     squares = ((X[:, None] - _ring_centres()) ** 2).sum(axis=2) / noise**2
     return logsumexp(-squares / 2, axis=1) - math.log(8 * 2 * math.pi * noise**2)
 
 
 def make_two_spirals(n_samples=100, *, noise=0.1, random_state=None):
-    """Draw rows from two interleaved spirals, each of one and a half turns.
+    r"""Draw rows from two interleaved spirals, each of one and a half turns.
 
     Parameters
     ----------
     n_samples : int, default=100
         Number of rows.
     noise : float, default=0.1
-        Standard deviation of the normal noise on both columns, in their unit. A uniform shift of
-        up to 1/6 away from the arm comes on top, as in the usual code.
+        Standard deviation of the normal noise on both columns. A uniform shift of up to 1/6 away
+        from the arm comes on top, as in the usual code.
     random_state : int, RandomState instance or None, default=None
         Source of the rows. Pass an int for the same rows on every call.
 
@@ -124,7 +120,7 @@ def make_two_spirals(n_samples=100, *, noise=0.1, random_state=None):
 
     Notes
     -----
-    The angle is :math:`3 \\pi \\sqrt{u}` with `u` uniform, so that rows are spread nearly evenly
+    The angle is :math:`3 \pi \sqrt{u}` with `u` uniform, so that rows are spread nearly evenly
     along the arm. The second spiral is the first one turned by half a turn.
 
     Examples
@@ -133,8 +129,7 @@ def make_two_spirals(n_samples=100, *, noise=0.1, random_state=None):
     >>> make_two_spirals(5, random_state=0).shape
     (5, 2)
     """
-    rng, n = check_random_state(random_state), check_count(n_samples, "n_samples")
-    check_noise(noise)
+    n, rng = _check_draw(n_samples, noise, random_state)
     rows = _spiral(_TURNS * np.sqrt(rng.uniform(size=n)))
     rows += rng.uniform(0, _SPIRAL_JITTER, size=(n, 2))
     rows *= rng.choice([-1, 1], size=(n, 1))
@@ -142,7 +137,7 @@ def make_two_spirals(n_samples=100, *, noise=0.1, random_state=None):
 
 
 def two_spirals_log_density(X, *, noise=0.1):
-    """Log-density of the law of `make_two_spirals`, by quadrature along the arms.
+    """Return the log-density of `make_two_spirals` at rows, by quadrature along the arms.
 
     Parameters
     ----------
@@ -162,8 +157,8 @@ def two_spirals_log_density(X, *, noise=0.1):
     >>> two_spirals_log_density([[0.0, 0.0], [2.0, 0.0]]).round(2)
     array([-3.65, -2.13])
     """
-    X = check_rows(X, 2)
-    if check_noise(noise) < 0.03:
+    X = _check_rows(X, noise, "left")
+    if noise < 0.03:
         raise ValueError(f"noise={noise} is too small for the quadrature: give at least 0.03.")
     angles, log_weights = _spiral_nodes(math.ceil(_NODES_TIMES_NOISE / min(noise, 1)))
     arm = _spiral(angles)
@@ -178,15 +173,15 @@ def two_spirals_log_density(X, *, noise=0.1):
 
 
 def make_pinwheel(n_samples=100, *, noise=0.2, random_state=None):
-    """Draw rows from a pinwheel of five bent arms.
+    r"""Draw rows from a pinwheel of five bent arms.
 
     Parameters
     ----------
     n_samples : int, default=100
         Number of rows.
     noise : float, default=0.2
-        Standard deviation across an arm, in the unit of the columns. Along it, the standard
-        deviation is 0.6 around a distance of 2 from the origin.
+        Standard deviation across an arm. Along it, the standard deviation is 0.6 around a distance
+        of 2 from the origin.
     random_state : int, RandomState instance or None, default=None
         Source of the rows. Pass an int for the same rows on every call.
 
@@ -211,14 +206,13 @@ def make_pinwheel(n_samples=100, *, noise=0.2, random_state=None):
     >>> make_pinwheel(5, random_state=0).shape
     (5, 2)
     """
-    rng, n = check_random_state(random_state), check_count(n_samples, "n_samples")
-    check_noise(noise)
+    n, rng = _check_draw(n_samples, noise, random_state)
     straight = rng.standard_normal((n, 2)) * [_ARM_LENGTH, noise] + [_ARM_CENTRE, 0]
     return _turn(straight, -_arm_angles(straight, rng.randint(_N_ARMS, size=n)))
 
 
 def pinwheel_log_density(X, *, noise=0.2):
-    """Log-density of the law of `make_pinwheel`.
+    """Return the exact log-density of `make_pinwheel` at rows.
 
     Parameters
     ----------
@@ -230,7 +224,7 @@ def pinwheel_log_density(X, *, noise=0.2):
     Returns
     -------
     log_density : ndarray of shape (n_samples,)
-        Exact natural logarithms of the density.
+        Natural logarithms of the density.
 
     Examples
     --------
@@ -238,8 +232,7 @@ def pinwheel_log_density(X, *, noise=0.2):
     >>> pinwheel_log_density([[0.0, 0.0], [0.0, 2.0]]).round(2)
     array([-5.27, -4.71])
     """
-    X = check_rows(X, 2)
-    check_noise(noise, positive=True)
+    X = _check_rows(X, noise, "neither")
     terms = []
     for arm in range(_N_ARMS):
         straight = _turn(X, _arm_angles(X, arm))
@@ -256,8 +249,8 @@ def make_checkerboard(n_samples=100, *, noise=0.0, random_state=None):
     n_samples : int, default=100
         Number of rows.
     noise : float, default=0.0
-        Standard deviation of the normal noise on both columns, in their unit. The board is
-        [-4, 4] x [-4, 4], so its squares are 2 wide. Without noise the edges are sharp.
+        Standard deviation of the normal noise on both columns. The board is [-4, 4] x [-4, 4], so
+        its squares are 2 wide. Without noise the edges are sharp.
     random_state : int, RandomState instance or None, default=None
         Source of the rows. Pass an int for the same rows on every call.
 
@@ -276,15 +269,14 @@ def make_checkerboard(n_samples=100, *, noise=0.0, random_state=None):
     >>> make_checkerboard(5, random_state=0).shape
     (5, 2)
     """
-    rng, n = check_random_state(random_state), check_count(n_samples, "n_samples")
-    check_noise(noise)
+    n, rng = _check_draw(n_samples, noise, random_state)
     corners = _SQUARES[rng.randint(len(_SQUARES), size=n)]
     rows = _SQUARE * (corners + rng.uniform(size=(n, 2)))
     return rows + noise * rng.standard_normal((n, 2))
 
 
 def checkerboard_log_density(X, *, noise=0.0):
-    """Log-density of the law of `make_checkerboard`.
+    """Return the exact log-density of `make_checkerboard` at rows.
 
     Parameters
     ----------
@@ -296,7 +288,7 @@ def checkerboard_log_density(X, *, noise=0.0):
     Returns
     -------
     log_density : ndarray of shape (n_samples,)
-        Exact natural logarithms of the density; without noise, -log(32) on dark squares and -inf
+        Natural logarithms of the density; without noise, -log(32) on dark squares and -inf
         elsewhere.
 
     Examples
@@ -305,11 +297,30 @@ def checkerboard_log_density(X, *, noise=0.0):
     >>> checkerboard_log_density([[1.0, 1.0], [1.0, 3.0]]).round(2)
     array([-3.47,  -inf])
     """
-    X = check_rows(X, 2)
-    check_noise(noise)
+    X = _check_rows(X, noise, "left")
     low = _SQUARE * _SQUARES
     terms = _log_uniform_plus_normal(X[:, None], low, low + _SQUARE, noise)
     return logsumexp(terms.sum(axis=2), axis=1) - math.log(len(_SQUARES))
+
+
+def _check_draw(n_samples, noise, random_state):
+    """Return the number of rows and the generator, with `noise` checked too."""
+    n = check_scalar(n_samples, "n_samples", Integral, min_val=1)
+    _check_noise(noise, "left")
+    return n, check_random_state(random_state)
+
+
+def _check_rows(X, noise, boundaries):
+    """Return rows of two columns, with `noise` checked too."""
+    _check_noise(noise, boundaries)
+    X = check_array(X, dtype=np.float64)
+    if X.shape[1] != 2:
+        raise ValueError(f"X has {X.shape[1]} columns, but the density is one of 2.")
+    return X
+
+
+def _check_noise(noise, boundaries):
+    check_scalar(noise, "noise", Real, min_val=0, max_val=np.inf, include_boundaries=boundaries)
 
 
 def _ring_centres():

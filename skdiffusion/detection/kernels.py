@@ -5,8 +5,8 @@ import torch
 from scipy.special import logsumexp
 from sklearn.covariance import OAS
 
-from skdiffusion.diffusion.closed_form import GaussianDenoiser
-from skdiffusion.diffusion.kernel import KernelDenoiser
+from skdiffusion.diffusion.gaussians import GaussianDenoiser
+from skdiffusion.diffusion.kernel_density import KernelDenoiser
 from skdiffusion.geometry.diffusion_tensors import low_rank_factors, tensor_local
 from skdiffusion.geometry.nearest_rows import neighbor_graph
 
@@ -59,7 +59,7 @@ class KernelLaw:
             factors.append(factor)
             floors.append(floor)
         parts = Z[centres], np.concatenate(factors), np.concatenate(floors)
-        self.denoiser = KernelDenoiser(*map(torch.from_numpy, parts), variance=False)
+        self.denoiser = KernelDenoiser(*map(torch.from_numpy, parts))
         # for each row the kernels that it has a part in
         self.owner = np.full(n, -1)
         self.owner[centres] = np.arange(len(centres))

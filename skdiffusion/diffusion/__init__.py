@@ -1,13 +1,13 @@
 """Noise processes, denoisers, solvers and likelihoods, in torch alone."""
 
 from skdiffusion.diffusion.clean import CleanDenoiser
-from skdiffusion.diffusion.closed_form import EmpiricalDenoiser, GaussianDenoiser, MixtureDenoiser
 from skdiffusion.diffusion.denoiser import Denoiser, Posterior, score
 from skdiffusion.diffusion.dimension import flipd, tangent_space
 from skdiffusion.diffusion.functionals import denoising_error
+from skdiffusion.diffusion.gaussians import EmpiricalDenoiser, GaussianDenoiser, MixtureDenoiser
 from skdiffusion.diffusion.grid import GRIDS, karras, log_linear, uniform
 from skdiffusion.diffusion.guidance import Conditioned, Guided, Marginal
-from skdiffusion.diffusion.kernel import KernelDenoiser
+from skdiffusion.diffusion.kernel_density import KernelDenoiser
 from skdiffusion.diffusion.likelihood import decode, elbo, encode, log_density
 from skdiffusion.diffusion.operator import OperatorDenoiser
 from skdiffusion.diffusion.paths import local_metric, relax_path
@@ -34,7 +34,7 @@ from skdiffusion.diffusion.solvers import (
     heun,
     run,
 )
-from skdiffusion.diffusion.tangent import TangentDenoiser
+from skdiffusion.diffusion.tangent_denoiser import TangentDenoiser
 
 __all__ = [
     "CleanDenoiser",
@@ -49,12 +49,12 @@ __all__ = [
     "KernelDenoiser",
     "Marginal",
     "MixtureDenoiser",
+    "N_STEPS",
     "OperatorDenoiser",
     "Posterior",
     "Preconditioned",
     "RectifiedFlow",
     "SCHEDULES",
-    "N_STEPS",
     "SOLVERS",
     "STOCHASTIC",
     "Schedule",

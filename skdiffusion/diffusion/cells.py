@@ -1,12 +1,12 @@
-"""Which components matter at a row: a partition into cells, with a bound for each.
+"""Which kernels matter at a row: a partition into boxes, with a bound for each.
 
-A component ``N(x_i, S_i)`` of a cell with centre ``c`` and radius ``rho`` satisfies
-``floor I <= S_i <= lambda I``, with the least floor and the largest eigenvalue of the cell. With
-the noise ``N`` its density at ``y`` is therefore at most
+A kernel ``N(x_i, S_i)`` of a cell whose means lie in the box ``|x - c| <= h`` satisfies
+``diag(floor) <= S_i <= diag(lambda)``, with the least floors and the largest eigenvalues of the
+cell, column by column. With the noise ``N`` its density at ``y`` is therefore at most
 
-    ``prod_k (2 pi (floor + N_k))^{-1/2} exp(-max(0, |y - c|_M - |rho|_M)^2 / 2)``,
+    ``prod_k (2 pi (floor_k + N_k))^{-1/2} exp(-gap_k^2 / (2 (lambda_k + N_k)))``,
 
-where ``|v|_M^2 = sum_k v_k^2 / (lambda + N_k)``. Cells whose bounds are small beside what the other
+where ``gap_k = max(0, |y_k - c_k| - h_k)``. Cells whose bounds are small beside what the other
 cells are known to contribute can be left out with a known error.
 """
 
@@ -16,60 +16,60 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from skdiffusion.diffusion.components import Components
+from skdiffusion.diffusion.woodbury import Kernels
 
 __all__ = ["Cells"]
 
 _LOG_2PI = math.log(2 * math.pi)
-# a tenfold width parts two components like this share of the range of the data
+# a tenfold width parts two kernels like this share of the range of the data
 _WIDTH_SHARE = 0.25
 
 
 class Cells(NamedTuple):
-    """A partition of components into balls."""
+    """A partition of kernels into boxes."""
 
-    members: list[Tensor]  # the components of each cell
+    members: list[Tensor]  # the kernels of each cell
     centres: Tensor  # (c, d)
-    radii: Tensor  # (c,)
-    floors: Tensor  # (c,), the least floor
-    widths: Tensor  # (c,), the largest eigenvalue of a covariance
-    log_weights: Tensor  # (c,), of all components of the cell together
+    reaches: Tensor  # (c, d), from the centre to the sides
+    floors: Tensor  # (c, 1) or (c, d), the least of each cell
+    widths: Tensor  # (c, d), bounds of the covariances
+    log_weights: Tensor  # (c,), of all kernels of the cell together
 
     @classmethod
-    def of(cls, components: Components, size: int) -> "Cells":
-        """Halve the components at medians of their widest column, down to cells of `size`."""
-        means, F = components.means, components.factors
-        widths = components.floors.clone()
+    def of(cls, kernels: Kernels, size: int) -> "Cells":
+        """Halve the kernels at medians of their widest column, down to cells of `size`."""
+        log_weights, means, F, floors = kernels
+        largest = means.new_zeros(len(means), 1)
         if F.shape[2]:
-            widths += torch.linalg.eigvalsh(F.mT @ F)[:, -1]
+            largest = torch.linalg.eigvalsh(F.mT @ F)[:, -1:]
+        # columns without factors are as wide as their floors
+        widths = floors + largest * (F != 0).any(2)
         spread = (means.max(0).values - means.min(0).values).max()
-        columns = torch.cat([means, (_WIDTH_SHARE * spread * widths.log10()).unsqueeze(1)], dim=1)
-        members = _halve(columns, torch.arange(len(means), device=means.device), size)
-        centres = torch.stack([components.means[rows].mean(0) for rows in members])
-        radii = [
-            (components.means[rows] - centre).norm(dim=1).max()
-            for rows, centre in zip(members, centres, strict=True)
-        ]
+        rated = _WIDTH_SHARE * spread * widths.amax(1, keepdim=True).log10()
+        everything = torch.arange(len(means), device=means.device)
+        members = _halve(torch.cat([means, rated], dim=1), everything, size)
+        least = torch.stack([means[rows].amin(0) for rows in members])
+        most = torch.stack([means[rows].amax(0) for rows in members])
         return cls(
             members,
-            centres,
-            torch.stack(radii),
-            torch.stack([components.floors[rows].min() for rows in members]),
-            torch.stack([widths[rows].max() for rows in members]),
-            torch.stack([components.log_weights[rows].logsumexp(0) for rows in members]),
+            (least + most) / 2,
+            (most - least) / 2,
+            torch.stack([floors[rows].amin(0) for rows in members]),
+            torch.stack([widths[rows].amax(0) for rows in members]),
+            torch.stack([log_weights[rows].logsumexp(0) for rows in members]),
         )
 
     def log_bounds(self, y: Tensor, levels: Tensor) -> Tensor:
         """Bound the log-density that each cell adds to noisy rows."""
         noise = levels**2
-        scale = 1 / (self.widths.unsqueeze(1) + noise)
-        squares = y**2 @ scale.mT - 2 * y @ (scale * self.centres).mT
-        distance = (squares + (scale * self.centres**2).sum(1)).clamp_min(0).sqrt()
-        reach = self.radii * scale.max(1).values.sqrt()
-        floor = self.floors.unsqueeze(1) + noise
+        scale = 1 / (self.widths + noise)
+        squares = y.new_zeros(len(y), len(self.members))
+        for k in range(y.shape[1]):
+            gap = ((y[:, k : k + 1] - self.centres[:, k]).abs() - self.reaches[:, k]).clamp_min(0)
+            squares = squares + scale[:, k] * gap**2
+        floor = self.floors + noise
         log_floor = torch.where(torch.isfinite(floor), floor.log() + _LOG_2PI, 0.0).sum(1)
-        gap = (distance - reach).clamp_min(0)
-        return self.log_weights - 0.5 * log_floor - 0.5 * gap**2
+        return self.log_weights - 0.5 * (log_floor + squares)
 
 
 def _halve(columns: Tensor, index: Tensor, size: int) -> list[Tensor]:

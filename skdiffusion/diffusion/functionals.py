@@ -24,8 +24,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from skdiffusion.diffusion.closed_form import GaussianDenoiser
 from skdiffusion.diffusion.denoiser import Denoiser
+from skdiffusion.diffusion.gaussians import GaussianDenoiser
 from skdiffusion.diffusion.grid import karras
 from skdiffusion.diffusion.jacobian import (
     Divergence,

@@ -51,7 +51,7 @@ class Conditioned:
     Examples
     --------
     >>> import torch
-    >>> from skdiffusion.diffusion.closed_form import GaussianDenoiser
+    >>> from skdiffusion.diffusion.gaussians import GaussianDenoiser
     >>> pair = GaussianDenoiser(torch.zeros(2), torch.tensor([[1.0, 0.5], [0.5, 1.0]]))
     >>> first = torch.tensor([True, False])
     >>> given = Conditioned(pair, first, torch.tensor([3.0, 0.0]), sigma_min=1e-3)
@@ -109,7 +109,7 @@ class Marginal:
     Examples
     --------
     >>> import torch
-    >>> from skdiffusion.diffusion.closed_form import GaussianDenoiser
+    >>> from skdiffusion.diffusion.gaussians import GaussianDenoiser
     >>> pair = GaussianDenoiser(torch.zeros(2), torch.tensor([[1.0, 0.5], [0.5, 1.0]]))
     >>> second = Marginal(pair, torch.tensor([False, True]), sigma_max=100.0)
     >>> second(torch.tensor([[4.0]]), torch.tensor(1.0)).mean.round(decimals=3)
@@ -202,7 +202,7 @@ class Guided:
     Examples
     --------
     >>> import torch
-    >>> from skdiffusion.diffusion.closed_form import GaussianDenoiser
+    >>> from skdiffusion.diffusion.gaussians import GaussianDenoiser
     >>> pair = GaussianDenoiser(torch.zeros(2), torch.tensor([[1.0, 0.5], [0.5, 1.0]]))
     >>> first, values = torch.tensor([True, False]), torch.tensor([3.0, 0.0])
     >>> twice = Guided(pair, first, values, scale=2.0, sigma_min=1e-3, sigma_max=100.0)

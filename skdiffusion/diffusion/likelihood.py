@@ -98,7 +98,7 @@ def log_density(
     Examples
     --------
     >>> import torch
-    >>> from skdiffusion.diffusion.closed_form import GaussianDenoiser
+    >>> from skdiffusion.diffusion.gaussians import GaussianDenoiser
     >>> from skdiffusion.diffusion.grid import karras
     >>> normal = GaussianDenoiser(torch.zeros(1), torch.ones(1))
     >>> sigmas = karras(1e-3, 10.0, 16, final_zero=False)
@@ -181,7 +181,7 @@ def elbo(denoiser: Denoiser, x: Tensor, sigmas: Tensor, prior: NoisedLaw, noise:
     Examples
     --------
     >>> import torch
-    >>> from skdiffusion.diffusion.closed_form import GaussianDenoiser
+    >>> from skdiffusion.diffusion.gaussians import GaussianDenoiser
     >>> from skdiffusion.diffusion.grid import log_linear
     >>> normal = GaussianDenoiser(torch.zeros(1), torch.ones(1))
     >>> sigmas = log_linear(0.1, 10.0, 200, final_zero=False)
@@ -259,7 +259,7 @@ def encode(denoiser: Denoiser, x: Tensor, sigmas: Tensor, *, shift: float = 0.0)
     Examples
     --------
     >>> import torch
-    >>> from skdiffusion.diffusion.closed_form import GaussianDenoiser
+    >>> from skdiffusion.diffusion.gaussians import GaussianDenoiser
     >>> from skdiffusion.diffusion.grid import karras
     >>> normal = GaussianDenoiser(torch.zeros(1), torch.ones(1))
     >>> sigmas = karras(1e-3, 3.0, 16, final_zero=False)
@@ -297,7 +297,7 @@ def decode(denoiser: Denoiser, z: Tensor, sigmas: Tensor, *, shift: float = 0.0)
     Examples
     --------
     >>> import torch
-    >>> from skdiffusion.diffusion.closed_form import GaussianDenoiser
+    >>> from skdiffusion.diffusion.gaussians import GaussianDenoiser
     >>> from skdiffusion.diffusion.grid import karras
     >>> normal = GaussianDenoiser(torch.zeros(1), torch.ones(1))
     >>> sigmas = karras(1e-3, 3.0, 16, final_zero=False)

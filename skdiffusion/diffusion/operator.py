@@ -13,10 +13,10 @@ import math
 import torch
 from torch import Tensor, nn
 
-from skdiffusion.diffusion.closed_form import GaussianDenoiser
 from skdiffusion.diffusion.denoiser import Posterior
 from skdiffusion.diffusion.eigenfunctions import FAMILIES, HermiteFunctions, index_set
 from skdiffusion.diffusion.eigenseries import JointSeries, ProductSeries
+from skdiffusion.diffusion.gaussians import GaussianDenoiser
 from skdiffusion.diffusion.patterns import noise_patterns
 
 __all__ = ["OperatorDenoiser", "UniformBox"]

@@ -39,19 +39,18 @@ def _distinct_rows(rows: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def apply_by_pattern(matrices: Tensor, vectors: Tensor, index: Tensor) -> Tensor:
-    """Multiply each row's vectors by the matrices of its noise pattern."""
-    g, n = matrices.shape[0], vectors.shape[0]
+    """Multiply each row's vector (..., d) by the matrix (..., e, d) of its noise pattern."""
+    g, n = len(matrices), len(vectors)
     if g == 1:
-        return torch.einsum("nkd,ked->nke", vectors, matrices[0])
+        return torch.einsum("n...d,...ed->n...e", vectors, matrices[0])
     counts = torch.bincount(index, minlength=g)
-    if g < n and bool((counts == counts[0]).all()):
-        # the training case: equally many rows share each pattern, so no matrix is copied
-        order = None
-        if not bool((index[1:] >= index[:-1]).all()):
-            order = torch.argsort(index, stable=True)
-            vectors = vectors[order]
-        grouped = vectors.reshape(g, n // g, *vectors.shape[1:])
-        product = torch.einsum("gmkd,gked->gmke", grouped, matrices)
-        product = product.reshape(*vectors.shape[:-1], -1)
-        return product if order is None else product[torch.argsort(order)]
-    return torch.einsum("nkd,nked->nke", vectors, matrices[index])
+    if g == n or bool((counts != counts[0]).any()):
+        return torch.einsum("n...d,n...ed->n...e", vectors, matrices[index])
+    # the training case: equally many rows share each pattern, so no matrix is copied
+    order = None
+    if not bool((index[1:] >= index[:-1]).all()):
+        order = torch.argsort(index, stable=True)
+        vectors = vectors[order]
+    grouped = vectors.reshape(g, n // g, *vectors.shape[1:])
+    product = torch.einsum("gm...d,g...ed->gm...e", grouped, matrices).flatten(0, 1)
+    return product if order is None else product[torch.argsort(order)]

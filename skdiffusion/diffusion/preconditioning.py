@@ -38,9 +38,9 @@ import torch
 from torch import Tensor, nn
 
 from skdiffusion.diffusion.categories import Levels
-from skdiffusion.diffusion.closed_form import GaussianDenoiser
 from skdiffusion.diffusion.denoiser import Posterior
-from skdiffusion.diffusion.factors import FactorFrame, FactorGaussian, FactorMixture
+from skdiffusion.diffusion.factor_gaussian import FactorFrame, FactorGaussian, FactorMixture
+from skdiffusion.diffusion.gaussians import GaussianDenoiser
 from skdiffusion.diffusion.white import WhiteCoordinates, WhiteFrame
 
 __all__ = ["Plain", "Preconditioned", "Prepared", "network_sizes"]

@@ -14,12 +14,12 @@ Computer Science 38, the greedy choice of farthest points.
 """
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter1d
 from scipy.sparse import coo_array, csr_array
 from scipy.sparse.csgraph import connected_components, dijkstra
 from sklearn.metrics import pairwise_distances_argmin_min
 from sklearn.neighbors import NearestNeighbors
-from sklearn.utils import check_array
 
 from skdiffusion.geometry.nearest_rows import neighbor_graph
 
@@ -27,15 +27,13 @@ __all__ = ["farthest_points", "geodesic_graph", "geodesic_path", "path_length", 
 
 Floats = NDArray[np.float64]
 
+_N_NEIGHBORS = 10
 # rows that are equal would have an edge of length zero, which a sparse graph leaves out
 _TINY = 1e-12
 
 
-def geodesic_graph(X: ArrayLike, n_neighbors: int = 10) -> csr_array:
+def geodesic_graph(X: Floats, n_neighbors: int = _N_NEIGHBORS) -> csr_array:
     """Return a connected graph of nearest neighbours, with the lengths of its edges."""
-    X = _rows(X, least=2)
-    if n_neighbors < 1:
-        raise ValueError(f"n_neighbors must be at least 1, got {n_neighbors!r}.")
     n = len(X)
     lengths, others = neighbor_graph(X, min(n_neighbors, n - 1))
     rows = np.repeat(np.arange(n), lengths.shape[1])
@@ -47,10 +45,6 @@ def geodesic_graph(X: ArrayLike, n_neighbors: int = 10) -> csr_array:
         graph = graph.maximum(_bridges(X, label)).tocsr()
 
 
-def _rows(X: ArrayLike, name: str = "X", least: int = 1) -> Floats:
-    return np.asarray(check_array(X, dtype=np.float64, ensure_min_samples=least, input_name=name))
-
-
 def _symmetric(
     rows: NDArray[np.intp], columns: NDArray[np.intp], lengths: Floats, n: int
 ) -> csr_array:
@@ -59,7 +53,7 @@ def _symmetric(
 
 
 def _bridges(X: Floats, label: NDArray[np.intp]) -> csr_array:
-    """From every component but the largest, the shortest edge out: a round of Boruvka."""
+    """Return the shortest edge out of every component but the largest."""
     edges = []
     for component in np.delete(np.arange(label.max() + 1), np.bincount(label).argmax()):
         inside = np.flatnonzero(label == component)
@@ -67,59 +61,27 @@ def _bridges(X: Floats, label: NDArray[np.intp]) -> csr_array:
         nearest, length = pairwise_distances_argmin_min(X[inside], X[outside])
         best = length.argmin()
         edges.append((inside[best], outside[nearest[best]], length[best]))
-    rows, columns, lengths = map(np.array, zip(*edges, strict=True))
-    return _symmetric(rows, columns, lengths, len(X))
+    return _symmetric(*map(np.array, zip(*edges, strict=True)), len(X))
 
 
-def geodesic_path(
-    X: ArrayLike,
-    a: ArrayLike,
-    b: ArrayLike,
-    n_points: int = 50,
-    *,
-    n_neighbors: int = 10,
-    graph: csr_array | None = None,
-    smoothing: float = 0.5,
-) -> Floats:
-    """Return the shortest path from `a` to `b` along a neighbour graph, smoothed."""
-    X = _rows(X, least=2)
-    start, end = (_one_row(row, X.shape[1], name) for row, name in ((a, "a"), (b, "b")))
-    if smoothing < 0:
-        raise ValueError(f"smoothing must not be negative, got {smoothing!r}.")
-    _check_n_points(n_points)
-    graph = geodesic_graph(X, n_neighbors) if graph is None else graph
-    if graph.shape != (len(X), len(X)):
-        raise ValueError(f"graph is of {graph.shape[0]} rows, but X has {len(X)}.")
-    corners = _shortest_path(X, start, end, graph, min(n_neighbors, len(X)))
-    path = np.concatenate([[start], X[corners], [end]])
-    if smoothing > 0 and len(corners):
-        # fine enough to bend at every row
-        path = resample_path(path, max(n_points, 8 * len(path)))
-        path = _smooth(path, smoothing * len(path) / (len(corners) + 1))
+def geodesic_path(X: Floats, a: Floats, b: Floats, n_points: int = 50) -> Floats:
+    """Return the shortest path from `a` to `b` along a neighbour graph of rows, smoothed."""
+    corners = _shortest_path(X, a, b)
+    path = np.concatenate([[a], X[corners], [b]])
+    # fine enough to bend at every row
+    path = resample_path(path, max(n_points, 8 * len(path)))
+    if len(corners):
+        path = _smooth(path, len(path) / (len(corners) + 1))
     return resample_path(path, n_points)
 
 
-def _one_row(row: ArrayLike, d: int, name: str) -> Floats:
-    shape = np.shape(row)
-    if shape != (d,):
-        raise ValueError(f"{name} must be one row of {d} columns, got shape {shape}.")
-    return _rows(np.atleast_2d(row), name)[0]
-
-
-def _check_n_points(n_points: int) -> None:
-    if n_points < 2:
-        raise ValueError(f"n_points must be at least 2, both ends, got {n_points!r}.")
-
-
-def _shortest_path(
-    X: Floats, a: Floats, b: Floats, graph: csr_array, n_neighbors: int
-) -> NDArray[np.intp]:
+def _shortest_path(X: Floats, a: Floats, b: Floats) -> NDArray[np.intp]:
     """Rows between `a` and `b`, none where they are nearer to each other than to the rows."""
-    near, who = NearestNeighbors(n_neighbors=n_neighbors).fit(X).kneighbors([a, b])
-    direct = np.linalg.norm(b - a)
-    if direct <= near[:, -1].min():
+    search = NearestNeighbors(n_neighbors=min(_N_NEIGHBORS, len(X))).fit(X)
+    near, who = search.kneighbors([a, b])
+    if np.linalg.norm(b - a) <= near[:, -1].min():
         return np.empty(0, dtype=np.intp)
-    distance, before = dijkstra(graph, indices=who[0], return_predecessors=True)
+    distance, before = dijkstra(geodesic_graph(X), indices=who[0], return_predecessors=True)
     total = near[0][:, None] + distance[:, who[1]] + near[1]
     first, last = np.unravel_index(total.argmin(), total.shape)
     rows = [who[1][last]]
@@ -129,28 +91,21 @@ def _shortest_path(
 
 
 def _smooth(path: Floats, width: float) -> Floats:
-    """Smooth a path with both ends held, by ``(I + width^2 L)^{-1}``, once and again."""
-    n = len(path) - 2
-    system = np.eye(n) * (1 + 2 * width**2)
-    off = np.arange(n - 1)
-    system[off, off + 1] = system[off + 1, off] = -(width**2)
-    for _ in range(2):
-        right = path[1:-1].copy()
-        right[0] += width**2 * path[0]
-        right[-1] += width**2 * path[-1]
-        path = np.concatenate([path[:1], np.linalg.solve(system, right), path[-1:]])
-    return path
+    """Smooth a path with both ends held: beyond them it goes on as its own mirror image."""
+    margin = int(4 * width) + 1
+    longer = np.pad(path, ((margin, margin), (0, 0)), mode="reflect", reflect_type="odd")
+    smooth: Floats = gaussian_filter1d(longer, width, axis=0)[margin:-margin]
+    smooth[[0, -1]] = path[[0, -1]]
+    return smooth
 
 
-def path_length(path: ArrayLike) -> float:
-    """Length of a path of straight pieces."""
-    return float(np.linalg.norm(np.diff(np.asarray(path, dtype=np.float64), axis=0), axis=1).sum())
+def path_length(path: Floats) -> float:
+    """Return the length of a path of straight pieces."""
+    return float(np.linalg.norm(np.diff(path, axis=0), axis=1).sum())
 
 
-def resample_path(path: ArrayLike, n_points: int) -> Floats:
-    """Points at equal distances along a path of straight pieces."""
-    path = _rows(path, "path", least=2)
-    _check_n_points(n_points)
+def resample_path(path: Floats, n_points: int) -> Floats:
+    """Return points at equal distances along a path of straight pieces."""
     along = np.concatenate([[0], np.linalg.norm(np.diff(path, axis=0), axis=1).cumsum()])
     at = np.linspace(0, along[-1], n_points)
     points = np.stack([np.interp(at, along, column) for column in path.T], axis=1)
@@ -158,25 +113,9 @@ def resample_path(path: ArrayLike, n_points: int) -> Floats:
     return points
 
 
-def farthest_points(
-    candidates: ArrayLike,
-    X: ArrayLike,
-    n: int,
-    *,
-    log_density: ArrayLike | None = None,
-    floor: float | None = None,
-) -> NDArray[np.intp]:
-    """Choose candidates that are far from the data and from one another."""
-    candidates, X = _rows(candidates, "candidates"), _rows(X)
-    if candidates.shape[1] != X.shape[1]:
-        raise ValueError(f"candidates have {candidates.shape[1]} columns, but X has {X.shape[1]}.")
-    allowed = _plausible(len(candidates), log_density, floor)
-    if not 1 <= n <= allowed.sum():
-        raise ValueError(
-            f"n={n} must be at least 1 and at most {allowed.sum()}, the number of candidates "
-            "that are plausible: draw more of them or lower the floor."
-        )
-    gap = np.where(allowed, pairwise_distances_argmin_min(candidates, X)[1], -np.inf)
+def farthest_points(candidates: Floats, X: Floats, n: int) -> NDArray[np.intp]:
+    """Choose `n` candidates that are far from the rows and from one another."""
+    gap = pairwise_distances_argmin_min(candidates, X)[1]
     chosen = np.empty(n, dtype=np.intp)
     for i in range(n):
         chosen[i] = gap.argmax()
@@ -184,14 +123,3 @@ def farthest_points(
         # not again, even where only copies of chosen rows are left
         gap[chosen[i]] = -np.inf
     return chosen
-
-
-def _plausible(m: int, log_density: ArrayLike | None, floor: float | None) -> NDArray[np.bool_]:
-    if floor is None:
-        return np.ones(m, dtype=bool)
-    if log_density is None:
-        raise ValueError("floor needs the log_density of the candidates.")
-    values = np.asarray(log_density, dtype=np.float64)
-    if values.shape != (m,):
-        raise ValueError(f"log_density must have one value per candidate, {m}: {values.shape}.")
-    return values >= floor

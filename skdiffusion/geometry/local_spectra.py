@@ -34,6 +34,7 @@ _FLAT = 1e-3
 _MARGIN = 0.2
 _BEND = 1.5
 _CLEAR = 2.0
+_SMALLEST = 10
 
 
 class Spectra(NamedTuple):
@@ -50,10 +51,10 @@ class Spectra(NamedTuple):
         return self.variances[0].shape[1]
 
 
-def local_spectra(X: Floats, at: NDArray[np.intp], n_neighbors: int, smallest: int = 10) -> Spectra:
+def local_spectra(X: Floats, at: NDArray[np.intp], n_neighbors: int) -> Spectra:
     """Return the spectra of the neighbourhoods of some rows, in sizes that double."""
     d = X.shape[1]
-    sizes = [smallest * 2**i for i in range(20) if smallest * 2**i <= n_neighbors]
+    sizes = [_SMALLEST * 2**i for i in range(20) if _SMALLEST * 2**i <= n_neighbors]
     sizes = sizes or [n_neighbors]
     search = NearestNeighbors(n_neighbors=n_neighbors + 1).fit(X)
     # the neighbours, and the matrix whose eigenvalues are wanted
@@ -192,7 +193,7 @@ def _largest_gaps(spectra: Spectra, noise: float, pool: NDArray[np.intp] | None)
     n_rows = 1 if pool is None else len(pool)
     best = np.full((n_rows, d), -np.inf)
     for k, variances in zip(spectra.sizes, spectra.variances, strict=True):
-        # what noise alone reaches in so few rows, by the law of Marchenko and Pastur
+        # what noise alone reaches in so few rows, by Marchenko and Pastur
         edge = ((1 + np.sqrt(d / k)) ** 2 - 1 + _MARGIN) * noise
         padded = np.pad(variances, ((0, 0), (0, 1))) - noise
         floor = _FLAT * variances[:, :1] + np.finfo(float).tiny

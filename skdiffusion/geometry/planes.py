@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.neighbors import NearestNeighbors
+from sklearn.utils import gen_batches
 
 __all__ = ["LocalPlanes", "local_planes"]
 
@@ -32,25 +33,16 @@ def local_planes(
     X: NDArray[np.float64],
     dimension: int,
     *,
-    n_neighbors: int = 15,
+    n_neighbors: int,
     queries: NDArray[np.float64] | None = None,
 ) -> LocalPlanes:
     """Lay a plane through the neighbours of each row, by local principal components."""
-    X = np.asarray(X, dtype=np.float64)
     queries = X if queries is None else queries
-    n, d = X.shape
-    if not dimension < n_neighbors <= n:
-        raise ValueError(
-            f"n_neighbors={n_neighbors} must be above dimension={dimension} and at most the "
-            f"number of rows, {n}."
-        )
-    if not 1 <= dimension <= d:
-        raise ValueError(f"dimension must be from 1 to {d}, got {dimension}.")
     distances, index = NearestNeighbors(n_neighbors=n_neighbors).fit(X).kneighbors(queries)
-    size = max(1, CHUNK // (n_neighbors * d))
+    size = max(1, CHUNK // (n_neighbors * X.shape[1]))
     parts = [
-        _lay(X[index[start : start + size]], distances[start : start + size, -1], dimension)
-        for start in range(0, len(queries), size)
+        _lay(X[index[part]], distances[part, -1], dimension)
+        for part in gen_batches(len(queries), size)
     ]
     return LocalPlanes(*(np.concatenate(part) for part in zip(*parts, strict=True)))
 

@@ -1,7 +1,7 @@
 """Embeddings with a way back."""
 
-from skdiffusion.manifold.autoencoder import AutoencoderEmbedding
-from skdiffusion.manifold.embedding import InvertibleEmbedding
+from skdiffusion.manifold.autoencoder_embedding import AutoencoderEmbedding
+from skdiffusion.manifold.invertible_embedding import InvertibleEmbedding
 from skdiffusion.manifold.local_maps import LocalLinearRegressor
 from skdiffusion.manifold.surface import (
     distance_to_manifold,

@@ -12,14 +12,14 @@ from sklearn.utils import resample
 
 from skdiffusion.closed_forms.noise_floor import n_factors
 from skdiffusion.geometry import intrinsic_dimension
-from skdiffusion.manifold.autoencoder import AutoencoderEmbedding
+from skdiffusion.manifold.autoencoder_embedding import AutoencoderEmbedding
 from skdiffusion.manifold.decoders import seeded
 from skdiffusion.manifold.embedded_encoders import (
     HierarchicalEncoder,
     LatentEncoder,
     ProjectedEncoder,
 )
-from skdiffusion.manifold.embedding import InvertibleEmbedding
+from skdiffusion.manifold.invertible_embedding import InvertibleEmbedding
 from skdiffusion.manifold.projection import (
     GeometricRows,
     couple_tangent,

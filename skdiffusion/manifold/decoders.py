@@ -1,115 +1,72 @@
-"""The ways back from an embedding to rows.
+"""The way back from an embedding: a mean of rows given their place, and residuals around it.
 
-A decoder is fitted to pairs of embedded rows ``w`` and rows ``x``. It predicts the mean of ``x``
-given ``w``, knows what that leaves out of rows it was not fitted to, and draws ``x`` given ``w``.
+The residuals are those of rows that the mean was not fitted to. A mean over few rows is noisy
+itself, with ``leverage`` times the variance of the noise: held-out residuals vary by
+``1 + leverage``, and draws add ``1 - leverage``, so that they are as noisy as the rows.
 """
 
 import numpy as np
 from sklearn.base import clone
-from sklearn.model_selection import KFold
+from sklearn.model_selection import KFold, cross_val_predict
+from sklearn.neighbors import NearestNeighbors
 
 from skdiffusion.manifold.local_maps import LocalLinearRegressor
-from skdiffusion.manifold.residuals import ResidualNoise
 
-__all__ = ["Decoder", "LocalDecoder", "OwnDecoder", "RegressorDecoder", "seeded"]
+__all__ = ["Decoder", "OwnInverse", "seeded"]
+
+N_FOLDS = 5
+POOL = 3
+"""The residuals added are those of the first to the third ``n_neighbors`` nearest rows."""
+
+
+class OwnInverse:
+    """A learner's ``inverse_transform`` as a regressor, fitted already."""
+
+    def __init__(self, learner):
+        self.predict = learner.inverse_transform
 
 
 class Decoder:
-    """A mean, and residuals of held-out rows that are added to it in draws."""
+    """A regressor of rows on embedded rows, and the residuals that draws add to it."""
 
-    def __init__(self, n_neighbors):
+    def __init__(self, regressor, n_neighbors):
+        self.regressor = regressor
         self.n_neighbors = n_neighbors
 
     def fit(self, W, X, rng):
         """Fit to embedded rows (n, n_components) and rows (n, n_features)."""
-        self.residuals = X - self.fit_held_out(W, X, rng)
-        self.fit_noise(W, self.residuals, rng)
+        self.residuals = X - self._fit_held_out(W, X, rng)
+        self.noise = self.residuals
+        if isinstance(self.regressor, LocalLinearRegressor):
+            self.noise = self.residuals / np.sqrt(1 + self.regressor.leverage_)[:, None]
+        self.search = NearestNeighbors(n_neighbors=min(POOL * self.n_neighbors, len(W))).fit(W)
         return self
 
-    def fit_held_out(self, W, X, rng):
-        """Fit, and return predictions of the rows that each was left out of."""
-        raise NotImplementedError(f"{type(self).__name__} must define fit_held_out.")
-
-    def predict(self, W):
-        """Return the mean rows of embedded ones."""
-        raise NotImplementedError(f"{type(self).__name__} must define predict.")
-
-    def fit_noise(self, W, residuals, rng):
-        """Learn what to add to a mean."""
-        self.noise = ResidualNoise(W, residuals, self.n_neighbors)
-
-    def draw_noise(self, W, rng):
-        """Draw what to add to the mean of each embedded row."""
-        return self.noise.draw(W, rng)
-
-    def draw(self, W, rng):
-        """Draw a row for each embedded one."""
-        return self.predict(W) + self.draw_noise(W, rng)
-
-
-class LocalDecoder(Decoder):
-    """Linear maps over the nearest rows: cheap, and good where the embedding is smooth."""
-
-    def fit_held_out(self, W, X, rng):
-        """Fit the maps; leaving rows out costs nothing."""
-        self.maps = LocalLinearRegressor(n_neighbors=self.n_neighbors).fit(W, X)
-        return self.maps.loo_
-
-    def fit(self, W, X, rng):
-        """Fit to embedded rows (n, n_components) and rows (n, n_features)."""
-        self.residuals = X - self.fit_held_out(W, X, rng)
-        self.fit_noise(W, self.residuals / np.sqrt(1 + self.maps.leverage_)[:, None], rng)
-        return self
-
-    def predict(self, W):
-        """Return the mean rows of embedded ones."""
-        return self.maps.predict(W)
-
-    def draw(self, W, rng):
-        """Draw a row for each embedded one."""
-        shares = self.maps.shares(W)
-        size = np.sqrt(np.maximum(0, 1 - (shares.weights**2).sum(1)))
-        return self.maps.apply(shares) + size[:, None] * self.draw_noise(W, rng)
-
-
-class RegressorDecoder(Decoder):
-    """Any regressor of scikit-learn, its residuals from folds."""
-
-    def __init__(self, n_neighbors, regressor, n_folds):
-        super().__init__(n_neighbors)
-        self.regressor = regressor
-        self.n_folds = n_folds
-
-    def fit_held_out(self, W, X, rng):
-        """Fit the regressor to all rows, and once more for each fold."""
-        self.regressor = seeded(self.regressor, rng)
-        held_out = np.empty_like(X)
-        folds = KFold(min(self.n_folds, len(X)), shuffle=True, random_state=rng)
-        for kept, out in folds.split(W):
-            fitted = clone(self.regressor).fit(W[kept], X[kept])
-            held_out[out] = fitted.predict(W[out]).reshape(len(out), -1)
+    def _fit_held_out(self, W, X, rng):
+        """Fit the regressor, and return predictions of the rows that each was left out of."""
+        if isinstance(self.regressor, OwnInverse):
+            return self.predict(W)
+        if isinstance(self.regressor, LocalLinearRegressor):
+            return self.regressor.fit(W, X).loo_
+        folds = KFold(min(N_FOLDS, len(X)), shuffle=True, random_state=rng)
+        held_out = cross_val_predict(self.regressor, W, X, cv=folds)
         self.regressor.fit(W, X)
-        return held_out
+        return held_out.reshape(len(X), -1)
 
     def predict(self, W):
         """Return the mean rows of embedded ones."""
         return np.asarray(self.regressor.predict(W), dtype=np.float64).reshape(len(W), -1)
 
-
-class OwnDecoder(Decoder):
-    """The learner's own ``inverse_transform``; nothing is held out."""
-
-    def __init__(self, n_neighbors, learner):
-        super().__init__(n_neighbors)
-        self.learner = learner
-
-    def fit_held_out(self, W, X, rng):
-        """Invert the training rows themselves."""
-        return self.predict(W)
-
-    def predict(self, W):
-        """Return the mean rows of embedded ones."""
-        return np.asarray(self.learner.inverse_transform(W), dtype=np.float64)
+    def draw(self, W, rng):
+        """Draw a row for each embedded one."""
+        if isinstance(self.regressor, LocalLinearRegressor):
+            mean, leverage = self.regressor.predict(W, return_leverage=True)
+        else:
+            mean, leverage = self.predict(W), np.zeros(len(W))
+        first = min(self.n_neighbors, self.search.n_neighbors - 1)
+        near = self.search.kneighbors(W, return_distance=False)[:, first:]
+        chosen = near[np.arange(len(W)), rng.randint(near.shape[1], size=len(W))]
+        return mean + np.sqrt(np.maximum(0, 1 - leverage))[:, None] * self.noise[chosen]
 
 
 def seeded(estimator, rng):
@@ -119,4 +76,4 @@ def seeded(estimator, rng):
     for name, value in sorted(copy.get_params().items()):
         if (name == "random_state" or name.endswith("__random_state")) and value is None:
             seeds[name] = rng.randint(2**31 - 1)
-    return copy.set_params(**seeds) if seeds else copy
+    return copy.set_params(**seeds)

@@ -1,13 +1,14 @@
 """Regression by weighted linear maps over the nearest rows."""
 
-from numbers import Integral, Real
-from typing import NamedTuple
+from numbers import Real
 
 import numpy as np
 from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
 from sklearn.neighbors import NearestNeighbors
+from sklearn.utils import gen_batches
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from skdiffusion._utils.checks import check_count
 from skdiffusion._utils.fitting import all_or_nothing
 
 __all__ = ["LocalLinearRegressor"]
@@ -20,13 +21,6 @@ MAX_REACH = 2.0
 
 MAX_ELEMENTS = 4_000_000
 """Numbers in memory at once, so that many rows are done in parts."""
-
-
-class Shares(NamedTuple):
-    """What each row takes from its neighbours: ``prediction = sum_j weights_j target_j``."""
-
-    indices: np.ndarray  # (n, k)
-    weights: np.ndarray  # (n, k), with a sum of one
 
 
 class LocalLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
@@ -50,15 +44,12 @@ class LocalLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
 
     Attributes
     ----------
-    n_neighbors_ : int
-        Number of neighbours.
     ridge_ : float
         The penalty.
-    loo_ : ndarray of shape (n, n_outputs)
+    loo_ : ndarray of shape (n,) or (n, n_outputs)
         Leave-one-out predictions of the training rows.
     leverage_ : ndarray of shape (n,)
-        Their sums of squared weights: the variance of the prediction where targets are off their
-        mean by independent errors of unit variance.
+        Their variances, where targets are off their mean by independent errors of unit variance.
     n_features_in_ : int
         Number of columns seen in `fit`.
     feature_names_in_ : ndarray of str
@@ -66,16 +57,17 @@ class LocalLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
 
     Notes
     -----
-    With weights ``w_j``, weighted mean ``m`` and covariance ``S`` of the neighbours ``z_j`` of row
-    ``z`` and their mean variance ``v``, neighbour ``j`` has the share
+    A prediction is ``sum_j share_j y_j`` over the neighbours ``z_j`` of row ``z``. With weights
+    ``w_j`` of unit sum, weighted mean ``m`` and covariance ``S`` of the neighbours and their mean
+    variance ``v``,
 
-        ``w_j (1 + (z - m)' (S + ridge v I)^{-1} (z_j - m))``
+        ``share_j = w_j (1 + (z - m)' (S + ridge v I)^{-1} (z_j - m))``
 
-    for weights of unit sum. Where there are as many columns as neighbours, or more, the same
-    is computed from the inner products of the neighbours, so that time and memory grow with the
-    number of columns and not with its square. Without a penalty linear functions are met exactly.
-    Rows farther than two radii of their neighbourhood from its mean are taken for the point at that
-    distance on the way to them: a linear map followed far out leads anywhere.
+    Where there are as many columns as neighbours, or more, the same is computed from the inner
+    products of the neighbours, so that time and memory grow with the number of columns and not
+    with its square. Without a penalty linear functions are met exactly. Rows farther than two
+    radii of their neighbourhood from its mean are taken for the point at that distance on the way
+    to them: a linear map followed far out leads anywhere.
 
     References
     ----------
@@ -119,7 +111,9 @@ class LocalLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
             two rows.
         """
         with all_or_nothing(self):
-            self._check_parameters()
+            check_count(self.n_neighbors, "n_neighbors")
+            if self.ridge != "auto" and not (isinstance(self.ridge, Real) and self.ridge >= 0):
+                raise ValueError(f"ridge must be 'auto' or a number >= 0, got {self.ridge!r}.")
             X, y = validate_data(
                 self,
                 X,
@@ -129,119 +123,96 @@ class LocalLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
                 y_numeric=True,
                 ensure_min_samples=2,
             )
-            self.targets_ = np.asarray(y, dtype=np.float64)
-            self.rows_ = X
-            self.n_neighbors_ = min(self.n_neighbors, len(X) - 1)
-            self.search_ = NearestNeighbors(n_neighbors=self.n_neighbors_).fit(X)
+            self._rows, self._targets = X, np.asarray(y, dtype=np.float64)
+            n_neighbors = min(self.n_neighbors, len(X) - 1)
+            self._search = NearestNeighbors(n_neighbors=n_neighbors).fit(X)
             self._fit_ridge()
         return self
 
-    def predict(self, X):
+    def predict(self, X, return_leverage=False):
         """Predict the targets of rows.
 
         Parameters
         ----------
         X : array-like of shape (n, n_features)
             Rows.
+        return_leverage : bool, default=False
+            Whether to return the variances too that predictions have where targets are off their
+            mean by independent errors of unit variance.
 
         Returns
         -------
-        ndarray of shape (n,) or (n, n_outputs)
+        predictions : ndarray of shape (n,) or (n, n_outputs)
             Predictions.
-        """
-        return self.apply(self.shares(X))
-
-    def shares(self, X):
-        """Return what the prediction of each row takes from which training rows.
-
-        Parameters
-        ----------
-        X : array-like of shape (n, n_features)
-            Rows.
-
-        Returns
-        -------
-        indices : ndarray of shape (n, n_neighbors)
-            Positions of training rows, the nearest first.
-        weights : ndarray of shape (n, n_neighbors)
-            Their shares, of any sign, which sum to one.
+        leverage : ndarray of shape (n,)
+            Variances; only with ``return_leverage=True``.
         """
         check_is_fitted(self)
         X = validate_data(self, X, dtype=np.float64, reset=False)
-        return self._shares(X, self.search_.kneighbors(X, return_distance=False), self.ridge_)
-
-    def apply(self, shares):
-        """Return the weighted means of the training targets.
-
-        Parameters
-        ----------
-        shares : tuple of two ndarrays of shape (n, n_neighbors)
-            As `shares` returns them.
-
-        Returns
-        -------
-        ndarray of shape (n,) or (n, n_outputs)
-            Predictions.
-        """
-        indices, weights = shares
-        parts = _parts(len(indices), indices.shape[1] * max(1, self.targets_[:1].size))
-        return np.concatenate(
-            [np.einsum("nk,nk...->n...", weights[p], self.targets_[indices[p]]) for p in parts]
-        )
-
-    def _check_parameters(self):
-        if not isinstance(self.n_neighbors, Integral) or self.n_neighbors < 1:
-            raise ValueError(f"n_neighbors must be an int of at least 1, got {self.n_neighbors!r}.")
-        if isinstance(self.ridge, str):
-            if self.ridge != "auto":
-                raise ValueError(f"ridge must be 'auto' or a number, got {self.ridge!r}.")
-        elif not isinstance(self.ridge, Real) or not self.ridge >= 0:
-            raise ValueError(f"ridge must be 'auto' or a number >= 0, got {self.ridge!r}.")
+        indices = self._search.kneighbors(X, return_distance=False)
+        shares = self._shares(X, indices, self.ridge_)
+        predictions = self._apply(shares, indices)
+        return (predictions, (shares**2).sum(1)) if return_leverage else predictions
 
     def _fit_ridge(self):
+        """Choose the penalty, and keep what it predicts of rows that are left out."""
         # its own rows: of equal rows any may be left out for another, which changes nothing
-        indices = self.search_.kneighbors(return_distance=False)
+        indices = self._search.kneighbors(return_distance=False)
         best = np.inf
         for ridge in RIDGES if self.ridge == "auto" else (self.ridge,):
-            shares = self._shares(self.rows_, indices, ridge)
-            predicted = self.apply(shares)
-            error = np.mean((predicted - self.targets_) ** 2)
+            shares = self._shares(self._rows, indices, ridge)
+            predicted = self._apply(shares, indices)
+            error = np.mean((predicted - self._targets) ** 2)
             if error < best or not hasattr(self, "ridge_"):
                 # a share better, or else rounding would decide
                 best = error * (1 - 1e-3)
                 self.ridge_, self.loo_ = float(ridge), predicted
-                self.leverage_ = (shares.weights**2).sum(1)
+                self.leverage_ = (shares**2).sum(1)
+
+    def _apply(self, shares, indices):
+        """Return the weighted means of the training targets."""
+        parts = _parts(len(indices), indices.shape[1] * max(1, self._targets[:1].size))
+        return np.concatenate(
+            [np.einsum("nk,nk...->n...", shares[p], self._targets[indices[p]]) for p in parts]
+        )
 
     def _shares(self, X, indices, ridge):
+        """Return what the predictions of rows take from their neighbours, of shape (n, k)."""
         (n, k), d = indices.shape, X.shape[1]
         # the neighbours and what is made of them, and a matrix to be solved with its factors
         parts = _parts(n, 3 * k * d + 2 * min(k, d) ** 2)
-        weights = [self._weights(X[p], self.rows_[indices[p]], ridge) for p in parts]
-        return Shares(indices, np.concatenate(weights))
+        return np.concatenate(
+            [_shares_of(X[p], self._rows[indices[p]], ridge, self.interpolate) for p in parts]
+        )
 
-    def _weights(self, X, near, ridge):
-        """Return the shares of neighbours `near` (n, k, d) of rows (n, d)."""
-        squares = ((near - X[:, None]) ** 2).sum(2)
-        # a little beyond the last neighbour, which would else have no weight at all
-        radius = np.sqrt(squares.max(1, keepdims=True)) * 1.05
-        radius = np.where(radius > 0, radius, 1.0)
-        weights = (1 - (np.sqrt(squares) / radius) ** 3).clip(0) ** 3 + 1e-6
-        if self.interpolate:
-            weights /= squares / radius**2 + 1e-12
-        weights /= weights.sum(1, keepdims=True)
-        mean = np.einsum("nk,nkd->nd", weights, near)
-        near = near - mean[:, None]
-        step = X - mean
-        length = np.sqrt((step**2).sum(1, keepdims=True))
-        spread = np.sqrt((near**2).sum(2).max(1))[:, None]
-        step = step * np.minimum(1, MAX_REACH * spread / np.maximum(length, 1e-300))
-        k, d = near.shape[1:]
-        # of so few neighbours the covariance is singular
-        if d >= k:
-            return _from_products(weights, near, step, ridge)
-        cov = np.einsum("nk,nkd,nke->nde", weights, near, near)
-        slope = _solve_penalised(cov, step, ridge, d)
-        return weights * (1 + np.einsum("nkd,nd->nk", near, slope))
+
+def _shares_of(X, near, ridge, interpolate):
+    """Return the shares of neighbours `near` (n, k, d) in the predictions of rows (n, d)."""
+    weights = _weights(((near - X[:, None]) ** 2).sum(2), interpolate)
+    mean = np.einsum("nk,nkd->nd", weights, near)
+    near = near - mean[:, None]
+    step = X - mean
+    length = np.sqrt((step**2).sum(1, keepdims=True))
+    spread = np.sqrt((near**2).sum(2).max(1))[:, None]
+    step = step * np.minimum(1, MAX_REACH * spread / np.maximum(length, 1e-300))
+    k, d = near.shape[1:]
+    # of so few neighbours the covariance is singular
+    if d >= k:
+        return _from_products(weights, near, step, ridge)
+    cov = np.einsum("nk,nkd,nke->nde", weights, near, near)
+    slope = _solve_penalised(cov, step, ridge, d)
+    return weights * (1 + np.einsum("nkd,nd->nk", near, slope))
+
+
+def _weights(squares, interpolate):
+    """Return tricube weights of unit sum, by squared distances (n, k)."""
+    # a little beyond the last neighbour, which would else have no weight at all
+    radius = np.sqrt(squares.max(1, keepdims=True)) * 1.05
+    radius = np.where(radius > 0, radius, 1.0)
+    weights = (1 - (np.sqrt(squares) / radius) ** 3).clip(0) ** 3 + 1e-6
+    if interpolate:
+        weights /= squares / radius**2 + 1e-12
+    return weights / weights.sum(1, keepdims=True)
 
 
 def _from_products(weights, near, step, ridge):
@@ -265,5 +236,4 @@ def _solve_penalised(matrix, right, ridge, n_columns):
 
 
 def _parts(n, n_elements):
-    size = max(1, MAX_ELEMENTS // max(1, n_elements))
-    return [slice(first, first + size) for first in range(0, n, size)] or [slice(0, 0)]
+    return list(gen_batches(n, max(1, MAX_ELEMENTS // n_elements)))

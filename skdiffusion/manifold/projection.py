@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from scipy.integrate import trapezoid
 
-from skdiffusion.diffusion.tangent import Frame, Planes, TangentDenoiser
+from skdiffusion.diffusion.tangent_denoiser import Frame, Planes, TangentDenoiser
 from skdiffusion.geometry.planes import local_planes
 
 __all__ = [

@@ -1,7 +1,6 @@
 """A small autoencoder for rows, which starts as principal components."""
 
 from itertools import pairwise
-from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -14,11 +13,11 @@ class Autoencoder(nn.Module):
 
     def __init__(self, n_inputs: int, n_components: int, *, width: int = 128, depth: int = 2):
         super().__init__()
-        self.net = nn.ModuleDict(
-            {
-                "encoder": _Bent(n_inputs, n_components, width, depth),
-                "decoder": _Bent(n_components, n_inputs, width, depth),
-            }
+        self.net = nn.ModuleList(
+            [
+                _Bent(n_inputs, n_components, width, depth),
+                _Bent(n_components, n_inputs, width, depth),
+            ]
         )
 
     def forward(self, x: Tensor) -> Tensor:
@@ -27,30 +26,28 @@ class Autoencoder(nn.Module):
 
     def encode(self, x: Tensor) -> Tensor:
         """Return the latent rows (n, n_components) of rows (n, n_inputs)."""
-        latent: Tensor = self.net["encoder"](x)
+        latent: Tensor = self.net[0](x)
         return latent
 
     def decode(self, z: Tensor) -> Tensor:
         """Return the rows (n, n_inputs) of latent ones (n, n_components)."""
-        rows: Tensor = self.net["decoder"](z)
+        rows: Tensor = self.net[1](z)
         return rows
 
     @torch.no_grad()
     def start_at_principal_components(self, x: Tensor) -> None:
         """Make the linear maps the leading principal components of centred rows."""
-        encoder, decoder = (cast(_Bent, self.net[name]) for name in ("encoder", "decoder"))
-        _, singular, directions = torch.linalg.svd(x, full_matrices=False)
-        encoder.skip.weight.zero_()
-        decoder.skip.weight.zero_()
-        deviation = singular / max(1, len(x)) ** 0.5
-        # directions in which rows do not differ have no component
-        kept = int((deviation[: encoder.skip.out_features] > 1e-6 * deviation[0]).sum())
-        encoder.skip.weight[:kept] = directions[:kept] / deviation[:kept, None]
-        decoder.skip.weight[:, :kept] = directions[:kept].T * deviation[:kept]
-        for bent in (encoder, decoder):
-            bent.skip.bias.zero_()
+        for bent in self.net:
+            for weights in (bent.skip.weight, bent.skip.bias, bent.last.bias):
+                weights.zero_()
             bent.last.weight.mul_(0.1)
-            bent.last.bias.zero_()
+        to_latent, to_rows = (bent.skip.weight for bent in self.net)
+        _, singular, directions = torch.linalg.svd(x, full_matrices=False)
+        deviation = singular / len(x) ** 0.5
+        # directions in which rows do not differ have no component
+        kept = int((deviation[: len(to_latent)] > 1e-6 * deviation[0]).sum())
+        to_latent[:kept] = directions[:kept] / deviation[:kept, None]
+        to_rows[:, :kept] = directions[:kept].T * deviation[:kept]
 
 
 class _Bent(nn.Module):

@@ -1,22 +1,20 @@
 """Anomaly scores of rows, and the threshold beyond which they count as anomalies."""
 
-from collections.abc import Hashable
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
 
-from ._style import MUTED, REAL, SYNTHETIC, import_pyplot, tidy
+from ._style import MUTED, NOTE, REAL, SYNTHETIC, axes_or_new, label_axes, legend_above, tidy
 
 
+@dataclass(kw_only=True, repr=False, eq=False)
 class AnomalyScoreDisplay:
     """Anomaly scores of rows as a histogram, with the threshold of the detector.
 
     Large scores are anomalous. With labels, the rows that are known to be anomalous are drawn
     apart from the normal ones: what a good detector separates. The axis suits the bulk of the rows
-    and the threshold; the few that lie far beyond are gathered in the outermost bins.
-
-    It is recommended to make a display with :meth:`from_estimator` or :meth:`from_scores`.
+    and the threshold; the few that lie far beyond are gathered in the outermost bins. It is
+    recommended to make a display with :meth:`from_estimator` or :meth:`from_scores`.
 
     Parameters
     ----------
@@ -26,10 +24,6 @@ class AnomalyScoreDisplay:
         The score beyond which a row is declared an anomaly. With ``None``, no line is drawn.
     is_anomaly : array of bool of shape (n,) or None, default=None
         Which rows are known to be anomalous. With ``None``, all rows are drawn together.
-    bins : int, str or array of edges, default="auto"
-        How the axis is divided, see :meth:`from_scores`.
-    log_count : bool, default=False
-        Whether the axis of counts is logarithmic.
 
     Attributes
     ----------
@@ -54,33 +48,12 @@ class AnomalyScoreDisplay:
     ((150,), 0.5)
     """
 
-    def __init__(
-        self,
-        *,
-        scores: NDArray[np.float64],
-        threshold: float | None = None,
-        is_anomaly: NDArray[np.bool_] | None = None,
-        bins: Any = "auto",
-        log_count: bool = False,
-    ):
-        self.scores = scores
-        self.threshold = threshold
-        self.is_anomaly = is_anomaly
-        self.bins = bins
-        self.log_count = log_count
+    scores: np.ndarray
+    threshold: float | None = None
+    is_anomaly: np.ndarray | None = None
 
     @classmethod
-    def from_estimator(
-        cls,
-        detector: Any,
-        X: Any,
-        *,
-        y: ArrayLike | None = None,
-        pos_label: Hashable = -1,
-        bins: Any = "auto",
-        log_count: bool = False,
-        ax: Any = None,
-    ) -> "AnomalyScoreDisplay":
+    def from_estimator(cls, detector, X, *, y=None, pos_label=-1):
         """Show how a fitted detector scores rows.
 
         Parameters
@@ -94,19 +67,12 @@ class AnomalyScoreDisplay:
         y : array-like of shape (n,), default=None
             Labels of the rows, one value for normal and one for anomalous rows.
         pos_label : int, str or bool, default=-1
-            The label of anomalous rows: -1 is that of outlier detectors in scikit-learn. Pass 1
-            where labels are 1 for anomalies and 0 for normal rows.
-        bins : int, str or array of edges, default="auto"
-            How the axis is divided, see :meth:`from_scores`.
-        log_count : bool, default=False
-            Whether the axis of counts is logarithmic, which shows few anomalies among many rows.
-        ax : matplotlib.axes.Axes, default=None
-            Axes to draw into at once. With ``None``, the display is not drawn yet.
+            The label of anomalous rows: -1 is that of outlier detectors in scikit-learn.
 
         Returns
         -------
         display : AnomalyScoreDisplay
-            The display, drawn if `ax` is given.
+            The display, not drawn yet.
         """
         offset = getattr(detector, "offset_", None)
         return cls.from_scores(
@@ -114,23 +80,10 @@ class AnomalyScoreDisplay:
             threshold=None if offset is None else -float(np.asarray(offset).item()),
             y=y,
             pos_label=pos_label,
-            bins=bins,
-            log_count=log_count,
-            ax=ax,
         )
 
     @classmethod
-    def from_scores(
-        cls,
-        scores: ArrayLike,
-        *,
-        threshold: float | None = None,
-        y: ArrayLike | None = None,
-        pos_label: Hashable = -1,
-        bins: Any = "auto",
-        log_count: bool = False,
-        ax: Any = None,
-    ) -> "AnomalyScoreDisplay":
+    def from_scores(cls, scores, *, threshold=None, y=None, pos_label=-1):
         """Show anomaly scores that have been computed already.
 
         Parameters
@@ -144,18 +97,11 @@ class AnomalyScoreDisplay:
             Labels of the rows, one value for normal and one for anomalous rows.
         pos_label : int, str or bool, default=-1
             The label of anomalous rows.
-        bins : int, str or array of edges, default="auto"
-            A number of bins, the edges, or a rule of :func:`numpy.histogram_bin_edges`. A rule
-            may choose between 12 and 60 bins: fewer hide the shape, more can hardly be seen.
-        log_count : bool, default=False
-            Whether the axis of counts is logarithmic, which shows few anomalies among many rows.
-        ax : matplotlib.axes.Axes, default=None
-            Axes to draw into at once. With ``None``, the display is not drawn yet.
 
         Returns
         -------
         display : AnomalyScoreDisplay
-            The display, drawn if `ax` is given.
+            The display, not drawn yet.
 
         Raises
         ------
@@ -166,16 +112,10 @@ class AnomalyScoreDisplay:
         scores = np.asarray(scores, dtype=np.float64)
         if scores.ndim != 1 or np.isnan(scores).any() or not np.isfinite(scores).any():
             raise ValueError("scores must be a 1-d array without NaN and with finite values.")
-        display = cls(
-            scores=scores,
-            threshold=threshold,
-            is_anomaly=None if y is None else _is_anomaly(y, pos_label, len(scores)),
-            bins=bins,
-            log_count=log_count,
-        )
-        return display if ax is None else display.plot(ax)
+        is_anomaly = None if y is None else _is_anomaly(np.asarray(y), pos_label, len(scores))
+        return cls(scores=scores, threshold=threshold, is_anomaly=is_anomaly)
 
-    def plot(self, ax: Any = None) -> "AnomalyScoreDisplay":
+    def plot(self, ax=None):
         """Draw the histogram.
 
         Parameters
@@ -189,20 +129,14 @@ class AnomalyScoreDisplay:
             The display itself, with ``ax_``, ``figure_``, ``histograms_`` and
             ``threshold_line_``.
         """
-        plt = import_pyplot("AnomalyScoreDisplay.plot")
-        if ax is None:
-            _, ax = plt.subplots(figsize=(6.0, 3.6), layout="constrained")
-        self.ax_, self.figure_ = ax, ax.figure
+        self.ax_ = ax = axes_or_new(ax, 6.0, 3.6)
+        self.figure_ = ax.figure
         edges = self._edges()
         self.histograms_ = []
         for label, rows, style in self._groups():
             counts = np.histogram(np.clip(rows, edges[0], edges[-1]), edges)[0]
             label = f"{label} ({len(rows):,})"
             self.histograms_.append(ax.stairs(counts, edges, label=label, **style))
-        if self.log_count:
-            # A bin with a single row stays visible.
-            ax.set_yscale("log")
-            ax.set_ylim(bottom=0.7)
         self.threshold_line_ = None
         if self.threshold is not None:
             beyond = int(np.sum(self.scores > self.threshold))
@@ -210,24 +144,18 @@ class AnomalyScoreDisplay:
             self.threshold_line_ = ax.axvline(
                 self.threshold, color=MUTED, linestyle="--", linewidth=1.2, label=label
             )
-        self._note_gathered(edges)
-        ax.legend(
-            loc="lower left",
-            bbox_to_anchor=(0, 1.0),
-            ncols=3,
-            frameon=False,
-            borderaxespad=0.2,
-            handlelength=1.2,
-            columnspacing=1.2,
-            fontsize="small",
-        )
-        muted = {"color": MUTED, "fontsize": "small"}
-        ax.set_xlabel("anomaly score", **muted)
-        ax.set_ylabel("rows", **muted)
+        below, above = int(np.sum(self.scores < edges[0])), int(np.sum(self.scores > edges[-1]))
+        note = {"transform": ax.transAxes, "va": "top", **NOTE}
+        if below:
+            ax.text(0, 0.97, f"← {below:,} further out", ha="left", **note)
+        if above:
+            ax.text(1, 0.97, f"{above:,} further out →", ha="right", **note)
+        legend_above(ax)
+        label_axes(ax, "anomaly score", "rows")
         tidy(ax)
         return self
 
-    def _groups(self) -> list[tuple[str, NDArray[np.float64], dict[str, Any]]]:
+    def _groups(self):
         """The histograms to draw: a label, scores and a look for each."""
         filled = {"fill": True, "color": REAL, "alpha": 0.45, "linewidth": 0}
         if self.is_anomaly is None:
@@ -238,57 +166,33 @@ class AnomalyScoreDisplay:
             ("anomalous", self.scores[self.is_anomaly], line),
         ]
 
-    def _edges(self) -> NDArray[np.float64]:
-        """The bins' edges: given ones as they are, else chosen for the bulk of the rows."""
-        if not isinstance(self.bins, str | int | np.integer):
-            return np.asarray(self.bins, dtype=np.float64)
+    def _edges(self):
+        """Edges of 12 to 60 bins: fewer hide the shape, more can hardly be seen."""
         low, high = self._limits()
-        count = self.bins
-        if isinstance(count, str):
-            shown = np.clip(self.scores, low, high)
-            count = np.clip(len(np.histogram_bin_edges(shown, count)) - 1, 12, 60)
-        return np.linspace(low, high, int(count) + 1)
+        shown = np.clip(self.scores, low, high)
+        count = np.clip(len(np.histogram_bin_edges(shown, "auto")) - 1, 12, 60)
+        return np.linspace(low, high, count + 1)
 
-    def _limits(self) -> tuple[float, float]:
+    def _limits(self):
         """A range for all rows, unless a few of them would squeeze the others."""
         finite = self.scores[np.isfinite(self.scores)]
-        low, high = float(finite.min()), float(finite.max())
+        low, high = finite.min(), finite.max()
         quartiles = np.quantile(finite, [0.25, 0.75])
         # Where half of the rows are tied, the quartiles say nothing of the scale.
-        if (reach := 12 * float(np.ptp(quartiles))) > 0:
+        if (reach := 12 * np.ptp(quartiles)) > 0:
             low, high = max(low, quartiles[0] - reach), min(high, quartiles[1] + reach)
-        if self.threshold is not None and np.isfinite(self.threshold):
+        if self.threshold is not None:
             # Rows that are gathered stay on their side of the threshold, by more than a bin.
             beyond = self.scores > self.threshold
             if np.any(beyond & (self.scores > high)):
                 high = max(high, self.threshold + (self.threshold - low) / 4)
             if np.any(~beyond & (self.scores < low)):
                 low = min(low, self.threshold - (high - self.threshold) / 4)
-        return (float(low), float(high)) if high > low else (low - 0.5, low + 0.5)
-
-    def _note_gathered(self, edges: NDArray[np.float64]) -> None:
-        """Say how many rows the outermost bins hold that lie beyond them."""
-        below, above = int(np.sum(self.scores < edges[0])), int(np.sum(self.scores > edges[-1]))
-        for count, text, side in (
-            (below, f"← {below:,} further out", "left"),
-            (above, f"{above:,} further out →", "right"),
-        ):
-            if count:
-                self.ax_.text(
-                    float(side == "right"),
-                    0.97,
-                    text,
-                    transform=self.ax_.transAxes,
-                    ha=side,
-                    va="top",
-                    color=MUTED,
-                    fontsize="small",
-                )
+        return (low, high) if high > low else (low - 0.5, low + 0.5)
 
 
-def _is_anomaly(y: ArrayLike, pos_label: Hashable, n_rows: int) -> NDArray[np.bool_]:
+def _is_anomaly(y, pos_label, n_rows):
     """Which labels are `pos_label`, where the labels can mean normal and anomalous."""
-    y = np.asarray(y)
     if y.shape != (n_rows,):
         raise ValueError(f"y needs one label for each of the {n_rows} rows, got shape {y.shape}.")
     labels = y.tolist()

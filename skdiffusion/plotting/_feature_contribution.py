@@ -1,36 +1,31 @@
 """Which cells make a row anomalous, and what they should have been."""
 
-from collections.abc import Sequence
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
 
 from ._columns import as_columns
-from ._style import MUTED, REAL, SYNTHETIC, import_pyplot, tidy
+from ._style import MUTED, NOTE, REAL, SYNTHETIC, axes_or_new, label_axes, tidy
 
 
+@dataclass(kw_only=True, repr=False, eq=False)
 class FeatureContributionDisplay:
     """How much each cell contributes to the anomaly of rows.
 
     One row is drawn as bars, the largest contribution first, each with the value observed and the
     value expected. Several rows are drawn as a heat map, the columns that contribute most to them
-    first.
-
-    It is recommended to make a display with :meth:`from_estimator`.
+    first. It is recommended to make a display with :meth:`from_estimator`.
 
     Parameters
     ----------
     contributions : array of shape (n_rows, n_features)
         Contributions of the cells, large where a cell is anomalous.
-    names : sequence of str of length n_features
-        Names of the columns.
     rows : array of int of shape (n_rows,)
         Positions of the rows in the table they come from.
-    observed : sequence of n_features arrays of shape (n_rows,), or None, default=None
-        Values of the cells, column by column.
-    expected : sequence of n_features arrays of shape (n_rows,), or None, default=None
-        What the cells should have been, column by column.
+    observed : dict of str to array of shape (n_rows,)
+        Values of the cells, by the name of the column.
+    expected : dict of str to array of shape (n_rows,), or None, default=None
+        What the cells should have been.
     n_features : int, default=10
         How many columns to draw at most.
 
@@ -59,33 +54,14 @@ class FeatureContributionDisplay:
     array([[0.25, 9.  , 1.  ]])
     """
 
-    def __init__(
-        self,
-        *,
-        contributions: NDArray[np.float64],
-        names: Sequence[str],
-        rows: NDArray[np.int_],
-        observed: Sequence[NDArray[Any]] | None = None,
-        expected: Sequence[NDArray[Any]] | None = None,
-        n_features: int = 10,
-    ):
-        self.contributions = contributions
-        self.names = names
-        self.rows = rows
-        self.observed = observed
-        self.expected = expected
-        self.n_features = n_features
+    contributions: np.ndarray
+    rows: np.ndarray
+    observed: dict[str, np.ndarray]
+    expected: dict[str, np.ndarray] | None = None
+    n_features: int = 10
 
     @classmethod
-    def from_estimator(
-        cls,
-        detector: Any,
-        X: Any,
-        *,
-        row: int | Sequence[int] | None = 0,
-        n_features: int = 10,
-        ax: Any = None,
-    ) -> "FeatureContributionDisplay":
+    def from_estimator(cls, detector, X, *, row=0, n_features=10):
         """Show how a fitted detector explains rows.
 
         Parameters
@@ -97,53 +73,43 @@ class FeatureContributionDisplay:
         X : array or frame of shape (n, n_features)
             A table that holds the rows.
         row : int, sequence of int or None, default=0
-            The position of the row to draw, or of several rows; ``None`` for all rows. Negative
-            positions count from the end. Only these rows are explained.
+            The position of the row to draw, or of several rows; ``None`` for all rows. Only these
+            rows are explained.
         n_features : int, default=10
             How many columns to draw at most: those with the largest contributions, on average over
-            the rows. Ten labels can be read at a glance.
-        ax : matplotlib.axes.Axes, default=None
-            Axes to draw into at once. With ``None``, the display is not drawn yet.
+            the rows.
 
         Returns
         -------
         display : FeatureContributionDisplay
-            The display, drawn if `ax` is given.
+            The display, not drawn yet.
 
         Raises
         ------
         ValueError
-            If a row is not there, `n_features` is no positive number, or what ``explain`` returned
-            does not fit the rows.
+            If a row is not there, or what ``explain`` returned does not fit the rows.
         """
-        if n_features < 1:
-            raise ValueError(f"n_features={n_features} must be at least 1.")
         X = X if hasattr(X, "columns") else np.asarray(X)
         rows = _positions(row, len(X))
         taken = X.iloc[rows] if hasattr(X, "iloc") else X[rows]
         observed, explanation = as_columns(taken), detector.explain(taken)
-        table = as_columns(explanation.contributions)
-        contributions = _stacked(table, len(rows), len(observed))
+        contributions = np.column_stack(list(as_columns(explanation.contributions).values()))
         expected = getattr(explanation, "expected", None)
-        if expected is not None:
-            expected = _in_order(as_columns(expected), list(table), len(rows))
-        named = hasattr(X, "columns"), hasattr(explanation.contributions, "columns")
-        names = list(table if named[1] else observed)
-        if not any(named) and len(known := getattr(detector, "feature_names_in_", ())) == len(
-            names
-        ):
-            names = [str(name) for name in known]
-        display = cls(
-            contributions=contributions,
-            names=names,
+        expected = None if expected is None else as_columns(expected)
+        if contributions.shape != (len(rows), len(observed)):
+            raise ValueError(
+                f"explain returned contributions of shape {contributions.shape} for rows of shape "
+                f"{(len(rows), len(observed))}."
+            )
+        return cls(
+            contributions=contributions.astype(np.float64),
             rows=rows,
-            observed=_in_order(observed, names, len(rows)),
+            observed=observed,
             expected=expected,
             n_features=n_features,
         )
-        return display if ax is None else display.plot(ax)
 
-    def plot(self, ax: Any = None) -> "FeatureContributionDisplay":
+    def plot(self, ax=None):
         """Draw the contributions.
 
         Parameters
@@ -156,23 +122,20 @@ class FeatureContributionDisplay:
         display : FeatureContributionDisplay
             The display itself, with ``ax_``, ``figure_``, ``bars_`` and ``image_``.
         """
-        plt = import_pyplot("FeatureContributionDisplay.plot")
         # Stable, so that tied columns stay in the order of the table.
         order = np.argsort(-self.contributions.mean(axis=0), kind="stable")[: self.n_features]
-        one_row = len(self.rows) == 1
-        if ax is None:
-            size = (6.0, 1.1 + 0.42 * len(order)) if one_row else (1.6 + 0.6 * len(order), 4.4)
-            _, ax = plt.subplots(figsize=size, layout="constrained")
-        self.ax_, self.figure_ = ax, ax.figure
         self.bars_ = self.image_ = None
-        if one_row:
+        if len(self.rows) == 1:
+            self.ax_ = axes_or_new(ax, 6.0, 1.1 + 0.42 * len(order))
             self._plot_bars(order)
         else:
+            self.ax_ = axes_or_new(ax, 1.6 + 0.6 * len(order), 4.4)
             self._plot_heat_map(order)
-        tidy(ax)
+        self.figure_ = self.ax_.figure
+        tidy(self.ax_)
         return self
 
-    def _plot_bars(self, order: NDArray[np.int_]) -> None:
+    def _plot_bars(self, order):
         ax, values, at = self.ax_, self.contributions[0, order], np.arange(len(order))
         colours = np.where(values >= 0, SYNTHETIC, REAL)
         self.bars_ = ax.barh(at, values, height=0.62, color=colours)
@@ -181,14 +144,13 @@ class FeatureContributionDisplay:
         if values.min() < 0:
             ax.axvline(0, color=MUTED, linewidth=0.8)
         heading = f"row {self.rows[0]}"
-        if rest := len(self.names) - len(order):
-            least = values.min()
-            heading += f"; {_counted(rest, 'further column')} with at most {least:.3g}"
-        ax.set_title(heading, color=MUTED, fontsize="small", loc="left")
-        ax.set_xlabel("contribution to the anomaly", color=MUTED, fontsize="small")
+        if rest := len(self.observed) - len(order):
+            heading += f"; {rest:,} more columns with at most {values.min():.3g}"
+        ax.set_title(heading, loc="left", **NOTE)
+        label_axes(ax, "contribution to the anomaly")
 
-    def _plot_heat_map(self, order: NDArray[np.int_]) -> None:
-        ax, values = self.ax_, self.contributions[:, order]
+    def _plot_heat_map(self, order):
+        ax, values, names = self.ax_, self.contributions[:, order], list(self.observed)
         self.image_ = ax.imshow(
             values,
             cmap="Oranges",
@@ -198,72 +160,45 @@ class FeatureContributionDisplay:
             # one extreme cell would leave all others the colour of nothing
             vmax=np.quantile(values, 0.98),
         )
-        ax.set_xticks(
-            np.arange(len(order)), [_short(self.names[j]) for j in order], rotation=45, ha="right"
-        )
+        shown = [_short(names[j]) for j in order]
+        ax.set_xticks(np.arange(len(order)), shown, rotation=45, ha="right")
         ax.xaxis.set_tick_params(rotation_mode="anchor")
         # Positions are written out for as many rows as there is room for.
         at = np.arange(0, len(self.rows), -(-len(self.rows) // 25))
         ax.set_yticks(at, [str(i) for i in self.rows[at]])
-        ax.set_ylabel("row", color=MUTED, fontsize="small")
-        if len(order) < len(self.names):
-            heading = f"{len(order)} of {_counted(len(self.names), 'column')}, largest first"
-            ax.set_title(heading, color=MUTED, fontsize="small", loc="left")
-        bar = self.figure_.colorbar(self.image_, ax=ax, extend="max")
-        bar.set_label("contribution to the anomaly", color=MUTED, fontsize="small")
+        label_axes(ax, "", "row")
+        if len(order) < len(names):
+            heading = f"{len(order)} of {len(names)} columns, largest first"
+            ax.set_title(heading, loc="left", **NOTE)
+        bar = ax.figure.colorbar(self.image_, ax=ax, extend="max")
+        bar.set_label("contribution to the anomaly", **NOTE)
         bar.ax.tick_params(colors=MUTED, labelsize="small")
         bar.outline.set_visible(False)
 
-    def _label(self, j: int) -> str:
+    def _label(self, j):
         """A column's name and, beneath it, its value and the expected one."""
-        values = [
-            f"{prefix}{_shown(columns[j][0])}"
-            for prefix, columns in (("", self.observed), ("expected ", self.expected))
-            if columns is not None
-        ]
-        return "\n".join([_short(self.names[j]), *([", ".join(values)] if values else [])])
+        name, column = list(self.observed.items())[j]
+        label = f"{_short(name)}\n{_shown(column[0])}"
+        if self.expected is not None:
+            label += f", expected {_shown(list(self.expected.values())[j][0])}"
+        return label
 
 
-def _positions(row: int | Sequence[int] | None, n_rows: int) -> NDArray[np.int_]:
-    rows = np.arange(n_rows) if row is None else np.atleast_1d(np.asarray(row))
+def _positions(row, n_rows):
+    """Positions from 0 of one row, of several or of all."""
+    rows = np.arange(n_rows) if row is None else np.atleast_1d(row)
     if rows.ndim != 1 or not len(rows) or rows.dtype.kind not in "iu":
         raise ValueError(f"row={row!r} must be a position, several positions or None for all rows.")
     if rows.min() < -n_rows or rows.max() >= n_rows:
         raise ValueError(f"row={row!r} is not among the {n_rows} rows of X.")
-    return np.where(rows < 0, rows + n_rows, rows)
+    return rows % n_rows
 
 
-def _stacked(table: dict[str, NDArray[Any]], n_rows: int, n_columns: int) -> NDArray[np.float64]:
-    values = np.column_stack([column.astype(np.float64) for column in table.values()])
-    if values.shape != (n_rows, n_columns):
-        raise ValueError(
-            f"explain returned contributions of shape {values.shape} for rows of shape "
-            f"{(n_rows, n_columns)}."
-        )
-    if not np.isfinite(values).all():
-        raise ValueError("The contributions must be finite to be drawn.")
-    return values
-
-
-def _in_order(columns: dict[str, ArrayLike], names: list[str], n_rows: int) -> list[NDArray[Any]]:
-    """The columns in the order of `names`, by name where they have the same, else by position."""
-    found = [np.asarray(column) for column in columns.values()]
-    if len(found) != len(names) or any(len(column) != n_rows for column in found):
-        raise ValueError("explain returned expected values that do not fit the rows.")
-    if set(columns) == set(names):
-        return [np.asarray(columns[name]) for name in names]
-    return found
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
-
-
-def _short(text: str, length: int = 24) -> str:
+def _short(text, length=24):
     return text if len(text) <= length else f"{text[: length - 1]}…"
 
 
-def _shown(value: Any) -> str:
+def _shown(value):
     """A cell as a few characters."""
     if not isinstance(value, str) and str(value) in {"nan", "None", "<NA>", "NaT"}:
         return "missing"

@@ -1,23 +1,21 @@
 """Log-densities of groups of rows."""
 
-from collections.abc import Mapping
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
 
-from ._style import GROUPS, MUTED, import_pyplot, tidy
+from ._style import GROUPS, axes_or_new, label_axes, tidy, write_at_edge
 
 
+@dataclass(kw_only=True, repr=False, eq=False)
 class LogDensityDisplay:
     """Log-densities of groups of rows, one above the other.
 
     Held-out rows that score like the training rows say that the model has not learned rows by
     heart; synthetic rows that score like both say that they look like the data to the model.
-    Each group is drawn as its distribution with a tick at its median. The axis suits the typical
-    group; rows that are less likely than it reaches are gathered at its left end.
-
-    It is recommended to make a display with :meth:`from_estimator` or :meth:`from_samples`.
+    Each group has a tick at its median. The axis suits the typical group; rows that are less
+    likely than it reaches are gathered at its left end. It is recommended to make a display with
+    :meth:`from_estimator` or :meth:`from_samples`.
 
     Parameters
     ----------
@@ -45,11 +43,10 @@ class LogDensityDisplay:
     ['training rows', 'held-out rows']
     """
 
-    def __init__(self, *, log_densities: Mapping[str, NDArray[np.float64]]):
-        self.log_densities = log_densities
+    log_densities: dict[str, np.ndarray]
 
     @classmethod
-    def from_samples(cls, log_densities: Mapping[str, ArrayLike]) -> "LogDensityDisplay":
+    def from_samples(cls, log_densities):
         """Compare log-densities that have been computed already.
 
         Parameters
@@ -76,7 +73,7 @@ class LogDensityDisplay:
         return cls(log_densities=groups)
 
     @classmethod
-    def from_estimator(cls, estimator: Any, samples: Mapping[str, Any]) -> "LogDensityDisplay":
+    def from_estimator(cls, estimator, samples):
         """Compare what a fitted density estimator says of groups of rows.
 
         Parameters
@@ -93,7 +90,7 @@ class LogDensityDisplay:
         """
         return cls.from_samples({name: estimator.score_samples(X) for name, X in samples.items()})
 
-    def plot(self, ax: Any = None) -> "LogDensityDisplay":
+    def plot(self, ax=None):
         """Draw the distributions.
 
         Parameters
@@ -106,41 +103,31 @@ class LogDensityDisplay:
         display : LogDensityDisplay
             The display itself, with ``ax_`` and ``figure_``.
         """
-        plt = import_pyplot("LogDensityDisplay.plot")
-        if ax is None:
-            height = 1.2 + 0.75 * len(self.log_densities)
-            _, ax = plt.subplots(figsize=(6.0, height), layout="constrained")
-        self.ax_, self.figure_ = ax, ax.figure
+        self.ax_ = ax = axes_or_new(ax, 6.0, 1.2 + 0.75 * len(self.log_densities))
+        self.figure_ = ax.figure
         low, high = self._limits()
-        grid = np.linspace(low, high, 400)
         for i, (name, values) in enumerate(self.log_densities.items()):
-            colour, base = GROUPS[i % len(GROUPS)], -float(i)
-            shown = np.clip(values[np.isfinite(values)], low, None)
-            height = _density(shown, grid)
-            ax.fill_between(grid, base, base + height, color=colour, alpha=0.55, linewidth=0)
-            ax.plot(grid, base + height, color=colour, linewidth=1.2)
-            median = float(np.median(values))
-            if low <= median <= high:
-                ax.plot([median] * 2, [base, base + np.interp(median, grid, height)], color=colour)
-            ax.annotate(
-                f"{name}\nmedian {median:.1f}",
-                xy=(0, base + 0.42),
-                xycoords=("axes fraction", "data"),
-                xytext=(4, 0),
-                textcoords="offset points",
-                va="center",
-                fontsize="small",
-                color=colour,
-            )
+            self._plot_group(name, values, low, high, GROUPS[i % len(GROUPS)], -float(i))
         ax.set_xlim(low - 0.45 * (high - low), high)
         ax.set_xticks([tick for tick in ax.get_xticks() if low <= tick <= high])
         ax.set_ylim(1 - len(self.log_densities) - 0.05, 1.0)
         ax.spines["bottom"].set_bounds(low, high)
-        ax.set_xlabel("log-density (nats)", color=MUTED, fontsize="small")
+        label_axes(ax, "log-density (nats)")
         tidy(ax, left=False)
         return self
 
-    def _limits(self) -> tuple[float, float]:
+    def _plot_group(self, name, values, low, high, colour, base):
+        grid, ax = np.linspace(low, high, 400), self.ax_
+        height = _density(np.clip(values[np.isfinite(values)], low, None), grid)
+        ax.fill_between(grid, base, base + height, color=colour, alpha=0.55, linewidth=0)
+        ax.plot(grid, base + height, color=colour, linewidth=1.2)
+        median = float(np.median(values))
+        if low <= median <= high:
+            ax.plot([median] * 2, [base, base + np.interp(median, grid, height)], color=colour)
+        label = f"{name}\nmedian {median:.1f}"
+        write_at_edge(ax, 0, base + 0.42, label, colour, "small")
+
+    def _limits(self):
         """An axis for the bulk of every group, unless one of them would squeeze the others."""
         finite = [values[np.isfinite(values)] for values in self.log_densities.values()]
         medians = [np.median(values) for values in finite]
@@ -153,7 +140,7 @@ class LogDensityDisplay:
         return float(low - margin), float(high + margin)
 
 
-def _density(values: NDArray[np.float64], grid: NDArray[np.float64]) -> NDArray[np.float64]:
+def _density(values, grid):
     """A smooth density scaled to a peak of 0.85, so that groups do not overlap."""
     # Never narrower than can be seen: a group may hold a single value.
     width = max(np.std(values) * len(values) ** -0.2, 0.008 * np.ptp(grid))

@@ -1,30 +1,103 @@
 """What all displays share: the way to matplotlib, and a look."""
 
-from typing import Any
+import numpy as np
 
 # Slate for what was measured, vermilion for what was made: told apart without colour vision too,
 # since they differ in lightness. The others serve further groups.
 REAL, SYNTHETIC = "#35495e", "#f4743b"
 GROUPS = (REAL, "#3a8fb7", SYNTHETIC, "#a3a9b0", "#7b5ea7", "#5b9a57")
 MUTED = "#6b7480"
+NOTE = {"color": MUTED, "fontsize": "small"}
 
 
-def import_pyplot(caller: str) -> Any:
+def import_pyplot():
     """Return ``matplotlib.pyplot``, or say where to get it."""
     try:
         import matplotlib.pyplot as plt
     except ImportError as error:
         raise ImportError(
-            f"{caller} needs matplotlib. Install it with: pip install 'skdiffusion[plot]'"
+            "Displays need matplotlib. Install it with: pip install 'skdiffusion[plot]'"
         ) from error
     return plt
 
 
-def tidy(ax: Any, *, left: bool = True) -> None:
-    """Take away the lines of an axes that carry no data."""
+def axes_or_new(ax, width, height):
+    """Return the axes given, or those of a new figure."""
+    plt = import_pyplot()
+    return plt.subplots(figsize=(width, height), layout="constrained")[1] if ax is None else ax
+
+
+def give_up_place(ax):
+    """Hide axes, and return their place in the grid of the figure for other axes."""
+    place = ax.get_subplotspec()
+    if place is None:
+        raise ValueError("ax must come from a grid, for example from plt.subplots().")
+    ax.set_axis_off()
+    return place
+
+
+def tidy(ax, *, left=True):
+    """Take away the lines of axes that carry no data."""
     ax.spines[["top", "right"]].set_visible(False)
     ax.spines[["left", "bottom"]].set_color(MUTED)
     ax.tick_params(colors=MUTED, labelsize="small")
     if not left:
         ax.spines["left"].set_visible(False)
         ax.set_yticks([])
+
+
+def label_axes(ax, x, y=""):
+    ax.set_xlabel(x, **NOTE)
+    ax.set_ylabel(y, **NOTE)
+
+
+def legend_above(ax):
+    """Draw the legend in a line above the axes, where there is anything to name."""
+    if ax.get_legend_handles_labels()[0]:
+        ax.legend(
+            loc="lower left",
+            bbox_to_anchor=(0, 1.0),
+            ncols=3,
+            frameon=False,
+            borderaxespad=0.2,
+            handlelength=1.2,
+            columnspacing=1.2,
+            fontsize="small",
+        )
+
+
+def marker_size(n_points):
+    return float(np.clip(9000 / max(n_points, 1), 3, 26))
+
+
+def name_colour(ax, colour, label):
+    """Add an entry to the legend."""
+    ax.scatter([], [], c=colour, s=30, linewidths=0, label=label)
+
+
+def scatter_mixed(ax, real, synthetic=None):
+    """Draw two samples of points in mixed order, so that neither hides the other."""
+    samples = [(real, REAL, "real")]
+    if synthetic is not None:
+        samples.append((synthetic, SYNTHETIC, "synthetic"))
+    points = np.concatenate([sample for sample, _, _ in samples])
+    colours = np.concatenate([[colour] * len(sample) for sample, colour, _ in samples])
+    mixed = np.random.default_rng(0).permutation(len(points))
+    size = marker_size(len(points))
+    ax.scatter(*points[mixed].T, c=colours[mixed].tolist(), s=size, alpha=0.6, linewidths=0)
+    for sample, colour, name in samples:
+        name_colour(ax, colour, f"{name} ({len(sample):,} rows)")
+
+
+def write_at_edge(ax, edge, y, text, colour, fontsize):
+    """Write beside the left (0) or right (1) edge of axes, at a height of the data."""
+    ax.annotate(
+        text,
+        xy=(edge, y),
+        xycoords=("axes fraction", "data"),
+        xytext=(4, 0),
+        textcoords="offset points",
+        va="center",
+        color=colour,
+        fontsize=fontsize,
+    )

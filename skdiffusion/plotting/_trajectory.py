@@ -1,22 +1,21 @@
 """How noise becomes rows, step by step."""
 
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
 from sklearn.decomposition import PCA
 
-from ._style import MUTED, import_pyplot, tidy
+from ._style import MUTED, axes_or_new, give_up_place, tidy
 
 
+@dataclass(kw_only=True, repr=False, eq=False)
 class TrajectoryDisplay:
     """States of a solver on the way from noise to rows, in a few pictures from left to right.
 
     Each picture shows the same rows at one noise level, divided by what the noise has widened them
     by, so that all fit one frame. A row keeps its colour, which goes by where it ends: one sees
-    when it is settled to which part of the data a row belongs.
-
-    It is recommended to make a display with :meth:`from_estimator` or :meth:`from_states`.
+    when it is settled to which part of the data a row belongs. It is recommended to make a display
+    with :meth:`from_states`.
 
     Parameters
     ----------
@@ -47,49 +46,12 @@ class TrajectoryDisplay:
     array([10.,  1.,  0.])
     """
 
-    def __init__(self, *, projection: NDArray[np.float64], sigmas: NDArray[np.float64]):
-        self.projection = projection
-        self.sigmas = sigmas
+    projection: np.ndarray
+    sigmas: np.ndarray
 
     @classmethod
-    def from_estimator(
-        cls,
-        sampler: Any,
-        n_samples: int = 300,
-        *,
-        n_panels: int = 5,
-        random_state: Any = None,
-        ax: Any = None,
-    ) -> "TrajectoryDisplay":
-        """Show how a fitted sampler draws rows.
-
-        Parameters
-        ----------
-        sampler : estimator
-            Anything fitted whose ``trajectory(n_samples, random_state=...)`` returns the states of
-            its solver, of shape (n_steps + 1, n_samples, d), and their noise levels.
-        n_samples : int, default=300
-            Number of rows: enough to show a law, few enough to tell them apart.
-        n_panels : int, default=5
-            Number of pictures.
-        random_state : int, RandomState instance or None, default=None
-            Source of the noise.
-        ax : matplotlib.axes.Axes, default=None
-            Axes to draw into at once. With ``None``, the display is not drawn yet.
-
-        Returns
-        -------
-        display : TrajectoryDisplay
-            The display, drawn if `ax` is given.
-        """
-        states, sigmas = sampler.trajectory(n_samples, random_state=random_state)
-        return cls.from_states(states, sigmas, n_panels=n_panels, ax=ax)
-
-    @classmethod
-    def from_states(
-        cls, states: ArrayLike, sigmas: ArrayLike, *, n_panels: int = 5, ax: Any = None
-    ) -> "TrajectoryDisplay":
-        """Show states that have been computed already.
+    def from_states(cls, states, sigmas, *, n_panels=5):
+        """Show the states of a solver.
 
         Parameters
         ----------
@@ -99,21 +61,17 @@ class TrajectoryDisplay:
         sigmas : array-like of shape (n_steps + 1,)
             Noise level of each state, in the units of the rows.
         n_panels : int, default=5
-            Number of pictures, at equal numbers of steps from one another; at most one for each
-            state.
-        ax : matplotlib.axes.Axes, default=None
-            Axes to draw into at once. With ``None``, the display is not drawn yet.
+            Number of pictures, at equal numbers of steps from one another.
 
         Returns
         -------
         display : TrajectoryDisplay
-            The display, drawn if `ax` is given.
+            The display, not drawn yet.
 
         Raises
         ------
         ValueError
-            If the shapes disagree, values are not finite, or there are less than two pictures,
-            rows or columns.
+            If the shapes disagree or there are less than two states, rows or columns.
         """
         states = np.asarray(states, dtype=np.float64)
         sigmas = np.asarray(sigmas, dtype=np.float64)
@@ -122,24 +80,17 @@ class TrajectoryDisplay:
                 "states must be of shape (n_steps + 1, n, d) with two steps, rows and columns or "
                 f"more, and sigmas of shape (n_steps + 1,): {states.shape}, {sigmas.shape}."
             )
-        if not (np.isfinite(states).all() and np.isfinite(sigmas).all()):
-            raise ValueError("states and sigmas must be finite.")
-        if n_panels < 2:
-            raise ValueError(f"n_panels must be at least 2, got {n_panels!r}.")
         shown = np.linspace(0, len(states) - 1, min(n_panels, len(states))).round().astype(int)
         last = states[-1]
+        centre, axes = last.mean(axis=0), np.eye(2)
         if last.shape[1] > 2:
-            pca = PCA(n_components=2, svd_solver="full").fit(last)
-            axes, centre = pca.components_.T, pca.mean_
-        else:
-            axes, centre = np.eye(2), last.mean(axis=0)
+            axes = PCA(n_components=2, svd_solver="full").fit(last).components_.T
         points = (states[shown] - centre) @ axes
         spread = np.sqrt((points[-1] ** 2).mean()) or 1.0
         widened = np.sqrt(1 + (sigmas[shown] / spread) ** 2)
-        display = cls(projection=points / widened[:, None, None], sigmas=sigmas[shown])
-        return display if ax is None else display.plot(ax)
+        return cls(projection=points / widened[:, None, None], sigmas=sigmas[shown])
 
-    def plot(self, ax: Any = None) -> "TrajectoryDisplay":
+    def plot(self, ax=None):
         """Draw the pictures.
 
         Parameters
@@ -152,22 +103,11 @@ class TrajectoryDisplay:
         -------
         display : TrajectoryDisplay
             The display itself, with ``axes_``, ``ax_`` and ``figure_``.
-
-        Raises
-        ------
-        ValueError
-            If `ax` does not come from a grid.
         """
-        plt = import_pyplot("TrajectoryDisplay.plot")
         n_panels, n, _ = self.projection.shape
-        if ax is None:
-            _, ax = plt.subplots(figsize=(2.2 * n_panels, 2.5), layout="constrained")
-        place = ax.get_subplotspec()
-        if place is None:
-            raise ValueError("ax must come from a grid, for example from plt.subplots().")
-        ax.set_axis_off()
-        self.ax_, self.figure_ = ax, ax.figure
-        grid = place.subgridspec(1, n_panels)
+        self.ax_ = axes_or_new(ax, 2.2 * n_panels, 2.5)
+        self.figure_ = self.ax_.figure
+        grid = give_up_place(self.ax_).subgridspec(1, n_panels)
         self.axes_ = np.array([self.figure_.add_subplot(grid[i]) for i in range(n_panels)])
         # a few rows far out shall not squeeze the others
         reach = 1.15 * np.quantile(np.abs(self.projection), 0.99) or 1.0
@@ -176,10 +116,7 @@ class TrajectoryDisplay:
         for panel, points, sigma in zip(self.axes_, self.projection, self.sigmas, strict=True):
             panel.scatter(*points.T, c=colours, s=size, linewidths=0)
             panel.set_title(f"noise {sigma:.2g}", fontsize="small", color=MUTED)
-            panel.set_xlim(-reach, reach)
-            panel.set_ylim(-reach, reach)
-            panel.set_aspect("equal")
-            panel.set_xticks([])
+            panel.set(xlim=(-reach, reach), ylim=(-reach, reach), aspect="equal", xticks=[])
             tidy(panel, left=False)
             panel.spines["bottom"].set_visible(False)
         return self

@@ -188,7 +188,7 @@ class TimeCoder(Coder):
         return self.scale.decode(self.settle(x))
 
 
-class LevelCoder(Coder):
+class CategoryCoder(Coder):
     """Levels as vertices, of which rare ones share the last."""
 
     def __init__(self, column, min_frequency=None, handle_unknown="error"):
@@ -284,7 +284,7 @@ def fit_coder(column, transform, options):
     if column.kind == "ordinal":
         return OrdinalCoder(column, options.handle_unknown)
     rare = options.min_frequency if column.kind == "categorical" else None
-    return LevelCoder(column, rare, options.handle_unknown)
+    return CategoryCoder(column, rare, options.handle_unknown)
 
 
 def _without(positions, known, gaps):

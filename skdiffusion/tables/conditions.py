@@ -10,7 +10,7 @@ from numbers import Real
 
 import numpy as np
 
-from skdiffusion.tables.coders import LevelCoder, OrdinalCoder, TimeCoder
+from skdiffusion.tables.coders import CategoryCoder, OrdinalCoder, TimeCoder
 from skdiffusion.tables.frames import as_frame, read_table
 from skdiffusion.tables.levels import as_objects, find_positions, refuse_unknown
 from skdiffusion.tables.options import position_of
@@ -181,7 +181,7 @@ def _settle(coder, column):
 
 def _add_categories(read, encoder, j, wanted):
     coder = encoder.coders_[j]
-    if not isinstance(coder, LevelCoder):
+    if not isinstance(coder, CategoryCoder):
         raise TypeError(
             f"Column {coder.name!r} is {coder.kind}: give a value or a range (low, high), and no "
             "list of categories."
@@ -208,7 +208,7 @@ def _add_range(read, encoder, j, wanted):
     if len(wanted) != 2:
         raise ValueError(f"A range is a tuple (low, high), got {wanted!r}.")
     coder = encoder.coders_[j]
-    if isinstance(coder, LevelCoder):
+    if isinstance(coder, CategoryCoder):
         raise TypeError(
             f"Column {coder.name!r} is {coder.kind} and has no bounds: list its categories."
         )

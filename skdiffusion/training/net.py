@@ -9,7 +9,7 @@ from skorch.dataset import Dataset
 from torch import Tensor, nn
 
 from skdiffusion.diffusion.categories import Levels
-from skdiffusion.diffusion.closed_form import GaussianDenoiser
+from skdiffusion.diffusion.gaussians import GaussianDenoiser
 from skdiffusion.diffusion.preconditioning import (
     Plain,
     Preconditioned,

@@ -15,7 +15,7 @@ from sklearn.preprocessing import StandardScaler
 from skdiffusion import DiffusionAnomalyDetector
 from skdiffusion.detection.conformal import conformal_pvalues
 from skdiffusion.detection.methods import KERNEL_LEVELS, METHODS
-from skdiffusion.diffusion.closed_form import GaussianDenoiser
+from skdiffusion.diffusion.gaussians import GaussianDenoiser
 from skdiffusion.training.time import TimeNet
 
 BROAD = {"score", "contract", "reconstruct", "likelihood"}

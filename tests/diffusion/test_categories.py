@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from skdiffusion.diffusion.categories import Levels
-from skdiffusion.diffusion.closed_form import EmpiricalDenoiser, MixtureDenoiser
+from skdiffusion.diffusion.gaussians import EmpiricalDenoiser, MixtureDenoiser
 
 N = 40
 

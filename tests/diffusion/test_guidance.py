@@ -5,8 +5,8 @@ import math
 import pytest
 import torch
 
-from skdiffusion.diffusion.closed_form import GaussianDenoiser, MixtureDenoiser
 from skdiffusion.diffusion.denoiser import Posterior
+from skdiffusion.diffusion.gaussians import GaussianDenoiser, MixtureDenoiser
 from skdiffusion.diffusion.grid import karras
 from skdiffusion.diffusion.guidance import Conditioned, Guided, Marginal
 from skdiffusion.diffusion.solvers import SOLVERS, run

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from skdiffusion.diffusion.closed_form import GaussianDenoiser, MixtureDenoiser
 from skdiffusion.diffusion.denoiser import Posterior
+from skdiffusion.diffusion.gaussians import GaussianDenoiser, MixtureDenoiser
 from skdiffusion.diffusion.grid import GRIDS, karras, log_linear, log_shifted
 from skdiffusion.diffusion.guidance import Marginal
 from skdiffusion.diffusion.likelihood import decode, elbo, encode, log_density

@@ -10,10 +10,10 @@ import torch
 from numpy.polynomial.hermite_e import hermegauss
 
 from skdiffusion.diffusion import eigenseries
-from skdiffusion.diffusion.closed_form import EmpiricalDenoiser, GaussianDenoiser
 from skdiffusion.diffusion.denoiser import score
 from skdiffusion.diffusion.eigenfunctions import FAMILIES, index_set
 from skdiffusion.diffusion.eigenseries import JointSeries, ProductSeries
+from skdiffusion.diffusion.gaussians import EmpiricalDenoiser, GaussianDenoiser
 from skdiffusion.diffusion.grid import log_shifted
 from skdiffusion.diffusion.likelihood import log_density
 from skdiffusion.diffusion.operator import OperatorDenoiser, UniformBox

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from skdiffusion.diffusion.categories import Levels
-from skdiffusion.diffusion.closed_form import GaussianDenoiser, MixtureDenoiser
+from skdiffusion.diffusion.gaussians import GaussianDenoiser, MixtureDenoiser
 from skdiffusion.diffusion.preconditioning import Preconditioned, WhiteFrame
 from skdiffusion.nets import ResidualMLP
 

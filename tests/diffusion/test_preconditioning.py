@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from skdiffusion.diffusion.closed_form import GaussianDenoiser, MixtureDenoiser
+from skdiffusion.diffusion.gaussians import GaussianDenoiser, MixtureDenoiser
 from skdiffusion.diffusion.preconditioning import Plain, Preconditioned, WhiteFrame
 from skdiffusion.nets import ResidualMLP
 

@@ -1,38 +1,36 @@
-"""Solvers against the exact flow and the exact law of a Gaussian."""
+"""Solvers against the exact flow and the exact distribution of a Gaussian."""
 
-from itertools import pairwise
+from itertools import count, pairwise
 
 import numpy as np
 import pytest
 import torch
 
 from skdiffusion.diffusion import solvers
-from skdiffusion.diffusion.closed_form import GaussianDenoiser, MixtureDenoiser
 from skdiffusion.diffusion.denoiser import Posterior
+from skdiffusion.diffusion.gaussians import GaussianDenoiser, MixtureDenoiser
 from skdiffusion.diffusion.grid import karras, log_linear
-from skdiffusion.diffusion.solvers import SOLVERS, STOCHASTIC, run
+from skdiffusion.diffusion.solvers import N_STEPS, SOLVERS, STOCHASTIC, run
 
-N_DRAWS = 20_000
+N_DRAWS = 10_000
 MEAN = torch.tensor([1.0, -2.0, 0.5], dtype=torch.float64)
 COV = torch.tensor(
     [[1.0, 0.8, -0.4], [0.8, 0.89, -0.17], [-0.4, -0.17, 0.3125]], dtype=torch.float64
 )
 GAUSSIAN = GaussianDenoiser(MEAN, COV)
 
-# Enough steps that the discretisation is below the standard error of 20,000 draws: the exact
-# recursion of the moments in TestLaw says so for each.
+# Enough steps that the discretisation is below the standard error of 10,000 draws: the exact
+# recursion of the moments in TestDistribution says so for each.
 CASES = {
-    "euler": ("euler", 600, {}),
     "heun": ("heun", 60, {}),
     "heun with churn": ("heun", 150, {"s_churn": 40.0, "s_min": 0.05, "s_max": 2.0}),
     "dpmpp_2m": ("dpmpp_2m", 60, {}),
-    "ddim": ("ddim", 600, {}),
-    "ddim with noise": ("ddim", 800, {"eta": 0.5}),
-    "ancestral": ("ancestral", 1000, {}),
-    "euler_maruyama": ("euler_maruyama", 1000, {}),
-    "predictor_corrector": ("predictor_corrector", 500, {}),
-    # 8 Langevin steps at each of 400 levels
-    "annealed_langevin": ("annealed_langevin", 400, {"n_langevin": 8}),
+    "ddim": ("ddim", 450, {}),
+    "ddim with noise": ("ddim", 600, {"eta": 0.5}),
+    "ancestral": ("ancestral", 700, {}),
+    "euler_maruyama": ("euler_maruyama", 700, {}),
+    # 8 Langevin steps at each of 280 levels
+    "annealed_langevin": ("annealed_langevin", 280, {"n_langevin": 8}),
 }
 every_case = pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 every_solver = pytest.mark.parametrize("name", sorted(SOLVERS))
@@ -92,19 +90,19 @@ def exact_moments(monkeypatch):
     return moments
 
 
-class TestLaw:
+class TestDistribution:
     @every_case
-    def test_draws_follow_the_law(self, case):
+    def test_draws_follow_the_distribution(self, case, global_random_seed):
         name, n_steps, options = case
-        generator = seeded(1)
+        generator = seeded(global_random_seed)
         x = GAUSSIAN.sample(N_DRAWS, generator=generator, sigma=5.0).float()
         states = SOLVERS[name](
             MatrixGaussian(), x, karras(0.01, 5.0, n_steps), generator=generator, **options
         )
         mean, cov = sample_moments(run(states))
         se_mean, se_cov = standard_errors(COV)
-        assert ((mean - MEAN).abs() < 3 * se_mean).all()
-        assert ((cov - COV).abs() < 3 * se_cov).all()
+        assert ((mean - MEAN).abs() < 4 * se_mean).all()
+        assert ((cov - COV).abs() < 5 * se_cov).all()
 
     @every_case
     def test_discretisation_is_below_the_standard_error(self, case, exact_moments):
@@ -120,15 +118,15 @@ class TestLaw:
         torch.testing.assert_close(MatrixGaussian()(x, sigma).mean, GAUSSIAN(x, sigma).mean)
 
     @pytest.mark.parametrize("name", sorted(STOCHASTIC | {"dpmpp_2m"}))
-    def test_mixture_keeps_its_weights(self, name):
+    def test_mixture_keeps_its_weights(self, name, global_random_seed):
         weights = torch.tensor([0.3, 0.7])
         means = torch.tensor([[-3.0, 0.0], [3.0, 1.0]])
         mixture = MixtureDenoiser(weights, means, torch.full((2, 2), 0.25))
-        generator = seeded(2)
+        generator = seeded(global_random_seed)
         x = mixture.sample(1000, generator=generator, sigma=5.0)
         x = run(SOLVERS[name](mixture, x, karras(0.01, 5.0, 60), generator=generator))
         share = (x[:, 0] > 0).double().mean().item()
-        assert abs(share - 0.7) < 3 * (0.3 * 0.7 / 1000) ** 0.5
+        assert abs(share - 0.7) < 4 * (0.3 * 0.7 / 1000) ** 0.5
 
 
 def orders(errors):
@@ -136,9 +134,7 @@ def orders(errors):
 
 
 class TestOrder:
-    @pytest.mark.parametrize(
-        ("name", "order"), [("euler", 1), ("ddim", 1), ("heun", 2), ("dpmpp_2m", 2)]
-    )
+    @pytest.mark.parametrize(("name", "order"), [("ddim", 1), ("heun", 2), ("dpmpp_2m", 2)])
     @pytest.mark.parametrize("grid", [karras, log_linear])
     def test_path(self, name, order, grid):
         start, stop = 10.0, 0.05
@@ -151,7 +147,7 @@ class TestOrder:
             .abs()
             .max()
             .item()
-            for n in (32, 64, 128)
+            for n in (32, 64)
         ]
         np.testing.assert_allclose(orders(errors), order, atol=0.1)
 
@@ -161,41 +157,62 @@ class TestOrder:
             ("ancestral", {}, 1),
             ("euler_maruyama", {}, 1),
             ("ddim", {"eta": 0.5}, 1),
-            ("predictor_corrector", {"n_corrector": 0}, 1),
             ("heun", {"s_churn": 5.0}, 2),
         ],
     )
     def test_covariance(self, name, options, order, exact_moments):
         noised = COV + 0.05**2 * torch.eye(3, dtype=torch.float64)
         errors = []
-        for n_steps in (64, 128, 256):
+        for n_steps in (64, 128):
             sigmas = log_linear(0.05, 10.0, n_steps, final_zero=False)
             _, cov = exact_moments(name, sigmas, **options)
             errors.append((cov - noised).abs().max().item())
         np.testing.assert_allclose(orders(errors), order, atol=0.1)
 
     def test_langevin_leaves_what_it_has_no_time_to_mix(self, exact_moments):
-        sigmas = log_linear(0.01, 10.0, 300)
+        sigmas = log_linear(0.01, 10.0, 150)
         errors = [
             (exact_moments("annealed_langevin", sigmas, n_langevin=n)[1] - COV).abs().max().item()
-            for n in (4, 8, 16)
+            for n in (4, 8)
         ]
         np.testing.assert_allclose(orders(errors), 1.0, atol=0.2)
+
+
+class TestSteps:
+    """A solver is linear for a normal: its output is a sum of independent draws with weights."""
+
+    @staticmethod
+    def unit_noise(sources):
+        """Noise with which row k holds the weight of draw k in the solver's state."""
+
+        def noise(x, generator):
+            draw = torch.zeros_like(x)
+            draw[next(sources)] = 1.0
+            return draw
+
+        return noise
+
+    @pytest.mark.parametrize("name", SOLVERS)
+    @pytest.mark.parametrize("scale", [0.5, 1.0, 2.0])
+    def test_spread_of_a_normal(self, name, scale, monkeypatch):
+        n_steps, sigmas = N_STEPS[name], karras(0.005, 20.0, N_STEPS[name])
+        monkeypatch.setattr(solvers, "_noise", self.unit_noise(count(1)))
+        weights = torch.zeros(1 + 5 * n_steps, 1, dtype=torch.float64)
+        weights[0] = (scale**2 + 20.0**2) ** 0.5
+        normal = GaussianDenoiser(
+            torch.zeros(1, dtype=torch.float64), torch.full((1,), scale**2, dtype=torch.float64)
+        )
+        spread = run(SOLVERS[name](normal, weights, sigmas)).norm().item()
+        assert spread == pytest.approx(scale, rel=0.02)
+
+    def test_every_solver_has_its_steps(self):
+        assert N_STEPS.keys() == SOLVERS.keys()
 
 
 class TestIdentities:
     @pytest.fixture
     def start(self):
         return GAUSSIAN.sample(50, generator=seeded(3), sigma=5.0)
-
-    def test_ddim_without_noise_is_euler(self, start):
-        sigmas = karras(0.01, 5.0, 20)
-        for left, right in zip(
-            SOLVERS["ddim"](GAUSSIAN, start, sigmas),
-            SOLVERS["euler"](GAUSSIAN, start, sigmas),
-            strict=True,
-        ):
-            torch.testing.assert_close(left, right, rtol=0.0, atol=1e-12)
 
     def test_ddim_with_full_noise_is_ancestral(self, start):
         sigmas = karras(0.01, 5.0, 20)
@@ -205,14 +222,6 @@ class TestIdentities:
             strict=True,
         ):
             torch.testing.assert_close(left, right, rtol=0.0, atol=1e-12)
-
-    def test_predictor_without_corrector_is_ancestral(self, start):
-        sigmas = karras(0.01, 5.0, 20)
-        left = SOLVERS["predictor_corrector"](
-            GAUSSIAN, start, sigmas, generator=seeded(), n_corrector=0
-        )
-        right = SOLVERS["ancestral"](GAUSSIAN, start, sigmas, generator=seeded())
-        assert torch.equal(run(left), run(right))
 
     def test_churn_outside_its_range_changes_nothing(self, start):
         sigmas = karras(0.01, 5.0, 20)
@@ -282,7 +291,6 @@ class TestEverySolver:
         run(SOLVERS[name](recorder, x, torch.tensor(sigmas), generator=seeded()))
         expected = {
             "heun": [5.0, 2.0, 2.0, 1.0, 1.0],
-            "predictor_corrector": [5.0, 2.0, 2.0, 1.0, 1.0],
             "annealed_langevin": [2.0] * 5 + [1.0] * 5 + [1.0],
         }
         seen = [sigma.item() for _, sigma, _ in recorder.calls]
@@ -325,8 +333,6 @@ class TestEverySolver:
             ("heun", {"s_churn": -1.0}, "s_churn must be at least 0"),
             ("heun", {"s_noise": -1.0}, "s_noise must be at least 0"),
             ("ddim", {"eta": 1.5}, "eta must be between 0 and 1"),
-            ("predictor_corrector", {"n_corrector": -1}, "n_corrector must be at least 0"),
-            ("predictor_corrector", {"snr": 0.0}, "snr must be above 0"),
             ("annealed_langevin", {"n_langevin": 0}, "n_langevin must be at least 1"),
             ("annealed_langevin", {"step_size": 3.0}, "step_size must be above 0"),
         ],

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from sklearn.decomposition import PCA
 
 from skdiffusion.geometry.planes import local_planes
 
@@ -78,9 +79,7 @@ def test_parts_of_the_queries_are_as_the_whole(monkeypatch):
         np.testing.assert_array_equal(part, expected)
 
 
-@pytest.mark.parametrize(("dimension", "n_neighbors"), [(2, 2), (1, 11), (0, 5), (3, 5)])
-def test_bad_sizes(dimension, n_neighbors):
-    with pytest.raises(ValueError, match=r"dimension|n_neighbors"):
-        local_planes(
-            np.random.default_rng(0).normal(size=(10, 2)), dimension, n_neighbors=n_neighbors
-        )
+def test_bases_are_those_of_principal_components():
+    X = np.random.default_rng(0).normal(size=(40, 3))
+    bases = local_planes(X, 2, n_neighbors=40, queries=X[:1]).bases
+    np.testing.assert_allclose(np.abs(PCA(2).fit(X).components_ @ bases[0]), np.eye(2), atol=1e-12)

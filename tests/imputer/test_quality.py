@@ -68,30 +68,3 @@ class TestDraws:
         assert abs(error.mean()) < 0.1
         assert_allclose(error.std(axis=0).mean(), 1, atol=0.1)
         assert np.sqrt(np.mean(error.mean(axis=0) ** 2)) < 0.35
-
-
-class TestRepaint:
-    def test_mean_is_close_to_the_conditional_one(self, gaussian, pair):
-        X, mean, std = pair
-        imputer = with_method(gaussian.imputer, method="repaint", n_draws=12)
-        error = (imputer.transform(X[:60])[:, 1] - mean[:60]) / std
-        assert abs(error.mean()) < 0.4
-        assert np.sqrt(np.mean(error**2)) < 0.6
-
-    def test_draws_have_a_spread_of_their_own(self, gaussian, pair):
-        """Each row has its own noise, and not that of the others."""
-        X, mean, std = pair
-        imputer = with_method(gaussian.imputer, method="repaint", strategy="draw")
-        error = (imputer.transform(X)[:, 1] - mean) / std
-        assert 0.7 < error.std() < 1.4
-
-    def test_more_resamples_come_closer(self, gaussian, pair):
-        X, mean, std = pair
-        errors = []
-        for n_resamples in (1, 8):
-            imputer = with_method(
-                gaussian.imputer, method="repaint", n_resamples=n_resamples, n_draws=8
-            )
-            filled = imputer.transform(X[:60])[:, 1]
-            errors.append(np.sqrt(np.mean(((filled - mean[:60]) / std) ** 2)))
-        assert errors[1] < 0.7 * errors[0]

@@ -15,10 +15,8 @@ ESTIMATORS = [
     InvertibleEmbedding(AutoencoderEmbedding(3, **QUICK)),
     InvertibleEmbedding(Isomap(n_components=1)),
     InvertibleEmbedding(TSNE(perplexity=2, max_iter=250, init="random")),
-    InvertibleEmbedding(
-        PCA(1), decoder=KNeighborsRegressor(1), forward=KNeighborsRegressor(1), n_folds=2
-    ),
-    InvertibleEmbedding(PCA(1), decoder="kernel", forward="local"),
+    InvertibleEmbedding(PCA(1), decoder=KNeighborsRegressor(1), forward=KNeighborsRegressor(1)),
+    InvertibleEmbedding(PCA(1), forward="local"),
     LocalLinearRegressor(),
     LocalLinearRegressor(n_neighbors=5, ridge=1e-3, interpolate=True),
 ]

@@ -12,13 +12,12 @@ from sklearn.kernel_ridge import KernelRidge
 from sklearn.linear_model import LogisticRegression
 from sklearn.manifold import MDS, TSNE, Isomap, LocallyLinearEmbedding, SpectralEmbedding
 from sklearn.metrics import r2_score
-from sklearn.model_selection import cross_val_predict
-from sklearn.neighbors import KNeighborsRegressor
+from sklearn.neighbors import KNeighborsRegressor, NearestNeighbors
 from sklearn.neural_network import MLPRegressor
 from sklearn.preprocessing import StandardScaler
 
-from skdiffusion import DenoiserNet
 from skdiffusion.manifold import AutoencoderEmbedding, InvertibleEmbedding
+from skdiffusion.training.autoencoder_net import AutoencoderNet
 
 RNG = np.random.RandomState(0)
 
@@ -42,7 +41,7 @@ def swiss_roll(n, seed, noise=0.02):
 
 
 class Columns(BaseEstimator):
-    """A learner that keeps the first columns, so that the law of rows given them is known."""
+    """A learner that keeps the first columns, so that the distribution given them is known."""
 
     def __init__(self, n_columns=1):
         self.n_columns = n_columns
@@ -59,17 +58,12 @@ class Columns(BaseEstimator):
 
 
 X = swiss_roll(150, seed=0)
-NET = DenoiserNet(per_entry=0.0, max_epochs=1, steps_per_epoch=5, module__width=8, module__depth=1)
-SMALL = clone(NET).set_params(max_epochs=6, steps_per_epoch=60, module__width=32, module__depth=2)
 DECODERS = {
     "auto": "auto",
     "local": "local",
-    "kernel": "kernel",
-    "diffusion": NET,
     "own": "own",
     "neighbours": KNeighborsRegressor(3),
-    "ridge": KernelRidge(kernel="rbf", gamma=0.5, alpha=1e-3),
-    "network": MLPRegressor(hidden_layer_sizes=(16,), max_iter=300, tol=1e-2),
+    "network": MLPRegressor(hidden_layer_sizes=(16,), max_iter=50, tol=1e-2),
 }
 
 
@@ -85,15 +79,14 @@ class TestMean:
     @pytest.mark.parametrize(
         ("make", "learner", "least"),
         [
-            (sphere, Isomap(n_neighbors=10, n_components=3), 0.97),
-            (swiss_roll, Isomap(n_neighbors=10), 0.97),
+            (swiss_roll, Isomap(n_neighbors=8), 0.94),
             (sphere, PCA(3), 0.97),
-            (swiss_roll, LocallyLinearEmbedding(n_neighbors=12), 0.8),
+            (swiss_roll, LocallyLinearEmbedding(n_neighbors=12), 0.7),
         ],
     )
     def test_round_trip_of_rows_held_out(self, make, learner, least):
-        embedding = InvertibleEmbedding(learner, random_state=0).fit(make(1000, seed=0))
-        rows = make(300, seed=1)
+        embedding = InvertibleEmbedding(learner, random_state=0).fit(make(600, seed=0))
+        rows = make(200, seed=1)
         back = embedding.inverse_transform(embedding.transform(rows))
         assert r2_score(rows, back, multioutput="variance_weighted") > least
 
@@ -111,8 +104,10 @@ class TestMean:
         auto = InvertibleEmbedding(PCA(2)).fit(X)
         assert_array_equal(auto.inverse_transform(W), local.inverse_transform(W))
 
-    def test_default_learner_is_an_autoencoder(self):
-        embedding = InvertibleEmbedding(random_state=0).fit(X[:30])
+    def test_default_learner_is_an_autoencoder(self, monkeypatch):
+        embedding = InvertibleEmbedding(random_state=0)
+        monkeypatch.setattr(AutoencoderNet, "run_single_epoch", lambda *args, **kwargs: None)
+        embedding.fit(X[:30])
         assert isinstance(embedding.estimator_, AutoencoderEmbedding)
         assert embedding.embedding_.shape == (30, 3)
 
@@ -141,49 +136,51 @@ class TestMean:
 class TestResiduals:
     def test_local_ones_are_of_left_out_rows(self):
         embedding = InvertibleEmbedding(PCA(2), decoder="local").fit(X)
-        W, maps = embedding.embedding_, embedding.decoder_.maps
+        W, maps = embedding.embedding_, embedding._decoder.regressor
         others = np.arange(len(X)) != 7
         again = clone(maps).set_params(ridge=maps.ridge_).fit(W[others], X[others])
         assert_allclose(embedding.residuals_[7], X[7] - again.predict(W[[7]])[0], atol=1e-8)
-        rms = np.sqrt((embedding.residuals_**2).mean(0))
-        assert_allclose(embedding.residual_std_, rms)
 
     def test_those_of_regressors_are_of_held_out_rows(self):
-        embedding = InvertibleEmbedding(
-            PCA(2), decoder=KNeighborsRegressor(1), n_folds=len(X), random_state=0
-        ).fit(X)
-        expected = cross_val_predict(KNeighborsRegressor(1), embedding.embedding_, X, cv=len(X))
-        assert_allclose(embedding.residuals_, X - expected)
+        """The nearest row of a row that is held out is another."""
+        embedding = InvertibleEmbedding(PCA(2), decoder=KNeighborsRegressor(1), random_state=0)
+        embedding.fit(X)
+        nearest = NearestNeighbors(n_neighbors=1).fit(X)
+        distance, predicted = nearest.kneighbors(X - embedding.residuals_)
+        assert_allclose(distance, 0, atol=1e-6)
+        assert (predicted.ravel() != np.arange(len(X))).all()
 
 
 class TestDraws:
-    """Against laws of rows given the embedded row that are known."""
+    """Against known distributions of rows given the embedded row."""
 
     @pytest.mark.parametrize("decoder", ["local", KernelRidge(kernel="linear"), "own"])
-    def test_rows_are_as_far_from_a_plane_as_the_data(self, decoder):
+    def test_rows_are_as_far_from_a_plane_as_the_data(self, decoder, global_random_seed):
         """The mean is noisy itself; with what is drawn it is as noisy as the rows."""
-        rng = np.random.RandomState(0)
-        flat = rng.normal(size=(3000, 2)) * [10, 8]
-        rows = np.hstack([flat, np.zeros((3000, 8))]) + 0.5 * rng.normal(size=(3000, 10))
+        rng = np.random.RandomState(global_random_seed)
+        flat = rng.normal(size=(2400, 2)) * [10, 8]
+        rows = np.hstack([flat, np.zeros((2400, 8))]) + 0.5 * rng.normal(size=(2400, 10))
         embedding = InvertibleEmbedding(
             PCA(2), decoder=decoder, n_neighbors=10, random_state=0
-        ).fit(rows[:1500])
-        W = embedding.transform(rows[1500:])
+        ).fit(rows[:1200])
+        W = embedding.transform(rows[1200:])
         drawn = embedding.sample_inverse(W, random_state=0)
-        assert_allclose(np.sqrt((drawn[:, 2:] ** 2).mean()), 0.5, rtol=0.03)
+        # 9,600 numbers drawn from 9,600 residuals: a standard error of one in a hundred
+        assert_allclose(np.sqrt((drawn[:, 2:] ** 2).mean()), 0.5, rtol=0.04)
 
-    def test_drawn_rows_are_no_copies(self):
+    def test_drawn_rows_are_no_copies(self, global_random_seed):
         """They are as far from the training rows as rows held out are, within a tenth or so."""
-        rows, new = swiss_roll(1500, seed=0), swiss_roll(500, seed=1)
+        seeds = 3 * global_random_seed + np.arange(3)
+        rows, new, others = map(swiss_roll, (1500, 500, 500), seeds)
         embedding = InvertibleEmbedding(PCA(3), decoder="local").fit(rows)
         drawn = embedding.sample_inverse(embedding.transform(new), random_state=0)
-        nearest = KNeighborsRegressor(1).fit(rows, rows).kneighbors
-        fresh = np.median(nearest(swiss_roll(500, seed=2))[0])
+        nearest = NearestNeighbors(n_neighbors=1).fit(rows).kneighbors
+        fresh = np.median(nearest(others)[0])
         assert 0.85 * fresh < np.median(nearest(drawn)[0]) < 1.1 * fresh
 
-    @pytest.mark.parametrize("decoder", ["local", KNeighborsRegressor(20), "kernel"])
-    def test_noise_keeps_its_size_and_direction(self, decoder):
-        rng = np.random.RandomState(0)
+    @pytest.mark.parametrize("decoder", ["local", KNeighborsRegressor(20)])
+    def test_noise_keeps_its_size_and_direction(self, decoder, global_random_seed):
+        rng = np.random.RandomState(global_random_seed)
         t = rng.uniform(-1, 1, 1200)
         thick = np.where(t > 0, 1.0, 0.1) * rng.normal(size=len(t))
         rows = np.column_stack([10 * t, thick, 0.0 * t])
@@ -193,23 +190,11 @@ class TestDraws:
         assert drawn[t < -0.2, 1].std() < 0.25
         assert drawn[:, 2].std() < 0.05
 
-    def test_denoiser_is_told_the_embedded_row(self):
-        rng = np.random.RandomState(0)
-        t = rng.uniform(-1, 1, 1200)
-        rows = np.column_stack([10 * t, np.where(t > 0, 1.0, 0.1) * rng.normal(size=len(t))])
-        net = clone(SMALL).set_params(max_epochs=8, steps_per_epoch=100, module__width=64)
-        embedding = InvertibleEmbedding(Columns(), decoder=net, random_state=0).fit(rows)
-        drawn = embedding.sample_inverse(rows[:, :1], random_state=0)[:, 1]
-        assert drawn[t > 0.2].std() > 1.3 * drawn[t < -0.2].std()
-
-    @pytest.mark.parametrize("decoder", ["local", "kernel", "diffusion"])
-    def test_gaussian_rows_given_their_first_column(self, decoder):
-        rng = np.random.RandomState(0)
+    def test_gaussian_rows_given_their_first_column(self, global_random_seed):
+        rng = np.random.RandomState(global_random_seed)
         cov = np.array([[1.0, 0.8, -0.5], [0.8, 1.0, 0.0], [-0.5, 0.0, 1.0]])
-        rows = rng.multivariate_normal([0, 0, 5], cov, size=1000)
-        if decoder == "diffusion":
-            decoder = clone(NET).set_params(max_epochs=4, steps_per_epoch=50)
-        embedding = InvertibleEmbedding(Columns(), decoder=decoder, random_state=0).fit(rows)
+        rows = rng.normal(size=(1000, 3)) @ np.linalg.cholesky(cov).T + [0, 0, 5]
+        embedding = InvertibleEmbedding(Columns(), random_state=0).fit(rows)
         W = rng.normal(size=(3000, 1))
         drawn = embedding.sample_inverse(W, random_state=0)
         left = drawn - [0, 0, 5] - W * cov[0]
@@ -217,19 +202,17 @@ class TestDraws:
         assert_allclose(left.mean(0), 0, atol=0.12)
         assert_allclose(np.cov(left.T), expected, atol=0.12)
 
-    @pytest.mark.parametrize(
-        ("decoder", "least"), [("local", 0.75), ("kernel", 0.95), (SMALL, 0.75)]
-    )
-    def test_two_branches_are_both_drawn(self, decoder, least):
-        rng = np.random.RandomState(0)
+    def test_two_branches_are_both_drawn(self, global_random_seed):
+        rng = np.random.RandomState(global_random_seed)
         t, side = rng.uniform(-1, 1, 800), np.where(rng.uniform(size=800) < 0.3, -1.0, 1.0)
         rows = np.column_stack([t, side + 0.05 * rng.normal(size=800)])
-        embedding = InvertibleEmbedding(Columns(), decoder=decoder, random_state=0).fit(rows)
+        embedding = InvertibleEmbedding(Columns(), random_state=0).fit(rows)
         W = rng.uniform(-0.8, 0.8, (600, 1))
         drawn = embedding.sample_inverse(W, random_state=0)[:, 1]
-        assert np.mean(np.abs(np.abs(drawn) - 1) < 0.5) > least
+        assert np.mean(np.abs(np.abs(drawn) - 1) < 0.5) > 0.7
+        # 600 draws of residuals of 800 rows: standard errors of .019 and .016
         assert 0.2 < np.mean(drawn < 0) < 0.4
-        assert np.abs(embedding.inverse_transform(W)[:, 1]).mean() < 0.6
+        assert np.abs(embedding.inverse_transform(W)[:, 1]).mean() < 0.65
 
 
 class TestWayThere:
@@ -259,7 +242,7 @@ class TestWayThere:
     def test_learned_even_where_the_learner_has_one(self):
         own = InvertibleEmbedding(PCA(2)).fit(X)
         learned = InvertibleEmbedding(PCA(2), forward=KNeighborsRegressor(1)).fit(X)
-        assert own.forward_ is None
+        assert own._forward is None
         assert_allclose(learned.transform(X), own.transform(X))
         far = X + 100
         assert np.abs(own.transform(far) - learned.transform(far)).max() > 1
@@ -340,7 +323,7 @@ class TestFrames:
 class TestErrors:
     @pytest.mark.parametrize("estimator", [StandardScaler, LogisticRegression(), "isomap", 3])
     def test_no_manifold_learner(self, estimator):
-        with pytest.raises(TypeError, match=r"manifold learner with fit_transform"):
+        with pytest.raises(TypeError, match="manifold learner with fit_transform"):
             InvertibleEmbedding(estimator).fit(X)
 
     @pytest.mark.parametrize("name", ["decoder", "forward"])
@@ -358,10 +341,9 @@ class TestErrors:
         with pytest.raises(TypeError, match="TSNE has no transform"):
             InvertibleEmbedding(TSNE(), forward="own").fit(X)
 
-    @pytest.mark.parametrize(("name", "value"), [("n_neighbors", 0), ("n_folds", 1)])
-    def test_out_of_range(self, name, value):
-        with pytest.raises(ValueError, match=f"{name} must be an int of at least"):
-            InvertibleEmbedding(PCA(2), **{name: value}).fit(X)
+    def test_out_of_range(self):
+        with pytest.raises(ValueError, match="n_neighbors must be at least 1, a whole number"):
+            InvertibleEmbedding(PCA(2), n_neighbors=0).fit(X)
 
     def test_missing_cells(self):
         gap = X.copy()
@@ -369,13 +351,13 @@ class TestErrors:
         with pytest.raises(ValueError, match="X contains NaN"):
             InvertibleEmbedding(PCA(2)).fit(gap)
         embedding = InvertibleEmbedding(PCA(2)).fit(X)
-        with pytest.raises(ValueError, match="W contains NaN"):
+        with pytest.raises(ValueError, match="X contains NaN"):
             embedding.inverse_transform([[0.0, np.nan]])
 
     def test_columns_of_the_embedding(self):
         embedding = InvertibleEmbedding(PCA(2)).fit(X)
         for method in (embedding.inverse_transform, embedding.sample_inverse):
-            with pytest.raises(ValueError, match="W has 3 columns, but the embedding has 2"):
+            with pytest.raises(ValueError, match="X has 3 columns, but the embedding has 2"):
                 method(np.zeros((1, 3)))
 
     def test_a_fit_that_fails_leaves_it_unfitted(self):
@@ -386,7 +368,7 @@ class TestErrors:
             with pytest.raises(NotFittedError):
                 method(X)
 
-    @pytest.mark.parametrize("decoder", ["local", "kernel", KNeighborsRegressor(1)])
+    @pytest.mark.parametrize("decoder", ["local", KNeighborsRegressor(1)])
     def test_few_rows(self, decoder):
         embedding = InvertibleEmbedding(PCA(1), decoder=decoder, random_state=0).fit(X[:4])
         assert np.isfinite(embedding.sample_inverse([[0.0], [100.0]], random_state=0)).all()

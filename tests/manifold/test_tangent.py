@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from skdiffusion.diffusion import GRIDS, SOLVERS, GaussianDenoiser, run
-from skdiffusion.diffusion.tangent import TangentDenoiser
+from skdiffusion.diffusion.tangent_denoiser import TangentDenoiser
 from skdiffusion.manifold.tangent import GeometricRows, couple_tangent, tangent_copies
 
 NOISE, SIGMA_MIN = 0.03, 0.005

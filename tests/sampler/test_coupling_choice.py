@@ -9,9 +9,8 @@ from sklearn.base import clone
 from sklearn.linear_model import LinearRegression
 from sklearn.manifold import Isomap
 
+from benchmarks.known_manifolds import Embedded, SwissRoll
 from skdiffusion import DiffusionManifoldSampler
-from skdiffusion.datasets._embedded import Embedded
-from skdiffusion.datasets._manifolds import SwissRoll
 
 ROLL = Embedded(SwissRoll(), 6)
 X = ROLL.sample(200, noise=0.05, random_state=0)

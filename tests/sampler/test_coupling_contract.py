@@ -8,8 +8,7 @@ import polars as pl
 import pytest
 from sklearn.decomposition import PCA
 
-from skdiffusion.datasets._embedded import Embedded
-from skdiffusion.datasets._manifolds import SwissRoll
+from benchmarks.known_manifolds import Embedded, SwissRoll
 
 COUPLINGS = ["latent", "project", "regularize", "hierarchical"]
 NAMES = [f"x{j}" for j in range(6)]

@@ -7,9 +7,8 @@ from sklearn.decomposition import PCA
 from sklearn.linear_model import LinearRegression
 from sklearn.manifold import Isomap
 
+from benchmarks.known_manifolds import Embedded, SwissRoll
 from skdiffusion import AugmentedEstimator, DenoiserNet, DiffusionImputer, DiffusionManifoldSampler
-from skdiffusion.datasets._embedded import Embedded
-from skdiffusion.datasets._manifolds import SwissRoll
 from skdiffusion.manifold import AutoencoderEmbedding, InvertibleEmbedding
 from skdiffusion.manifold.tangent import embedded_copies
 

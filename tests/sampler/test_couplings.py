@@ -7,11 +7,10 @@ import pytest
 from scipy.stats import multivariate_normal
 from sklearn.decomposition import PCA
 
+from benchmarks.known_manifolds import Embedded, SwissRoll
 from skdiffusion import DenoiserNet, DiffusionManifoldSampler, TableEncoder
 from skdiffusion._coupling import Coupling
-from skdiffusion.datasets._embedded import Embedded
-from skdiffusion.datasets._manifolds import SwissRoll
-from skdiffusion.diffusion.tangent import TangentDenoiser
+from skdiffusion.diffusion.tangent_denoiser import TangentDenoiser
 from skdiffusion.manifold import AutoencoderEmbedding, InvertibleEmbedding
 
 ROLL = Embedded(SwissRoll(), 12)

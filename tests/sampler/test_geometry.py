@@ -7,10 +7,8 @@ import torch
 from sklearn.decomposition import PCA
 from sklearn.exceptions import NotFittedError
 
+from benchmarks.known_manifolds import Embedded, RareModes, Sphere, SwissRoll
 from skdiffusion import DenoiserNet, DiffusionManifoldSampler
-from skdiffusion.datasets._embedded import Embedded
-from skdiffusion.datasets._manifolds import Sphere, SwissRoll
-from skdiffusion.datasets._unions import RareModes
 from skdiffusion.geometry.geodesics import path_length
 
 NOISE = 0.03

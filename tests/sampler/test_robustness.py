@@ -6,9 +6,8 @@ import polars as pl
 import pytest
 from sklearn.base import clone
 
+from benchmarks.known_manifolds import Embedded, SwissRoll
 from skdiffusion import DenoiserNet, DiffusionManifoldSampler
-from skdiffusion.datasets._embedded import Embedded
-from skdiffusion.datasets._manifolds import SwissRoll
 
 NOISE = 0.1
 ROLL = Embedded(SwissRoll(), 8)

@@ -14,7 +14,7 @@ from skdiffusion._sampler import BASELINES
 from skdiffusion.diffusion import GRIDS, SCHEDULES, SOLVERS, get_schedule
 from skdiffusion.sampling import drawing
 
-FAST = {"euler", "heun", "dpmpp_2m", "ddim"}
+FAST = {"heun", "dpmpp_2m", "ddim"}
 
 
 def changed(sampler, **parameters):

@@ -10,7 +10,7 @@ import torch
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 
-from skdiffusion.diffusion import kernel as kernel_module
+from skdiffusion.diffusion import kernel_density as kernel_module
 
 X = np.random.default_rng(0).normal(size=(90, 3)) * [1.0, 0.2, 4.0]
 Y = np.arange(90) % 3

@@ -8,7 +8,7 @@ import torch
 from sklearn.base import clone
 from skorch.callbacks import Callback, GradientNormClipping
 
-from skdiffusion.training.autoencoder import AutoencoderNet
+from skdiffusion.training.autoencoder_net import AutoencoderNet
 from skdiffusion.training.net import DenoiserNet
 from skdiffusion.training.time import TimeNet
 

@@ -13,7 +13,7 @@ from sklearn.utils import check_random_state
 from torch import nn
 
 from skdiffusion.closed_forms.baselines import fit_gaussian
-from skdiffusion.diffusion.closed_form import (
+from skdiffusion.diffusion.gaussians import (
     EmpiricalDenoiser,
     GaussianDenoiser,
     MixtureDenoiser,

@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from skdiffusion.diffusion.categories import Levels
-from skdiffusion.diffusion.closed_form import GaussianDenoiser
 from skdiffusion.diffusion.denoiser import eps_from_mean, v_from_mean
+from skdiffusion.diffusion.gaussians import GaussianDenoiser
 from skdiffusion.diffusion.preconditioning import Preconditioned
 from skdiffusion.nets import ResidualMLP
 from skdiffusion.training.objective import WEIGHTINGS, DenoisingLoss

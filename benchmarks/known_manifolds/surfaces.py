@@ -6,15 +6,15 @@ import numpy as np
 from scipy.special import gammaln
 from sklearn.utils import gen_batches
 
-from skdiffusion.datasets._checks import check_count, check_positive
-from skdiffusion.datasets._manifold_base import (
+from benchmarks.known_manifolds.base import (
     Manifold,
     Patch,
     check_coordinates,
     nearest_angle,
     wrap,
 )
-from skdiffusion.datasets._relax import halve_steps, path_lengths, relax_paths
+from benchmarks.known_manifolds.checks import check_count, check_positive
+from benchmarks.known_manifolds.shortest_paths import halve_steps, path_lengths, relax_paths
 
 _ROWS_AT_ONCE = 2000
 _GRID_STEPS, _NEWTON_STEPS = 96, 60
@@ -52,7 +52,7 @@ class SwissRoll(Patch):
 
     Examples
     --------
-    >>> from skdiffusion.datasets import SwissRoll
+    >>> from benchmarks.known_manifolds import SwissRoll
     >>> roll = SwissRoll()
     >>> X = roll.sample(500, noise=0.1, random_state=0)
     >>> X.shape, roll.distance(X).mean().round(2)
@@ -129,7 +129,7 @@ class SCurve(Patch):
 
     Examples
     --------
-    >>> from skdiffusion.datasets import SCurve
+    >>> from benchmarks.known_manifolds import SCurve
     >>> SCurve().project([[0.0, 1.0, -5.0]]).round(2) + 0.0
     array([[ 0.,  1., -2.]])
     """
@@ -185,7 +185,7 @@ class Sphere(Manifold):
 
     Examples
     --------
-    >>> from skdiffusion.datasets import Sphere
+    >>> from benchmarks.known_manifolds import Sphere
     >>> Sphere().geodesic_distance([[1.0, 0.0, 0.0]], [[0.0, 3.0, 0.0]]).round(4)
     array([1.5708])
     """
@@ -251,7 +251,7 @@ class Torus(Manifold):
 
     Examples
     --------
-    >>> from skdiffusion.datasets import Torus
+    >>> from benchmarks.known_manifolds import Torus
     >>> Torus().distance([[0.0, 0.0, 0.0], [1.0, 0.0, 0.0]]).round(2)
     array([0.6, 0.4])
     """
@@ -348,7 +348,7 @@ class Cube(Patch):
 
     Examples
     --------
-    >>> from skdiffusion.datasets import Cube
+    >>> from benchmarks.known_manifolds import Cube
     >>> Cube(3).project([[0.0, 0.5, 3.0]])
     array([[0. , 0.5, 1. ]])
     """

@@ -11,14 +11,14 @@ import torch
 from numpy.testing import assert_allclose
 from sklearn.neighbors import KernelDensity
 
-from skdiffusion.diffusion import kernel as kernel_module
-from skdiffusion.diffusion.closed_form import GaussianDenoiser, MixtureDenoiser
-from skdiffusion.diffusion.components import DenseForm, LowRankForm, noised_form
+from skdiffusion.diffusion import kernel_density as kernel_module
 from skdiffusion.diffusion.denoiser import score
+from skdiffusion.diffusion.gaussians import GaussianDenoiser, MixtureDenoiser
 from skdiffusion.diffusion.grid import log_shifted
-from skdiffusion.diffusion.kernel import KernelDenoiser
+from skdiffusion.diffusion.kernel_density import KernelDenoiser
 from skdiffusion.diffusion.likelihood import log_density
 from skdiffusion.diffusion.solvers import euler_maruyama, heun, run
+from skdiffusion.diffusion.woodbury import DenseForm, LowRankForm, noised_form
 
 F64 = torch.float64
 N, D, K = 12, 4, 7
@@ -32,19 +32,22 @@ def normal(*shape, seed=0):
     return torch.randn(*shape, generator=seeded(seed), dtype=F64)
 
 
-def kernels(rank, n=K, d=D, seed=1):
-    """Kernels of any rank whose widths, floors and weights all differ."""
+def kernels(rank, n=K, d=D, seed=1, points=()):
+    """Kernels of any rank whose widths, floors and weights all differ; some columns are points."""
     means = 1.5 * normal(n, d, seed=seed)
     factors = 0.7 * normal(n, d, rank, seed=seed + 1)
     floors = 0.05 + torch.rand(n, generator=seeded(seed + 2), dtype=F64)
+    if points:
+        floors = floors[:, None] * torch.linspace(1.0, 2.0, d, dtype=F64)
+        floors[:, points], factors[:, points] = 1e-3, 0.0
     weights = 0.1 + torch.rand(n, generator=seeded(seed + 3), dtype=F64)
     return KernelDenoiser(means, factors, floors, weights)
 
 
 def covariances(denoiser):
     F = denoiser.factors
-    floors = torch.diag_embed(denoiser.floors[:, None].expand(-1, denoiser.n_features))
-    return F @ F.mT + floors
+    floors = denoiser.floors.reshape(len(F), -1).expand(-1, denoiser.n_features)
+    return F @ F.mT + torch.diag_embed(floors)
 
 
 def energy_distance(a, b):
@@ -54,12 +57,18 @@ def energy_distance(a, b):
     return (2 * torch.cdist(a, b).mean() - within).item()
 
 
+def evaluate(denoiser, x, sigma):
+    return denoiser(x, sigma).mean, denoiser.log_prob(x, sigma), denoiser.score(x, sigma)
+
+
 def as_mixture(denoiser):
     return MixtureDenoiser(denoiser.weights, denoiser.means, covariances(denoiser))
 
 
 RANKS = {"spheres": 0, "low rank": 1, "dense": 3, "full rank": 4}
 KERNELS = {name: kernels(rank) for name, rank in RANKS.items()}
+KERNELS["points"] = kernels(1, points=[1, 2])
+KERNELS["dense points"] = kernels(3, points=[1])
 every_kernel = pytest.mark.parametrize("denoiser", KERNELS.values(), ids=KERNELS)
 X = 2 * normal(N, D, seed=5)
 
@@ -93,13 +102,7 @@ class TestAgainstMixture:
         # the oracle subtracts numbers of the size of the squared noise
         atol = 1e-12 * max(1.0, float(sigma.max()) ** 2)
         torch.testing.assert_close(actual.mean, expected.mean, rtol=1e-11, atol=atol)
-        torch.testing.assert_close(actual.var, expected.var, rtol=1e-9, atol=100 * atol)
-
-    def test_mean_alone(self, denoiser, sigma):
-        parts = denoiser.means, denoiser.factors, denoiser.floors, denoiser.weights
-        mean, var = KernelDenoiser(*parts, variance=False)(X, sigma)
-        assert var is None
-        torch.testing.assert_close(mean, denoiser(X, sigma).mean, rtol=1e-12, atol=1e-12)
+        assert actual.var is None
 
 
 class TestPrepared:
@@ -132,14 +135,6 @@ class TestDerivatives:
         atol = 1e-13 / float(sigma.min()) ** 2 + 1e-10
         torch.testing.assert_close(denoiser.score(X, sigma), expected, rtol=1e-9, atol=atol)
 
-    def test_divergence_is_the_trace_of_the_scores_jacobian(self, denoiser, sigma):
-        x = X.clone().requires_grad_()
-        scores = denoiser.score(x, sigma)
-        trace = sum(
-            torch.autograd.grad(scores[:, j].sum(), x, retain_graph=True)[0][:, j] for j in range(D)
-        )
-        torch.testing.assert_close(denoiser.divergence(X, sigma), trace, rtol=1e-9, atol=1e-9)
-
 
 @every_kernel
 class TestCleanLaw:
@@ -159,23 +154,23 @@ class TestCleanLaw:
             torch.testing.assert_close(actual, slope, rtol=1e-5, atol=1e-5)
 
     def test_clean_rows_are_their_own_mean(self, denoiser):
-        mean, var = denoiser(X, self.CLEAN)
-        torch.testing.assert_close(mean, X, rtol=1e-12, atol=1e-12)
-        torch.testing.assert_close(var, torch.zeros_like(X), rtol=0, atol=1e-12)
+        torch.testing.assert_close(denoiser(X, self.CLEAN).mean, X, rtol=1e-12, atol=1e-12)
 
 
 class TestForms:
     def test_the_cheaper_one_is_taken(self):
         levels = torch.ones(D, dtype=F64)
-        chosen = {name: type(noised_form(k._components(), levels)) for name, k in KERNELS.items()}
+        chosen = {name: type(noised_form(k._kernels(), levels)) for name, k in KERNELS.items()}
         assert chosen == {
             "spheres": LowRankForm,
             "low rank": LowRankForm,
             "dense": DenseForm,
             "full rank": DenseForm,
+            "points": LowRankForm,
+            "dense points": DenseForm,
         }
         wide = kernels(40, n=3, d=40)
-        form = noised_form(wide._components(), torch.ones(40, dtype=F64))
+        form = noised_form(wide._kernels(), torch.ones(40, dtype=F64))
         assert isinstance(form, LowRankForm)
 
     @every_kernel
@@ -191,18 +186,15 @@ class TestForms:
         ids=["scalar", "per column", "conditioned", "clean", "unknown"],
     )
     def test_are_alike(self, denoiser, levels):
-        components = denoiser._components()
-        dense, low_rank = DenseForm(components, levels), LowRankForm(components, levels)
         y = torch.where(torch.isfinite(levels), X - denoiser.origin, 0.0)
         share = torch.softmax(normal(N, K, seed=9), dim=1)
         close = {"rtol": 1e-11, "atol": 1e-11}
-        torch.testing.assert_close(dense.log_weights(y), low_rank.log_weights(y), **close)
-        for name in ("mean", "score"):
-            mine, theirs = (getattr(form, name)(share, y) for form in (dense, low_rank))
-            torch.testing.assert_close(mine, theirs, **close)
-            each, other = (getattr(form, f"each_{name}")(y) for form in (dense, low_rank))
-            torch.testing.assert_close(each, other, **close)
-            torch.testing.assert_close(torch.einsum("mn,mnd->md", share, each), mine, **close)
+        for average in ("mean", "score"):
+            dense, low_rank = (
+                form(denoiser._kernels(), levels, average) for form in (DenseForm, LowRankForm)
+            )
+            torch.testing.assert_close(dense.log_weights(y), low_rank.log_weights(y), **close)
+            torch.testing.assert_close(dense.average(share, y), low_rank.average(share, y), **close)
 
     def test_many_columns(self):
         """40 columns: every kernel is kept as factors, and none becomes a matrix."""
@@ -211,14 +203,13 @@ class TestForms:
         sigma = 0.2 + torch.rand(6, 40, generator=seeded(4), dtype=F64)
         mixture = as_mixture(wide)
         torch.testing.assert_close(wide.log_prob(x, sigma), mixture.log_prob(x, sigma))
-        torch.testing.assert_close(list(wide(x, sigma)), list(mixture(x, sigma)))
+        torch.testing.assert_close(wide(x, sigma).mean, mixture(x, sigma).mean)
 
 
 def gaussian_conditional(x, mean, cov):
-    """Mean and covariance of the unknown entries of one Gaussian, by the block formula."""
+    """Mean of the unknown entries of one Gaussian, by the block formula."""
     gain = cov[np.ix_(UNKNOWN, KNOWN)] @ np.linalg.inv(cov[np.ix_(KNOWN, KNOWN)])
-    left = cov[np.ix_(UNKNOWN, UNKNOWN)] - gain @ cov[np.ix_(KNOWN, UNKNOWN)]
-    return mean[UNKNOWN] + (x[:, KNOWN] - mean[KNOWN]) @ gain.T, left
+    return mean[UNKNOWN] + (x[:, KNOWN] - mean[KNOWN]) @ gain.T
 
 
 class TestKnownAndUnknownEntries:
@@ -227,33 +218,26 @@ class TestKnownAndUnknownEntries:
     ONE = kernels(2, n=1)
 
     def test_conditional_of_one_kernel(self):
-        mean, left = gaussian_conditional(
+        mean = gaussian_conditional(
             X.numpy(), self.ONE.means[0].numpy(), covariances(self.ONE)[0].numpy()
         )
-        posterior = self.ONE(X, CONDITIONED)
-        assert_allclose(posterior.mean[:, UNKNOWN], mean, rtol=1e-12, atol=1e-12)
-        assert_allclose(posterior.mean[:, KNOWN], X[:, KNOWN], rtol=1e-12, atol=1e-12)
-        assert_allclose(posterior.var[:, UNKNOWN], np.tile(np.diag(left), (N, 1)), rtol=1e-11)
-        assert_allclose(posterior.var[:, KNOWN], 0, atol=1e-12)
+        found = self.ONE(X, CONDITIONED).mean
+        assert_allclose(found[:, UNKNOWN], mean, rtol=1e-12, atol=1e-12)
+        assert_allclose(found[:, KNOWN], X[:, KNOWN], rtol=1e-12, atol=1e-12)
 
     @every_kernel
     def test_conditional_of_many(self, denoiser):
         marginal = as_mixture(denoiser.marginal(torch.tensor([True, False, True, False])))
         clean, x = torch.zeros((), dtype=F64), X.numpy()
         means, covs = denoiser.means.numpy(), covariances(denoiser).numpy()
-        parts = [gaussian_conditional(x, *part) for part in zip(means, covs, strict=True)]
-        first = np.array([mean for mean, _ in parts])
-        second = np.array([np.diag(left) + mean**2 for mean, left in parts])
+        means = [gaussian_conditional(x, *part) for part in zip(means, covs, strict=True)]
         alone = [
             GaussianDenoiser(mu, S).log_prob(X[:, KNOWN], clean)
             for mu, S in zip(marginal.means, marginal.covs, strict=True)
         ]
         share = torch.softmax(torch.stack(alone) + denoiser.weights.log()[:, None], 0).numpy()
-        expected = np.einsum("kn,knj->nj", share, first)
-        square = np.einsum("kn,knj->nj", share, second)
-        mean, var = denoiser(X, CONDITIONED)
-        assert_allclose(mean[:, UNKNOWN], expected, rtol=1e-10)
-        assert_allclose(var[:, UNKNOWN], square - expected**2, rtol=1e-9)
+        expected = np.einsum("kn,knj->nj", share, np.array(means))
+        assert_allclose(denoiser(X, CONDITIONED).mean[:, UNKNOWN], expected, rtol=1e-10)
         torch.testing.assert_close(
             denoiser.log_prob(X, CONDITIONED), marginal.log_prob(X[:, KNOWN], clean)
         )
@@ -262,9 +246,7 @@ class TestKnownAndUnknownEntries:
     def test_what_stands_in_unknown_entries_does_not_matter(self, denoiser):
         other = X.clone()
         other[:, UNKNOWN] = torch.tensor([math.nan, math.inf], dtype=F64)
-        torch.testing.assert_close(
-            list(denoiser(other, CONDITIONED)), list(denoiser(X, CONDITIONED))
-        )
+        torch.testing.assert_close(denoiser(other, CONDITIONED).mean, denoiser(X, CONDITIONED).mean)
         torch.testing.assert_close(
             denoiser.log_prob(other, CONDITIONED), denoiser.log_prob(X, CONDITIONED)
         )
@@ -272,13 +254,8 @@ class TestKnownAndUnknownEntries:
     @every_kernel
     def test_nothing_known(self, denoiser):
         everything = torch.tensor(math.inf, dtype=F64)
-        mean, var = denoiser(X, everything)
-        mixture = as_mixture(denoiser)
-        first = mixture.weights @ mixture.means
-        diagonal = mixture.covs.diagonal(dim1=1, dim2=2)
-        second = mixture.weights @ (diagonal + mixture.means**2)
-        torch.testing.assert_close(mean, first.expand(N, D))
-        torch.testing.assert_close(var, (second - first**2).expand(N, D))
+        expected = (denoiser.weights @ denoiser.means).expand(N, D)
+        torch.testing.assert_close(denoiser(X, everything).mean, expected)
         torch.testing.assert_close(denoiser.log_prob(X, everything), X.new_zeros(N))
 
     @every_kernel
@@ -296,7 +273,6 @@ class TestKnownAndUnknownEntries:
             denoiser.weights, denoiser.means[:, kept], covariances(denoiser)[:, kept][:, :, kept]
         )
         assert marginal.n_features == 2
-        assert marginal.variance == denoiser.variance
         torch.testing.assert_close(
             marginal.log_prob(X[:, kept], sigma), mixture.log_prob(X[:, kept], sigma)
         )
@@ -384,7 +360,6 @@ class TestFlow:
         1.5 * normal(40, 2, seed=21),
         0.4 * normal(40, 2, 1, seed=22),
         torch.full((40,), 0.3**2, dtype=F64),
-        variance=False,
     )
 
     @pytest.mark.parametrize("n_steps, bound", [(40, 1.1e-3), (80, 9e-5)])
@@ -505,33 +480,23 @@ class TestBatches:
     @every_kernel
     @every_level
     def test_one_by_one(self, denoiser, sigma):
-        together, log_prob = denoiser(X, sigma), denoiser.log_prob(X, sigma)
-        scores, divergence = denoiser.score(X, sigma), denoiser.divergence(X, sigma)
+        together = evaluate(denoiser, X, sigma)
         for i, levels in enumerate(sigma.expand(N, D)):
-            x = X[i : i + 1]
-            alone = [*denoiser(x, levels), denoiser.score(x, levels)]
-            whole = [together.mean[i : i + 1], together.var[i : i + 1], scores[i : i + 1]]
+            alone = evaluate(denoiser, X[i : i + 1], levels)
+            whole = [part[i : i + 1] for part in together]
             torch.testing.assert_close(alone, whole, rtol=1e-10, atol=1e-10)
-            torch.testing.assert_close(
-                [denoiser.log_prob(x, levels), denoiser.divergence(x, levels)],
-                [log_prob[i : i + 1], divergence[i : i + 1]],
-                rtol=1e-10,
-                atol=1e-10,
-            )
 
     @every_kernel
     def test_chunks(self, denoiser, monkeypatch):
-        sigma = LEVELS["few patterns"]
-        whole = [*denoiser(X, sigma), denoiser.log_prob(X, sigma), denoiser.divergence(X, sigma)]
+        whole = evaluate(denoiser, X, LEVELS["few patterns"])
         monkeypatch.setattr(kernel_module, "_MAX_ELEMENTS", 1)
-        parts = [*denoiser(X, sigma), denoiser.log_prob(X, sigma), denoiser.divergence(X, sigma)]
+        parts = evaluate(denoiser, X, LEVELS["few patterns"])
         torch.testing.assert_close(parts, whole, rtol=1e-12, atol=1e-12)
 
     @pytest.mark.parametrize("dtype", [torch.float32, F64])
     def test_dtype_of_the_rows(self, dtype):
         denoiser, x, sigma = KERNELS["dense"], X.to(dtype), LEVELS["per entry"].to(dtype)
-        outputs = [*denoiser(x, sigma), denoiser.log_prob(x, sigma), denoiser.score(x, sigma)]
-        assert {part.dtype for part in outputs} == {dtype}
+        assert {part.dtype for part in evaluate(denoiser, x, sigma)} == {dtype}
 
     def test_far_from_the_origin(self):
         """Rows are centred before squares are expanded."""

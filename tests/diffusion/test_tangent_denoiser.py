@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from skdiffusion.diffusion import GaussianDenoiser
-from skdiffusion.diffusion.tangent import Frame, Planes, TangentDenoiser
+from skdiffusion.diffusion.tangent_denoiser import Frame, Planes, TangentDenoiser
 
 FLOOR = 0.01
 
@@ -132,6 +132,8 @@ def test_rows_in_parts(monkeypatch):
     x, sigma = normal(50, 4, seed=1), normal(50, 4, seed=3).abs() + 0.01
     coupled = TangentDenoiser(Nowhere(), flat(), 1.0, 2.0)
     whole = coupled(x, sigma).mean
-    monkeypatch.setattr("skdiffusion.diffusion.tangent._MAX_ELEMENTS", 7 * coupled.n_planes * 8)
+    monkeypatch.setattr(
+        "skdiffusion.diffusion.tangent_denoiser._MAX_ELEMENTS", 7 * coupled.n_planes * 8
+    )
     torch.testing.assert_close(coupled(x, sigma).mean, whole)
     assert coupled._chunk == 7

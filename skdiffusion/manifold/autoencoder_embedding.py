@@ -1,31 +1,21 @@
 """`AutoencoderEmbedding`: an embedding that is learned together with its inverse."""
 
-from numbers import Integral, Real
-
 import numpy as np
 import torch
-from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
-from sklearn.utils import check_array
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import validate_data
 
+from skdiffusion._utils.checks import check_count, check_positive
 from skdiffusion._utils.fitting import all_or_nothing
-from skdiffusion.training.autoencoder import AutoencoderNet
+from skdiffusion.manifold.embedding import Embedding
+from skdiffusion.training.autoencoder_net import AutoencoderNet
 
 __all__ = ["AutoencoderEmbedding"]
 
-LIMITS = {
-    "n_components": (Integral, 1),
-    "width": (Integral, 1),
-    "depth": (Integral, 0),
-    "max_epochs": (Integral, 1),
-    "batch_size": (Integral, 1),
-    "input_noise": (Real, 0),
-}
 # of the largest variance of a component, below which it is taken not to vary
 NO_VARIANCE = 1e-12
 
 
-class AutoencoderEmbedding(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+class AutoencoderEmbedding(Embedding):
     """Embed rows by a small autoencoder, which has a way back by construction.
 
     Encoder and decoder are each a linear map plus a perceptron. They start at the principal
@@ -50,7 +40,7 @@ class AutoencoderEmbedding(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Ba
         Rows per step.
     input_noise : float, default=0.05
         Noise on rows before they are encoded, as a share of their root mean square deviation. It
-        makes the encoder pay less heed to what lies off the manifold.
+        makes the encoder heed less what lies off the manifold.
     patience : int or None, default=10
         Epochs without a better loss of held-out rows, a tenth of all, after which training stops.
         The best weights are kept. None trains on.
@@ -68,13 +58,9 @@ class AutoencoderEmbedding(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Ba
         The embedded training rows, uncorrelated and of unit variance.
     history_ : list of dict
         Losses of each epoch.
-    mean_ : ndarray of shape (n_features,)
-        Mean of the rows.
-    scale_ : float
-        Root mean square of the standard deviations of the columns. There is one scale for all:
-        the reconstruction is judged by distance, and columns of mere noise stay small.
     module_ : Autoencoder
-        The trained network, on rows less their mean over the scale.
+        The trained network, on centred rows in units of their root mean square deviation. There is
+        one unit for all columns: the reconstruction is judged by distance.
     n_features_in_ : int
         Number of columns seen in `fit`.
     feature_names_in_ : ndarray of str
@@ -82,8 +68,8 @@ class AutoencoderEmbedding(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Ba
 
     See Also
     --------
-    InvertibleEmbedding : Gives any learner an inverse; around this one with ``decoder="own"`` it
-        adds draws with the noise that a reconstruction leaves out.
+    InvertibleEmbedding : Gives any learner an inverse; around this one it adds draws with the
+        noise that a reconstruction leaves out.
 
     Examples
     --------
@@ -148,9 +134,9 @@ class AutoencoderEmbedding(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Ba
         with all_or_nothing(self):
             self._check_parameters()
             X = validate_data(self, X, dtype=np.float64, ensure_min_samples=2)
-            self.mean_ = X.mean(0)
-            self.scale_ = float(np.sqrt(X.var(0).mean())) or 1.0
-            net = self._net().fit((X - self.mean_) / self.scale_)
+            self._mean = X.mean(0)
+            self._scale = float(np.sqrt(X.var(0).mean())) or 1.0
+            net = self._net().fit((X - self._mean) / self._scale)
             self.module_, self.history_ = net.autoencoder(), list(net.history)
             Z = self._encode(X)
             self._refuse_divergence(Z)
@@ -158,88 +144,16 @@ class AutoencoderEmbedding(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Ba
             self.embedding_ = self._embed(X)
         return self
 
-    def fit_transform(self, X, y=None):
-        """Train the autoencoder, and embed the rows.
-
-        Parameters
-        ----------
-        X : array-like or data frame of shape (n, n_features)
-            Rows of numbers.
-        y : object, default=None
-            Ignored.
-
-        Returns
-        -------
-        ndarray of shape (n, n_components)
-            Embedded rows.
-        """
-        return self.fit(X).embedding_.copy()
-
-    def transform(self, X):
-        """Embed rows.
-
-        Parameters
-        ----------
-        X : array-like or data frame of shape (n, n_features)
-            Rows.
-
-        Returns
-        -------
-        ndarray of shape (n, n_components)
-            Embedded rows.
-        """
-        check_is_fitted(self)
-        return self._embed(validate_data(self, X, dtype=np.float64, reset=False))
-
-    def inverse_transform(self, W):
-        """Return the rows of embedded ones.
-
-        Parameters
-        ----------
-        W : array-like of shape (n, n_components)
-            Embedded rows.
-
-        Returns
-        -------
-        ndarray of shape (n, n_features)
-            Rows.
-        """
-        check_is_fitted(self)
-        W = check_array(W, dtype=np.float64, input_name="W")
-        if W.shape[1] != self._n_features_out:
-            raise ValueError(
-                f"W has {W.shape[1]} columns, but the embedding has {self._n_features_out}."
-            )
-        Z = W @ self.unwhitening_ + self.latent_mean_
-        return self.module_.decode(torch.from_numpy(Z)).numpy() * self.scale_ + self.mean_
-
-    @property
-    def _n_features_out(self):
-        # the parameter may have been set anew since
-        return self.embedding_.shape[1]
-
     def _check_parameters(self):
-        for name, (kind, least) in LIMITS.items():
-            value = getattr(self, name)
-            if not (_is_finite(value, kind) and value >= least):
-                what = "an int" if kind is Integral else "a finite number"
-                raise ValueError(f"{name} must be {what} of at least {least}, got {value!r}.")
-        if not (_is_finite(self.lr, Real) and self.lr > 0):
-            raise ValueError(f"lr must be a finite number above 0, got {self.lr!r}.")
-        if self.patience is not None and not (
-            _is_finite(self.patience, Integral) and self.patience >= 1
-        ):
-            raise ValueError(
-                f"patience must be None or an int of at least 1, got {self.patience!r}."
-            )
-
-    def _refuse_divergence(self, Z):
-        weights = self.module_.parameters()
-        if not (np.isfinite(Z).all() and all(w.isfinite().all() for w in weights)):
-            raise ValueError(
-                "Training diverged: embedded rows or weights are not finite. Lower lr, which is "
-                f"{self.lr!r}, or input_noise, which is {self.input_noise!r}."
-            )
+        for name in ("n_components", "width", "max_epochs", "batch_size"):
+            check_count(getattr(self, name), name)
+        if self.depth != 0:
+            check_count(self.depth, "depth")
+        if self.input_noise != 0:
+            check_positive(self.input_noise, "input_noise")
+        check_positive(self.lr, "lr")
+        if self.patience is not None:
+            check_count(self.patience, "patience")
 
     def _net(self):
         device = self.device
@@ -260,27 +174,32 @@ class AutoencoderEmbedding(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Ba
         )
 
     def _encode(self, X):
-        return self.module_.encode(torch.from_numpy((X - self.mean_) / self.scale_)).numpy()
+        return self.module_.encode(torch.from_numpy((X - self._mean) / self._scale)).numpy()
+
+    def _refuse_divergence(self, Z):
+        if not self.module_.decode(torch.from_numpy(Z)).isfinite().all():
+            raise ValueError(
+                "Training diverged: reconstructed rows are not finite. Lower lr, which is "
+                f"{self.lr!r}, or input_noise, which is {self.input_noise!r}."
+            )
 
     def _embed(self, X):
-        return (self._encode(X) - self.latent_mean_) @ self.whitening_
+        return (self._encode(X) - self._latent_mean) @ self._whitening
+
+    def _decode(self, X):
+        Z = torch.from_numpy(X @ self._unwhitening + self._latent_mean)
+        return self.module_.decode(Z).numpy() * self._scale + self._mean
 
     def _whiten(self, Z):
         """Choose the rotation and the scales that make latent rows white."""
-        self.latent_mean_ = Z.mean(0)
-        _, singular, directions = np.linalg.svd(
-            Z - self.latent_mean_, full_matrices=len(Z) < Z.shape[1]
-        )
-        deviation = np.zeros(self.n_components)
-        deviation[: len(singular)] = singular / np.sqrt(len(Z))
-        varies = deviation**2 > NO_VARIANCE * max(deviation.max() ** 2, NO_VARIANCE)
-        deviation = np.where(varies, deviation, 1.0)
+        self._latent_mean = Z.mean(0)
+        centred = Z - self._latent_mean
+        variances, directions = np.linalg.eigh(centred.T @ centred / len(Z))
+        variances, directions = variances[::-1], directions.T[::-1]
+        varies = variances > NO_VARIANCE * max(variances[0], NO_VARIANCE)
+        deviation = np.sqrt(np.where(varies, variances, 1.0))
         # the sign of a direction is arbitrary: its largest entry is made positive
         largest = np.abs(directions).argmax(1)
         directions = directions * np.sign(directions[range(len(directions)), largest])[:, None]
-        self.whitening_ = directions.T / deviation
-        self.unwhitening_ = directions * deviation[:, None]
-
-
-def _is_finite(value, kind):
-    return isinstance(value, kind) and not isinstance(value, bool) and -np.inf < value < np.inf
+        self._whitening = directions.T / deviation
+        self._unwhitening = directions * deviation[:, None]

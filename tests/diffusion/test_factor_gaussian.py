@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from skdiffusion.diffusion import GaussianDenoiser, MixtureDenoiser
-from skdiffusion.diffusion.factors import FactorFrame, FactorGaussian, FactorMixture
+from skdiffusion.diffusion.factor_gaussian import FactorFrame, FactorGaussian, FactorMixture
 from skdiffusion.diffusion.preconditioning import Preconditioned
 from skdiffusion.nets import ResidualMLP
 

@@ -1,30 +1,28 @@
 """A kernel density whose kernels have their own covariances, as a denoiser in closed form.
 
-With component covariances ``S_i = F_i F_i' + floor_i I`` and the noise ``N = diag(sigma ** 2)`` the
-noised law is the mixture of ``N(x_i, S_i + N)``: its density, score, divergence and posterior are
-sums over the components, exact for noise levels that differ from entry to entry. Nothing is
-integrated or approximated.
+With kernel covariances ``S_i = F_i F_i' + diag(floor_i)`` and the noise ``N = diag(sigma ** 2)``
+the noised distribution is the mixture of ``N(x_i, S_i + N)``: its density, score and posterior are
+sums over the kernels, exact for noise levels that differ from entry to entry. Nothing is integrated
+or approximated.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from skdiffusion.diffusion.cells import Cells
-from skdiffusion.diffusion.components import Components, Form, Woodbury, noised_form
 from skdiffusion.diffusion.denoiser import Posterior
 from skdiffusion.diffusion.patterns import noise_patterns
+from skdiffusion.diffusion.woodbury import Average, Form, Kernels, Woodbury, noised_form
 
 __all__ = ["KernelDenoiser"]
 
-Statistic = Callable[[Form, Tensor, Tensor], Tensor]
-
 # numbers held at once: small enough for the cache, which is several times faster than memory
 _MAX_ELEMENTS = 2**19
-# fewer components are summed in full, which for matrix products is no slower
+# fewer kernels are summed in full, which for matrix products is no slower
 _MIN_TRUNCATED = 8192
 _CELL_SIZE = 512
 _FIRST_CELLS = 4
@@ -39,13 +37,11 @@ class KernelDenoiser(nn.Module):
         Centres of the kernels.
     factors : Tensor of shape (n, d, r)
         Low-rank parts ``F_i``; ``r = 0`` leaves spherical kernels.
-    floors : Tensor of shape (n,)
-        Positive variances of all directions outside the low-rank part.
+    floors : Tensor of shape (n,) or (n, d)
+        Positive variances outside the low-rank part, of all columns or of each. Columns in which
+        kernels are points, such as those of categories, have a tiny floor and factors of zero.
     weights : Tensor of shape (n,) or None, default=None
         Positive weights, normalised to sum to one; None weighs all kernels alike.
-    variance : bool, default=True
-        Whether calls return the posterior variance too. Without it they cost a fraction, which
-        pays where only the mean is used, as in solvers.
     tolerance : float, default=1e-6
         Largest error of a log-density. From 8192 kernels on, those far from a row are left out
         when a bound on their sum shows that this error is kept; zero sums them all.
@@ -83,17 +79,17 @@ class KernelDenoiser(nn.Module):
         floors: Tensor,
         weights: Tensor | None = None,
         *,
-        variance: bool = True,
         tolerance: float = 1e-6,
     ):
         super().__init__()
         n, d = means.shape
         weights = means.new_ones(n) if weights is None else weights
-        if weights.shape != (n,) or floors.shape != (n,) or factors.shape[:-1] != (n, d):
+        shapes = factors.shape[:-1] == (n, d) and floors.shape in {(n,), (n, d)}
+        if weights.shape != (n,) or not shapes:
             raise ValueError(
                 f"means {tuple(means.shape)}, factors {tuple(factors.shape)}, floors "
                 f"{tuple(floors.shape)} and weights {tuple(weights.shape)} disagree: expected "
-                "(n, d), (n, d, r), (n,) and (n,)."
+                "(n, d), (n, d, r), (n,) or (n, d), and (n,)."
             )
         if not bool((weights > 0).all() and (floors > 0).all()):
             raise ValueError("Every weight and every floor must be positive.")
@@ -104,7 +100,6 @@ class KernelDenoiser(nn.Module):
         self.register_buffer("floors", floors.to(torch.float64))
         # squares are expanded, which loses digits far from the origin
         self.register_buffer("origin", self.means.mean(0))
-        self.variance = variance
         self.tolerance = tolerance
         self._cells = self._partition()
 
@@ -119,19 +114,15 @@ class KernelDenoiser(nn.Module):
         return self.log_weights.exp()
 
     def forward(self, x: Tensor, sigma: Tensor) -> Posterior:
-        """Return the exact posterior mean and variance; see :class:`Denoiser`.
+        """Return the exact posterior mean; see :class:`Denoiser`.
 
         Noise levels may be zero, of entries that are known, and infinite, of entries that are not:
-        then these are the conditional mean and variance.
+        then it is the conditional mean.
         """
-        if not self.variance:
-            return Posterior((self._evaluate(x, sigma, _mean)[1] + self.origin).to(x.dtype))
-        mean, square = self._evaluate(x, sigma, _moments)[1].chunk(2, dim=1)
-        var = (square - mean**2).clamp_min(0)
-        return Posterior((mean + self.origin).to(x.dtype), var.to(x.dtype))
+        return Posterior((self._evaluate(x, sigma, "mean")[1] + self.origin).to(x.dtype))
 
     def log_prob(self, x: Tensor, sigma: Tensor) -> Tensor:
-        """Return the log-density of the noised law at ``x``, in nats.
+        """Return the log-density of the noised kernels at ``x``, in nats.
 
         Parameters
         ----------
@@ -161,9 +152,8 @@ class KernelDenoiser(nn.Module):
             From rows of shape (m, d) to their log-densities. All kernels are evaluated, however
             far.
         """
-        levels = sigma.to(torch.float64).expand(self.n_features)
-        form = noised_form(self._components(), levels)
-        return lambda x: self._evaluate_form(self._seen(x, levels), form, None)[0]
+        levels, form = self._form(sigma)
+        return lambda x: self._evaluate_form(self._centre(x, levels), form, None)[0]
 
     def log_terms(self, x: Tensor, sigma: Tensor) -> Tensor:
         """Return what each kernel has in the noised density at each row.
@@ -181,9 +171,8 @@ class KernelDenoiser(nn.Module):
             Logarithms of weight times density; their log-sum-exp is `log_prob`. All kernels are
             evaluated, however far.
         """
-        levels = sigma.to(torch.float64).expand(self.n_features)
-        form = noised_form(self._components(), levels)
-        rows = self._seen(x, levels).split(self._n_rows(len(self.means) * form.width))
+        levels, form = self._form(sigma)
+        rows = self._centre(x, levels).split(self._n_rows(form))
         return torch.cat([form.log_weights(part) for part in rows])
 
     def score(self, x: Tensor, sigma: Tensor) -> Tensor:
@@ -201,30 +190,12 @@ class KernelDenoiser(nn.Module):
         Tensor of shape (n, d)
             Scores.
         """
-        return self._evaluate(x, sigma, _score)[1].to(x.dtype)
-
-    def divergence(self, x: Tensor, sigma: Tensor) -> Tensor:
-        """Return the divergence of the score, which is the Laplacian of `log_prob`.
-
-        Parameters
-        ----------
-        x : Tensor of shape (n, d)
-            Rows.
-        sigma : Tensor that broadcasts to ``x``
-            Noise levels.
-
-        Returns
-        -------
-        Tensor of shape (n,)
-            Divergences.
-        """
-        value = self._evaluate(x, sigma, _curvature)[1]
-        return (value[:, -1] - (value[:, :-1] ** 2).sum(1)).to(x.dtype)
+        return self._evaluate(x, sigma, "score")[1].to(x.dtype)
 
     def sample(
         self, n: int, generator: torch.Generator | None = None, sigma: float = 0.0
     ) -> Tensor:
-        """Draw rows of the law noised at one level.
+        """Draw rows of the kernels noised at one level.
 
         Parameters
         ----------
@@ -243,7 +214,7 @@ class KernelDenoiser(nn.Module):
         kernel = torch.multinomial(self.weights, n, replacement=True, generator=generator)
         along = self._randn(n, self.factors.shape[2], generator=generator)
         across = self._randn(n, self.n_features, generator=generator)
-        spread = (self.floors[kernel] + sigma**2).sqrt().unsqueeze(1) * across
+        spread = (self._column_floors[kernel] + sigma**2).sqrt() * across
         return self.means[kernel] + torch.einsum("ndr,nr->nd", self.factors[kernel], along) + spread
 
     def sample_posterior(
@@ -265,22 +236,18 @@ class KernelDenoiser(nn.Module):
         Tensor of shape (n, d)
             Draws from ``p(x0 | x)``, in float64.
         """
-        patterns, index = noise_patterns(x, sigma)
         draws = torch.empty(x.shape, dtype=torch.float64, device=x.device)
-        for pattern, levels in enumerate(patterns):
-            rows = torch.nonzero(index == pattern).squeeze(1)
-            y, form = self._seen(x[rows], levels), noised_form(self._components(), levels)
-            kernel = torch.cat(
-                [
-                    torch.multinomial(form.log_weights(part).softmax(1), 1, generator=generator)
-                    for part in y.split(self._n_rows(len(self.means) * form.width))
-                ]
-            ).squeeze(1)
-            draws[rows] = self._draw(y, kernel, levels, generator)
+        for rows, y, levels in self._by_pattern(x, sigma):
+            _, form = self._form(levels)
+            chosen = [
+                torch.multinomial(form.log_weights(part).softmax(1), 1, generator=generator)
+                for part in y.split(self._n_rows(form))
+            ]
+            draws[rows] = self._draw(y, torch.cat(chosen).squeeze(1), levels, generator)
         return draws
 
     def marginal(self, kept: Tensor) -> "KernelDenoiser":
-        """Return the law of some of the columns.
+        """Return the distribution of some of the columns.
 
         Parameters
         ----------
@@ -290,16 +257,11 @@ class KernelDenoiser(nn.Module):
         Returns
         -------
         KernelDenoiser
-            Their exact law.
+            Their exact distribution.
         """
-        return KernelDenoiser(
-            self.means[:, kept],
-            self.factors[:, kept],
-            self.floors,
-            self.weights,
-            variance=self.variance,
-            tolerance=self.tolerance,
-        )
+        floors = self.floors if self.floors.dim() == 1 else self.floors[:, kept]
+        parts = self.means[:, kept], self.factors[:, kept], floors, self.weights
+        return KernelDenoiser(*parts, tolerance=self.tolerance)
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> "KernelDenoiser":
         # the partition holds tensors too, on the device of the kernels
@@ -313,25 +275,45 @@ class KernelDenoiser(nn.Module):
 
     def _partition(self) -> Cells | None:
         truncated = len(self.means) >= _MIN_TRUNCATED and self.tolerance > 0
-        return Cells.of(self._components(), _CELL_SIZE) if truncated else None
+        return Cells.of(self._kernels(), _CELL_SIZE) if truncated else None
 
-    def _components(self) -> Components:
-        return Components(self.log_weights, self.means - self.origin, self.factors, self.floors)
+    def _kernels(self) -> Kernels:
+        """Return the kernels, centred."""
+        return Kernels(
+            self.log_weights, self.means - self.origin, self.factors, self._column_floors
+        )
+
+    @property
+    def _column_floors(self) -> Tensor:
+        """The floors, of shape (n, 1) or (n, d)."""
+        return self.floors.reshape(len(self.means), -1)
+
+    def _form(self, sigma: Tensor) -> tuple[Tensor, Form]:
+        """Return the noise levels of all columns, and the kernels noised by them."""
+        levels = sigma.to(torch.float64).expand(self.n_features)
+        return levels, noised_form(self._kernels(), levels)
 
     def _randn(self, *shape: int, generator: torch.Generator | None) -> Tensor:
         return torch.randn(
             *shape, generator=generator, dtype=torch.float64, device=self.means.device
         )
 
-    def _seen(self, x: Tensor, levels: Tensor) -> Tensor:
+    def _centre(self, x: Tensor, levels: Tensor) -> Tensor:
         """Centre rows, with a number in place of what infinite noise hides."""
         return torch.where(torch.isfinite(levels), x.to(torch.float64) - self.origin, 0.0)
+
+    def _by_pattern(self, x: Tensor, sigma: Tensor) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+        """Yield rows that share their noise levels: their indices, the centred rows, the levels."""
+        patterns, index = noise_patterns(x, sigma)
+        for pattern, levels in enumerate(patterns):
+            rows = torch.nonzero(index == pattern).squeeze(1)
+            yield rows, self._centre(x[rows], levels), levels
 
     def _draw(
         self, y: Tensor, kernel: Tensor, levels: Tensor, generator: torch.Generator | None
     ) -> Tensor:
-        """Draw from the posterior of one component for each row."""
-        chosen = self._components().take(kernel)
+        """Draw from the posterior of one kernel for each row."""
+        chosen = self._kernels().take(kernel)
         wood = Woodbury.of(chosen, levels)
         z = torch.einsum("ndr,nd->nr", wood.W, y - chosen.means)
         z = z + self._randn(*z.shape, generator=generator)
@@ -339,103 +321,71 @@ class KernelDenoiser(nn.Module):
         mean = self.origin + chosen.means + wood.g * (y - chosen.means)
         return mean + torch.einsum("ndr,nr->nd", wood.G, z) + spread
 
-    def _evaluate(
-        self, x: Tensor, sigma: Tensor, statistic: Statistic | None
-    ) -> tuple[Tensor, Tensor]:
-        """Return log-densities, and a statistic averaged over the components of each row."""
-        patterns, index = noise_patterns(x, sigma)
-        if len(patterns) == 1:
-            return self._evaluate_pattern(self._seen(x, patterns[0]), patterns[0], statistic)
-        parts, order = [], []
-        for pattern, levels in enumerate(patterns):
-            rows = torch.nonzero(index == pattern).squeeze(1)
-            order.append(rows)
-            parts.append(self._evaluate_pattern(self._seen(x[rows], levels), levels, statistic))
-        back = torch.cat(order).argsort()
-        log_prob, value = (torch.cat(part)[back] for part in zip(*parts, strict=True))
+    def _evaluate(self, x: Tensor, sigma: Tensor, average: Average | None) -> tuple[Tensor, Tensor]:
+        """Return log-densities, and an average over the kernels of each row."""
+        log_prob, value = self._empty(x, average)
+        for rows, y, levels in self._by_pattern(x, sigma):
+            log_prob[rows], value[rows] = self._evaluate_pattern(y, levels, average)
         return log_prob, value
 
+    def _empty(self, x: Tensor, average: Average | None) -> tuple[Tensor, Tensor]:
+        """Return what sums over no kernels are; without an average it has no columns."""
+        width = 0 if average is None else self.n_features
+        value = self.means.new_zeros(len(x), width)
+        return self.means.new_full((len(x),), -math.inf), value
+
     def _evaluate_pattern(
-        self, y: Tensor, levels: Tensor, statistic: Statistic | None
+        self, y: Tensor, levels: Tensor, average: Average | None
     ) -> tuple[Tensor, Tensor]:
         if self._cells is None:
-            return self._evaluate_form(y, noised_form(self._components(), levels), statistic)
+            form = noised_form(self._kernels(), levels, average or "mean")
+            return self._evaluate_form(y, form, average)
         bounds = self._cells.log_bounds(y, levels)
         first = bounds.topk(min(_FIRST_CELLS, bounds.shape[1]), dim=1).indices
         nearest = torch.zeros_like(bounds, dtype=torch.bool).scatter_(1, first, True)
-        log_prob, value = self._evaluate_cells(y, levels, statistic, nearest)
+        log_prob, value = self._evaluate_cells(self._cells, y, levels, average, nearest)
         # all cells left out together must stay below the tolerance
         negligible = log_prob + math.log(self.tolerance / bounds.shape[1])
         others = (bounds > negligible.unsqueeze(1)) & ~nearest
-        return _merge(log_prob, value, *self._evaluate_cells(y, levels, statistic, others))
+        rest = self._evaluate_cells(self._cells, y, levels, average, others)
+        return _merge(log_prob, value, *rest)
 
     def _evaluate_cells(
-        self, y: Tensor, levels: Tensor, statistic: Statistic | None, wanted: Tensor
+        self, cells: Cells, y: Tensor, levels: Tensor, average: Average | None, wanted: Tensor
     ) -> tuple[Tensor, Tensor]:
         """Do as `_evaluate_form`, each row with the cells it wants, given as (m, c) of bool."""
-        assert self._cells is not None
-        components = self._components()
-        log_prob, value = y.new_full((len(y),), -math.inf), y.new_zeros(len(y), 1)
-        for cell, index in enumerate(self._cells.members):
-            rows = torch.nonzero(wanted[:, cell]).squeeze(1)
-            if not len(rows):
-                continue
-            form = noised_form(components.take(index), levels)
-            part_log, part = self._evaluate_form(y[rows], form, statistic)
-            value = value.expand(-1, part.shape[1]).clone() if value.shape[1] == 1 else value
-            log_prob[rows], value[rows] = _merge(log_prob[rows], value[rows], part_log, part)
+        kernels, (log_prob, value) = self._kernels(), self._empty(y, average)
+        for index, wanting in zip(cells.members, wanted.mT, strict=True):
+            rows = torch.nonzero(wanting).squeeze(1)
+            if len(rows):
+                form = noised_form(kernels.take(index), levels, average or "mean")
+                part = self._evaluate_form(y[rows], form, average)
+                log_prob[rows], value[rows] = _merge(log_prob[rows], value[rows], *part)
         return log_prob, value
 
     def _evaluate_form(
-        self, y: Tensor, form: Form, statistic: Statistic | None
+        self, y: Tensor, form: Form, average: Average | None
     ) -> tuple[Tensor, Tensor]:
-        n, d = form.woodbury.inverse.shape
-        width = d if statistic in (_moments, _curvature) else form.width
         log_probs, values = [], []
-        for rows in y.split(self._n_rows(n * width)):
+        for rows in y.split(self._n_rows(form)):
             log_weights = form.log_weights(rows)
             log_prob = log_weights.logsumexp(1)
             log_probs.append(log_prob)
-            if statistic is None:
-                values.append(log_prob.unsqueeze(1))
+            if average is None:
+                values.append(rows[:, :0])
             else:
-                values.append(statistic(form, (log_weights - log_prob.unsqueeze(1)).exp(), rows))
+                values.append(form.average((log_weights - log_prob.unsqueeze(1)).exp(), rows))
         return torch.cat(log_probs), torch.cat(values)
 
     @staticmethod
-    def _n_rows(elements: int) -> int:
-        return max(1, _MAX_ELEMENTS // elements)
-
-
-def _mean(form: Form, share: Tensor, y: Tensor) -> Tensor:
-    return form.mean(share, y)
-
-
-def _moments(form: Form, share: Tensor, y: Tensor) -> Tensor:
-    """First and second moment of the posterior."""
-    means = form.each_mean(y)
-    first = torch.einsum("mn,mnd->md", share, means)
-    second = torch.einsum("mn,mnd->md", share, means**2) + share @ form.woodbury.variances
-    return torch.cat([first, second], dim=1)
-
-
-def _score(form: Form, share: Tensor, y: Tensor) -> Tensor:
-    return form.score(share, y)
-
-
-def _curvature(form: Form, share: Tensor, y: Tensor) -> Tensor:
-    """Score, and the Laplacian of the density divided by the density."""
-    scores = form.each_score(y)
-    wood = form.woodbury
-    trace = wood.inverse.sum(1) - (wood.W**2).sum((1, 2))
-    squares = (share * (scores**2).sum(2)).sum(1) - share @ trace
-    return torch.cat([torch.einsum("mn,mnd->md", share, scores), squares.unsqueeze(1)], dim=1)
+    def _n_rows(form: Form) -> int:
+        return max(1, _MAX_ELEMENTS // (len(form.offset) * form.width))
 
 
 def _merge(log_a: Tensor, value_a: Tensor, log_b: Tensor, value_b: Tensor) -> tuple[Tensor, Tensor]:
-    """Join averages over two sets of components."""
+    """Join averages over two sets of kernels."""
     total = torch.logaddexp(log_a, log_b)
-    # where neither set has a component, any number will do
+    # where neither set has a kernel, any number will do
     top = torch.where(torch.isfinite(total), total, 0.0)
     share_a, share_b = (log_a - top).exp().unsqueeze(1), (log_b - top).exp().unsqueeze(1)
     return total, share_a * value_a + share_b * value_b

@@ -10,10 +10,19 @@ from scipy.spatial import cKDTree
 from scipy.stats import chi, kstest
 from sklearn.datasets import make_s_curve, make_swiss_roll
 
-from skdiffusion.datasets._embedded import CurvedSheet, Embedded
-from skdiffusion.datasets._manifold_base import Manifold
-from skdiffusion.datasets._manifolds import Cube, SCurve, Sphere, SwissRoll, Torus
-from skdiffusion.datasets._unions import Moons, RareModes, Union
+from benchmarks.known_manifolds import (
+    Cube,
+    CurvedSheet,
+    Embedded,
+    Manifold,
+    Moons,
+    RareModes,
+    SCurve,
+    Sphere,
+    SwissRoll,
+    Torus,
+    Union,
+)
 
 MANIFOLDS = {
     "swiss roll": SwissRoll(),

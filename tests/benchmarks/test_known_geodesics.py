@@ -6,9 +6,19 @@ from scipy.integrate import quad
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import dijkstra
 
-from skdiffusion.datasets._embedded import CurvedSheet, Embedded, _Mapped
-from skdiffusion.datasets._manifolds import Cube, SCurve, Sphere, SwissRoll, Torus
-from skdiffusion.datasets._unions import Moons, RareModes, Union
+from benchmarks.known_manifolds import (
+    Cube,
+    CurvedSheet,
+    Embedded,
+    Moons,
+    RareModes,
+    SCurve,
+    Sphere,
+    SwissRoll,
+    Torus,
+    Union,
+)
+from benchmarks.known_manifolds.embedded import _Mapped
 
 MANIFOLDS = {
     "swiss roll": SwissRoll(),

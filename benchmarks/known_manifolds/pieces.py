@@ -5,13 +5,13 @@ from numbers import Real
 import numpy as np
 from sklearn.utils import check_random_state, check_scalar
 
-from skdiffusion.datasets._checks import check_noise, check_positive
-from skdiffusion.datasets._manifold_base import (
+from benchmarks.known_manifolds.base import (
     Manifold,
     Patch,
     check_coordinates,
     nearest_angle,
 )
+from benchmarks.known_manifolds.checks import check_noise, check_positive
 
 
 class Union(Manifold):
@@ -46,7 +46,7 @@ class Union(Manifold):
 
     Examples
     --------
-    >>> from skdiffusion.datasets import Cube, Sphere, Union
+    >>> from benchmarks.known_manifolds import Cube, Sphere, Union
     >>> pieces = Union([Sphere(1), Sphere(2), Cube(5)])
     >>> X = pieces.sample(300, random_state=0)
     >>> pieces.local_dimension(X[:8])
@@ -193,7 +193,7 @@ class Moons(Union):
 
     Examples
     --------
-    >>> from skdiffusion.datasets import Moons
+    >>> from benchmarks.known_manifolds import Moons
     >>> Moons().project([[0.0, 3.0], [1.0, -3.0]]).round(2) + 0.0
     array([[ 0. ,  1. ],
            [ 1. , -0.5]])
@@ -251,7 +251,7 @@ class RareModes(Union):
     Examples
     --------
     >>> import numpy as np
-    >>> from skdiffusion.datasets import RareModes
+    >>> from benchmarks.known_manifolds import RareModes
     >>> modes = RareModes()
     >>> X = modes.sample(5000, noise=0.03, random_state=0)
     >>> np.mean(modes.mode(X) == 9).round(3)

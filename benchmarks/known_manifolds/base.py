@@ -5,7 +5,7 @@ import inspect
 import numpy as np
 from sklearn.utils import check_array, check_random_state
 
-from skdiffusion.datasets._checks import check_count, check_noise
+from benchmarks.known_manifolds.checks import check_count, check_noise
 
 
 class Manifold:

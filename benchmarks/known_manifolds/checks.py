@@ -1,9 +1,9 @@
-"""Checks shared by the data sets."""
+"""Checks of parameters."""
 
 from numbers import Integral, Real
 
 import numpy as np
-from sklearn.utils import check_array, check_scalar
+from sklearn.utils import check_scalar
 
 
 def check_count(value, name):
@@ -22,11 +22,3 @@ def check_noise(noise, *, positive=False):
 def check_positive(value, name):
     """Return a finite number above 0, or say what is wrong with it."""
     return check_scalar(value, name, Real, min_val=0, max_val=np.inf, include_boundaries="neither")
-
-
-def check_rows(X, n_features):
-    """Return float64 rows with as many columns as the law has."""
-    X = check_array(X, dtype=np.float64)
-    if X.shape[1] != n_features:
-        raise ValueError(f"X has {X.shape[1]} columns, but the density is one of {n_features}.")
-    return X

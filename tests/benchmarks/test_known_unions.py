@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import multivariate_normal
 
-from skdiffusion.datasets._manifolds import Cube, Sphere
-from skdiffusion.datasets._unions import Moons, RareModes, Union
+from benchmarks.known_manifolds import Cube, Moons, RareModes, Sphere, Union
 
 MIXED = Union([Sphere(1), Sphere(2), Cube(5)])
 

@@ -5,9 +5,9 @@ from numbers import Real
 
 import numpy as np
 from scipy.special import logsumexp
-from sklearn.utils import Bunch, check_random_state, check_scalar
+from sklearn.utils import Bunch, check_array, check_random_state, check_scalar
 
-from skdiffusion.datasets._checks import check_count, check_noise, check_rows
+from benchmarks.known_manifolds.checks import check_count, check_noise
 
 
 def make_gaussian_mixture(
@@ -55,7 +55,7 @@ def gaussian_mixture_score(X, weights, means, covariances):
 def _log_terms(X, weights, means, covariances):
     """Logarithms of weight times density, and gradient of the latter, for each component."""
     means, covariances = np.asarray(means, dtype=float), np.asarray(covariances, dtype=float)
-    X = check_rows(X, means.shape[1])
+    X = check_array(X, dtype=np.float64)
     factors = np.linalg.cholesky(covariances)
     residuals = (X[:, None] - means).transpose(1, 2, 0)
     pulls = -np.linalg.solve(covariances, residuals)

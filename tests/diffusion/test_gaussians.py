@@ -9,13 +9,13 @@ from scipy.special import logsumexp
 from scipy.stats import multivariate_normal
 from sklearn.mixture import GaussianMixture
 
-from skdiffusion.diffusion import closed_form
-from skdiffusion.diffusion.closed_form import (
+from skdiffusion.diffusion import gaussians
+from skdiffusion.diffusion.denoiser import score
+from skdiffusion.diffusion.gaussians import (
     EmpiricalDenoiser,
     GaussianDenoiser,
     MixtureDenoiser,
 )
-from skdiffusion.diffusion.denoiser import score
 
 N, D, K = 12, 3, 4
 
@@ -261,7 +261,7 @@ class TestBatches:
     @pytest.mark.parametrize("limit", [1, 20])
     def test_chunks(self, denoiser, sigma, limit, monkeypatch):
         whole, log_prob = denoiser(X, sigma), denoiser.log_prob(X, sigma)
-        monkeypatch.setattr(closed_form, "_MAX_ELEMENTS", limit)
+        monkeypatch.setattr(gaussians, "_MAX_ELEMENTS", limit)
         assert len(denoiser._chunks(X, sigma)) > 1
         torch.testing.assert_close(denoiser(X, sigma), whole)
         torch.testing.assert_close(denoiser.log_prob(X, sigma), log_prob)

@@ -9,10 +9,10 @@ from scipy.sparse.csgraph import dijkstra
 from scipy.spatial import cKDTree
 from sklearn.utils import check_random_state, check_scalar, gen_batches
 
-from skdiffusion.datasets._checks import check_count
-from skdiffusion.datasets._manifold_base import Manifold
-from skdiffusion.datasets._manifolds import Cube
-from skdiffusion.datasets._relax import path_lengths, refine_nearest, relax_paths
+from benchmarks.known_manifolds.base import Manifold
+from benchmarks.known_manifolds.checks import check_count
+from benchmarks.known_manifolds.shortest_paths import path_lengths, refine_nearest, relax_paths
+from benchmarks.known_manifolds.surfaces import Cube
 
 _N_STARTS = 10_000
 _N_CLOSE = 48
@@ -190,7 +190,7 @@ class Embedded(_Mapped):
 
     Examples
     --------
-    >>> from skdiffusion.datasets import Embedded, SwissRoll
+    >>> from benchmarks.known_manifolds import Embedded, SwissRoll
     >>> roll = Embedded(SwissRoll(), 50)
     >>> X = roll.sample(500, noise=0.02, random_state=0)
     >>> X.shape, roll.distance(X).mean().round(3)
@@ -279,7 +279,7 @@ class CurvedSheet(_Mapped):
 
     Examples
     --------
-    >>> from skdiffusion.datasets import CurvedSheet
+    >>> from benchmarks.known_manifolds import CurvedSheet
     >>> sheet = CurvedSheet()
     >>> X = sheet.sample(200, noise=0.02, random_state=0)
     >>> X.shape, sheet.distance(X).mean().round(2)

@@ -14,10 +14,13 @@ from skdiffusion.training.averaged import AveragedNet
 __all__ = ["AutoencoderNet"]
 
 STEPS_PER_EPOCH = 50
+VALIDATION_FRACTION = 0.1
 
 
 class AutoencoderNet(AveragedNet):
     """A skorch net that learns to reconstruct rows of numbers through a few components."""
+
+    ema_decay = 0.99
 
     def __init__(
         self,
@@ -25,9 +28,7 @@ class AutoencoderNet(AveragedNet):
         criterion: Any = nn.MSELoss,
         *,
         input_noise: float = 0.05,
-        ema_decay: float = 0.99,
         patience: int | None = 10,
-        validation_fraction: float = 0.1,
         lr: float = 1e-2,
         max_epochs: int = 30,
         batch_size: int = 128,
@@ -37,9 +38,7 @@ class AutoencoderNet(AveragedNet):
         **kwargs: Any,
     ):
         self.input_noise = input_noise
-        self.ema_decay = ema_decay
         self.patience = patience
-        self.validation_fraction = validation_fraction
         self.random_state = random_state
         kwargs.setdefault("train_split", None)
         super().__init__(
@@ -83,7 +82,7 @@ class AutoencoderNet(AveragedNet):
     ) -> tuple[Dataset, Dataset | None]:
         """Split rows into those to train on and those to validate on."""
         X = X.to(self.device)
-        n_valid = int(self.validation_fraction * len(X))
+        n_valid = int(VALIDATION_FRACTION * len(X))
         order = torch.randperm(len(X)).to(X.device)
         train = Dataset(X[order[n_valid:]])
         return train, Dataset(X[order[:n_valid]]) if n_valid >= 2 else None

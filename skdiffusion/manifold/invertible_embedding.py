@@ -1,0 +1,279 @@
+"""`InvertibleEmbedding`: a manifold learner with a way there and a way back."""
+
+import numpy as np
+from sklearn.base import is_regressor
+from sklearn.utils import check_array, check_random_state
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from skdiffusion._utils.checks import check_count
+from skdiffusion._utils.fitting import all_or_nothing
+from skdiffusion.manifold.autoencoder_embedding import AutoencoderEmbedding
+from skdiffusion.manifold.decoders import Decoder, OwnInverse, seeded
+from skdiffusion.manifold.embedding import Embedding
+from skdiffusion.manifold.local_maps import LocalLinearRegressor
+
+__all__ = ["InvertibleEmbedding"]
+
+WAYS = ("auto", "local", "own")
+
+
+class InvertibleEmbedding(Embedding):
+    """Give any manifold learner an inverse, and a transform where it has none.
+
+    The learner embeds the rows; a decoder learns the way back. Where the learner cannot embed new
+    rows, as TSNE, MDS and SpectralEmbedding cannot, that is learned too.
+
+    Parameters
+    ----------
+    estimator : estimator or None, default=None
+        A manifold learner with ``fit_transform``. None is :class:`AutoencoderEmbedding` with three
+        components, which of all learners leaves the least out of held-out rows of surfaces, flat
+        or curved, open or closed, and takes time linear in their number.
+    decoder : {"auto", "local", "own"} or regressor, default="auto"
+        The way back. "local" is a linear map over the nearest rows of each row:
+        :class:`LocalLinearRegressor`. "own" is the learner's ``inverse_transform``. A regressor
+        of scikit-learn is fitted to embedded rows and rows. "auto" is "own" for an
+        :class:`AutoencoderEmbedding`, whose decoder is trained with it, and else "local": the
+        inverse of PCA or KernelPCA leaves more out.
+    forward : {"auto", "local", "own"} or regressor, default="auto"
+        The way there. "auto" is the learner's own ``transform``, or "local" without one. "local"
+        is a linear map over the nearest rows, which returns each training row to its own place.
+        A regressor of scikit-learn is fitted to rows and embedded rows.
+    n_neighbors : int, default=20
+        Neighbours of the local maps, and of what is near when noise is drawn. Of fewer rows all
+        are taken.
+    random_state : int, RandomState instance or None, default=None
+        Source of the folds that residuals are held out by, and of the seeds of learner and decoder
+        where they have none.
+
+    Attributes
+    ----------
+    estimator_ : estimator
+        The fitted learner.
+    embedding_ : ndarray of shape (n, n_components)
+        The learner's embedding of the training rows. `transform` gives the same rows the same
+        places as far as the learner's own does.
+    residuals_ : ndarray of shape (n, n_features)
+        What the decoder leaves out of each training row: its difference from the row decoded
+        without it, left out one at a time ("local") or by folds. For "own" the row is not left
+        out, so that residuals may be too small.
+    n_features_in_ : int
+        Number of columns seen in `fit`.
+    feature_names_in_ : ndarray of str
+        Names of the columns, where they all have one.
+
+    See Also
+    --------
+    AutoencoderEmbedding : Learns both ways at once.
+    sklearn.manifold.Isomap : Geodesic distances kept.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.datasets import make_swiss_roll
+    >>> from sklearn.manifold import Isomap
+    >>> from skdiffusion.manifold import InvertibleEmbedding
+    >>> X, _ = make_swiss_roll(500, random_state=0)
+    >>> embedding = InvertibleEmbedding(Isomap(n_neighbors=8)).fit(X)
+    >>> W = embedding.transform(X)
+    >>> bool(np.abs(embedding.inverse_transform(W) - X).mean() < 0.05 * X.std())
+    True
+    """
+
+    def __init__(
+        self,
+        estimator=None,
+        *,
+        decoder="auto",
+        forward="auto",
+        n_neighbors=20,
+        random_state=None,
+    ):
+        self.estimator = estimator
+        self.decoder = decoder
+        self.forward = forward
+        self.n_neighbors = n_neighbors
+        self.random_state = random_state
+
+    @classmethod
+    def from_fitted(cls, learner, X=None, **params):
+        """Give a learner that is fitted already a way back.
+
+        Parameters
+        ----------
+        learner : estimator
+            Fitted. It becomes `estimator_` as it is.
+        X : array-like of shape (n, n_features) or None, default=None
+            The rows that it was fitted to. None takes those that it keeps, as Isomap,
+            LocallyLinearEmbedding, KernelPCA and UMAP do.
+        **params : dict
+            Further parameters, such as `decoder`.
+
+        Returns
+        -------
+        InvertibleEmbedding
+            Fitted.
+
+        Raises
+        ------
+        TypeError
+            If the learner keeps neither its rows nor their embedding.
+        sklearn.exceptions.NotFittedError
+            If the learner is not fitted.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_iris
+        >>> from sklearn.manifold import Isomap
+        >>> from skdiffusion.manifold import InvertibleEmbedding
+        >>> isomap = Isomap().fit(load_iris().data)
+        >>> InvertibleEmbedding.from_fitted(isomap).inverse_transform(isomap.embedding_).shape
+        (150, 4)
+        """
+        check_is_fitted(learner)
+        self = cls(learner, **params)
+        with all_or_nothing(self):
+            self._check_parameters(learner)
+            X = validate_data(self, _stored_rows(learner) if X is None else X, dtype=np.float64)
+            is_kept = hasattr(learner, "embedding_")
+            embedded = learner.embedding_ if is_kept else learner.transform(X)
+            self._fit_ways(learner, X, embedded, check_random_state(self.random_state))
+        return self
+
+    def fit(self, X, y=None):
+        """Embed the rows, and learn the way back.
+
+        Parameters
+        ----------
+        X : array-like or data frame of shape (n, n_features)
+            Rows of numbers.
+        y : object, default=None
+            Passed on to the learner.
+
+        Returns
+        -------
+        self : InvertibleEmbedding
+            The fitted transformer. A fit that fails or is interrupted leaves it unfitted.
+
+        Raises
+        ------
+        TypeError
+            If the learner has no ``fit_transform``, or the decoder is neither one of the names
+            nor a regressor.
+        ValueError
+            If a parameter is out of range, cells are missing or infinite, or there are fewer than
+            two rows.
+        """
+        with all_or_nothing(self):
+            learner = AutoencoderEmbedding(3) if self.estimator is None else self.estimator
+            self._check_parameters(learner)
+            X = validate_data(self, X, dtype=np.float64, ensure_min_samples=2)
+            rng = check_random_state(self.random_state)
+            learner = seeded(learner, rng)
+            self._fit_ways(learner, X, learner.fit_transform(X, y), rng)
+        return self
+
+    def sample_inverse(self, X, *, random_state=None):
+        """Draw rows from embedded ones: with the noise that `inverse_transform` averages away.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, n_components)
+            Embedded rows.
+        random_state : int, RandomState instance or None, default=None
+            Source of randomness; None draws different rows at every call.
+
+        Returns
+        -------
+        ndarray of shape (n, n_features)
+            Mean rows, each plus the residual of a training row nearby.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from sklearn.decomposition import PCA
+        >>> from skdiffusion.manifold import InvertibleEmbedding
+        >>> X = np.random.RandomState(0).normal([0, 0, 0], [5, 4, 1], size=(500, 3))
+        >>> plane = InvertibleEmbedding(PCA(2)).fit(X)
+        >>> W = plane.transform(X)
+        >>> bool(plane.inverse_transform(W)[:, 2].std() < 0.5)
+        True
+        >>> bool(0.9 < plane.sample_inverse(W, random_state=0)[:, 2].std() < 1.1)
+        True
+        """
+        X = self._check_embedded(X)
+        return self._decoder.draw(X, check_random_state(random_state))
+
+    def _check_parameters(self, learner):
+        if isinstance(learner, type) or not hasattr(learner, "fit_transform"):
+            raise TypeError(
+                f"estimator must be a manifold learner with fit_transform, got {learner!r}."
+            )
+        check_count(self.n_neighbors, "n_neighbors")
+        for name, method in (("decoder", "inverse_transform"), ("forward", "transform")):
+            way = getattr(self, name)
+            wrong = f"{name} must be one of {WAYS} or a regressor, got {way!r}."
+            if isinstance(way, str):
+                if way not in WAYS:
+                    raise ValueError(wrong)
+                if way == "own" and not hasattr(learner, method):
+                    raise TypeError(f"{type(learner).__name__} has no {method} of its own.")
+            elif isinstance(way, type) or not hasattr(way, "fit") or not is_regressor(way):
+                raise TypeError(wrong)
+
+    def _fit_ways(self, learner, X, embedded, rng):
+        embedded = check_array(embedded, dtype=np.float64, input_name="embedding", copy=True)
+        if len(embedded) != len(X):
+            raise ValueError(
+                f"{len(embedded)} embedded rows and {len(X)} rows disagree: pass the rows that the "
+                "learner was fitted to."
+            )
+        self._forward = self._new_forward(learner, rng)
+        if self._forward is not None:
+            self._forward.fit(X, embedded)
+        decoder = Decoder(self._new_regressor(learner, rng), self.n_neighbors)
+        self._decoder = decoder.fit(embedded, X, rng)
+        self.residuals_ = decoder.residuals
+        self.embedding_ = embedded
+        self.estimator_ = learner
+
+    def _new_forward(self, learner, rng):
+        """Return the regressor that embeds rows, or None where the learner does."""
+        if not isinstance(self.forward, str):
+            return seeded(self.forward, rng)
+        if self.forward == "local" or not hasattr(learner, "transform"):
+            return LocalLinearRegressor(n_neighbors=self.n_neighbors, interpolate=True)
+        return None
+
+    def _new_regressor(self, learner, rng):
+        """Return the regressor that decodes rows."""
+        if not isinstance(self.decoder, str):
+            return seeded(self.decoder, rng)
+        has_trained = self.decoder == "auto" and isinstance(learner, AutoencoderEmbedding)
+        if self.decoder == "own" or has_trained:
+            return OwnInverse(learner)
+        return LocalLinearRegressor(n_neighbors=self.n_neighbors)
+
+    def _embed(self, X):
+        if self._forward is None:
+            return np.asarray(self.estimator_.transform(X), dtype=np.float64)
+        return np.asarray(self._forward.predict(X), dtype=np.float64).reshape(len(X), -1)
+
+    def _decode(self, X):
+        return self._decoder.predict(X)
+
+
+def _stored_rows(learner):
+    """Return the rows that a fitted learner keeps."""
+    # KernelPCA, UMAP, and the neighbour search of Isomap and LocallyLinearEmbedding
+    for holder, name in (
+        (learner, "X_fit_"),
+        (learner, "_raw_data"),
+        (getattr(learner, "nbrs_", None), "_fit_X"),
+    ):
+        if hasattr(holder, name):
+            return getattr(holder, name)
+    raise TypeError(
+        f"{type(learner).__name__} does not keep the rows that it was fitted to: give them as "
+        "X, or fit InvertibleEmbedding around it."
+    )

@@ -1,0 +1,178 @@
+"""Real and synthetic rows in two coordinates."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from . import _columns, _style
+
+
+@dataclass(kw_only=True, repr=False, eq=False)
+class ManifoldDisplay:
+    """Rows in two coordinates: those of an embedding, or the first two principal components.
+
+    Synthetic rows that leave the manifold, or leave a part of it out, show as orange without slate
+    beneath it, or slate without orange. With a value for each real row, such as its local dimension
+    or log-density, the real rows are coloured by it. It is recommended to make a display with
+    :meth:`from_estimator` or :meth:`from_samples`.
+
+    Parameters
+    ----------
+    real_projection : array of shape (n, 2)
+        The real rows in the two coordinates.
+    synthetic_projection : array of shape (m, 2) or None, default=None
+        The synthetic rows; None where there are none.
+    values : array of shape (n,) or None, default=None
+        What the real rows are coloured by.
+    value_label : str, default="value"
+        What the values are.
+    axis_labels : tuple of two str, default=("coordinate 1", "coordinate 2")
+        What the coordinates are.
+
+    Attributes
+    ----------
+    ax_ : matplotlib.axes.Axes
+        The axes drawn into.
+    figure_ : matplotlib.figure.Figure
+        The figure that holds them.
+    colorbar_ : matplotlib.colorbar.Colorbar or None
+        The scale of the values.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import make_swiss_roll
+    >>> from sklearn.manifold import Isomap
+    >>> from skdiffusion.plotting import ManifoldDisplay
+    >>> X, angle = make_swiss_roll(300, random_state=0)
+    >>> display = ManifoldDisplay.from_samples(X, embedding=Isomap().fit(X), values=angle)
+    >>> display.real_projection.shape, display.axis_labels
+    ((300, 2), ('Isomap 1', 'Isomap 2'))
+    """
+
+    real_projection: np.ndarray
+    synthetic_projection: np.ndarray | None = None
+    values: np.ndarray | None = None
+    value_label: str = "value"
+    axis_labels: tuple[str, str] = ("coordinate 1", "coordinate 2")
+
+    @classmethod
+    def from_estimator(cls, sampler, X, *, random_state=None, **options):
+        """Show rows beside as many that a fitted sampler draws.
+
+        Parameters
+        ----------
+        sampler : estimator
+            Anything fitted that has ``sample``.
+        X : array or frame of shape (n, n_features)
+            Real rows.
+        random_state : int, RandomState instance or None, default=None
+            Source of the rows drawn.
+        **options : dict
+            Passed on to :meth:`from_samples`.
+
+        Returns
+        -------
+        display : ManifoldDisplay
+            The display, not drawn yet.
+        """
+        return cls.from_samples(X, sampler.sample(len(X), random_state=random_state), **options)
+
+    @classmethod
+    def from_samples(
+        cls, real, synthetic=None, *, embedding=None, values=None, value_label="value"
+    ):
+        """Show rows that have been drawn already.
+
+        Parameters
+        ----------
+        real : array or frame of shape (n, n_features)
+            Real rows.
+        synthetic : array or frame of shape (m, n_features) or None, default=None
+            Synthetic rows.
+        embedding : transformer or None, default=None
+            Whose first two columns of ``transform`` are drawn. With ``None``, the first two
+            principal components are, of columns scaled to unit variance.
+        values : array of shape (n,) or None, default=None
+            What the real rows are coloured by.
+        value_label : str, default="value"
+            What the values are.
+
+        Returns
+        -------
+        display : ManifoldDisplay
+            The display, not drawn yet.
+
+        Raises
+        ------
+        ValueError
+            If the columns of the tables differ, there are less than two coordinates, or not one
+            value for each real row.
+        """
+        if values is not None:
+            values = np.asarray(values, dtype=np.float64)
+            if values.shape != (len(real),):
+                raise ValueError(
+                    f"values must have one for each of the {len(real)} rows, got {values.shape}."
+                )
+        if embedding is None:
+            tables = _columns.same_columns(real, real if synthetic is None else synthetic)
+            ours, theirs, labels = _columns.project(*tables)
+            theirs = None if synthetic is None else theirs
+        else:
+            ours = _coordinates(embedding, real)
+            theirs = None if synthetic is None else _coordinates(embedding, synthetic)
+            labels = tuple(f"{type(embedding).__name__} {i}" for i in (1, 2))
+        return cls(
+            real_projection=ours,
+            synthetic_projection=theirs,
+            values=values,
+            value_label=value_label,
+            axis_labels=labels,
+        )
+
+    def plot(self, ax=None):
+        """Draw the rows.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, default=None
+            Axes to draw into. With ``None``, a figure of its own is made.
+
+        Returns
+        -------
+        display : ManifoldDisplay
+            The display itself, with ``ax_``, ``figure_`` and ``colorbar_``.
+        """
+        self.ax_ = _style.axes_or_new(ax, 5.6, 4.6)
+        self.figure_, self.colorbar_ = self.ax_.figure, None
+        if self.values is None:
+            _style.scatter_mixed(self.ax_, self.real_projection, self.synthetic_projection)
+        else:
+            self._scatter_values()
+        _style.legend_above(self.ax_)
+        _style.label_axes(self.ax_, *self.axis_labels)
+        _style.tidy(self.ax_)
+        return self
+
+    def _scatter_values(self):
+        """Draw real rows in the colour of their values, and synthetic ones as crosses."""
+        points, others = self.real_projection, self.synthetic_projection
+        shown = self.ax_.scatter(
+            *points.T, c=self.values, s=_style.marker_size(len(points)), linewidths=0
+        )
+        self.colorbar_ = self.figure_.colorbar(shown, ax=self.ax_)
+        self.colorbar_.set_label(self.value_label, **_style.NOTE)
+        if others is not None:
+            size = _style.marker_size(len(others))
+            self.ax_.scatter(*others.T, c=_style.SYNTHETIC, s=size, marker="x", linewidths=0.6)
+            _style.name_colour(self.ax_, _style.SYNTHETIC, f"synthetic ({len(others):,} rows)")
+
+
+def _coordinates(embedding, X):
+    coordinates = np.asarray(embedding.transform(X), dtype=np.float64)
+    if coordinates.ndim != 2 or coordinates.shape[1] < 2:
+        raise ValueError(
+            f"{type(embedding).__name__} must give two coordinates or more, got shape "
+            f"{coordinates.shape}."
+        )
+    return coordinates[:, :2]
