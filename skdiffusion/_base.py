@@ -34,6 +34,7 @@ class TableModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimato
     """
 
     _default_encoder = TableEncoder()
+    _target_transform = "auto"
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -400,7 +401,9 @@ class TableModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimato
         Z = encoder.dequantize(encoder.encode_columns(columns), rng)
         target_encoder = None
         if y is not None:
-            target_encoder = TargetEncoder(target=self.target).fit(y)
+            target_encoder = TargetEncoder(
+                target=self.target, numeric_transform=self._target_transform
+            ).fit(y)
             own = target_encoder.encoder_.dequantize(target_encoder.transform(y), rng)
             Z = np.concatenate([Z, own], axis=1)
         return EncodedRows(encoder, target_encoder, Z, sample_weight, measured)

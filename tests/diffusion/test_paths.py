@@ -9,8 +9,8 @@ from numpy.testing import assert_allclose
 from torch.testing import assert_close
 
 from benchmarks.known_manifolds import Embedded, Sphere, SwissRoll
-from skdiffusion.diffusion.gaussians import EmpiricalDenoiser, GaussianDenoiser, MixtureDenoiser
 from skdiffusion.diffusion.denoiser import Posterior
+from skdiffusion.diffusion.gaussians import EmpiricalDenoiser, GaussianDenoiser, MixtureDenoiser
 from skdiffusion.diffusion.kernel_density import KernelDenoiser
 from skdiffusion.diffusion.paths import local_metric, relax_path
 from skdiffusion.geometry.geodesics import geodesic_path, path_length
