@@ -375,6 +375,9 @@ class TableModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimato
             seed = 0 if random_state is None else _seed(check_random_state(random_state))
             cells, target = expected_cells([model], [Z], n_draws, seed)
             filled = model.encoder.assemble(cells, len(Z))
+            if return_y and y is None:
+                own = model.target_encoder.encoder_.assemble([target], len(Z))
+                target = model.target_encoder.as_target(own[:, 0])
         else:
             rng = check_random_state(random_state)
             drawn = complete(model, Z, None, _seed(rng))
@@ -384,7 +387,7 @@ class TableModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimato
         X = fill_gaps(X, gaps, filled, wanted)
         if not return_y:
             return X
-        return X, model.target_encoder.as_target(target) if y is None else y
+        return X, target if y is None else y
 
     @property
     def _n_features_out(self):

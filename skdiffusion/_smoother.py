@@ -25,7 +25,7 @@ __all__ = ["RiemannianKernelSmoother"]
 T_MAX = 4.0
 SIGMA_MAX = math.sqrt(math.expm1(2 * T_MAX))
 # of the blur: below this noise nothing changes
-SIGMA_MIN_SHARE = 1e-3
+SIGMA_MIN_SHARE = 1e-2
 # in standard deviations: repeated values would make the likelihood grow without end
 H_MIN = 1e-3
 # with more columns, kernels keep their leading directions only
@@ -281,23 +281,23 @@ class RiemannianKernelSmoother(TableModel):
         if not (is_number | rows.is_class).all():
             options = replace(options, background=0.0)
         if not is_number.any():
-            options = replace(options, metric="euclidean", bandwidth=(0.0, H_MIN), n_neighbors=1)
+            options = replace(options, metric="euclidean", bandwidth=(0.0, 1.0), n_neighbors=1)
         vertices = np.unique(Z[:, rows.is_class], axis=0)
-        unit = np.ones(is_number.sum())
-        own = Smoothing(options, is_number, rows.is_class, vertices, unit)
-        if self.standardize is True or not len(unit):
+        own = Smoothing(options, is_number, rows.is_class, vertices, np.ones(is_number.sum()))
+        scales = np.append(_scales(rows.encoder), np.full(rows.is_target.sum(), np.nan))
+        scale = scales[is_number]
+        shared = ~np.isnan(scale)
+        if self.standardize is True or not shared.any():
             return [own]
-        scales = np.full(Z.shape[1], np.nan)
-        scales[~rows.is_target] = _scales(rows.encoder)
-        shares = ~np.isnan(scales[is_number])
-        scale = scales[is_number][shares]
         # squares of very large numbers leave the range of floating point
-        unit[shares] = scale / scale.max() / np.sqrt(np.mean((scale / scale.max()) ** 2))
+        widest = scale[shared].max()
+        ratio = widest / scale[shared].min()
+        unit = np.ones(len(scale))
+        unit[shared] = scale[shared] / widest / np.sqrt(np.mean((scale[shared] / widest) ** 2))
         common = replace(own, unit=unit)
         if self.standardize is False:
             return [common]
-        choose = options.bandwidth is None and SAME < scale.max() / scale.min() <= MAX_RATIO
-        return [own, common] if choose else [own]
+        return [own, common] if options.bandwidth is None and SAME < ratio <= MAX_RATIO else [own]
 
     def _check_parameters(self):
         if not (callable(self.metric) or self.metric in METRICS):

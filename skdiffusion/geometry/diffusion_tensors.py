@@ -72,7 +72,7 @@ def metric_tensors(
     if metric in ("euclidean", "knn"):
         # spheres: of no width, or reaching the last neighbour
         reach = distances[:, -1] if metric == "knn" else np.zeros(n)
-        return LowRank(np.zeros((n, d, 0)), np.zeros((n, 0)), reach**2 / d)
+        return LowRank(np.zeros((n, d, 0)), np.zeros((n, 0)), reach**2 / max(d, 1))
     if metric == "covariance":
         covariance = np.atleast_2d(np.cov(X, rowvar=False, bias=True))
         one = low_rank_factors(covariance[None], rank)
