@@ -9,7 +9,6 @@ import torch
 from sklearn.mixture import GaussianMixture
 
 from skdiffusion.diffusion import KernelDenoiser, MixtureDenoiser, flipd, tangent_space
-from skdiffusion.diffusion.dimension import denoiser_trace, normal_bundle_dimension
 from skdiffusion.geometry import noise_level
 from skdiffusion.geometry.diffusion_tensors import low_rank_factors, tensor_local
 from skdiffusion.geometry.nearest_rows import neighbor_graph
@@ -84,15 +83,9 @@ def kernel(X, seed):
 DENOISERS = {"mixture": mixture, "kernel": kernel}
 
 
-def _seeded():
-    return torch.Generator().manual_seed(0)
-
-
 READINGS = {
     "FLIPD": lambda law, x, sigma: flipd(law, x, sigma, divergence="exact"),
-    "trace": lambda law, x, sigma: denoiser_trace(law, x, sigma, divergence="exact"),
     "kept": lambda law, x, sigma: tangent_space(law, x, sigma).dimension,
-    "bundle": lambda law, x, sigma: normal_bundle_dimension(law, x, sigma, generator=_seeded()),
 }
 
 

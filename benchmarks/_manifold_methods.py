@@ -129,8 +129,8 @@ def describe(model):
     embedding = getattr(model, "embedding_", None)
     law = None
     d = model.n_features_in_
-    if model.denoiser_ is not None and model.encoder_.n_codes_ == d and embedding is None:
-        law = Law(model.denoiser_, model.encoder_.transform)
+    if model.model_.denoiser is not None and model.encoder_.n_codes_ == d and embedding is None:
+        law = Law(model.model_.denoiser, model.encoder_.transform)
     return Fitted(
         lambda n, seed: model.sample(n, random_state=seed),
         law,
@@ -155,7 +155,9 @@ def latent(rows, seed, *, learner, dimension, **options):
 def kernel(rows, seed, **options):
     """RiemannianKernelSmoother, which is not trained."""
     model = RiemannianKernelSmoother(random_state=seed).fit(rows.train)
-    law = Law(model.denoiser_, lambda X: model.columns_.encode(np.asarray(X, dtype=np.float64)))
+    law = Law(
+        model.model_.denoiser, lambda X: model.columns_.encode(np.asarray(X, dtype=np.float64))
+    )
     return Fitted(lambda n, seed: model.sample(n, random_state=seed), law)
 
 

@@ -166,13 +166,13 @@ def seconds(data, seed, model, quick):
 CHECKS = {"pvalues": pvalues, "fdr": fdr, "explain": explain, "time": seconds}
 CHECK_DETECTORS = {
     "pvalues": ["ours"],
-    "fdr": ["ours_time_np", "ours"],
+    "fdr": ["ours_neighbors", "ours"],
     "explain": ["ours", "knn1", "iforest"],
     "time": None,  # all
 }
 # The fast method shows the false-discovery rate; the default is too slow for many repetitions.
 REPETITIONS = {"mixture x 20": 20}
-FDR_CASES = {"ours_time_np": ("mixture x 20", 10)}
+FDR_CASES = {"ours_neighbors": ("mixture x 20", 10)}
 FDR_DEFAULT = ("mixture", 10)
 
 

@@ -75,7 +75,7 @@ def denoiser_rows(name, n_rows, noise, seed):
     manifold = SETS[name]
     X = draw(manifold, n_rows, noise, seed)
     level = reading_level(X)
-    for law, fit in DENOISERS.items():
+    for denoiser, fit in DENOISERS.items():
         start = time.process_time()
         readings = read_denoiser(fit(X, seed), X, level)
         seconds = time.process_time() - start
@@ -86,7 +86,7 @@ def denoiser_rows(name, n_rows, noise, seed):
                 "columns": manifold.columns,
                 "noise": noise,
                 "seed": seed,
-                "method": f"{reading}, {law}",
+                "method": f"{reading}, {denoiser}",
                 "estimate": estimate,
                 "error": abs(estimate - manifold.dimension) / manifold.dimension,
                 "seconds": seconds / len(readings),

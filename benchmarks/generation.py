@@ -27,13 +27,13 @@ from skdiffusion.metrics import fidelity_report
 
 def ours(train, seed, **net_params):
     """DiffusionManifoldSampler with its defaults, unless its net is given other parameters."""
-    from skdiffusion import DenoiserNet, DiffusionManifoldSampler
+    from skdiffusion import DenoiserNet, DiffusionManifoldSampler, TableEncoder
 
     categorical = sorted({*train.categorical, *train.binary})
     model = DiffusionManifoldSampler(
         denoiser=DenoiserNet(**net_params),
-        categorical_features=categorical or None,
         random_state=seed,
+        encoder=TableEncoder(categorical_features=categorical or None),
     )
     model.fit(train.X, train.y.astype(int) if train.is_classification else train.y)
 

@@ -35,7 +35,7 @@ from benchmarks._gaussian_mixtures import (
 from benchmarks._residual import signal_rows, training_rows
 from skdiffusion import OperatorScoreMatching, datasets
 from skdiffusion.diffusion import EmpiricalDenoiser, MixtureDenoiser, score
-from skdiffusion.diffusion.operator import OperatorDenoiser
+from skdiffusion.diffusion.operator_denoiser import OperatorDenoiser
 
 LIMIT = 0.08
 SETS = {

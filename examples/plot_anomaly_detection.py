@@ -136,23 +136,6 @@ FeatureContributionDisplay.from_estimator(detector, X_test, row=middle).plot()
 plt.show()
 
 # %%
-# From how far
-# ------------
-#
-# The diffusion time of a row is the noise level that would have carried a normal row to where it
-# is. Its posterior needs nothing but the nearest training rows. Here is its mean over the benign
-# and over the malignant rows.
-
-posterior = detector.time_posterior(X_test)
-fig, ax = plt.subplots(figsize=(6, 3), layout="constrained")
-for label, name, colour in ((1, "benign", SLATE), (-1, "malignant", ORANGE)):
-    mean = posterior[y_test == label].mean(axis=0)
-    ax.fill_between(detector.time_levels_, mean, step="mid", alpha=0.5, color=colour, label=name)
-ax.set(xscale="log", xlabel="noise level, in standard deviations", ylabel="probability")
-ax.legend(frameon=False)
-plt.show()
-
-# %%
 # A profile for the model that follows
 # ------------------------------------
 #

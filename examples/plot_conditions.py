@@ -19,7 +19,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 
-from skdiffusion import DenoiserNet, DiffusionManifoldSampler
+from skdiffusion import DenoiserNet, DiffusionManifoldSampler, TableEncoder
 
 SLATE, ORANGE, BLUE = "#35495e", "#f4743b", "#3a8fb7"
 PRODUCTS = ["flowers", "seeds", "soil", "tools"]
@@ -60,7 +60,9 @@ X.head(4)
 # complete.
 
 model = DiffusionManifoldSampler(
-    denoiser=DenoiserNet(max_epochs=25), generate_missing=True, random_state=0
+    denoiser=DenoiserNet(max_epochs=25),
+    random_state=0,
+    encoder=TableEncoder(missing_indicator=True),
 )
 sampler = model.fit(X)
 X_new = sampler.sample(1500, random_state=0)

@@ -17,16 +17,14 @@ they become part of a sampler: rows are drawn in the coordinates and taken back 
 
 import matplotlib.pyplot as plt
 import numpy as np
-from sklearn.datasets import load_digits
+from scipy.spatial import cKDTree
+from sklearn.datasets import load_digits, make_swiss_roll
 from sklearn.manifold import TSNE, Isomap
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skdiffusion import DenoiserNet, DiffusionManifoldSampler, sample_from
-from skdiffusion.datasets._embedded import Embedded
-from skdiffusion.datasets._manifolds import SwissRoll
-from skdiffusion.geometry.geodesics import path_length
-from skdiffusion.manifold import InvertibleEmbedding
+from skdiffusion.manifold import InvertibleEmbedding, interpolate, trajectory, traverse
 from skdiffusion.plotting import ManifoldDisplay, TrajectoryDisplay, TraversalDisplay
 
 X, digit = load_digits(return_X_y=True)
@@ -71,9 +69,19 @@ plt.show()
 # `add_residuals=False` it takes the mean rows, which are closer to the roll than the noisy ones of
 # `fit`.
 
-roll = Embedded(SwissRoll(), 10)
+rng = np.random.default_rng(0)
+turn = np.linalg.qr(rng.normal(size=(10, 3)))[0].T
 units = 10.0 ** np.arange(-2, 3).repeat(2)
-X = roll.sample(1500, noise=0.02, random_state=0) * units
+roll, t = make_swiss_roll(1500, random_state=0)
+X = (roll / 7 @ turn + 0.02 * rng.normal(size=(1500, 10))) * units
+surface = cKDTree(make_swiss_roll(50_000, random_state=1)[0] / 7 @ turn)
+
+
+def distance(rows):
+    """Mean distance from the roll, in one unit for all columns."""
+    return surface.query(rows / units)[0].mean()
+
+
 pipeline = make_pipeline(
     StandardScaler(),
     Isomap(n_components=2, n_neighbors=12),
@@ -82,15 +90,15 @@ pipeline = make_pipeline(
 drawn = sample_from(pipeline, 1500, random_state=0)
 mean_rows = sample_from(pipeline, 1500, add_residuals=False, random_state=0)
 for name, rows in (("real", X), ("drawn", drawn), ("drawn, mean rows", mean_rows)):
-    print(f"{name:16} mean distance from the roll: {roll.distance(rows / units).mean():.3f}")
+    print(f"{name:16} mean distance from the roll: {distance(rows):.3f}")
 
 # %%
 # The number of coordinates is a parameter of the pipeline like any other and can be searched. Here
 # are real and drawn rows, in the columns and in the coordinates of Isomap.
 
 fig, axes = plt.subplots(1, 2, figsize=(9, 3.8), layout="constrained")
-ManifoldDisplay.from_samples(X, drawn, ax=axes[0])
-ManifoldDisplay.from_samples(X, drawn, embedding=pipeline[:-1], ax=axes[1])
+ManifoldDisplay.from_samples(X, drawn).plot(axes[0])
+ManifoldDisplay.from_samples(X, drawn, embedding=pipeline[:-1]).plot(axes[1])
 axes[1].get_legend().remove()
 axes[1].set(xlabel="Isomap 1", ylabel="Isomap 2")
 plt.show()
@@ -108,8 +116,8 @@ sampler = DiffusionManifoldSampler(
     denoiser=DenoiserNet(max_epochs=10),
     random_state=0,
 ).fit(X)
-distance = roll.distance(sampler.sample(1500, random_state=0) / units).mean()
-print(f"{sampler.coupling_}, {sampler.dimension_} coordinates, mean distance {distance:.3f}")
+drawn = sampler.sample(1500, random_state=0)
+print(f"{sampler.coupling_}, {sampler.dimension_} coordinates, mean distance {distance(drawn):.3f}")
 
 # %%
 # On the way from noise
@@ -118,7 +126,7 @@ print(f"{sampler.coupling_}, {sampler.dimension_} coordinates, mean distance {di
 # `trajectory` returns the states of the solver, here in the two coordinates. A row keeps the colour
 # of where it ends. Noise becomes a rectangle, which is what a Swiss roll is.
 
-TrajectoryDisplay.from_estimator(sampler, 600, random_state=0).plot()
+TrajectoryDisplay.from_states(*trajectory(sampler, 600, random_state=0)).plot()
 plt.show()
 
 # %%
@@ -130,17 +138,17 @@ plt.show()
 # coordinates both are all but straight; in the columns they wind with the roll. Each column is
 # drawn from the smallest to the largest value that it takes on the way.
 
-t = roll.coordinates(X / units)[:, 0]
 a, b, middle = (X[[i]] for i in (t.argmin(), t.argmax(), np.abs(t - np.median(t)).argmin()))
-path = sampler.interpolate(a, b, 60)
-walk = sampler.traverse(middle, 0, 31)
+path = interpolate(sampler, a, b, 60)
+walk = traverse(sampler, middle, 0, 31)
 fig, axes = plt.subplots(1, 2, figsize=(9, 3.6), layout="constrained")
-TraversalDisplay.from_path(path, max_columns=5, ax=axes[0])
-TraversalDisplay.from_path(walk, max_columns=5, ax=axes[1])
+TraversalDisplay.from_path(path, max_columns=5).plot(axes[0])
+TraversalDisplay.from_path(walk, max_columns=5).plot(axes[1])
 axes[0].set_title("interpolate", fontsize="medium")
 axes[1].set_title("traverse", fontsize="medium")
 plt.show()
 
-shortest = roll.geodesic_distance(a / units, b / units)[0]
-print(f"path: mean distance from the roll {roll.distance(path / units).mean():.3f}")
-print(f"length {path_length(path / units):.2f}, that of the geodesic {shortest:.2f}")
+arc = [(s * np.hypot(1, s) + np.arcsinh(s)) / 2 / 7 for s in (t.min(), t.max())]
+print(f"path: mean distance from the roll {distance(path):.3f}")
+length = np.linalg.norm(np.diff(path / units, axis=0), axis=1).sum()
+print(f"length {length:.2f}, that of the spiral alone {arc[1] - arc[0]:.2f}")

@@ -12,19 +12,17 @@ its way along the surface. Each of these is put to the test here, on surfaces th
 # The comparison
 # --------------
 #
-# A :class:`~skdiffusion.datasets.Manifold` draws rows and knows how far any row is from it. Two
-# samplers learn the same 1,000 rows with the same short training, and draw 2,000; as many fresh
-# rows stand beside them as what can be reached at best.
+# Two samplers learn the same 1,000 rows with the same short training, and draw 2,000; as many fresh
+# rows stand beside them as what can be reached at best. How far a row is from a surface is measured
+# by very many points of it without noise.
 
 import matplotlib.pyplot as plt
 import numpy as np
+from scipy.spatial import cKDTree
+from sklearn.datasets import make_swiss_roll
 
 from skdiffusion import DenoiserNet, DiffusionManifoldSampler
-from skdiffusion.datasets._embedded import CurvedSheet, Embedded
-from skdiffusion.datasets._manifolds import SwissRoll
-from skdiffusion.datasets._unions import RareModes
-from skdiffusion.geometry.geodesics import path_length
-from skdiffusion.geometry.planes import local_planes
+from skdiffusion.manifold import explore, interpolate
 from skdiffusion.metrics import coverage_density, dcr_ratio
 
 COLOURS = {"fresh rows": "#35495e", "None": "#f4743b", "auto": "#3a8fb7"}
@@ -54,23 +52,41 @@ def draw(samplers, fresh):
 # drawn row is given to the disc that it is most likely from, and counts as lost if it is farther
 # from it than nearly all real rows are.
 
-modes = RareModes(random_state=7)
-X = modes.sample(1000, noise=0.03, random_state=0)
-fresh, other = (modes.sample(2000, noise=0.03, random_state=seed) for seed in (1, 2))
+rng = np.random.default_rng(0)
+centers = 1.5 * rng.normal(size=(10, 10))
+planes = np.linalg.qr(rng.normal(size=(10, 10, 2)))[0]
+weights = np.append(np.full(9, 0.11), 0.01)
+
+
+def draw_discs(n):
+    disc = rng.choice(10, size=n, p=weights)
+    inside = np.einsum("nij,nj->ni", planes[disc], 0.4 * rng.normal(size=(n, 2)))
+    return centers[disc] + inside + 0.03 * rng.normal(size=(n, 10))
+
+
+def nearest_disc(Y):
+    """The disc that each row is most likely from, and the distance from its plane."""
+    apart = Y[:, None] - centers
+    inside = (np.einsum("nki,kij->nkj", apart, planes) ** 2).sum(axis=2)
+    across = (apart**2).sum(axis=2) - inside
+    disc = (inside / 0.4**2 + across / 0.03**2).argmin(axis=1)
+    return disc, np.sqrt(across[np.arange(len(Y)), disc])
+
+
+X, fresh, other = draw_discs(1000), draw_discs(2000), draw_discs(2000)
 samplers = fit(X)
 rows = draw(samplers, fresh)
-far = np.quantile(modes.distance(other), 0.999)
+far = np.quantile(nearest_disc(other)[1], 0.999)
 
 fig, ax = plt.subplots(figsize=(7.5, 3.4), layout="constrained")
 for k, (name, Y) in enumerate(rows.items()):
-    found = np.bincount(modes.mode(Y)[modes.distance(Y) < far], minlength=10) / len(Y)
-    ax.bar(
-        np.arange(10) + 0.27 * (k - 1), found / modes.weights, 0.25, color=COLOURS[name], label=name
-    )
+    disc, distance = nearest_disc(Y)
+    found = np.bincount(disc[distance < far], minlength=10) / len(Y)
+    ax.bar(np.arange(10) + 0.27 * (k - 1), found / weights, 0.25, color=COLOURS[name], label=name)
     coverage, _ = coverage_density(other, Y)
     print(
         f"{name:10} coverage {coverage:.2f}, lost {1 - found.sum():.0%}, "
-        f"rare mode {found[-1] / modes.rare_weight:.2f} of its weight"
+        f"rare mode {found[-1] / weights[-1]:.2f} of its weight"
     )
 ax.axhline(1, color="grey", linewidth=0.8, linestyle="--")
 ax.set(xlabel="disc; the last one is rare", ylabel="rows on it, over its weight")
@@ -95,17 +111,40 @@ print("coupling:", samplers["auto"].coupling_)
 # distances to the closest record (DCR) is 1 if drawn rows are as far from them as fresh ones. Shown
 # is the roll from its end.
 
-roll = Embedded(SwissRoll(), 50)
-X_roll = roll.sample(1000, noise=NOISE, random_state=0)
-fresh, other = (roll.sample(2000, noise=NOISE, random_state=seed) for seed in (1, 2))
+axes_of_roll = np.linalg.qr(rng.normal(size=(50, 3)))[0]
+
+
+def draw_roll(n, noise=NOISE):
+    """Rows of the roll, and the angle of each along the spiral."""
+    points, angle = make_swiss_roll(n, random_state=rng.integers(2**31))
+    return points / 7 @ axes_of_roll.T + noise * rng.normal(size=(n, 50)), angle
+
+
+surface, angle_of_surface = draw_roll(30_000, noise=0)
+tree = cKDTree(surface @ axes_of_roll)
+
+
+def distance_from_roll(Y):
+    """Distance of each row from the roll, and the angle of the nearest point."""
+    inside = Y @ axes_of_roll
+    distance, nearest = tree.query(inside)
+    across = np.linalg.norm(Y - inside @ axes_of_roll.T, axis=1)
+    return np.hypot(distance, across), angle_of_surface[nearest]
+
+
+def section(Y):
+    return (Y @ axes_of_roll)[:, [0, 2]].T
+
+
+X_roll, angle_of_rows = draw_roll(1000)
+(fresh, _), (other, _) = draw_roll(2000), draw_roll(2000)
 roll_samplers = fit(X_roll)
 rows = draw(roll_samplers, fresh)
 
 fig, axes = plt.subplots(1, 3, figsize=(9, 3.2), sharex=True, sharey=True, layout="constrained")
 for ax, (name, Y) in zip(axes, rows.items(), strict=True):
-    section = (Y @ roll.axes)[:, [0, 2]]
     coverage, _ = coverage_density(other, Y)
-    ax.scatter(*section.T, s=3, color=COLOURS[name], linewidths=0)
+    ax.scatter(*section(Y), s=3, color=COLOURS[name], linewidths=0)
     title = f"{name}: coverage {coverage:.2f}, DCR {dcr_ratio(X_roll, other, Y):.2f}"
     ax.set_title(title, fontsize="small")
     ax.set_aspect("equal")
@@ -123,23 +162,34 @@ plt.show()
 # how far rows are from it. Right, the angle between the planes through drawn rows and their nearest
 # drawn neighbours, and the tangent planes of the sheet.
 
-sheet = CurvedSheet(frequency=1.3)
-X = sheet.sample(1000, noise=NOISE, random_state=0)
-fresh = sheet.sample(2000, noise=NOISE, random_state=1)
+waves, phases = rng.normal(scale=1.3, size=(2, 50)), rng.uniform(0, 2 * np.pi, size=50)
+
+
+def draw_sheet(n, noise=NOISE):
+    U = rng.uniform(-1, 1, size=(n, 2))
+    return np.sin(U @ waves + phases) + noise * rng.normal(size=(n, 50)), U
+
+
+surface, U_of_surface = draw_sheet(30_000, noise=0)
+sheet = cKDTree(surface)
+X, fresh = draw_sheet(1000)[0], draw_sheet(2000)[0]
 rows = draw(fit(X), fresh)
 
 
 def angles(Y, n=300):
-    """Largest angle between two planes, in degrees."""
-    truth = sheet.tangent_basis(Y[:n])
-    found = local_planes(Y, 2, n_neighbors=20, queries=Y[:n]).bases
-    cosines = np.linalg.svd(np.swapaxes(truth, 1, 2) @ found, compute_uv=False)[:, -1]
+    """Largest angle between the plane of the sheet and that of neighbours, in degrees."""
+    U = U_of_surface[sheet.query(Y[:n])[1]]
+    tangents = np.cos(U @ waves + phases)[:, :, None] * waves.T
+    neighbours = Y[cKDTree(Y).query(Y[:n], 10)[1]]
+    centred = neighbours - neighbours.mean(axis=1, keepdims=True)
+    found = np.linalg.svd(centred, full_matrices=False)[2][:, :2]
+    cosines = np.linalg.svd(found @ np.linalg.qr(tangents)[0], compute_uv=False)[:, -1]
     return np.degrees(np.arccos(np.clip(cosines, 0, 1)))
 
 
 fig, axes = plt.subplots(1, 2, figsize=(8, 3.2), layout="constrained")
 for name, Y in rows.items():
-    distance, angle = sheet.distance(Y), angles(Y)
+    distance, angle = sheet.query(Y)[0], angles(Y)
     options = {"color": COLOURS[name], "histtype": "step", "linewidth": 1.5, "density": True}
     axes[0].hist(distance, np.geomspace(0.08, 4, 60), label=name, **options)
     axes[1].hist(angle, np.linspace(0, 90, 46), **options)
@@ -156,20 +206,19 @@ plt.show()
 # The roll with more noise. With `data_noise="auto"` a sampler estimates the noise, and draws rows
 # without it, although it has seen none.
 
-X = roll.sample(1000, noise=0.05, random_state=0)
+X, _ = draw_roll(1000, noise=0.05)
 samplers = fit(X, data_noise="auto")
 rows = {"noisy rows": X}
 rows |= {name: sampler.sample(1000, random_state=0) for name, sampler in samplers.items()}
 
 fig, axes = plt.subplots(1, 3, figsize=(9, 3.2), sharex=True, sharey=True, layout="constrained")
 for ax, (name, Y) in zip(axes, rows.items(), strict=True):
-    section = (Y @ roll.axes)[:, [0, 2]]
-    ax.scatter(*section.T, s=4, color=COLOURS.get(name, COLOURS["fresh rows"]), linewidths=0)
-    ax.set_title(f"{name}: distance {roll.distance(Y).mean():.2f}", fontsize="small")
+    ax.scatter(*section(Y), s=4, color=COLOURS.get(name, COLOURS["fresh rows"]), linewidths=0)
+    ax.set_title(f"{name}: distance {distance_from_roll(Y)[0].mean():.2f}", fontsize="small")
     ax.set_aspect("equal")
 plt.show()
 for name, sampler in samplers.items():
-    print(f"{name:10} noise {sampler.noise_.mean():.3f} in units of the codes")
+    print(f"{name:10} noise {sampler.model_.noise.mean():.3f} in units of the encoded rows")
 
 # %%
 # This has its limit: the noise has to be seen for what it is. With twice as much, a seventh of
@@ -184,23 +233,22 @@ for name, sampler in samplers.items():
 # `explore` chooses among draws those that are far from the learned rows and from one another: with
 # a manifold that leads to where rows are few, without to where there should be none.
 
-clean, U = roll.sample(4000, return_coordinates=True, random_state=2)
-inner = U[:, 0] < 10
-noisy = clean + NOISE * np.random.default_rng(0).normal(size=clean.shape)
-X = np.concatenate([noisy[inner][:950], noisy[~inner][:50]])
-limit = 2 * np.quantile(roll.distance(noisy), 0.999)
+noisy, angle = draw_roll(4000)
+X = np.concatenate([noisy[angle < 10][:950], noisy[angle >= 10][:50]])
+limit = 2 * np.quantile(distance_from_roll(noisy)[0], 0.999)
 
 fig, axes = plt.subplots(1, 2, figsize=(8, 3.6), sharex=True, sharey=True, layout="constrained")
 for ax, (name, sampler) in zip(axes, fit(X).items(), strict=True):
-    ax.scatter(*(X @ roll.axes)[:, [0, 2]].T, s=3, color="lightgrey")
+    ax.scatter(*section(X), s=3, color="lightgrey")
     for how, Y in {
         "sample": sampler.sample(30, random_state=0),
-        "explore": sampler.explore(30, random_state=0),
+        "explore": explore(sampler, 30, random_state=0),
     }.items():
-        near = roll.distance(Y) < limit
-        outer = near & (roll.coordinates(Y)[:, 0] > 10)
+        distance, angle = distance_from_roll(Y)
+        near = distance < limit
+        outer = near & (angle > 10)
         print(f"{name:10} {how:8} {near.sum():2} of 30 near the roll, {outer.sum():2} outside")
-    ax.scatter(*(Y @ roll.axes)[:, [0, 2]].T, s=25, color=COLOURS[name])
+    ax.scatter(*section(Y), s=25, color=COLOURS[name])
     ax.set(title=f"{name}: explore", aspect="equal")
 plt.show()
 
@@ -211,16 +259,18 @@ plt.show()
 # A manifold also says how to get from one row to another. `interpolate` looks for the shortest path
 # on it, here between the two ends of the first roll.
 
-t, height = roll.coordinates(X_roll).T
-first, last = (np.argmin(np.abs(t - at) + np.abs(height - 10)) for at in (5.5, 13))
+first, last = (np.abs(angle_of_rows - at).argmin() for at in (5.5, 13))
 a, b = X_roll[[first]], X_roll[[last]]
 fig, ax = plt.subplots(figsize=(4, 3.8), layout="constrained")
-ax.scatter(*(X_roll @ roll.axes)[:, [0, 2]].T, s=3, color="lightgrey")
+ax.scatter(*section(X_roll), s=3, color="lightgrey")
 for name, sampler in roll_samplers.items():
-    path = sampler.interpolate(a, b, 60)
-    label = f"{name}: length {path_length(path):.2f}"
-    ax.plot(*(path @ roll.axes)[:, [0, 2]].T, color=COLOURS[name], linewidth=2, label=label)
-ax.set(aspect="equal", title=f"geodesic: length {roll.geodesic_distance(a, b)[0]:.2f}")
+    path = interpolate(sampler, a, b, 60)
+    length = np.linalg.norm(np.diff(path, axis=0), axis=1).sum()
+    ax.plot(*section(path), color=COLOURS[name], linewidth=2, label=f"{name}: length {length:.2f}")
+# unrolled, the roll is a rectangle, where the shortest path is straight
+along = np.diff([(t * np.hypot(1, t) + np.arcsinh(t)) / 14 for t in angle_of_rows[[first, last]]])
+up = np.diff(((X_roll @ axes_of_roll)[:, 1])[[first, last]])
+ax.set(aspect="equal", title=f"geodesic: length {np.hypot(along, up)[0]:.2f}")
 ax.legend(frameon=False, fontsize="small", loc="upper center", bbox_to_anchor=(0.5, -0.08))
 plt.show()
 

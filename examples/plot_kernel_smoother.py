@@ -69,7 +69,7 @@ circle = np.stack([np.cos(turn), np.sin(turn)])
 fig, axes = plt.subplots(1, 3, figsize=(10.5, 3.6), layout="constrained")
 for ax, metric in zip(axes, metrics, strict=True):
     model = RiemannianKernelSmoother(metric=metric, background=None, random_state=0).fit(X)
-    law = model.denoiser_
+    law = model.model_.denoiser
     for x, F, floor in zip(law.means, law.factors, law.floors, strict=True):
         values, vectors = np.linalg.eigh((F @ F.T).numpy() + float(floor) * np.eye(2))
         ellipse = (vectors * np.sqrt(values)) @ circle + x.numpy()[:, None]

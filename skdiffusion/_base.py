@@ -35,12 +35,13 @@ class TableModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimato
 
     _default_encoder = TableEncoder()
     _target_transform = "auto"
+    _allow_missing = True
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.input_tags.string = True
         tags.input_tags.categorical = True
-        tags.input_tags.allow_nan = True
+        tags.input_tags.allow_nan = self._allow_missing
         return tags
 
     def __sklearn_is_fitted__(self):
@@ -93,7 +94,7 @@ class TableModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimato
         with all_or_nothing(self):
             self._check_parameters()
             rng = check_random_state(self.random_state)
-            X = validate_table(self, X, reset=True, allow_missing=True)
+            X = validate_table(self, X, reset=True, allow_missing=self._allow_missing)
             if y is not None:
                 check_consistent_length(X, y)
             sample_weight = check_weights(sample_weight, len(X))
@@ -363,7 +364,7 @@ class TableModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimato
             raise ValueError(f"strategy must be one of {STRATEGIES}, got {strategy!r}.")
         if y is not None or return_y:
             self._need_target()
-        X = validate_table(self, X, reset=False, allow_missing=True)
+        X = validate_table(self, X, reset=False, allow_missing=self._allow_missing)
         model = self.model_
         columns = model.encoder.read(X)
         gaps = gaps_of(columns) & ~np.array([c.is_empty for c in model.encoder.coders_])
@@ -398,7 +399,7 @@ class TableModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimato
         columns = read_table(X)
         encoder, measured = self._fit_encoder(X, columns, rng)
         if len(X) < 2:
-            raise ValueError("A distribution cannot be learned from one row: give at least 2.")
+            raise ValueError("A distribution cannot be learned from n_samples=1: give at least 2.")
         if encoder.n_codes_ == 0:
             raise ValueError("Every column of X is constant: there is nothing to learn.")
         Z = encoder.dequantize(encoder.encode_columns(columns), rng)
@@ -421,11 +422,12 @@ class TableModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimato
     def _read(self, X):
         """Validate rows and read their columns."""
         check_is_fitted(self)
-        X = validate_table(self, X, reset=False, allow_missing=True)
+        X = validate_table(self, X, reset=False, allow_missing=self._allow_missing)
         return self._model.encoder.read(X)
 
     def _encoded(self, X):
-        return self._model.encoder.encode_columns(self._read(X))
+        columns = self._read(X)
+        return self._model.encoder.encode_columns(columns)
 
     def _known_noise(self):
         """Return the noise of encoded rows that `denoise` removes without being told."""

@@ -40,6 +40,9 @@ class Table(NamedTuple):
     frame: Any
     target: str | None
 
+    def with_rows(self, frame: Any) -> "Table":
+        return self._replace(frame=frame)
+
     @property
     def X(self) -> Any:
         return self.frame if self.target is None else self.frame.drop(columns=self.target)
@@ -52,16 +55,10 @@ class Table(NamedTuple):
         """Positions of the columns that hold categories, a target of few values among them."""
         from pandas.api.types import is_bool_dtype, is_numeric_dtype
 
-        found = []
-        for position, name in enumerate(self.frame):
-            column = self.frame[name]
-            numeric = is_numeric_dtype(column) and not is_bool_dtype(column)
-            if not numeric or (name == self.target and column.nunique() <= MAX_CLASSES):
-                found.append(position)
-        return found
-
-    def rows(self, frame: Any) -> "Table":
-        return self._replace(frame=frame)
+        numeric = [is_numeric_dtype(c) and not is_bool_dtype(c) for c in self.frame.dtypes]
+        if self.target is not None and self.y.nunique() <= MAX_CLASSES:
+            numeric[self.frame.columns.get_loc(self.target)] = False
+        return [position for position, found in enumerate(numeric) if not found]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -69,7 +66,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = _parser()
     args = parser.parse_args(argv)
     try:
-        _require("pandas", "matplotlib")
+        _require("pandas", "matplotlib", "ot")
         _demo(args)
     except _UnusableInput as error:
         parser.exit(2, f"{parser.prog}: error: {' '.join(str(error).split())}\n")
@@ -109,8 +106,7 @@ def _positive(text: str) -> int:
 
 
 def _require(*libraries: str) -> None:
-    missing = [name for name in libraries if importlib.util.find_spec(name) is None]
-    if missing:
+    if missing := [name for name in libraries if importlib.util.find_spec(name) is None]:
         raise _UnusableInput(
             f"the demo needs {' and '.join(missing)}; install with: pip install 'skdiffusion[demo]'"
         )
@@ -118,17 +114,20 @@ def _require(*libraries: str) -> None:
 
 def _demo(args: argparse.Namespace) -> None:
     table = _load(args)
-    _check_all_rows(table)
+    _check(table.frame)
     train, test, fresh = _split(table, args.seed)
     print(_headline(table, len(train.frame), len(test.frame)), flush=True)
-    sampler, seconds = _timed(_fit, train, args)
-    n_rows = args.rows or len(table.frame)
-    drawn, drawing = _timed(_sample, sampler, train, max(n_rows, len(fresh.frame)), args.seed)
-    print(f"Trained in {seconds:.1f} s, drew {len(drawn)} rows in {drawing:.1f} s.\n", flush=True)
+    start = time.perf_counter()
+    sampler = _fit(train, args)
+    print(f"Trained in {time.perf_counter() - start:.1f} s", end=", ", flush=True)
+    start = time.perf_counter()
+    n_rows, n_judged = args.rows or len(table.frame), len(fresh.frame)
+    drawn = _sample(sampler, train, max(n_rows, n_judged), args.seed)
+    print(f"drew {len(drawn)} rows in {time.perf_counter() - start:.1f} s.\n", flush=True)
     samples = {
         "fresh real rows": fresh.frame,
-        "skdiffusion": drawn.head(len(fresh.frame)),
-        **_references(train, len(fresh.frame), args),
+        "skdiffusion": drawn.head(n_judged),
+        **_references(train, n_judged, args),
     }
     print(_fidelity_table(samples, train, test, args.seed), flush=True)
     args.output.mkdir(parents=True, exist_ok=True)
@@ -153,83 +152,68 @@ def _load(args: argparse.Namespace) -> Table:
         raise _UnusableInput(f"{args.csv} has no column {args.target!r}, only {list(frame)}")
     if len(frame) < MIN_ROWS:
         raise _UnusableInput(f"{args.csv} has {len(frame)} rows; at least {MIN_ROWS} are needed")
-    return Table(args.csv.stem, _with_dates(frame), args.target)
-
-
-def _check_all_rows(table: Table) -> None:
-    """Refuse what cannot be coded or judged before any time is spent on it."""
-    from . import TableEncoder
-
-    frame = table.frame
-    gaps = [str(name) for name in frame if frame[name].isna().any()]
-    if gaps:
-        raise _UnusableInput(f"the metrics need rows without missing values: fill {gaps}")
-    dates = [str(name) for name in frame if frame[name].dtype.kind in "mM"]
-    if dates:
-        raise _UnusableInput(f"the metrics have no distance of dates: convert {dates} to numbers")
-    try:
-        TableEncoder().fit(table.frame)
-    except (TypeError, ValueError) as error:
-        raise _UnusableInput(str(error)) from error
+    return Table(args.csv.stem, frame, args.target)
 
 
 def _breast_cancer() -> Table:
-    import pandas as pd
     from sklearn.datasets import load_breast_cancer
 
     data = load_breast_cancer(as_frame=True)
     frame = data.frame.drop(columns="target")
-    diagnosis = pd.Categorical.from_codes(data.target, data.target_names)
-    frame.insert(0, "diagnosis", diagnosis)
+    frame.insert(0, "diagnosis", data.target_names[data.target])
     return Table("breast cancer", frame, "diagnosis")
 
 
-def _with_dates(frame: Any) -> Any:
-    """Read columns of ISO dates as dates: as text they would pass for thousands of categories."""
+def _check(frame: Any) -> None:
+    """Refuse what cannot be encoded or judged before any time is spent on it."""
+    from . import TableEncoder
+
+    if gaps := [str(name) for name in frame if frame[name].isna().any()]:
+        raise _UnusableInput(f"the metrics need rows without missing values: fill {gaps}")
+    if dates := [str(name) for name in frame if _is_date(frame[name])]:
+        raise _UnusableInput(f"the metrics have no distance of dates: convert {dates} to numbers")
+    try:
+        TableEncoder().fit(frame)
+    except (TypeError, ValueError) as error:
+        raise _UnusableInput(str(error)) from error
+
+
+def _is_date(column: Any) -> bool:
+    """Whether text is ISO dates, which would pass for thousands of categories."""
     import pandas as pd
     from pandas.api.types import is_numeric_dtype
 
-    for name in frame:
-        if is_numeric_dtype(frame[name]) or frame[name].isna().all():
-            continue
-        dates = pd.to_datetime(frame[name], format="ISO8601", errors="coerce")
-        if dates[frame[name].notna()].notna().all():
-            frame = frame.assign(**{name: dates})
-    return frame
+    if is_numeric_dtype(column):
+        return False
+    return bool(pd.to_datetime(column, format="ISO8601", errors="coerce").notna().all())
 
 
-def _split(table: Table, seed: int) -> tuple[Table, Table, Table]:
+def _split(table: Table, seed: int) -> list[Table]:
     """Rows to train on, to judge by, and to show what fresh real rows would reach."""
     from sklearn.model_selection import train_test_split
 
-    def halve(frame: Any, held_out: int) -> tuple[Any, Any]:
-        y = frame[table.target] if table.target else None
+    def halve(part: Table, held_out: int) -> list[Table]:
+        y = part.y
         classes = y is not None and y.nunique() <= MAX_CLASSES and y.value_counts().min() >= 10
-        return train_test_split(
-            frame, test_size=held_out, stratify=y if classes else None, random_state=seed
+        halves = train_test_split(
+            part.frame, test_size=held_out, stratify=y if classes else None, random_state=seed
         )
+        return [part.with_rows(half) for half in halves]
 
-    reported = min(len(table.frame) // 5, MAX_REPORTED_ROWS)
-    train, held_out = halve(table.frame, 2 * reported)
-    test, fresh = halve(held_out, reported)
-    return table.rows(train), table.rows(test), table.rows(fresh)
+    judged = min(len(table.frame) // 5, MAX_REPORTED_ROWS)
+    train, held_out = halve(table, 2 * judged)
+    return [train, *halve(held_out, judged)]
 
 
 def _headline(table: Table, n_train: int, n_test: int) -> str:
     n_rows, n_columns = table.frame.shape
-    categories = len(table.categorical())
+    n_categorical = len(table.categorical())
     target = f", target {table.target!r}" if table.target else ""
     return (
         f"{table.name}: {n_rows} rows, {n_columns} columns "
-        f"({n_columns - categories} numeric, {categories} categorical){target}\n"
+        f"({n_columns - n_categorical} numeric, {n_categorical} categorical){target}\n"
         f"{n_train} rows to train on, {n_test} held out to judge by"
     )
-
-
-def _timed(function: Any, *args: Any) -> tuple[Any, float]:
-    start = time.perf_counter()
-    value = function(*args)
-    return value, time.perf_counter() - start
 
 
 def _fit(train: Table, args: argparse.Namespace) -> Any:
@@ -246,11 +230,11 @@ def _sample(sampler: Any, train: Table, n_rows: int, seed: int) -> Any:
         return sampler.sample(n_rows, random_state=seed)
     rows, target = sampler.sample(n_rows, return_y=True, random_state=seed)
     frame = rows.assign(**{train.target: np.asarray(target)})[list(train.frame)]
-    return frame.astype({train.target: train.frame[train.target].dtype})
+    return frame.astype({train.target: train.y.dtype})
 
 
 def _references(train: Table, n_rows: int, args: argparse.Namespace) -> dict[str, Any]:
-    """Rows of the models that scikit-learn has, tuned by cross-validation in the same coding."""
+    """Rows of the models that scikit-learn has, tuned by cross-validation, equally encoded."""
     from sklearn.mixture import GaussianMixture
     from sklearn.model_selection import GridSearchCV
     from sklearn.neighbors import KernelDensity
@@ -258,30 +242,28 @@ def _references(train: Table, n_rows: int, args: argparse.Namespace) -> dict[str
 
     from . import TableEncoder, sample_from
 
-    def draw(model: Any, grid: dict[str, Any], **sample_params: Any) -> Any:
-        codes = TableEncoder()
-        search = GridSearchCV(make_pipeline(codes, model), grid, cv=3).fit(train.frame)
-        return sample_from(search.best_estimator_, n_rows, **sample_params)
+    def draw(model: Any, parameter: str, values: Any, **options: Any) -> Any:
+        grid = {f"{type(model).__name__.lower()}__{parameter}": values}
+        search = GridSearchCV(make_pipeline(TableEncoder(), model), grid, cv=3).fit(train.frame)
+        return sample_from(search.best_estimator_, n_rows, **options)
 
-    widths = {"kerneldensity__bandwidth": np.geomspace(0.05, 2.0, 4 if args.quick else 12)}
-    counts = {"gaussianmixture__n_components": [1, 2] if args.quick else [1, 2, 3, 5, 8]}
+    widths = np.geomspace(0.05, 2.0, 4 if args.quick else 12)
+    counts = [1, 2] if args.quick else [1, 2, 3, 5, 8]
     mixture = GaussianMixture(reg_covar=1e-4, random_state=args.seed)
     return {
-        "Gaussian mixture": draw(mixture, counts),
-        "Gaussian KDE": draw(KernelDensity(), widths, random_state=args.seed),
+        "Gaussian mixture": draw(mixture, "n_components", counts),
+        "Gaussian KDE": draw(KernelDensity(), "bandwidth", widths, random_state=args.seed),
     }
 
 
 def _fidelity_table(samples: dict[str, Any], train: Table, test: Table, seed: int) -> str:
     from .metrics import fidelity_report
 
-    categorical = train.categorical()
     real = [_as_numbers(part.frame, train) for part in (train, test)]
     lines = [f"{'':18}" + "".join(f"{name:>10}" for name in COLUMNS)]
     for name, frame in samples.items():
-        report = fidelity_report(
-            *real, _as_numbers(frame, train), categorical=categorical, random_state=seed
-        )
+        fake = _as_numbers(frame, train)
+        report = fidelity_report(*real, fake, categorical=train.categorical(), random_state=seed)
         cells = (form.format(report[key]) for key, form in COLUMNS.values())
         lines.append(f"{name:18}" + "".join(f"{cell:>10}" for cell in cells))
     return "\n".join([*lines, "", LEGEND])
@@ -289,14 +271,13 @@ def _fidelity_table(samples: dict[str, Any], train: Table, test: Table, seed: in
 
 def _as_numbers(frame: Any, train: Table) -> NDArray[np.float64]:
     """Write categories as their positions among those of the training rows."""
-    numbers = np.empty(frame.shape)
-    for position, name in enumerate(frame):
-        column = np.asarray(frame[name])
-        if position in train.categorical():
-            levels = np.unique(np.asarray(train.frame[name]).astype(str))
-            column = np.searchsorted(levels, column.astype(str))
-        numbers[:, position] = column
-    return numbers
+    frame = frame.copy()
+    for position in train.categorical():
+        name = frame.columns[position]
+        categories = np.unique(np.asarray(train.frame[name]).astype(str))
+        values = np.asarray(frame[name]).astype(str)
+        frame[name] = np.searchsorted(categories, values)
+    return frame.to_numpy(dtype=np.float64)
 
 
 def _picture(table: Table, sampler: Any, real: tuple[Table, Table], drawn: Any) -> Any:
@@ -306,7 +287,7 @@ def _picture(table: Table, sampler: Any, real: tuple[Table, Table], drawn: Any) 
         table.frame, drawn, categorical_features=table.categorical()
     )
     groups = ("training rows", "held-out rows", "synthetic rows")
-    parts = (*real, table.rows(drawn))
+    parts = (*real, table.with_rows(drawn))
     rows = {n: part.X.head(MAX_SCORED_ROWS) for n, part in zip(groups, parts, strict=True)}
     log_density = LogDensityDisplay.from_estimator(sampler, rows)
     title = f"{table.name}: real and synthetic rows"

@@ -5,60 +5,49 @@ from collections.abc import Iterable
 from numbers import Integral, Real
 
 import numpy as np
-import torch
 from sklearn.base import BaseEstimator, OutlierMixin, TransformerMixin
 from sklearn.utils import Bunch, check_consistent_length, check_random_state
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 
 from skdiffusion._utils.fitting import all_or_nothing
-from skdiffusion.detection.codes import DetectorCodes
-from skdiffusion.detection.completion import Completion
-from skdiffusion.detection.conformal import benjamini_hochberg, cross_conformal_pvalues
-from skdiffusion.detection.explanation import explain_rows
-from skdiffusion.detection.methods import METHODS
-from skdiffusion.detection.model import AnomalyModel, ModelOptions
-from skdiffusion.diffusion.time import knn_time_log_posterior
+from skdiffusion.detection.anomaly_model import METHODS, AnomalyModel, Options
+from skdiffusion.detection.conformal import benjamini_hochberg, conformal_pvalues
+from skdiffusion.detection.row_encoder import GapFiller, RowEncoder
 from skdiffusion.tables.frames import FloatFormat, validate_table
 from skdiffusion.training.net import DenoiserNet
 
 __all__ = ["DiffusionAnomalyDetector"]
 
-HYBRID = ("time_np", "kernel", "denoise")
+HYBRID = ("neighbors", "kernel", "denoise")
 # a network learns a group of anomalies as well as it learns anything
-ROBUST_HYBRID = ("time_np", "kernel")
+ROBUST_HYBRID = ("neighbors", "kernel")
 # of held-out normal rows, where nothing is known of the anomalies
 AUTO_ALARMS = 0.05
 ROUNDING = 1e-9
-TIME_LEVELS = np.geomspace(0.01, 10.0, 31)
 
 
 class DiffusionAnomalyDetector(TransformerMixin, OutlierMixin, BaseEstimator):
     r"""Score rows by how unlike they are to the rows seen in `fit`.
 
-    The default asks three questions of a row, each at noise levels from fine to coarse: from how
-    far it would have to have diffused, judged by its nearest neighbours (``"time_np"``); how
-    likely it is under a closed-form law of narrow kernels that follow their neighbours
-    (``"kernel"``); and how much a network trained to denoise normal rows would change it in one
-    step (``"denoise"``). Each answer is ranked among those that rows held out of training get, and
-    the logarithms of the ranks are added up. Nothing is sampled.
+    The default adds up three scores: how far a row is from its nearest neighbour
+    (``"neighbors"``), how likely it is under a closed-form density of narrow kernels that follow
+    their neighbours (``"kernel"``), and how much a network trained to denoise normal rows would
+    change it in one step (``"denoise"``). Each is ranked among the scores that training rows get
+    without themselves, and the logarithms of the ranks are added up. Nothing is sampled.
 
     Parameters
     ----------
     method : str or sequence of str, default="hybrid"
-        What to score rows by. A sequence adds up its members; "hybrid" is ``("time_np", "kernel",
+        What to score rows by. A sequence adds up its members; "hybrid" is ``("neighbors", "kernel",
         "denoise")``, and without the network for contaminated training rows.
 
-        ===============  ======================================================================
-        "time_np"        diffusion time by the nearest rows, in closed form
-        "kernel"         log-density under kernels shaped by 50 neighbours each; for contaminated
-                         training rows under a Gaussian of the most likely half
-        "denoise"        error of one denoising step, at three noise levels
-        "time"           diffusion time, learned by a head on the trunk of the denoiser
-        "score"          norm of the score, with a noise level for each column
-        "contract"       growth of the log-density under more noise
-        "reconstruct"    distance to where the probability flow ends
-        "likelihood"     log-density by the probability flow; the slowest
-        ===============  ======================================================================
+        ============  =========================================================================
+        "neighbors"   distance to the nearest rows
+        "kernel"      log-density under kernels shaped by 50 neighbours each; for contaminated
+                      training rows under a Gaussian of the most compact half
+        "denoise"     error of one denoising step, at two noise levels
+        "likelihood"  log-density by the probability flow of a network; the slowest
+        ============  =========================================================================
 
     contamination : "auto", 0 or float in (0, 0.5], default="auto"
         The share of anomalies among the training rows.
@@ -66,21 +55,18 @@ class DiffusionAnomalyDetector(TransformerMixin, OutlierMixin, BaseEstimator):
         - "auto": none are expected. One in twenty rows like the training rows will be reported.
         - 0: there are none. No row more normal than the least normal training row is reported.
         - a share: there are some, and that share of the training rows is reported. The methods
-          change to ones that withstand them: more neighbours, larger noise levels, a robust law,
-          and training that leaves out the rows with the largest errors.
+          change to ones that withstand them: more neighbours, larger noise levels, a robust
+          Gaussian, and training that leaves out the rows with the largest errors.
 
     denoiser : DenoiserNet or None, default=None
         Unfitted net with all training options, for every method that has one. None is
-        :func:`~skdiffusion.training.judging_net` for "denoise" and "time", and `DenoiserNet()`
-        for the others, which need more noise levels.
+        :func:`~skdiffusion.training.judging_net` for "denoise" and `DenoiserNet()` for
+        "likelihood", which needs more noise levels.
     n_neighbors : int or "auto", default="auto"
-        Neighbours of "time_np". "auto" is the nearest one, and a tenth of the rows, between 50 and
-        500, for contaminated training rows.
+        Neighbours of "neighbors". "auto" is the nearest one, and a tenth of the rows, between 50
+        and 500, for contaminated training rows.
     categorical_features : "from_dtype", None or array-like, default="from_dtype"
         Which columns are categories; see :class:`~skdiffusion.TableEncoder`.
-    warm_start : bool, default=False
-        Whether `fit` trains the networks of an earlier fit further, if the columns are coded by as
-        many numbers as then.
     verbose : int, default=0
         1 shows progress bars while networks train.
     random_state : int, RandomState instance or None, default=None
@@ -91,11 +77,7 @@ class DiffusionAnomalyDetector(TransformerMixin, OutlierMixin, BaseEstimator):
     offset_ : float
         Rows with `score_samples` below it are reported as anomalies.
     training_scores_ : ndarray of shape (n,)
-        `score_samples` of the training rows, each found without itself.
-    time_levels_ : ndarray of shape (n_levels,)
-        The noise levels of `time_posterior`, in standard deviations.
-    model_ : AnomalyModel
-        The methods and their scales.
+        Scores of the training rows, each found without itself.
     n_features_in_ : int
         Number of columns seen in `fit`.
     feature_names_in_ : ndarray of str
@@ -107,13 +89,15 @@ class DiffusionAnomalyDetector(TransformerMixin, OutlierMixin, BaseEstimator):
 
     Notes
     -----
-    A row is never compared with itself. Where rows are distinct, scoring a training row gives its
-    held-out score, so that ``fit_predict(X)`` and ``fit(X).predict(X)`` agree. In a table with more
-    than 1 % of copies, being equal to a training row says nothing of being that row, and a row is
-    scored as a new one.
+    Every row is scored as a new one, by one continuous function. Were it to count a training row
+    as its own neighbour, each would seem normal; so within a tenth of the distance from a training
+    row to the nearest other one, the score passes over to that of `training_scores_`. Where
+    rows are distinct, ``fit_predict(X)`` and ``fit(X).predict(X)`` therefore agree, and so does
+    ``predict`` of the same rows up to rounding. In a table with more than 1 % of copies, being
+    equal to a training row says nothing of being that row, and scores do not pass over.
 
     Missing numbers are filled with what the other cells of the row lead to expect, so that they
-    speak neither for nor against it. A level that `fit` has not seen counts as rarer than the
+    speak neither for nor against it. A category that `fit` has not seen counts as rarer than the
     rarest.
 
     References
@@ -130,7 +114,7 @@ class DiffusionAnomalyDetector(TransformerMixin, OutlierMixin, BaseEstimator):
     >>> from skdiffusion import DiffusionAnomalyDetector
     >>> rng = np.random.RandomState(0)
     >>> X = rng.normal(size=(200, 1)) @ np.ones((1, 3)) + 0.1 * rng.normal(size=(200, 3))
-    >>> detector = DiffusionAnomalyDetector(method=("time_np", "kernel"), random_state=0).fit(X)
+    >>> detector = DiffusionAnomalyDetector(method=("neighbors", "kernel"), random_state=0).fit(X)
     >>> detector.predict(np.array([[1.0, 1.0, 1.0], [1.0, 1.0, -1.0]]))
     array([ 1, -1])
     >>> int(detector.explain(np.array([[1.0, 1.0, -1.0]])).contributions.argmax())
@@ -145,7 +129,6 @@ class DiffusionAnomalyDetector(TransformerMixin, OutlierMixin, BaseEstimator):
         denoiser=None,
         n_neighbors="auto",
         categorical_features="from_dtype",
-        warm_start=False,
         verbose=0,
         random_state=None,
     ):
@@ -154,7 +137,6 @@ class DiffusionAnomalyDetector(TransformerMixin, OutlierMixin, BaseEstimator):
         self.denoiser = denoiser
         self.n_neighbors = n_neighbors
         self.categorical_features = categorical_features
-        self.warm_start = warm_start
         self.verbose = verbose
         self.random_state = random_state
 
@@ -188,36 +170,39 @@ class DiffusionAnomalyDetector(TransformerMixin, OutlierMixin, BaseEstimator):
             If a parameter is out of range, cells are infinite, categories are missing, a column
             has no cell, or there are fewer than two rows that are not marked as anomalies.
         TypeError
-            If a column holds dates or other cells without a code.
+            If a column holds dates or other cells that cannot be encoded.
         """
-        earlier = getattr(self, "model_", None) if self.warm_start else None
         with all_or_nothing(self):
-            self._check_parameters()
+            methods = self._check_parameters()
             rng = check_random_state(self.random_state)
             X = validate_table(self, X, reset=True, allow_missing=True)
-            marked = self._marked(X, y)
-            self.codes_ = DetectorCodes(X, self.categorical_features)
-            Z = self.codes_.encode(X)
+            marked = _find_marked(X, y)
+            self._encoder = RowEncoder(X, self.categorical_features)
+            Z = self._encoder.encode(X)
             if len(Z) - marked.sum() < 2:
                 raise ValueError(
                     f"Normal rows cannot be learned from n_samples={len(Z) - marked.sum()}: give "
                     "at least 2 that are not marked as anomalies."
                 )
-            self.completion_ = Completion(Z[~marked])
-            Z = self.completion_(Z)
-            if earlier is not None and earlier.Z.shape[1] != Z.shape[1]:
-                earlier = None
-            normal, known, groups = Z[~marked], Z[marked], self.codes_.groups
-            self.model_ = AnomalyModel(normal, known, self._options(), rng, groups, earlier)
-            self._settle(Z, marked)
-            self.format_ = FloatFormat(X)
+            self._filler = GapFiller(Z[~marked])
+            self._format = FloatFormat(X)
+            options = Options(
+                methods=methods,
+                contamination=self._share,
+                denoiser=self.denoiser,
+                n_neighbors=self.n_neighbors,
+                verbose=self.verbose,
+                groups=self._encoder.groups,
+            )
+            Z = self._filler(Z)
+            self._settle(AnomalyModel(Z[~marked], Z[marked], options, rng), Z, marked)
         return self
 
     def partial_fit(self, X, y=None):
         """Learn from more rows.
 
-        They join the memory of neighbours and the closed-form law, and networks train on with all
-        rows. Columns keep the scale of the first rows.
+        They join the neighbours and the kernels, and networks train on with all rows. Columns keep
+        the scale of the first rows.
 
         Parameters
         ----------
@@ -231,13 +216,13 @@ class DiffusionAnomalyDetector(TransformerMixin, OutlierMixin, BaseEstimator):
         self : DiffusionAnomalyDetector
             The estimator. If this fails it is as it was before.
         """
-        if not hasattr(self, "model_"):
+        if not hasattr(self, "offset_"):
             return self.fit(X, y)
-        Z = self._codes(X)
-        marked = self._marked(X, y)
+        Z = self._encoded(X)
+        marked = _find_marked(X, y)
         rng = check_random_state(self.random_state)
-        self.model_ = self.model_.extended(Z[~marked], Z[marked], rng)
-        self._settle(np.concatenate([self.training_codes_, Z]), np.append(self.marked_, marked))
+        model = self._model.extended(Z[~marked], Z[marked], rng)
+        self._settle(model, np.concatenate([self._training, Z]), np.append(self._marked, marked))
         return self
 
     def fit_predict(self, X, y=None):
@@ -269,11 +254,12 @@ class DiffusionAnomalyDetector(TransformerMixin, OutlierMixin, BaseEstimator):
         Returns
         -------
         scores : ndarray of shape (n,)
-            Minus the sum of what the methods say, each in nats: minus the logarithm of the share of
-            held-out normal rows that score as high, and a fifth of a robust z-score beyond.
+            Minus the sum of the scores of the methods, each in nats: minus the logarithm of the
+            share of held-out normal rows that score as high, and a fifth of a robust z-score
+            beyond.
         """
-        Z = self._codes(X)
-        return -self.model_.score(Z)
+        Z = self._encoded(X)
+        return -self._model.score(Z)
 
     def decision_function(self, X):
         """Score rows; negative for anomalies.
@@ -321,19 +307,15 @@ class DiffusionAnomalyDetector(TransformerMixin, OutlierMixin, BaseEstimator):
 
         Notes
         -----
-        A row is ranked among training rows that were scored as it is: without themselves, and each
-        by the one network that has not seen it. With networks, the new row is scored by each of
-        them, and ranked among the rows that this network has not seen. With anomalies among the
+        A row is ranked among training rows scored without themselves, each by the one network that
+        has not seen it: with networks, the row is scored by each of them, and ranked among the
+        rows that this network has not seen
+        (:func:`~skdiffusion.detection.conformal_pvalues` with `fold`). With anomalies among the
         training rows, p-values are too large by up to the contamination.
-
-        References
-        ----------
-        Vovk, V. (2015). Cross-conformal predictors. Annals of Mathematics and Artificial
-        Intelligence 74. arXiv:1208.0806, equation 7.
         """
-        Z = self._codes(X)
-        model = self.model_
-        return cross_conformal_pvalues(model.anomaly, model.fold, model.fold_scores(Z))
+        Z = self._encoded(X)
+        model = self._model
+        return conformal_pvalues(model.held_out, model.fold_scores(Z), fold=model.fold)
 
     def select(self, X, *, fdr=0.1):
         """Pick out anomalies so that few of those picked are normal.
@@ -348,12 +330,8 @@ class DiffusionAnomalyDetector(TransformerMixin, OutlierMixin, BaseEstimator):
         Returns
         -------
         picked : ndarray of bool of shape (n,)
-            The anomalies, by the procedure of Benjamini and Hochberg on `predict_pvalue`.
-
-        References
-        ----------
-        Bates, S. et al. (2023). Testing for outliers with conformal p-values. arXiv:2104.08279,
-        theorem 2.
+            The anomalies, by :func:`~skdiffusion.detection.benjamini_hochberg` on
+            `predict_pvalue`.
         """
         return benjamini_hochberg(self.predict_pvalue(X), fdr)
 
@@ -372,41 +350,19 @@ class DiffusionAnomalyDetector(TransformerMixin, OutlierMixin, BaseEstimator):
               value of each cell is given the others, in nats: ``-log p(x_j | others)`` in
               standardised columns. Zero for missing cells.
             - expected : ndarray or data frame of shape (n, n_features). The mean of each cell given
-              the others, or its nearest level, in the data types of `fit`.
+              the others, or its nearest category, in the data types of `fit`.
 
         Notes
         -----
-        Both come from the closed-form law of the normal rows, with noise of 0.05 standard
-        deviations on the other cells. A large share of one column may be due to another: if two
-        cells contradict each other, both are improbable given the other.
+        Both come from the kernels on the normal rows, with noise of 0.05 standard deviations on
+        the other cells. A large share of one column may be due to another: if two cells contradict
+        each other, both are improbable given the other.
         """
-        Z, missing = self._codes(X, with_missing=True)
-        shares, expected = explain_rows(self.model_.law.denoiser, Z, self.codes_.groups, missing)
+        Z, missing = self._encoded(X, with_missing=True)
+        surprise, expected = self._model.kernels.explain(Z, self._encoder.groups, missing)
         return Bunch(
-            contributions=self.format_.assemble(shares), expected=self.codes_.decode(expected)
+            contributions=self._format.assemble(surprise), expected=self._encoder.decode(expected)
         )
-
-    def time_posterior(self, X):
-        """Return from which noise level each row seems to come.
-
-        Parameters
-        ----------
-        X : array-like or data frame of shape (n, n_features)
-            Rows.
-
-        Returns
-        -------
-        probabilities : ndarray of shape (n, n_levels)
-            Probability of each of `time_levels_`, which are equally likely beforehand: by the
-            network where `method` has "time", else by the distances to the neighbours.
-        """
-        Z = self._codes(X)
-        learned = self.model_.time_log_posterior(Z)
-        if learned is not None:
-            return np.exp(learned)
-        squares = torch.from_numpy(self.model_.neighbor_distances(Z) ** 2)
-        levels = torch.from_numpy(self.time_levels_)
-        return knn_time_log_posterior(squares, Z.shape[1], levels).exp().numpy()
 
     def transform(self, X):
         """Return the profile of rows: each method's score at each noise level.
@@ -422,8 +378,8 @@ class DiffusionAnomalyDetector(TransformerMixin, OutlierMixin, BaseEstimator):
             Larger for more anomalous rows, on the scale of held-out training rows. Training rows
             get the profile found without them, so that a model trained on it meets new rows alike.
         """
-        Z = self._codes(X)
-        return self.model_.profile(Z)
+        Z = self._encoded(X)
+        return self._model.profile(Z)
 
     def get_feature_names_out(self, input_features=None):
         """Name the columns of the profile.
@@ -439,10 +395,10 @@ class DiffusionAnomalyDetector(TransformerMixin, OutlierMixin, BaseEstimator):
             The method and its noise level.
         """
         check_is_fitted(self)
-        return np.asarray(self.model_.profile_names, dtype=object)
+        return np.asarray(self._model.profile_names, dtype=object)
 
     def sample(self, n_samples=1, *, random_state=None):
-        """Draw normal rows, from the closed-form law.
+        """Draw normal rows, from the kernels.
 
         Parameters
         ----------
@@ -459,85 +415,69 @@ class DiffusionAnomalyDetector(TransformerMixin, OutlierMixin, BaseEstimator):
         check_is_fitted(self)
         if not isinstance(n_samples, Integral) or n_samples < 1:
             raise ValueError(f"n_samples must be at least 1, a whole number, got {n_samples!r}.")
-        seed = check_random_state(random_state).randint(2**31 - 1)
-        generator = torch.Generator().manual_seed(int(seed))
-        return self.codes_.decode(self.model_.law.denoiser.sample(n_samples, generator).numpy())
+        rng = check_random_state(random_state)
+        return self._encoder.decode(self._model.kernels.sample(n_samples, rng))
 
     def _check_parameters(self):
+        """Return the names of the methods in use."""
         if self.denoiser is not None and not isinstance(self.denoiser, DenoiserNet):
             raise TypeError(f"denoiser must be a DenoiserNet or None, got {self.denoiser!r}.")
-        for name in self._methods():
-            if name not in METHODS:
-                raise ValueError(
-                    f"method must be 'hybrid', one of {METHODS} or a sequence of them, "
-                    f"got {self.method!r}."
-                )
         share = self.contamination
         if not (share == "auto" or (isinstance(share, Real) and 0 <= share <= 0.5)):
             raise ValueError(f"contamination must be 'auto' or in [0, 0.5], got {share!r}.")
         k = self.n_neighbors
         if not (k == "auto" or (isinstance(k, Integral) and k >= 1)):
             raise ValueError(f"n_neighbors must be 'auto' or a positive whole number, got {k!r}.")
+        if isinstance(self.method, str) and self.method == "hybrid":
+            return ROBUST_HYBRID if self._share else HYBRID
+        methods = (self.method,) if isinstance(self.method, str) else self.method
+        if not isinstance(methods, Iterable) or not set(methods) <= set(METHODS):
+            raise ValueError(
+                f"method must be 'hybrid', one of {METHODS} or a sequence of them, "
+                f"got {self.method!r}."
+            )
+        if not len(methods):
+            raise ValueError("method names nothing: give 'hybrid' or at least one method.")
+        return tuple(methods)
 
     @property
     def _share(self):
         """The expected share of anomalies among the training rows."""
         return 0.0 if self.contamination == "auto" else float(self.contamination)
 
-    def _methods(self):
-        if isinstance(self.method, str):
-            if self.method == "hybrid":
-                return ROBUST_HYBRID if self._share else HYBRID
-            return (self.method,)
-        if not isinstance(self.method, Iterable):
-            raise ValueError(
-                f"method must be 'hybrid', one of {METHODS} or a sequence of them, "
-                f"got {self.method!r}."
-            )
-        methods = tuple(self.method)
-        if not methods:
-            raise ValueError("method names nothing: give 'hybrid' or at least one method.")
-        return methods
-
-    def _options(self):
-        return ModelOptions(
-            self._methods(), self._share, self.denoiser, self.n_neighbors, self.verbose
-        )
-
-    def _marked(self, X, y):
-        """Return which rows are labelled anomalies."""
-        n = len(X)
-        if y is None:
-            return np.zeros(n, dtype=bool)
-        check_consistent_length(X, y)
-        y = column_or_1d(y)
-        marked = y == -1
-        if not marked.any() and set(np.unique(y)) == {0, 1}:
-            warnings.warn(
-                "y holds 0 and 1 and marks no anomaly: only the label -1 does, and all rows are "
-                "taken for normal. Leave y out, or mark anomalies by -1.",
-                UserWarning,
-                stacklevel=3,
-            )
-        return marked
-
-    def _settle(self, Z, marked):
-        """Note the scores of the training rows and the threshold."""
-        self.training_codes_, self.marked_ = Z, marked
+    def _settle(self, model, Z, marked):
+        """Keep a model, the scores of the training rows and the threshold."""
+        self._model, self._training, self._marked = model, Z, marked
         self.training_scores_ = np.empty(len(Z))
-        self.training_scores_[~marked] = -self.model_.anomaly
+        self.training_scores_[~marked] = -model.held_out
         if marked.any():
-            self.training_scores_[marked] = -self.model_.score(Z[marked])
-        normal = self.training_scores_[~marked]
+            self.training_scores_[marked] = -model.score(Z[marked])
         share = AUTO_ALARMS if self.contamination == "auto" else self._share
         # copies of training rows are tied with them up to rounding, which must not decide
-        self.offset_ = float(np.quantile(normal, share)) - ROUNDING
-        self.time_levels_ = self.model_.time_levels(TIME_LEVELS)
+        self.offset_ = float(np.quantile(-model.held_out, share)) - ROUNDING
 
-    def _codes(self, X, *, with_missing=False):
-        """Validate rows and code them, without gaps."""
+    def _encoded(self, X, *, with_missing=False):
+        """Validate rows and encode them, without gaps."""
         check_is_fitted(self)
         X = validate_table(self, X, reset=False, allow_missing=True)
-        Z = self.codes_.encode(X)
-        filled = self.completion_(Z)
+        Z = self._encoder.encode(X)
+        filled = self._filler(Z)
         return (filled, np.isnan(Z)) if with_missing else filled
+
+
+def _find_marked(X, y):
+    """Return which rows are labelled anomalies."""
+    n = len(X)
+    if y is None:
+        return np.zeros(n, dtype=bool)
+    check_consistent_length(X, y)
+    y = column_or_1d(y)
+    marked = y == -1
+    if not marked.any() and set(np.unique(y)) == {0, 1}:
+        warnings.warn(
+            "y holds 0 and 1 and marks no anomaly: only the label -1 does, and all rows are "
+            "taken for normal. Leave y out, or mark anomalies by -1.",
+            UserWarning,
+            stacklevel=3,
+        )
+    return marked

@@ -350,7 +350,8 @@ class RiemannianKernelSmoother(TableModel):
         )
 
     def _warn_of_the_limit(self, kernels):
-        if self.bandwidth != "cv" or kernels.bandwidth.h > 1.01 * H_MIN:
+        is_chosen = isinstance(self.bandwidth, str) and self.bandwidth == "cv"
+        if not is_chosen or kernels.bandwidth.h > 1.01 * H_MIN:
             return
         narrowest = kernels.floors
         if kernels.factors.shape[2] == kernels.factors.shape[1]:

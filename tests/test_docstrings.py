@@ -80,6 +80,8 @@ def own_methods(cls: type) -> Iterator[str]:
         # Methods that scikit-learn makes for metadata routing carry its docstrings.
         routed = name.startswith("set_") and name.endswith("_request")
         ours = owner.__module__.startswith("skdiffusion")
+        # what a plain base class adds is for the package alone
+        ours &= owner is cls or issubclass(owner, BaseEstimator)
         # An override that says nothing new inherits its docstring, which is checked at its home.
         inherits = member is not None and not member.__doc__ and inspect.getdoc(getattr(cls, name))
         if ours and documentable and not (routed or inherits or name.startswith("_")):

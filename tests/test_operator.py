@@ -18,7 +18,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from skdiffusion import OperatorScoreMatching
 
 
-@parametrize_with_checks([OperatorScoreMatching(process="ou", n_likelihood_steps=8)])
+@parametrize_with_checks([OperatorScoreMatching(process="ou", n_likelihood_steps=2)])
 def test_scikit_learn_contract(estimator, check):
     check(estimator)
 
@@ -73,8 +73,8 @@ class TestDensity:
         x = np.linspace(-30, 50, 8001)
         density = np.exp(line.score_samples(x[:, None]))
         assert np.trapezoid(density, x) == pytest.approx(1, abs=2e-3)
-        low = line.offset_[0]
-        outside = (x < low) | (x > low + np.pi * line.scale_[0])
+        codes, box = line.model_.encoder.transform(x[:, None])[:, 0], line.model_.prior
+        outside = (codes < float(box.low)) | (codes > float(box.high))
         assert 0 < np.trapezoid(np.where(outside, density, 0), x) < 1 / 500
 
     def test_rows_outside_the_box_are_unlikely(self, line):
@@ -111,17 +111,17 @@ class TestDensity:
 
     @pytest.mark.parametrize("process", ["reflected_bm", "ou"])
     def test_rows_do_not_depend_on_each_other(self, process):
-        options = {"degree": 4, "n_likelihood_steps": 8, "random_state": 0}
+        options = {"degree": 4, "n_likelihood_steps": 4, "smoothing": 0.01, "random_state": 0}
         model = OperatorScoreMatching(process=process, **options).fit(bent(200))
-        X = bent(12, seed=1)
+        X = bent(5, seed=1)
         together = model.score_samples(X)
         alone = [model.score_samples(row[None])[0] for row in X]
         np.testing.assert_allclose(together, alone, rtol=1e-9)
         assert np.array_equal(together, model.score_samples(X))
 
     def test_more_steps_change_little(self, plane):
-        X = bent(100, seed=1)
-        fine = pickle.loads(pickle.dumps(plane)).set_params(n_likelihood_steps=100)
+        X = bent(40, seed=1)
+        fine = pickle.loads(pickle.dumps(plane)).set_params(n_likelihood_steps=72)
         difference = np.abs(fine.score_samples(X) - plane.score_samples(X))
         assert difference.mean() < 2e-3
 
@@ -135,15 +135,15 @@ class TestSample:
         assert (np.abs(draws - 10) < 0.5).mean() < 0.01
 
     def test_score_the_same_as_new_rows(self, plane):
-        draws = plane.sample(2000, random_state=0)
-        assert plane.score(draws) == pytest.approx(plane.score(bent(2000, seed=1)), abs=0.25)
+        draws = plane.sample(600, random_state=0)
+        assert plane.score(draws) == pytest.approx(plane.score(bent(600, seed=1)), abs=0.3)
 
     def test_rows_stay_in_the_box_but_for_one_in_n(self, plane):
         # paths of the flow do not cross the walls, those of a stochastic solver do
         model = pickle.loads(pickle.dumps(plane)).set_params(solver="euler_maruyama")
         draws = model.sample(5000, random_state=1)
-        codes = (draws - plane.offset_) / plane.scale_
-        outside = ((codes < 0) | (codes > np.pi)).any(1)
+        codes, box = plane.model_.encoder.transform(draws), plane.model_.prior
+        outside = ((codes < box.low.numpy()) | (codes > box.high.numpy())).any(1)
         assert outside.mean() <= 3 / 400
         assert np.isfinite(draws).all()
 
@@ -186,7 +186,7 @@ class TestFrames:
         assert isinstance(draws, library.DataFrame)
         assert list(draws.columns) == ["a", "count"]
         # counts are continuous to this model
-        assert draws["count"].dtype == (np.float64 if library is pd else pl.Float64)
+        assert draws["count"].dtype == X["count"].dtype
         assert model.score_samples(frame).shape == (80,)
         assert list(model.feature_names_in_) == ["a", "count"]
 
@@ -252,8 +252,8 @@ class TestLoss:
         assert large.loss(Y) > small.loss(Y)
 
     def test_integral_over_time(self, line):
-        Y = two_modes(200, seed=1)
-        times = np.geomspace(line.smoothing_, 4, 400)
+        Y = two_modes(100, seed=1)
+        times = np.geomspace(line.smoothing_, 4, 100)
         fine = np.trapezoid([line.loss(Y, t) for t in times], times)
         assert line.loss(Y) == pytest.approx(fine, rel=0.05)
 
@@ -284,7 +284,7 @@ class TestSettings:
         assert times[1] < 0.7 * times[0]
 
     def test_smoothing_beats_its_neighbours_on_new_rows(self, line):
-        X, Y = two_modes(500), two_modes(5000, seed=1)
+        X, Y = two_modes(500), two_modes(1500, seed=1)
         for factor in (0.02, 30):
             other = clone(line).set_params(smoothing=factor * line.smoothing_).fit(X)
             assert line.score(Y) > other.score(Y) + 0.003
@@ -307,7 +307,6 @@ class TestSettings:
             {"degree": 0},
             {"degree": 2.5},
             {"ridge": -1e-3},
-            {"margin": np.nan},
             {"smoothing": -1.0},
             {"smoothing": 4.0},
             {"smoothing": "cv"},
@@ -324,14 +323,13 @@ class TestSettings:
     def test_basis_that_is_too_large(self):
         X = np.random.RandomState(0).normal(size=(100, 6))
         with pytest.raises(ValueError, match="basis='product'"):
-            OperatorScoreMatching(basis="tensor", degree=10).fit(X)
+            OperatorScoreMatching(basis="total_degree", degree=10).fit(X)
 
 
 class TestBadRows:
     def test_constant_column(self):
         X = np.column_stack([two_modes(100), np.full(100, 3.0)])
-        with pytest.warns(UserWarning, match=r"Columns \[1\] are constant"):
-            model = OperatorScoreMatching(random_state=0).fit(X)
+        model = OperatorScoreMatching(random_state=0).fit(X)
         alone = OperatorScoreMatching(random_state=0).fit(X[:, :1])
         np.testing.assert_allclose(model.score_samples(X), alone.score_samples(X[:, :1]))
         assert (model.sample(5, random_state=0)[:, 1] == 3.0).all()
@@ -342,7 +340,7 @@ class TestBadRows:
         [
             (np.ones((10, 2)), "Every column of X is constant"),
             (np.ones((1, 2)), "n_samples=1"),
-            ([["a"], ["b"]], "could not convert"),
+            ([["a"], ["b"]], "columns of other kinds"),
             ([[np.nan], [1.0]], "NaN"),
         ],
     )

@@ -13,7 +13,7 @@ from skdiffusion._utils.mixture import fit_bic_mixture
 from skdiffusion._utils.systematic import spread
 from skdiffusion.closed_forms.weights import centre, effective_size
 from skdiffusion.diffusion.gaussians import GaussianDenoiser, MixtureDenoiser
-from skdiffusion.diffusion.operator import OperatorDenoiser
+from skdiffusion.diffusion.operator_denoiser import OperatorDenoiser
 
 __all__ = ["fit_gaussian", "fit_mixture", "fit_operator"]
 

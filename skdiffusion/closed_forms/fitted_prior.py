@@ -11,7 +11,7 @@ from skdiffusion.closed_forms.baselines import fit_gaussian, fit_mixture, fit_op
 from skdiffusion.closed_forms.noise_floor import fit_factor_mixture, fit_factors
 from skdiffusion.diffusion.categories import Levels
 from skdiffusion.diffusion.gaussians import GaussianDenoiser, MixtureDenoiser
-from skdiffusion.diffusion.operator import OperatorDenoiser
+from skdiffusion.diffusion.operator_denoiser import OperatorDenoiser
 
 __all__ = ["BASELINES", "fit_levels", "fit_prior"]
 

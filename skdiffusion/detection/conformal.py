@@ -5,38 +5,40 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.stats import false_discovery_control
 
 
-def conformal_pvalues(calibration: ArrayLike, scores: ArrayLike) -> NDArray[np.float64]:
+def conformal_pvalues(
+    calibration: ArrayLike, scores: ArrayLike, *, fold: ArrayLike | None = None
+) -> NDArray[np.float64]:
     """Rank anomaly scores among those of normal rows.
-
-    The p-value of a row is the share of rows at least as anomalous as itself, among the
-    calibration rows and the row.
 
     Parameters
     ----------
     calibration : array-like of shape (n,)
         Anomaly scores of normal rows that the detector was not fitted on, or whose scores leave
         out the row itself. Large means anomalous; infinite values may occur.
-    scores : array-like of shape (m,)
-        Anomaly scores of the rows to judge.
+    scores : array-like of shape (m,), or (m, n_folds) with `fold`
+        Anomaly scores of the rows to judge; with `fold`, by the detector of each fold.
+    fold : array-like of int of shape (n,) or None, default=None
+        For each calibration row the fold whose detector has not seen it and has scored it.
 
     Returns
     -------
     pvalues : ndarray of shape (m,)
-        ``(1 + #{calibration >= score}) / (n + 1)``, from ``1 / (n + 1)`` for a row that is more
-        anomalous than all calibration rows to 1. Ties count against the row.
+        ``(1 + #{calibration >= score}) / (n + 1)``, each calibration score compared with the score
+        by its own fold. Ties count against the row.
 
     Raises
     ------
     ValueError
-        If there is no calibration score, or a score is NaN.
+        If there is no calibration score, a score is NaN, or `fold` does not fit the others.
 
     Notes
     -----
     Let a normal row and the calibration rows be exchangeable. Then ``P(p <= a) <= a`` for every
     ``a``, with equality where ``a * (n + 1)`` is a whole number and no scores are tied [1]_,
     however good or bad the scores are. It holds on average over calibration sets: given a single
-    one, ``P(p <= a)`` follows a Beta law around ``a`` whose spread shrinks like
-    ``n ** -0.5`` [2]_.
+    one, ``P(p <= a)`` follows a beta distribution around ``a`` whose spread shrinks like
+    ``n ** -0.5`` [2]_. With folds it is at most about ``2 * a``, and near ``a`` where the
+    detectors of the folds agree [3]_.
 
     References
     ----------
@@ -44,6 +46,8 @@ def conformal_pvalues(calibration: ArrayLike, scores: ArrayLike) -> NDArray[np.f
        Springer, 2005, chapter 2.
     .. [2] S. Bates, E. Candès, L. Lei, Y. Romano and M. Sesia, "Testing for outliers with
        conformal p-values", Annals of Statistics 51(1), 149-178, 2023.
+    .. [3] V. Vovk, "Cross-conformal predictors", Annals of Mathematics and Artificial
+       Intelligence 74, 2015, equation 7.
 
     Examples
     --------
@@ -52,35 +56,17 @@ def conformal_pvalues(calibration: ArrayLike, scores: ArrayLike) -> NDArray[np.f
     array([0.2, 0.6, 1. ])
     """
     calibration = _checked("calibration", calibration, n_axes=1)
-    scores = _checked("scores", scores, n_axes=1)
-    _check_some(calibration)
-    return (1 + _count_at_least(calibration, scores)) / (len(calibration) + 1)
-
-
-def cross_conformal_pvalues(
-    calibration: ArrayLike, fold: ArrayLike, scores: ArrayLike
-) -> NDArray[np.float64]:
-    """Rank anomaly scores among those that each normal row had while it was held out."""
-    calibration = _checked("calibration", calibration, n_axes=1)
-    scores = _checked("scores", scores, n_axes=2)
-    _check_some(calibration)
-    fold, n_folds = np.asarray(fold), scores.shape[1]
-    if fold.shape != calibration.shape:
-        raise ValueError(
-            f"fold needs one entry for each of the {len(calibration)} calibration scores, got an "
-            f"array of shape {fold.shape}."
-        )
-    if fold.dtype.kind not in "iu" or fold.min() < 0 or fold.max() >= n_folds:
-        raise ValueError(
-            f"fold must hold whole numbers from 0 to {n_folds - 1}, since scores has {n_folds} "
-            "columns, one for each fold."
-        )
-    order = np.argsort(fold, kind="stable")
-    starts = np.searchsorted(fold[order], np.arange(1, n_folds))
-    held_out = np.split(calibration[order], starts)
+    scores = _checked("scores", scores, n_axes=1 if fold is None else 2)
+    if not len(calibration):
+        raise ValueError("calibration is empty: at least one score of a normal row is needed.")
+    if fold is None:
+        scores = scores[:, None]
+        fold = np.zeros(len(calibration), dtype=np.intp)
+    fold = _checked_fold(fold, len(calibration), scores.shape[1])
     counts = np.zeros(len(scores), dtype=np.int64)
-    for inside, column in zip(held_out, scores.T, strict=True):
-        counts += _count_at_least(inside, column)
+    for k, column in enumerate(scores.T):
+        held_out = np.sort(calibration[fold == k])
+        counts += len(held_out) - np.searchsorted(held_out, column, side="left")
     return (1 + counts) / (len(calibration) + 1)
 
 
@@ -141,13 +127,6 @@ def benjamini_hochberg(pvalues: ArrayLike, fdr: float = 0.1) -> NDArray[np.bool_
     return false_discovery_control(pvalues, method="bh") <= fdr * (1 + 1e-12)
 
 
-def _count_at_least(
-    calibration: NDArray[np.float64], scores: NDArray[np.float64]
-) -> NDArray[np.int64]:
-    """How many calibration scores are at least each score."""
-    return len(calibration) - np.searchsorted(np.sort(calibration), scores, side="left")
-
-
 def _checked(name: str, values: ArrayLike, *, n_axes: int) -> NDArray[np.float64]:
     values = np.asarray(values, dtype=np.float64)
     if values.ndim != n_axes:
@@ -157,6 +136,16 @@ def _checked(name: str, values: ArrayLike, *, n_axes: int) -> NDArray[np.float64
     return values
 
 
-def _check_some(calibration: NDArray[np.float64]) -> None:
-    if not len(calibration):
-        raise ValueError("calibration is empty: at least one score of a normal row is needed.")
+def _checked_fold(fold: ArrayLike, n: int, n_folds: int) -> NDArray[np.intp]:
+    fold = np.asarray(fold)
+    if fold.shape != (n,):
+        raise ValueError(
+            f"fold needs one entry for each of the {n} calibration scores, got an array of shape "
+            f"{fold.shape}."
+        )
+    if fold.dtype.kind not in "iu" or fold.min() < 0 or fold.max() >= n_folds:
+        raise ValueError(
+            f"fold must hold whole numbers from 0 to {n_folds - 1}, since scores has {n_folds} "
+            "columns, one for each fold."
+        )
+    return fold

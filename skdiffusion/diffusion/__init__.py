@@ -2,14 +2,14 @@
 
 from skdiffusion.diffusion.clean import CleanDenoiser
 from skdiffusion.diffusion.denoiser import Denoiser, Posterior, score
-from skdiffusion.diffusion.dimension import flipd, tangent_space
+from skdiffusion.diffusion.directions import flipd, tangent_space
 from skdiffusion.diffusion.functionals import denoising_error
 from skdiffusion.diffusion.gaussians import EmpiricalDenoiser, GaussianDenoiser, MixtureDenoiser
 from skdiffusion.diffusion.grid import GRIDS, karras, log_linear, uniform
 from skdiffusion.diffusion.guidance import Conditioned, Guided, Marginal
 from skdiffusion.diffusion.kernel_density import KernelDenoiser
 from skdiffusion.diffusion.likelihood import decode, elbo, encode, log_density
-from skdiffusion.diffusion.operator import OperatorDenoiser
+from skdiffusion.diffusion.operator_denoiser import OperatorDenoiser
 from skdiffusion.diffusion.paths import local_metric, relax_path
 from skdiffusion.diffusion.preconditioning import Preconditioned
 from skdiffusion.diffusion.schedule import (

@@ -1,15 +1,15 @@
-r"""Categories as noisy vertices: what is known of a level before and after the rest of the row.
+r"""Categories as noisy vertices: what is known of a category before and after the rest of the row.
 
-A category is coded as one of the vertices ``v_l`` of a simplex, of which the noisy row shows
+A category is one of the vertices ``v_l`` of a simplex, of which the noisy row shows
 ``x = v_l + sigma * eps``. Given the rest of the row the noise says all there is to say, so that by
 Bayes' rule
 
     ``p(l | row) ~ pi_l N(x; v_l, sigma^2 I) exp(F_l)``,   ``D(x, sigma) = sum_l p(l | row) v_l``
 
-where ``pi_l`` is the share of the level and ``F_l`` what the rest of the row adds: the logarithm of
-``p(l | rest) / pi_l``. The first two factors are known in closed form; a network has to learn the
-third only, which depends on neither ``x`` nor, but for the noise on the rest, on ``sigma``. With
-``F = 0`` the posterior is exact for a category that is independent of everything else.
+where ``pi_l`` is the share of the category and ``F_l`` what the rest of the row adds: the logarithm
+of ``p(l | rest) / pi_l``. The first two factors are known in closed form; a network has to learn
+the third only, which depends on neither ``x`` nor, but for the noise on the rest, on ``sigma``.
+With ``F = 0`` the posterior is exact for a column that is independent of everything else.
 
 References
 ----------
@@ -27,44 +27,45 @@ __all__ = ["Levels"]
 
 
 class Levels(nn.Module):
-    """The categories of a row, each coded as a vertex."""
+    """The categories of a row, each a vertex in the entries of its column."""
 
     vertices: Tensor
     log_shares: Tensor
     block: Tensor
     first: Tensor
     numbers: Tensor
+    entries: Tensor
 
     def __init__(
         self, n_features: int, blocks: Sequence[tuple[Tensor, Tensor]], shares: Sequence[Tensor]
     ):
         super().__init__()
-        sizes = [len(codes) for _, codes in blocks]
-        vertices = torch.zeros(sum(sizes), n_features, dtype=torch.float64)
+        sizes = torch.tensor([len(vertices) for _, vertices in blocks], dtype=torch.long)
+        self.n_levels, self.n_blocks = int(sizes.sum()), len(blocks)
+        placed = torch.zeros(self.n_levels, n_features, dtype=torch.float64)
         is_number = torch.ones(n_features, dtype=torch.bool)
-        start = 0
-        for columns, codes in blocks:
-            vertices[start : start + len(codes), columns] = codes.to(vertices)
+        for (columns, vertices), rows in zip(blocks, placed.split(sizes.tolist()), strict=True):
+            rows[:, columns] = vertices.to(placed)
             is_number[columns] = False
-            start += len(codes)
-        self.n_levels, self.n_blocks = sum(sizes), len(blocks)
         log_shares = [(s.double() / s.sum()).log() for s in shares]
-        self.register_buffer("vertices", vertices)
+        first = torch.tensor([int(columns[0]) for columns, _ in blocks], dtype=torch.long)
+        self.register_buffer("vertices", placed)
         self.register_buffer("log_shares", torch.cat(log_shares))
-        self.register_buffer("block", torch.arange(len(sizes)).repeat_interleave(_ints(sizes)))
-        self.register_buffer("first", _ints([int(columns[0]) for columns, _ in blocks]))
+        self.register_buffer("block", torch.arange(len(sizes)).repeat_interleave(sizes))
+        self.register_buffer("first", first)
         self.register_buffer("numbers", torch.nonzero(is_number).squeeze(1))
+        self.register_buffer("entries", torch.nonzero(~is_number).squeeze(1))
 
     def log_prob(self, x: Tensor, sigma: Tensor, correction: Tensor | None = None) -> Tensor:
-        """Return the log-probability of each level."""
+        """Return the log-probability of each category."""
         x = x.to(torch.float64)
         noise = sigma.to(x).expand_as(x)[:, self.first][:, self.block]
-        # |x|^2 is the same for all levels of a category
+        # |x|^2 is the same for all categories of a column
         evidence = self.log_shares + self._closeness(x) / noise**2
         return self.normalise(evidence if correction is None else evidence + correction)
 
     def normalise(self, logits: Tensor) -> Tensor:
-        """Subtract from each category's logits the logarithm of the sum of their exponentials."""
+        """Subtract from each column's logits the logarithm of the sum of their exponentials."""
         index = self.block.expand_as(logits)
         largest = logits.new_full((len(logits), self.n_blocks), -torch.inf)
         largest = largest.scatter_reduce(1, index, logits.detach(), "amax")
@@ -73,11 +74,11 @@ class Levels(nn.Module):
         return logits - (largest + sums.log())[:, self.block]
 
     def mean(self, log_prob: Tensor) -> Tensor:
-        """Return the expected codes."""
+        """Return the expected vertices."""
         return log_prob.exp() @ self.vertices
 
     def cross_entropy(self, log_prob: Tensor, x0: Tensor) -> Tensor:
-        """Return the negative log-probability of the levels that clean rows have."""
+        """Return the negative log-probability of the categories of clean rows."""
         closeness = self._closeness(x0.to(torch.float64))
         largest = closeness.new_full((len(x0), self.n_blocks), -torch.inf)
         largest.scatter_reduce_(1, self.block.expand_as(closeness), closeness, "amax")
@@ -88,7 +89,3 @@ class Levels(nn.Module):
     def _closeness(self, x: Tensor) -> Tensor:
         """Half of what is left of ``|x|^2 - |x - v|^2``."""
         return x @ self.vertices.mT - (self.vertices**2).sum(1) / 2
-
-
-def _ints(values: list[int]) -> Tensor:
-    return torch.tensor(values, dtype=torch.long)

@@ -12,24 +12,13 @@ scale ``alpha`` (DDPM, flow matching) enters it by ``x = z / alpha``; see
 
 from typing import NamedTuple, Protocol
 
-import torch
 from torch import Tensor
 
-__all__ = [
-    "Denoiser",
-    "Posterior",
-    "eps_from_mean",
-    "mean_from_eps",
-    "mean_from_score",
-    "mean_from_v",
-    "score",
-    "score_from_mean",
-    "v_from_mean",
-]
+__all__ = ["Denoiser", "Posterior", "score"]
 
 
 class Posterior(NamedTuple):
-    """What is known about a clean row once its noisy version has been seen.
+    """Mean and variance of a clean row given its noisy version.
 
     Parameters
     ----------
@@ -80,36 +69,4 @@ def score(denoiser: Denoiser, x: Tensor, sigma: Tensor) -> Tensor:
     >>> score(standard_normal, torch.tensor([[3.0]]), torch.tensor(1.0))
     tensor([[-1.5000]])
     """
-    return score_from_mean(denoiser(x, sigma).mean, x, sigma)
-
-
-def score_from_mean(mean: Tensor, x: Tensor, sigma: Tensor) -> Tensor:
-    """Convert a posterior mean into a score: ``(mean - x) / sigma ** 2``."""
-    return (mean - x) / sigma**2
-
-
-def mean_from_score(score: Tensor, x: Tensor, sigma: Tensor) -> Tensor:
-    """Convert a score into a posterior mean: ``x + sigma ** 2 * score``."""
-    return x + sigma**2 * score
-
-
-def eps_from_mean(mean: Tensor, x: Tensor, sigma: Tensor) -> Tensor:
-    """Convert a posterior mean into the noise estimate of DDPM: ``(x - mean) / sigma``."""
-    return (x - mean) / sigma
-
-
-def mean_from_eps(eps: Tensor, x: Tensor, sigma: Tensor) -> Tensor:
-    """Convert a noise estimate into a posterior mean: ``x - sigma * eps``."""
-    return x - sigma * eps
-
-
-def v_from_mean(mean: Tensor, x: Tensor, sigma: Tensor) -> Tensor:
-    """Convert a posterior mean into the velocity of Salimans & Ho."""
-    alpha = torch.rsqrt(1 + sigma**2)
-    return alpha * (eps_from_mean(mean, x, sigma) - sigma * mean)
-
-
-def mean_from_v(v: Tensor, x: Tensor, sigma: Tensor) -> Tensor:
-    """Convert a velocity into a posterior mean, the inverse of :func:`v_from_mean`."""
-    alpha = torch.rsqrt(1 + sigma**2)
-    return alpha**2 * (x - sigma * v / alpha)
+    return (denoiser(x, sigma).mean - x) / sigma**2

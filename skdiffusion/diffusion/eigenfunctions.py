@@ -17,8 +17,6 @@ from abc import ABC, abstractmethod
 import torch
 from torch import Tensor
 
-from skdiffusion.diffusion.quadrature import gauss_hermite, gauss_rule
-
 __all__ = [
     "BASES",
     "FAMILIES",
@@ -28,7 +26,7 @@ __all__ = [
     "index_set",
 ]
 
-BASES = ("product", "total_degree", "tensor")
+BASES = ("product", "total_degree")
 MAX_FUNCTIONS = 1500
 
 
@@ -42,16 +40,17 @@ class Eigenfunctions(ABC):
         if degree < 1:
             raise ValueError(f"degree must be at least 1, got {degree!r}.")
         self.degree = int(degree)
+        self.numbers = torch.arange(self.degree + 1, dtype=torch.float64)
 
     @property
-    @abstractmethod
     def eigenvalues(self) -> Tensor:
         """Eigenvalues of the generator, zero or negative, of shape (degree + 1,)."""
+        return -(self.numbers**self.power)
 
     @property
     @abstractmethod
     def norms(self) -> Tensor:
-        """Mean squares under the stationary law, of shape (degree + 1,)."""
+        """Mean squares under the stationary distribution, of shape (degree + 1,)."""
 
     @abstractmethod
     def evaluate(self, z: Tensor) -> tuple[Tensor, Tensor]:
@@ -73,19 +72,6 @@ class Eigenfunctions(ABC):
     def stationary_score(self, z: Tensor) -> Tensor:
         """Return the derivative of the stationary log-density."""
 
-    @abstractmethod
-    def summarise(self, u: Tensor) -> tuple[Tensor, ...]:
-        """Reduce one column of rows to what `system` needs of it."""
-
-    @abstractmethod
-    def system(self, summary: tuple[Tensor, ...], t: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the equations of score matching for one column at many times."""
-
-    @property
-    def energies(self) -> Tensor:
-        """Mean squares of the derivatives under the stationary law, of shape (degree + 1,)."""
-        return -self.eigenvalues * self.norms
-
     def decay(self, t: Tensor) -> Tensor:
         """Return the factors ``exp(lambda_n t)`` by which expectations shrink."""
         return torch.exp(t.unsqueeze(-1) * self.eigenvalues.to(t))
@@ -101,23 +87,16 @@ class HermiteFunctions(Eigenfunctions):
     power = 1
 
     @property
-    def eigenvalues(self) -> Tensor:
-        """Eigenvalues ``-n``."""
-        return -torch.arange(self.degree + 1, dtype=torch.float64)
-
-    @property
     def norms(self) -> Tensor:
         """Mean squares: all one."""
-        return torch.ones(self.degree + 1, dtype=torch.float64)
+        return torch.ones_like(self.numbers)
 
     def evaluate(self, z: Tensor) -> tuple[Tensor, Tensor]:
         values = [torch.ones_like(z), z]
         for n in range(1, self.degree):
             values.append((z * values[n] - math.sqrt(n) * values[n - 1]) / math.sqrt(n + 1))
         stacked = torch.stack(values, dim=-1)
-        roots = (-self.eigenvalues).sqrt().to(z)
-        below = torch.cat([torch.zeros_like(stacked[..., :1]), stacked[..., :-1]], dim=-1)
-        return stacked, roots * below
+        return stacked, self.numbers.sqrt().to(z) * stacked.roll(1, dims=-1)
 
     def linearisation(self) -> tuple[Tensor, Tensor]:
         size = self.degree + 1
@@ -129,7 +108,7 @@ class HermiteFunctions(Eigenfunctions):
                     bottom = math.factorial(r) * math.factorial(a - r) * math.factorial(b - r)
                     values[a, b, a + b - 2 * r] = math.sqrt(top) / bottom
         derivatives = torch.zeros_like(values)
-        n = -self.eigenvalues[1:]
+        n = self.numbers[1:]
         derivatives[1:, 1:] = torch.outer(n, n).sqrt().unsqueeze(-1) * values[:-1, :-1]
         return values, derivatives
 
@@ -142,24 +121,6 @@ class HermiteFunctions(Eigenfunctions):
     def stationary_score(self, z: Tensor) -> Tensor:
         return -z
 
-    def summarise(self, u: Tensor) -> tuple[Tensor, ...]:
-        # a Gauss rule has the column's means of all polynomials that occur, and no large moments,
-        # with their cancellations, are ever formed
-        return gauss_rule(u, self.degree + 1)
-
-    def system(self, summary: tuple[Tensor, ...], t: Tensor) -> tuple[Tensor, Tensor]:
-        nodes, weights = summary
-        normal_nodes, normal_weights = (part.to(nodes) for part in gauss_hermite(self.degree))
-        shrink = self.shrink(t).reshape(-1, 1, 1)
-        spread = torch.sqrt(-torch.expm1(-2 * t)).reshape(-1, 1, 1)
-        noised = shrink * nodes.unsqueeze(-1) + spread * normal_nodes
-        derivatives = self.evaluate(noised)[1][..., 1:]
-        both = torch.outer(weights, normal_weights)
-        A = torch.einsum("mpqa,pq,mpqb->mab", derivatives, both, derivatives)
-        means = weights @ self.evaluate(nodes)[0]
-        b = (-self.eigenvalues.to(means) * means * self.decay(t))[:, 1:]
-        return A, b
-
 
 class CosineFunctions(Eigenfunctions):
     """Cosines, eigenfunctions of Brownian motion on ``[0, pi]`` with reflecting walls."""
@@ -167,19 +128,12 @@ class CosineFunctions(Eigenfunctions):
     power = 2
 
     @property
-    def eigenvalues(self) -> Tensor:
-        """Eigenvalues ``-n ** 2``."""
-        return -(torch.arange(self.degree + 1, dtype=torch.float64) ** 2)
-
-    @property
     def norms(self) -> Tensor:
         """Mean squares: one for the constant, one half for the others."""
-        norms = torch.full((self.degree + 1,), 0.5, dtype=torch.float64)
-        norms[0] = 1.0
-        return norms
+        return torch.where(self.numbers > 0, 0.5, 1.0).double()
 
     def evaluate(self, z: Tensor) -> tuple[Tensor, Tensor]:
-        n = torch.arange(self.degree + 1, dtype=z.dtype, device=z.device)
+        n = self.numbers.to(z)
         angles = z.unsqueeze(-1) * n
         return angles.cos(), -n * angles.sin()
 
@@ -200,16 +154,6 @@ class CosineFunctions(Eigenfunctions):
     def stationary_score(self, z: Tensor) -> Tensor:
         return torch.zeros_like(z)
 
-    def summarise(self, u: Tensor) -> tuple[Tensor, ...]:
-        return (self.doubled().evaluate(u)[0].mean(0),)
-
-    def system(self, summary: tuple[Tensor, ...], t: Tensor) -> tuple[Tensor, Tensor]:
-        (means,) = summary
-        noised = means * self.doubled().decay(t)
-        A = torch.einsum("abl,ml->mab", self.linearisation()[1].to(means), noised)
-        b = -self.eigenvalues.to(means) * noised[:, : self.degree + 1]
-        return A[:, 1:, 1:], b[:, 1:]
-
 
 FAMILIES: dict[str, type[Eigenfunctions]] = {
     "ou": HermiteFunctions,
@@ -218,24 +162,17 @@ FAMILIES: dict[str, type[Eigenfunctions]] = {
 """The eigenfunctions of each process."""
 
 
-def index_set(basis: str, degree: int, n_features: int, *, power: int = 1) -> Tensor:
-    """Return the indices of products of one-dimensional functions, without the constant."""
-    if basis not in BASES:
-        raise ValueError(f"basis must be one of {BASES}, got {basis!r}.")
-    if degree < 1:
-        raise ValueError(f"degree must be at least 1, got {degree!r}.")
-    levels = torch.arange(degree + 1)
-    if basis == "product":
-        return torch.kron(torch.eye(n_features, dtype=torch.long), levels[1:].unsqueeze(1))
+def index_set(degree: int, n_features: int, *, power: int = 1) -> Tensor:
+    """Return the indices of products of functions up to a total degree, without the constant."""
+    numbers = torch.arange(degree + 1)
     indices = torch.zeros(1, 0, dtype=torch.long)
     for _ in range(n_features):
         grown = indices.repeat_interleave(degree + 1, dim=0)
-        indices = torch.cat([grown, levels.repeat(len(indices)).unsqueeze(1)], dim=1)
-        if basis == "total_degree":
-            indices = indices[(indices**power).sum(1) <= degree**power]
+        indices = torch.cat([grown, numbers.repeat(len(indices)).unsqueeze(1)], dim=1)
+        indices = indices[(indices**power).sum(1) <= degree**power]
         if len(indices) - 1 > MAX_FUNCTIONS:
             raise ValueError(
-                f"basis={basis!r} with degree={degree} in {n_features} columns has more than "
+                f"basis='total_degree' with degree={degree} in {n_features} columns has more than "
                 f"{MAX_FUNCTIONS} functions: lower the degree or use basis='product'."
             )
     return indices[1:]

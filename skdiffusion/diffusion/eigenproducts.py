@@ -19,24 +19,25 @@ def all_but_last(indices: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def product_over_columns(values: Tensor, indices: Tensor) -> Tensor:
-    """Return products over the columns."""
-    product = values[:, 0, indices[:, 0]]
+    """Return products over the columns, of values whose last axes are columns and functions."""
+    product = values[..., 0, indices[:, 0]]
     for j in range(1, indices.shape[1]):
-        product = product * values[:, j, indices[:, j]]
+        product = product * values[..., j, indices[:, j]]
     return product
 
 
 def product_means(functions: Eigenfunctions, indices: Tensor, rows: Tensor) -> Tensor:
-    """Return the means over the rows of products of functions."""
+    """Return the means over the rows, of shape (n, blocks, columns), of products of functions."""
     prefixes, prefix_of = all_but_last(indices)
-    total = rows.new_zeros(len(prefixes), functions.degree + 1)
-    for part in rows.split(max(1, MAX_ELEMENTS // (len(prefixes) + functions.degree))):
+    n_blocks, d = rows.shape[1:]
+    total = rows.new_zeros(n_blocks, len(prefixes), functions.degree + 1)
+    for part in rows.split(max(1, MAX_ELEMENTS // (n_blocks * total[0].numel()))):
         values = functions.evaluate(part)[0]
-        first = part.new_ones(len(part), 1)
-        if rows.shape[1] > 1:
-            first = product_over_columns(values[:, :-1], prefixes)
-        total += first.T @ values[:, -1]
-    return (total / len(rows))[prefix_of, indices[:, -1]]
+        first = part.new_ones(len(part), n_blocks, 1)
+        if d > 1:
+            first = product_over_columns(values[:, :, :-1], prefixes)
+        total += torch.einsum("nbq,nbk->bqk", first, values[:, :, -1])
+    return (total / len(rows))[:, prefix_of, indices[:, -1]]
 
 
 def linearise(functions: Eigenfunctions, indices: Tensor) -> tuple[tuple[Tensor, ...], Tensor]:

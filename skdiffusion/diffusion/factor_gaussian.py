@@ -24,12 +24,23 @@ from torch import Tensor, nn
 from skdiffusion.diffusion.denoiser import Posterior
 from skdiffusion.diffusion.gaussians import GaussianDenoiser
 from skdiffusion.diffusion.patterns import apply_by_pattern, noise_patterns
-from skdiffusion.diffusion.white import WhiteCoordinates
+from skdiffusion.diffusion.white import WhiteCoordinates, roots, whiten
 
 __all__ = ["FactorFrame", "FactorGaussian", "FactorMixture"]
 
 # relative, against directions without variance
 _JITTER = 1e-12
+
+
+class Reading(NamedTuple):
+    """What noisy rows say of their factors: ``exp(said' z - z' precision z / 2)``."""
+
+    delta: Tensor  # (n, d), from the mean
+    noised: Tensor  # (g, d), M of each noise pattern
+    freed: Tensor  # (g, d, k), M^{-1} L (1 - s^2 G)^{-1}
+    said: Tensor  # (n, k)
+    precision: Tensor  # (g, k, k)
+    pattern: Tensor  # (n,), the noise pattern of each row
 
 
 class FactorGaussian(GaussianDenoiser):
@@ -46,41 +57,16 @@ class FactorGaussian(GaussianDenoiser):
         self.register_buffer("factor_cov", factor_cov)
         self.floor = floor
 
-
-class Reading(NamedTuple):
-    """What noisy rows say of their factors: ``exp(said' z - z' precision z / 2)``."""
-
-    delta: Tensor  # (n, d), from the mean
-    noised: Tensor  # (g, d), M of each noise pattern
-    freed: Tensor  # (g, d, k), M^{-1} L (1 - s^2 G)^{-1}
-    said: Tensor  # (n, k)
-    precision: Tensor  # (g, k, k)
-    pattern: Tensor  # (n,), the noise pattern of each row
-
-
-class Factors(nn.Module):
-    """Reads factors off noisy rows, and makes rows of factors."""
-
-    centre: Tensor
-    loadings: Tensor
-
-    def __init__(self, gaussian: FactorGaussian):
-        super().__init__()
-        self.register_buffer("centre", gaussian.mean.clone())
-        self.register_buffer("loadings", gaussian.loadings.clone())
-        self.floor = gaussian.floor
-
     def read(self, x: Tensor, sigma: Tensor) -> Reading:
         """Return what noisy rows (n, d) say of their factors, in float64."""
         patterns, index = noise_patterns(x, sigma)
-        delta = x.to(torch.float64) - self.centre
+        delta = x.to(torch.float64) - self.mean
         noised = patterns**2 + self.floor
         weighted = self.loadings / noised.unsqueeze(2)
         gram = _symmetric(weighted.mT @ self.loadings)
-        eye = torch.eye(gram.shape[1], dtype=gram.dtype, device=gram.device)
-        inverse = torch.linalg.inv(eye - self.floor * gram)
+        inverse = torch.linalg.inv(_eye(gram) - self.floor * gram)
         freed = weighted @ inverse
-        said = _apply(freed.mT, delta, index)
+        said = apply_by_pattern(freed.mT, delta, index)
         return Reading(delta, noised, freed, said, _symmetric(gram @ inverse), index)
 
     def assemble(self, reading: Reading, factors: Tensor) -> Tensor:
@@ -88,13 +74,8 @@ class Factors(nn.Module):
         along = factors @ self.loadings.mT
         rest = reading.delta - along
         said = rest / reading.noised[reading.pattern]
-        said = said + self.floor * _apply(reading.freed, said @ self.loadings, reading.pattern)
-        return self.centre + along + self.floor * self.across(said.mT).mT
-
-    def are(self, other: "Factors") -> bool:
-        """Tell whether other factors are the same."""
-        same = torch.equal(self.loadings, other.loadings) and self.floor == other.floor
-        return same and torch.equal(self.centre, other.centre)
+        shared = apply_by_pattern(reading.freed, said @ self.loadings, reading.pattern)
+        return self.mean + along + self.floor * self.across((said + self.floor * shared).mT).mT
 
     def across(self, columns: Tensor) -> Tensor:
         """Project columns (..., d, m) onto what lies across the factors."""
@@ -104,48 +85,43 @@ class Factors(nn.Module):
 class FactorFrame(nn.Module):
     """The coordinates in which the factors are white before and after denoising."""
 
-    factor_cov: Tensor
     numbers: Tensor | None
     corrected: Tensor
 
     def __init__(self, gaussian: FactorGaussian, numbers: Tensor | None = None):
         super().__init__()
-        self.factors = Factors(gaussian)
+        self.gaussian = gaussian
         loadings = gaussian.loadings
         own = loadings if numbers is None else loadings[numbers]
-        self.register_buffer("factor_cov", gaussian.factor_cov.clone())
         self.register_buffer("numbers", numbers)
         self.register_buffer("corrected", torch.nonzero((own != 0).any(0)).squeeze(1))
         self.n_white, self.n_outputs = loadings.shape[1], len(self.corrected)
 
     def forward(self, x: Tensor, sigma: Tensor) -> WhiteCoordinates:
         """Return the coordinates of noisy rows, in float64."""
-        reading = self.factors.read(x, sigma)
-        eye = torch.eye(self.n_white, dtype=torch.float64, device=reading.said.device)
+        reading, cov = self.gaussian.read(x, sigma), self.gaussian.factor_cov
         # the covariance of the factors is what the row explains and what it leaves open
-        inner = torch.linalg.solve(eye + reading.precision @ self.factor_cov, reading.precision)
-        explained = _symmetric(self.factor_cov @ inner @ self.factor_cov)
-        left = self.factor_cov - explained
-        jitter = _JITTER * torch.diag(self.factor_cov.diagonal().clamp_min(_JITTER))
-        factors = _apply(left, reading.said, reading.pattern)
-        whiten = _lower_inverse(torch.linalg.cholesky(explained + jitter))
-        white = _apply(whiten, factors, reading.pattern)
+        eye, precision = _eye(cov), reading.precision
+        explained = _symmetric(cov @ torch.linalg.solve(eye + precision @ cov, precision) @ cov)
+        left = cov - explained
+        jitter = _JITTER * torch.diag(cov.diagonal().clamp_min(_JITTER))
+        factors = apply_by_pattern(left, reading.said, reading.pattern)
+        to_white = whiten(torch.linalg.cholesky(explained + jitter), eye)
+        white = apply_by_pattern(to_white, factors, reading.pattern)
         root, inverse = self._roots(left + jitter, reading)
-        mean = self.factors.assemble(reading, factors)
-        levels = -reading.precision.diagonal(dim1=1, dim2=2).log() / 2
-        log_noise = levels[reading.pattern]
+        mean = self.gaussian.assemble(reading, factors)
+        log_noise = (-precision.diagonal(dim1=1, dim2=2).log() / 2)[reading.pattern]
         return WhiteCoordinates(white, mean, root, reading.pattern, inverse, log_noise, reading)
 
     def _roots(self, left: Tensor, reading: Reading) -> tuple[Tensor, Tensor]:
         """Return the map from white outputs to entries, and its inverse on their span."""
-        own = self.factors.loadings[:, self.corrected]
+        own = self.gaussian.loadings[:, self.corrected]
         # a correction of the factors also tells how much of the row lies across them
-        across = self.factors.floor * self.factors.across(reading.freed[:, :, self.corrected])
-        loadings = own - across
+        freed = self.gaussian.across(reading.freed[:, :, self.corrected])
+        loadings = own - self.gaussian.floor * freed
         if self.numbers is not None:
             own, loadings = own[self.numbers], loadings[:, self.numbers]
-        root = torch.linalg.cholesky(left[:, self.corrected][:, :, self.corrected])
-        return loadings @ root, _lower_inverse(root) @ own.mT
+        return roots(left[:, self.corrected][:, :, self.corrected], loadings, own)
 
 
 class FactorMixture(nn.Module):
@@ -157,7 +133,7 @@ class FactorMixture(nn.Module):
 
     def __init__(self, gaussian: FactorGaussian, weights: Tensor, means: Tensor, covs: Tensor):
         super().__init__()
-        self.factors = Factors(gaussian)
+        self.gaussian = gaussian
         weights = weights.to(torch.float64)
         self.register_buffer("log_weights", (weights / weights.sum()).log())
         self.register_buffer("means", means.to(torch.float64))
@@ -165,9 +141,12 @@ class FactorMixture(nn.Module):
         values, vectors = torch.linalg.eigh(covs.to(torch.float64))
         self.register_buffer("roots", vectors * values.clamp_min(0).sqrt().unsqueeze(1))
 
-    def forward(self, x: Tensor, sigma: Tensor, reading: Reading | None = None) -> Posterior:
+    def forward(self, x: Tensor, sigma: Tensor) -> Posterior:
         """Return the exact posterior mean; see :class:`~skdiffusion.diffusion.Denoiser`."""
-        reading = self.factors.read(x, sigma) if reading is None else reading
+        return Posterior(self.mean(self.gaussian.read(x, sigma)).to(x.dtype))
+
+    def mean(self, reading: Reading) -> Tensor:
+        """Return the posterior mean of rows that have been read, in float64."""
         left, log_det = self._open(reading.precision)
         expected = self.means @ reading.precision  # (g, c, k)
         surprise = reading.said.unsqueeze(1) - expected[reading.pattern]
@@ -177,7 +156,7 @@ class FactorMixture(nn.Module):
         evidence = reading.said @ self.means.mT + (surprise * shift).sum(2) / 2
         weights = torch.softmax(self.log_weights + constant[reading.pattern] + evidence, dim=1)
         factors = (weights.unsqueeze(2) * (self.means + shift)).sum(1)
-        return Posterior(self.factors.assemble(reading, factors).to(x.dtype))
+        return self.gaussian.assemble(reading, factors)
 
     def _open(self, precision: Tensor) -> tuple[Tensor, Tensor]:
         """Return the covariance that rows leave open, and what it does to volumes."""
@@ -186,20 +165,14 @@ class FactorMixture(nn.Module):
         wide = precision @ self.roots.permute(1, 0, 2).reshape(k, c * k)
         wide = wide.reshape(g, k, c, k).permute(2, 1, 0, 3).reshape(c, k, g * k)
         inner = (self.roots.mT @ wide).reshape(c, k, g, k).permute(2, 0, 1, 3)
-        eye = torch.eye(k, dtype=torch.float64, device=precision.device)
-        factor = torch.linalg.cholesky(eye + inner)
+        factor = torch.linalg.cholesky(_eye(precision) + inner)
         root = torch.linalg.solve_triangular(factor, self.roots.mT.expand_as(factor), upper=False)
         return root.mT @ root, 2 * factor.diagonal(dim1=-2, dim2=-1).log().sum(-1)
 
 
-def _lower_inverse(matrices: Tensor) -> Tensor:
-    eye = torch.eye(matrices.shape[-1], dtype=matrices.dtype, device=matrices.device)
-    return torch.linalg.solve_triangular(matrices, eye.expand_as(matrices), upper=False)
+def _eye(matrices: Tensor) -> Tensor:
+    return torch.eye(matrices.shape[-1], dtype=matrices.dtype, device=matrices.device)
 
 
 def _symmetric(matrices: Tensor) -> Tensor:
     return (matrices + matrices.mT) / 2
-
-
-def _apply(matrices: Tensor, vectors: Tensor, index: Tensor) -> Tensor:
-    return apply_by_pattern(matrices.unsqueeze(1), vectors.unsqueeze(1), index).squeeze(1)

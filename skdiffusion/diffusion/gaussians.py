@@ -85,10 +85,9 @@ class MixtureDenoiser(nn.Module):
 
     def forward(self, x: Tensor, sigma: Tensor) -> Posterior:
         """Return the exact posterior mean and per-entry variance; see :class:`Denoiser`."""
-        parts = [self._posterior(rows, levels) for rows, levels in self._chunks(x, sigma)]
-        mean = torch.cat([part[0] for part in parts])
-        var = torch.cat([part[1] for part in parts])
-        return Posterior(mean.to(x.dtype), var.to(x.dtype))
+        parts = [self._posterior(*chunk) for chunk in self._chunks(x, sigma)]
+        mean, var = (torch.cat(part).to(x.dtype) for part in zip(*parts, strict=True))
+        return Posterior(mean, var)
 
     def log_prob(self, x: Tensor, sigma: Tensor) -> Tensor:
         """Return the log-density of the noised mixture at ``x``, in nats.
@@ -105,10 +104,7 @@ class MixtureDenoiser(nn.Module):
         Tensor of shape (n,)
             Log-densities.
         """
-        parts = [
-            torch.logsumexp(self._innovations(rows, levels)[0], dim=1)
-            for rows, levels in self._chunks(x, sigma)
-        ]
+        parts = [self._innovations(*chunk)[0].logsumexp(1) for chunk in self._chunks(x, sigma)]
         return torch.cat(parts).to(x.dtype)
 
     def sample(
@@ -130,21 +126,18 @@ class MixtureDenoiser(nn.Module):
         Tensor of shape (n, d)
             The draws, in float64.
         """
-        device = self.means.device
         k = torch.multinomial(self.weights, n, replacement=True, generator=generator)
-        white = torch.randn(
-            n, self.n_features, generator=generator, dtype=torch.float64, device=device
-        )
+        size, device = (n, self.n_features), self.means.device
+        white = torch.randn(size, generator=generator, dtype=torch.float64, device=device)
         if self.is_diagonal:
             return self.means[k] + (self.covs[k] + sigma**2).sqrt() * white
         # eigh, not Cholesky: the clean covariances may be singular
         values, vectors = torch.linalg.eigh(self.covs)
         root = vectors * (values.clamp_min(0) + sigma**2).sqrt().unsqueeze(1)
-        draws = torch.empty_like(white)
         for component in k.unique():
             rows = k == component
-            draws[rows] = self.means[component] + white[rows] @ root[component].mT
-        return draws
+            white[rows] = self.means[component] + white[rows] @ root[component].mT
+        return white
 
     def _chunks(self, x: Tensor, sigma: Tensor) -> list[tuple[Tensor, Tensor]]:
         """Split the rows so that no temporary grows beyond a fixed memory."""
@@ -157,43 +150,37 @@ class MixtureDenoiser(nn.Module):
         return list(zip(rows, levels, strict=True))
 
     def _innovations(self, x: Tensor, sigma: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Return log weights (n, k), ``(S_k + N)^{-1} (x - mu_k)``, its diagonal, and sigma."""
+        """Return log weights (n, k), ``(S_k + N)^{-1} (x - mu_k)``, its diagonal, and ``N``."""
         patterns, index = noise_patterns(x, sigma)
-        delta = x.unsqueeze(1) - self.means
+        noise, delta = patterns**2, x.unsqueeze(1) - self.means
         if self.is_diagonal:
-            noised = (self.covs + patterns.unsqueeze(1) ** 2)[index]
+            noised = (self.covs + noise.unsqueeze(1))[index]
             solved, diagonal = delta / noised, 1 / noised
             log_det = noised.log().sum(-1)
         else:
-            solved, diagonal, log_det = self._solve_full(delta, patterns, index)
+            solved, diagonal, log_det = self._solve(delta, noise, index)
         mahalanobis = (delta * solved).sum(-1)
         log_normal = -0.5 * (mahalanobis + log_det + self.n_features * _LOG_2PI)
-        return self.weights.log() + log_normal, solved, diagonal, patterns[index]
+        return self.weights.log() + log_normal, solved, diagonal, noise[index].unsqueeze(1)
 
-    def _solve_full(
-        self, delta: Tensor, patterns: Tensor, index: Tensor
-    ) -> tuple[Tensor, Tensor, Tensor]:
+    def _solve(self, delta: Tensor, noise: Tensor, index: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return ``(S_k + N)^{-1} delta``, that inverse's diagonal, and its log determinant."""
-        noise = patterns**2
-        # columns in which every component is a point, such as class codes, need no factorising
+        # columns in which every component is a point, such as classes, need no factorising
         varies = (self.covs.diagonal(dim1=-2, dim2=-1) > 0).any(0)
-        covs = self.covs[:, varies][:, :, varies]
-        noised = covs + torch.diag_embed(noise[:, varies]).unsqueeze(1)
+        noised = self.covs[:, varies][:, :, varies] + noise[:, None, varies].diag_embed()
         factor = torch.linalg.cholesky(noised)
         precision = torch.cholesky_inverse(factor)
         log_det = 2 * factor.diagonal(dim1=-2, dim2=-1).log().sum(-1)
         log_det = (log_det + noise[:, ~varies].log().sum(-1, keepdim=True))[index]
-        diagonal, solved = torch.empty_like(delta), torch.empty_like(delta)
+        diagonal = (1 / noise[index]).unsqueeze(1).repeat(1, len(self.means), 1)
         diagonal[..., varies] = precision.diagonal(dim1=-2, dim2=-1)[index]
-        diagonal[..., ~varies] = 1 / noise[index][:, None, ~varies]
+        solved = delta * diagonal
         solved[..., varies] = apply_by_pattern(precision, delta[..., varies], index)
-        solved[..., ~varies] = delta[..., ~varies] * diagonal[..., ~varies]
         return solved, diagonal, log_det
 
     def _posterior(self, x: Tensor, sigma: Tensor) -> tuple[Tensor, Tensor]:
-        log_weights, solved, diagonal, levels = self._innovations(x, sigma)
+        log_weights, solved, diagonal, noise = self._innovations(x, sigma)
         share = torch.softmax(log_weights, dim=1).unsqueeze(-1)
-        noise = (levels**2).unsqueeze(1)
         means = x.unsqueeze(1) - noise * solved
         mean = (share * means).sum(1)
         variances = noise - noise**2 * diagonal + (means - mean.unsqueeze(1)) ** 2

@@ -12,7 +12,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from skdiffusion.diffusion.schedule import EDM, VE, Schedule, get_schedule
+from skdiffusion.diffusion.schedule import EDM, VE, Schedule, check_noise_range, get_schedule
 
 __all__ = ["GRIDS", "check_grid", "karras", "log_linear", "log_shifted", "uniform"]
 
@@ -25,7 +25,7 @@ def karras(
     rho: float = 7.0,
     final_zero: bool = True,
 ) -> Tensor:
-    """Noise levels evenly spaced in their rho-th root.
+    """Return noise levels evenly spaced in their rho-th root.
 
     Parameters
     ----------
@@ -67,7 +67,7 @@ def karras(
 def log_linear(
     sigma_min: float, sigma_max: float, n_steps: int, *, final_zero: bool = True
 ) -> Tensor:
-    """Noise levels evenly spaced in their logarithm: a geometric sequence.
+    """Return noise levels evenly spaced in their logarithm: a geometric sequence.
 
     Parameters
     ----------
@@ -102,10 +102,8 @@ def log_linear(
 def log_shifted(
     sigma_min: float, sigma_max: float, n_steps: int, *, shift: float, final_zero: bool = True
 ) -> Tensor:
-    """Noise levels evenly spaced in ``log(sigma ** 2 + shift ** 2)``."""
-    if not 0.0 <= shift < math.inf:
-        raise ValueError(f"shift must be finite and not negative, got {shift!r}.")
-    _check_range(sigma_min, sigma_max)
+    """Return noise levels evenly spaced in ``log(sigma ** 2 + shift ** 2)``."""
+    check_noise_range(sigma_min, sigma_max)
     ends = math.hypot(sigma_min, shift), math.hypot(sigma_max, shift)
     shifted = log_linear(*ends, n_steps, final_zero=final_zero)
     sigmas = (shifted**2 - shift**2).clamp_min(0).sqrt()
@@ -122,7 +120,7 @@ def uniform(
     schedule: str | Schedule = "vp",
     final_zero: bool = True,
 ) -> Tensor:
-    """Noise levels evenly spaced in the time of a schedule.
+    """Return noise levels evenly spaced in the time of a schedule.
 
     Parameters
     ----------
@@ -153,7 +151,7 @@ def uniform(
     >>> uniform(0.25, 4.0, 2, schedule="flow", final_zero=False)
     tensor([4.0000, 1.0000, 0.2500], dtype=torch.float64)
     """
-    _check_range(sigma_min, sigma_max)
+    check_noise_range(sigma_min, sigma_max)
     if n_steps < 1:
         raise ValueError(f"n_steps must be at least 1, got {n_steps!r}.")
     schedule = get_schedule(schedule)
@@ -174,14 +172,6 @@ def uniform(
     return torch.cat([sigmas, sigmas.new_zeros(1)]) if final_zero else sigmas
 
 
-def _check_range(sigma_min: float, sigma_max: float) -> None:
-    if not 0.0 < sigma_min < sigma_max < math.inf:
-        raise ValueError(
-            "Noise levels must satisfy 0 < sigma_min < sigma_max < inf, "
-            f"got sigma_min={sigma_min!r} and sigma_max={sigma_max!r}."
-        )
-
-
 def check_grid(sigmas: Tensor, *, final_zero: bool = True) -> list[float]:
     """Check a grid of noise levels and return it as numbers."""
     levels = torch.as_tensor(sigmas, dtype=torch.float64)
@@ -200,7 +190,7 @@ def check_grid(sigmas: Tensor, *, final_zero: bool = True) -> list[float]:
         raise ValueError(
             "sigmas must end in a positive noise level here: build the grid with final_zero=False."
         )
-    return [float(level) for level in levels.tolist()]
+    return [float(level) for level in levels]
 
 
 GRIDS: dict[str, Callable[..., Tensor]] = {

@@ -69,13 +69,16 @@ class Conditioned:
 
     def __call__(self, x: Tensor, sigma: Tensor) -> Posterior:
         """Return the posterior of the clean rows given the known values."""
+        return self._posterior(x, sigma, self.values, self.sigma_min)
+
+    def _posterior(self, x: Tensor, sigma: Tensor, shown: Tensor, level: float) -> Posterior:
+        """Return the posterior where the model sees `shown` at one level in the known entries."""
         _check_rows(x, self.known, self.values)
-        known, values = self.known.to(x.device), self.values.to(x)
-        filled = torch.where(known, values, x)
-        levels = torch.where(known, sigma.new_full((), self.sigma_min), sigma)
-        mean, var = self.denoiser(filled, levels)
+        known = self.known.to(x.device)
+        seen = torch.where(known, shown.to(x), x)
+        mean, var = self.denoiser(seen, torch.where(known, sigma.new_full((), level), sigma))
         return Posterior(
-            torch.where(known, values, mean),
+            torch.where(known, self.values.to(x), mean),
             None if var is None else var.masked_fill(known, 0.0),
         )
 
@@ -131,18 +134,13 @@ class Marginal:
                 "kept must be a one-dimensional tensor with at least one True, "
                 f"got {int(kept.sum())} True in shape {tuple(kept.shape)}."
             )
-        fill = torch.as_tensor(fill)
-        if fill.shape not in {(), kept.shape}:
-            raise ValueError(
-                f"fill must be a number or of shape {tuple(kept.shape)}, got {tuple(fill.shape)}."
-            )
         if not sigma_max > 0.0:
             raise ValueError(f"sigma_max must be positive, got {sigma_max!r}.")
         self.denoiser = denoiser
         self.kept = kept
         self.n_kept = int(kept.sum())
         self.sigma_max = sigma_max
-        self.fill = fill
+        self.fill = _check_fill(fill, kept.shape)
 
     def __call__(self, x: Tensor, sigma: Tensor) -> Posterior:
         """Return the posterior of the kept columns."""
@@ -163,7 +161,7 @@ class Marginal:
         return Posterior(mean[:, kept], None if var is None else var[:, kept])
 
 
-class Guided:
+class Guided(Conditioned):
     """Classifier-free guidance by known entries.
 
     One denoiser plays both parts: it sees the known entries with next to no noise, and with so much
@@ -223,45 +221,39 @@ class Guided:
         *,
         fill: float | Tensor = 0.0,
     ):
+        super().__init__(denoiser, known, values, sigma_min)
         if not math.isfinite(scale):
             raise ValueError(f"scale must be finite, got {scale!r}.")
-        if not sigma_min < sigma_max:
+        if not sigma_min < sigma_max < math.inf:
             raise ValueError(
                 f"sigma_min must be below sigma_max, got {sigma_min!r} and {sigma_max!r}."
             )
-        fill = torch.as_tensor(fill)
-        if fill.shape not in {(), known.shape[-1:]}:
-            raise ValueError(
-                f"fill must be a number or of shape {tuple(known.shape[-1:])}, "
-                f"got {tuple(fill.shape)}."
-            )
-        _check_level("sigma_max", sigma_max)
-        self.conditioned = Conditioned(denoiser, known, values, sigma_min)
         self.scale = scale
         self.sigma_max = sigma_max
-        self.fill = fill
+        self.fill = _check_fill(fill, known.shape[-1:])
 
     def __call__(self, x: Tensor, sigma: Tensor) -> Posterior:
         """Return the guided mean, and at scale 1 the variance too."""
         if self.scale == 1.0:
-            return self.conditioned(x, sigma)
-        unknown = self._without(x, sigma)
+            return super().__call__(x, sigma)
+        unknown = self._posterior(x, sigma, self.fill, self.sigma_max).mean
         if self.scale == 0.0:
             return Posterior(unknown)
-        return Posterior(torch.lerp(unknown, self.conditioned(x, sigma).mean, self.scale))
-
-    def _without(self, x: Tensor, sigma: Tensor) -> Tensor:
-        """Mean with the known entries hidden from the model, then put back."""
-        _check_rows(x, self.conditioned.known, self.conditioned.values)
-        known, values = self.conditioned.known.to(x.device), self.conditioned.values.to(x)
-        hidden = torch.where(known, self.fill.to(x), x)
-        levels = torch.where(known, sigma.new_full((), self.sigma_max), sigma)
-        return torch.where(known, values, self.conditioned.denoiser(hidden, levels).mean)
+        return Posterior(torch.lerp(unknown, super().__call__(x, sigma).mean, self.scale))
 
 
 def _check_boolean(name: str, flags: Tensor) -> None:
     if flags.dtype != torch.bool:
         raise TypeError(f"{name} must be a boolean tensor, got {flags.dtype}.")
+
+
+def _check_fill(fill: float | Tensor, shape: torch.Size) -> Tensor:
+    fill = torch.as_tensor(fill)
+    if fill.shape not in {(), shape}:
+        raise ValueError(
+            f"fill must be a number or of shape {tuple(shape)}, got {tuple(fill.shape)}."
+        )
+    return fill
 
 
 def _check_level(name: str, sigma: float) -> None:

@@ -1,10 +1,11 @@
-"""The diagonal of a denoiser's Jacobian: exact, or estimated with random signs.
+"""Jacobians of a denoiser's mean: products with probes, the diagonal, and principal directions.
 
-By the second-order Tweedie identity ``sigma_j ** 2 dD_j / dx_j`` is the posterior variance of entry
-``j``, and the sum over the entries is the divergence that likelihoods need. Rows do not interact in
-a denoiser, so one derivative serves a whole batch.
+By the second-order Tweedie identity ``Cov[x0 | x] = sigma ** 2 dD / dx``: the diagonal is the
+posterior variance over ``sigma ** 2``, and its sum the divergence that likelihoods need. Rows do
+not interact in a denoiser, so one derivative serves a whole batch.
 """
 
+from collections.abc import Callable
 from typing import Literal
 
 import torch
@@ -12,47 +13,69 @@ from torch import Tensor
 
 from skdiffusion.diffusion.denoiser import Denoiser
 
-__all__ = ["Divergence", "check_probes", "check_rows", "mean_and_diagonal"]
+__all__ = [
+    "Divergence",
+    "check_probes",
+    "check_rows",
+    "mean_and_diagonal",
+    "mean_and_products",
+    "principal_directions",
+]
 
 Divergence = Literal["auto", "exact", "hutchinson"]
 
 _MAX_EXACT_COLUMNS = 32
 
 
-def mean_and_diagonal(
-    denoiser: Denoiser, x: Tensor, sigma: Tensor, probes: Tensor | None
+def mean_and_products(
+    denoiser: Denoiser, x: Tensor, sigma: Tensor, probes: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """Posterior means and the diagonal of their Jacobian, from one evaluation."""
+    """Return posterior means, and the transposed Jacobian of each times its probes (n, d, r)."""
+    mean, pull_back = _linearise(denoiser, x, sigma)
+    return mean, torch.stack([pull_back(probe) for probe in probes.unbind(2)], dim=2)
+
+
+def mean_and_diagonal(
+    denoiser: Denoiser, x: Tensor, sigma: Tensor, probes: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Return posterior means and the diagonal of their Jacobian, with probes of `check_probes`."""
+    mean, pull_back = _linearise(denoiser, x, sigma)
+    diagonal = torch.zeros_like(mean)
+    for probe in probes:
+        diagonal += pull_back(probe.expand_as(mean)) * probe
+    return mean, diagonal
+
+
+def principal_directions(denoiser: Denoiser, x: Tensor, sigma: Tensor) -> tuple[Tensor, Tensor]:
+    """Return eigenvalues and eigenvectors of the symmetric part of ``dD / dx``, largest first."""
+    n, d = x.shape
+    _, jacobian = mean_and_products(denoiser, x, sigma, torch.eye(d).to(x).expand(n, d, d))
+    values, vectors = torch.linalg.eigh((jacobian + jacobian.mT) / 2)
+    return values.flip(-1), vectors.flip(-1)
+
+
+def _linearise(
+    denoiser: Denoiser, x: Tensor, sigma: Tensor
+) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
+    """Return posterior means and the function that multiplies by the transposed Jacobian."""
+    # torch.func.vjp does the same, with a graph of every derivative: 1.2 to 2 times the time
     with torch.enable_grad():
         rows = x.detach().requires_grad_()
         mean = denoiser(rows, sigma).mean
-        diagonal = _exact(mean, rows) if probes is None else _estimated(mean, rows, probes)
-    return mean.detach(), diagonal
+
+    def pull_back(probe: Tensor) -> Tensor:
+        return torch.autograd.grad(mean, rows, probe, retain_graph=True)[0]
+
+    return mean.detach(), pull_back
 
 
-def _exact(mean: Tensor, rows: Tensor) -> Tensor:
-    diagonal = torch.empty_like(rows)
-    for j in range(rows.shape[1]):
-        (gradient,) = torch.autograd.grad(mean[:, j].sum(), rows, retain_graph=True)
-        diagonal[:, j] = gradient[:, j]
-    return diagonal
-
-
-def _estimated(mean: Tensor, rows: Tensor, probes: Tensor) -> Tensor:
-    diagonal = torch.zeros_like(rows)
-    for probe in probes:
-        (gradient,) = torch.autograd.grad((mean * probe).sum(), rows, retain_graph=True)
-        diagonal += gradient * probe
-    return diagonal / len(probes)
-
-
-def check_probes(x: Tensor, divergence: str, probes: Tensor | None) -> Tensor | None:
-    """Check how the divergence is to be found."""
+def check_probes(x: Tensor, divergence: str, probes: Tensor | None) -> Tensor:
+    """Return the probes whose mean square is the identity: unit vectors, or scaled random signs."""
     if divergence not in {"auto", "exact", "hutchinson"}:
         raise ValueError(f"divergence must be 'auto', 'exact' or 'hutchinson', got {divergence!r}.")
     d = x.shape[1]
     if divergence == "exact" or (divergence == "auto" and d <= _MAX_EXACT_COLUMNS):
-        return None
+        return torch.eye(d, dtype=x.dtype, device=x.device)
     if probes is None:
         raise ValueError(
             f"The estimated divergence of {d} columns needs probes, random signs of shape "
@@ -60,7 +83,7 @@ def check_probes(x: Tensor, divergence: str, probes: Tensor | None) -> Tensor | 
         )
     if probes.ndim != 2 or probes.shape[1] != d or len(probes) == 0:
         raise ValueError(f"probes must be of shape (m, {d}), got {tuple(probes.shape)}.")
-    return probes.to(x)
+    return probes.to(x) / len(probes) ** 0.5
 
 
 def check_rows(x: Tensor) -> Tensor:

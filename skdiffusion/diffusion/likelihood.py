@@ -1,7 +1,7 @@
-"""Log-densities and codes of rows, from any denoiser.
+"""Log-densities and latents of rows, from any denoiser.
 
-The probability flow ``dx / d log(sigma) = x - D(x, sigma)`` carries rows at noise level `sigma_min`
-to the noised law at `sigma_max` and back. Along it the log-density changes by the divergence
+The probability flow ``dx / d log(sigma) = x - D(x, sigma)`` carries rows from noise level
+`sigma_min` to `sigma_max` and back. Along it the log-density changes by the divergence
 ``d - tr(dD / dx)``, which gives :func:`log_density`; the map itself is :func:`encode` and
 :func:`decode`. :func:`elbo` bounds the log-density without derivatives.
 
@@ -28,14 +28,14 @@ from skdiffusion.diffusion.jacobian import (
     mean_and_diagonal,
 )
 
-__all__ = ["NoisedLaw", "decode", "elbo", "encode", "flow_with_divergence", "log_density"]
+__all__ = ["Noised", "decode", "elbo", "encode", "flow_with_divergence", "log_density"]
 
 
-class NoisedLaw(Protocol):
-    """Anything with the log-density of its noised law, as the closed-form denoisers have."""
+class Noised(Protocol):
+    """Anything that has a noised log-density, as the closed-form denoisers have."""
 
     def log_prob(self, x: Tensor, sigma: Tensor) -> Tensor:
-        """Return the log-density of the noised law."""
+        """Return the log-density of the noised rows."""
         ...
 
 
@@ -43,13 +43,13 @@ def log_density(
     denoiser: Denoiser,
     x: Tensor,
     sigmas: Tensor,
-    prior: NoisedLaw,
+    prior: Noised,
     *,
     divergence: Divergence = "auto",
     probes: Tensor | None = None,
     shift: float = 0.0,
 ) -> Tensor:
-    """Log-density of rows under the data's law noised at ``sigmas[-1]``, by the probability flow.
+    """Return the log-density of rows under the data noised at ``sigmas[-1]``.
 
     Parameters
     ----------
@@ -60,9 +60,9 @@ def log_density(
     sigmas : Tensor of shape (n_steps + 1,)
         Decreasing, positive noise levels: a grid made with ``final_zero=False``. Each step costs
         four evaluations and their derivatives.
-    prior : NoisedLaw
-        Law whose noised density stands in for the data's at ``sigmas[0]``: a Gaussian with the
-        data's mean and covariance.
+    prior : Noised
+        Distribution whose noised density stands in for the data's at ``sigmas[0]``: a Gaussian with
+        the data's mean and covariance.
     divergence : {"auto", "exact", "hutchinson"}, default="auto"
         How the trace of the denoiser's Jacobian is found: exactly, with one derivative per column,
         or estimated, with one per probe. "auto" is exact up to 32 columns, where the estimate
@@ -71,7 +71,7 @@ def log_density(
         Random signs for the estimate. All rows share them, so that a row's score depends neither
         on its neighbours nor on the call.
     shift : float, default=0.0
-        Integrate in ``log(sigma ** 2 + shift ** 2) / 2``: for a law that is smooth below this
+        Integrate in ``log(sigma ** 2 + shift ** 2) / 2``: for data that are smooth below this
         scale, on the grid :func:`~skdiffusion.diffusion.grid.log_shifted`.
 
     Returns
@@ -105,11 +105,11 @@ def log_density(
     >>> log_density(normal, torch.zeros(1, 1), sigmas, normal).round(decimals=3)
     tensor([-0.9190], dtype=torch.float64)
     """
-    codes, change = flow_with_divergence(
+    latents, change = flow_with_divergence(
         denoiser, x, sigmas, divergence=divergence, probes=probes, shift=shift
     )
     with torch.no_grad():
-        return prior.log_prob(codes, codes.new_tensor(float(sigmas[0]))) + change.sum(1)
+        return prior.log_prob(latents, latents.new_tensor(float(sigmas[0]))) + change.sum(1)
 
 
 def flow_with_divergence(
@@ -138,14 +138,13 @@ def flow_with_divergence(
     return state[:, :d], state[:, d:]
 
 
-def elbo(denoiser: Denoiser, x: Tensor, sigmas: Tensor, prior: NoisedLaw, noise: Tensor) -> Tensor:
-    """Lower bound of a log-density, without derivatives of the denoiser.
+def elbo(denoiser: Denoiser, x: Tensor, sigmas: Tensor, prior: Noised, noise: Tensor) -> Tensor:
+    """Return a lower bound of the log-density, without derivatives of the denoiser.
 
-    The bounded density is that of the last state of the solver
-    :func:`~skdiffusion.diffusion.solvers.ancestral` on the same grid, started from `prior` noised
-    at ``sigmas[0]``. With an exact denoiser and prior, finer grids take that density, and the bound
-    with it, to the density of the data's law noised at ``sigmas[-1]``, which is what
-    :func:`log_density` returns. On average over rows of that law the bound is never above it.
+    The bounded density is that of the last state of :func:`ddim` with ``eta=1`` on the same grid,
+    started from `prior` noised at ``sigmas[0]``. With an exact denoiser and prior, finer grids take
+    that density, and the bound with it, to the density of the data noised at ``sigmas[-1]``, which
+    is what :func:`log_density` returns. On average over such rows the bound is never above it.
 
     Parameters
     ----------
@@ -155,8 +154,8 @@ def elbo(denoiser: Denoiser, x: Tensor, sigmas: Tensor, prior: NoisedLaw, noise:
         Rows.
     sigmas : Tensor of shape (n_steps + 1,)
         Decreasing, positive noise levels: a grid made with ``final_zero=False``.
-    prior : NoisedLaw
-        Law from which, noised at ``sigmas[0]``, the chain starts.
+    prior : Noised
+        Distribution from which, noised at ``sigmas[0]``, the chain starts.
     noise : Tensor of shape (n_steps, d) or (m, n_steps, d)
         Standard normal draws, one for each level but the last, or `m` of them to average over.
         All rows share them, so that a row's score depends neither on its neighbours nor on the
@@ -243,8 +242,8 @@ def encode(denoiser: Denoiser, x: Tensor, sigmas: Tensor, *, shift: float = 0.0)
     Returns
     -------
     Tensor of shape (n, d)
-        Codes: rows of the noised law at ``sigmas[0]``, divided by nothing. They are
-        differentiable; wrap the call in ``torch.no_grad()`` where gradients are not needed.
+        Latents: rows noised at ``sigmas[0]``, divided by nothing. They are differentiable; wrap
+        the call in ``torch.no_grad()`` where gradients are not needed.
 
     Raises
     ------
@@ -270,14 +269,14 @@ def encode(denoiser: Denoiser, x: Tensor, sigmas: Tensor, *, shift: float = 0.0)
 
 
 def decode(denoiser: Denoiser, z: Tensor, sigmas: Tensor, *, shift: float = 0.0) -> Tensor:
-    """Carry codes back to rows: the inverse of `encode`.
+    """Carry latents back to rows: the inverse of `encode`.
 
     Parameters
     ----------
     denoiser : Denoiser
         The model.
     z : Tensor of shape (n, d)
-        Codes: rows at the largest noise level of the grid.
+        Latents: rows at the largest noise level of the grid.
     sigmas : Tensor of shape (n_steps + 1,)
         Decreasing, positive noise levels, the grid of `encode`.
     shift : float, default=0.0

@@ -24,7 +24,7 @@ import torch
 from torch import Tensor
 
 from skdiffusion.diffusion.denoiser import Denoiser
-from skdiffusion.diffusion.jacobian import check_rows
+from skdiffusion.diffusion.jacobian import check_rows, mean_and_products, principal_directions
 
 __all__ = ["local_metric", "relax_path"]
 
@@ -122,7 +122,7 @@ def relax_path(
         path = path + moving * (denoiser(path, level).mean - path)
     tangents = _first_tangents(denoiser, path, level, dimension, generator)
     for round_ in range(n_iter + 1):
-        mean, products = _products(denoiser, path, level, tangents)
+        mean, products = mean_and_products(denoiser, path, level, tangents)
         # a power of subspace iteration: the path moves little from round to round
         tangents = torch.linalg.qr(products).Q
         pull = mean - path
@@ -151,7 +151,7 @@ def _along(tangents: Tensor, v: Tensor) -> Tensor:
 
 
 def _tightening(path: Tensor, tangents: Tensor, units: Tensor) -> Tensor:
-    """Moves of the inner points along their tangent planes that make the energy least."""
+    """Return the moves of the inner points along their tangents that make the energy least."""
     n, _, r = tangents.shape
     scaled = units.unsqueeze(1) * tangents
     force = (units**2 * path.diff(n=2, dim=0)).unsqueeze(2)
@@ -174,7 +174,7 @@ def _first_tangents(
     dimension: int | None,
     generator: torch.Generator | None,
 ) -> Tensor:
-    """Leading eigenvectors (n, d, r) of the Jacobian, found among random directions."""
+    """Return leading eigenvectors (n, d, r) of the Jacobian, found among random directions."""
     n, d = path.shape
     wide = _WIDER * sigma
     width = min(d, (dimension or _MAX_DIMENSION) + _SPARE)
@@ -185,8 +185,8 @@ def _first_tangents(
         ahead = torch.cat([path[1:], path[-1:]]) - torch.cat([path[:1], path[:-1]])
         parts = [ahead.unsqueeze(2), draws.to(path).expand(n, d, width - 1)]
         first = torch.linalg.qr(torch.cat(parts, dim=2)).Q
-        probes = torch.linalg.qr(_products(denoiser, path, wide, first)[1]).Q
-    _, products = _products(denoiser, path, wide, probes)
+        probes = torch.linalg.qr(mean_and_products(denoiser, path, wide, first)[1]).Q
+    _, products = mean_and_products(denoiser, path, wide, probes)
     small = probes.mT @ products
     # eigenvalues ascend: largest first
     values, vectors = (part.flip(-1) for part in torch.linalg.eigh((small + small.mT) / 2))
@@ -197,24 +197,10 @@ def _first_tangents(
     return torch.linalg.qr(probes @ vectors[:, :, :dimension]).Q
 
 
-def _products(
-    denoiser: Denoiser, x: Tensor, sigma: Tensor, probes: Tensor
-) -> tuple[Tensor, Tensor]:
-    """Posterior means, and the Jacobian of each times its probes (n, d, r)."""
-    with torch.enable_grad():
-        rows = x.detach().requires_grad_()
-        mean = denoiser(rows, sigma).mean
-        products = [
-            torch.autograd.grad(mean, rows, probe, retain_graph=True)[0]
-            for probe in probes.unbind(2)
-        ]
-    return mean.detach(), torch.stack(products, dim=2)
-
-
 def local_metric(
     denoiser: Denoiser, x: Tensor, sigma: float | Tensor, *, eps: float = 0.01
 ) -> Tensor:
-    """Metric in which the manifold is short and the way off it long, from the Jacobian.
+    """Return the metric in which the manifold is short and the way off it long.
 
     ``G = (1 + eps) (J + eps I)^{-1}`` with ``J`` the Jacobian of the denoiser's mean: one along
     directions that denoising keeps, and about ``1 / eps`` across. A step ``v`` has the length
@@ -255,8 +241,6 @@ def local_metric(
     x, level = check_rows(x), _one_level(sigma, x)
     if not eps > 0:
         raise ValueError(f"eps must be positive, got {eps!r}.")
-    n, d = x.shape
-    _, jacobian = _products(denoiser, x, level, torch.eye(d).to(x).expand(n, d, d))
-    values, vectors = torch.linalg.eigh((jacobian + jacobian.mT) / 2)
+    values, vectors = principal_directions(denoiser, x, level)
     lengths = (1 + eps) / (values.clamp(0, 1) + eps)
     return (vectors * lengths.unsqueeze(1)) @ vectors.mT

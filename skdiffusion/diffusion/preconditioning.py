@@ -16,11 +16,11 @@ direction at every noise level, however thin or correlated the data and whicheve
 noised. For ``S`` a multiple of the identity and no other baseline this is the preconditioning of
 Karras et al. (2022), table 1.
 
-Entries that code categories are not corrected in white coordinates, which would take a network that
-is sharp where levels part: for them ``F`` is a logit for each level, added to what the noisy code
-says by itself (:class:`~skdiffusion.diffusion.Levels`).
+Entries that hold categories are not corrected in white coordinates, which would take a network that
+is sharp where categories part: for them ``F`` is a logit for each category, added to what the noisy
+entries say by themselves (:class:`~skdiffusion.diffusion.categories.Levels`).
 
-Where rows have few factors and a noise floor (:class:`~skdiffusion.diffusion.FactorGaussian`), the
+Where rows have few factors and a noise floor (:mod:`~skdiffusion.diffusion.factor_gaussian`), the
 coordinates are those of the factors, and what is left is the Gaussian's, which is exact there.
 
 The baseline is an input and not the starting point because it has seen the training rows: on them
@@ -41,7 +41,7 @@ from skdiffusion.diffusion.categories import Levels
 from skdiffusion.diffusion.denoiser import Posterior
 from skdiffusion.diffusion.factor_gaussian import FactorFrame, FactorGaussian, FactorMixture
 from skdiffusion.diffusion.gaussians import GaussianDenoiser
-from skdiffusion.diffusion.white import WhiteCoordinates, WhiteFrame
+from skdiffusion.diffusion.white import IdentityFrame, WhiteCoordinates, WhiteFrame
 
 __all__ = ["Plain", "Preconditioned", "Prepared", "network_sizes"]
 
@@ -51,13 +51,12 @@ def network_sizes(
 ) -> dict[str, int]:
     """Return the sizes of the network that :class:`Preconditioned` takes."""
     frame = _frame(gaussian, levels)
-    d = gaussian.n_features
     sizes = {"n_inputs": frame.n_white, "n_outputs": frame.n_outputs}
     if baseline is not None:
         sizes["n_inputs"] += frame.n_outputs
     if levels is not None:
         sizes["n_inputs"] += levels.n_levels
-        sizes["n_inputs"] += 0 if baseline is None else d - len(levels.numbers)
+        sizes["n_inputs"] += 0 if baseline is None else len(levels.entries)
         sizes["n_outputs"] += levels.n_levels
     if sizes["n_outputs"] != frame.n_white:
         sizes["n_entries"] = frame.n_white
@@ -77,7 +76,7 @@ class Prepared(NamedTuple):
     inputs: Tensor  # (n, m), what the network sees
     log_sigma: Tensor  # (n, d)
     coordinates: WhiteCoordinates
-    evidence: Tensor | None = None  # (n, K), log-probabilities of levels, from their codes alone
+    evidence: Tensor | None = None  # (n, K), log-probabilities of categories from their own entries
 
 
 class Preconditioned(nn.Module):
@@ -117,15 +116,9 @@ class Preconditioned(nn.Module):
     ):
         super().__init__()
         self.net = net
-        self.frame = _frame(gaussian, levels)
+        self.frame: nn.Module = _frame(gaussian, levels)
         self.baseline = baseline
         self.levels = levels
-        # the baseline need not read off the rows what the frame has read already
-        self._same_factors = (
-            isinstance(self.frame, FactorFrame)
-            and isinstance(baseline, FactorMixture)
-            and baseline.factors.are(self.frame.factors)
-        )
 
     def forward(self, x: Tensor, sigma: Tensor) -> Posterior:
         """Return the posterior mean; see :class:`~skdiffusion.diffusion.Denoiser`."""
@@ -135,20 +128,24 @@ class Preconditioned(nn.Module):
     def prepare(self, x: Tensor, sigma: Tensor) -> Prepared:
         """Return all that does not depend on the network's weights, in float64."""
         x = x.to(torch.float64)
-        coordinates = self.frame(x, sigma)
+        coordinates: WhiteCoordinates = self.frame(x, sigma)
         inputs = [coordinates.white]
         if self.baseline is not None:
-            direction = self._baseline_mean(x, sigma, coordinates) - coordinates.mean
-            inputs.append(self._white_direction(coordinates, direction))
-        evidence = None if self.levels is None else self.levels.log_prob(x, sigma)
-        if evidence is not None:
+            better = self._baseline_mean(x, sigma, coordinates)
+            inputs.append(self._white_direction(coordinates, better - coordinates.mean))
+        evidence = None
+        if self.levels is not None:
+            evidence = self.levels.log_prob(x, sigma)
             inputs.append(evidence.exp())
         log_sigma = sigma.to(torch.float64).log().expand_as(x)
         return Prepared(torch.cat(inputs, dim=1), log_sigma, coordinates, evidence)
 
     def _baseline_mean(self, x: Tensor, sigma: Tensor, coordinates: WhiteCoordinates) -> Tensor:
-        known = (coordinates.reading,) if self._same_factors else ()
-        mean: Tensor = self.baseline(x, sigma, *known).mean  # type: ignore[misc]
+        factors = self.frame.gaussian if isinstance(self.frame, FactorFrame) else None
+        if isinstance(self.baseline, FactorMixture) and self.baseline.gaussian is factors:
+            # the frame has read already what rows say of the factors
+            return self.baseline.mean(coordinates.reading)
+        mean: Tensor = self.baseline(x, sigma).mean  # type: ignore[misc]
         return mean
 
     def _white_direction(self, coordinates: WhiteCoordinates, direction: Tensor) -> Tensor:
@@ -159,9 +156,7 @@ class Preconditioned(nn.Module):
         if own.shape[1] == len(numbers):
             return direction.index_copy(1, numbers, own)
         # factors are no entries that they could take the place of
-        is_level = torch.ones(direction.shape[1], dtype=torch.bool, device=direction.device)
-        is_level[numbers] = False
-        return torch.cat([own, direction[:, is_level]], dim=1)
+        return torch.cat([own, direction[:, self.levels.entries]], dim=1)
 
     def correction(self, prepared: Prepared) -> Tensor:
         """Return what the network adds to the Gaussian's mean and to the logits, in white units."""
@@ -176,14 +171,14 @@ class Preconditioned(nn.Module):
         if self.levels is None:
             return coordinates.mean + coordinates.colour(correction.to(torch.float64))
         numbers = self.levels.numbers
-        codes = self.levels.mean(self.level_log_prob(prepared, correction))
+        expected = self.levels.mean(self.level_log_prob(prepared, correction))
         own = coordinates.colour(correction[:, : -self.levels.n_levels].to(torch.float64))
-        return codes.index_copy(1, numbers, coordinates.mean[:, numbers] + own)
+        return expected.index_copy(1, numbers, coordinates.mean[:, numbers] + own)
 
     def level_log_prob(self, prepared: Prepared, correction: Tensor) -> Tensor:
-        """Return the log-probability of each level of the categories."""
+        """Return the log-probability of each category."""
         if self.levels is None or prepared.evidence is None:
-            raise ValueError("There are no levels: this denoiser takes all entries as numbers.")
+            raise ValueError("There are no categories: this denoiser takes all entries as numbers.")
         logits = correction[:, -self.levels.n_levels :].to(torch.float64)
         return self.levels.normalise(prepared.evidence + logits)
 
@@ -194,11 +189,5 @@ class Plain(Preconditioned):
     def __init__(self, net: nn.Module):
         nn.Module.__init__(self)
         self.net = net
+        self.frame = IdentityFrame()
         self.baseline = self.levels = None
-
-    def prepare(self, x: Tensor, sigma: Tensor) -> Prepared:
-        """Return the rows as they are, and coordinates that change nothing."""
-        x = x.to(torch.float64)
-        index = torch.zeros(len(x), dtype=torch.long, device=x.device)
-        same = WhiteCoordinates(x, torch.zeros_like(x), torch.ones_like(x[:1]), index)
-        return Prepared(x, sigma.to(torch.float64).log().expand_as(x), same)

@@ -30,8 +30,7 @@ __all__ = [
 class Schedule(ABC):
     """Base class of the noise schedules.
 
-    Times run from 0 (data) to 1 (noise). A subclass defines ``_alpha``, ``_sigma`` and ``_time``,
-    which :meth:`alpha`, :meth:`sigma` and :meth:`time` call.
+    Times run from 0 (data) to 1 (noise). A subclass defines `alpha`, `sigma` and `time`.
 
     Examples
     --------
@@ -41,20 +40,20 @@ class Schedule(ABC):
     tensor([0., 1., 3.])
     """
 
+    @abstractmethod
     def alpha(self, t: Tensor) -> Tensor:
-        """Factor of the clean row in the schedule's own state."""
-        return self._alpha(t)
+        """Return the factor of the clean row in the schedule's own state."""
 
+    @abstractmethod
     def sigma(self, t: Tensor) -> Tensor:
-        """Standard deviation of the noise in the schedule's own state."""
-        return self._sigma(t)
+        """Return the standard deviation of the noise in the schedule's own state."""
 
+    @abstractmethod
     def time(self, noise_to_signal: Tensor) -> Tensor:
-        """Time at which a noise-to-signal ratio is reached: the inverse of `noise_to_signal`."""
-        return self._time(noise_to_signal)
+        """Return the time at which a ratio is reached: the inverse of `noise_to_signal`."""
 
     def noise_to_signal(self, t: Tensor) -> Tensor:
-        """Ratio ``sigma / alpha``: the noise level in variance-exploding currency."""
+        """Return the ratio ``sigma / alpha``: the noise level in variance-exploding currency."""
         return self.sigma(t) / self.alpha(t)
 
     def to_ve(self, z: Tensor, t: Tensor) -> Tensor:
@@ -65,18 +64,50 @@ class Schedule(ABC):
         """Carry a variance-exploding state over to the schedule's own: the inverse of `to_ve`."""
         return x * self.alpha(t)
 
-    @abstractmethod
-    def _alpha(self, t: Tensor) -> Tensor: ...
 
-    @abstractmethod
-    def _sigma(self, t: Tensor) -> Tensor: ...
+@dataclass(frozen=True)
+class _Exploding(Schedule):
+    """Base of the schedules that leave the clean row as it is."""
 
-    @abstractmethod
-    def _time(self, noise_to_signal: Tensor) -> Tensor: ...
+    sigma_min: float
+    sigma_max: float
+
+    def __post_init__(self) -> None:
+        check_noise_range(self.sigma_min, self.sigma_max)
+
+    def alpha(self, t: Tensor) -> Tensor:
+        return torch.ones_like(t)
 
 
 @dataclass(frozen=True)
-class VE(Schedule):
+class _LinearBeta(Schedule):
+    """Base of the schedules whose signal decays at a rate that grows linearly."""
+
+    beta_min: float = 0.1
+    beta_max: float = 20.0
+
+    def __post_init__(self) -> None:
+        if not 0.0 < self.beta_min <= self.beta_max < math.inf:
+            raise ValueError(
+                "Rates must satisfy 0 < beta_min <= beta_max < inf, "
+                f"got beta_min={self.beta_min!r} and beta_max={self.beta_max!r}."
+            )
+
+    def alpha(self, t: Tensor) -> Tensor:
+        return torch.exp(-0.5 * self._integral(t))
+
+    def _integral(self, t: Tensor) -> Tensor:
+        """Return the integral of the rate up to a time."""
+        return t * (self.beta_min + 0.5 * t * (self.beta_max - self.beta_min))
+
+    def _time_of(self, integral: Tensor) -> Tensor:
+        # The root of the quadratic in the form that neither cancels at 0 nor needs different rates.
+        root = torch.sqrt(self.beta_min**2 + 2.0 * (self.beta_max - self.beta_min) * integral)
+        return 2.0 * integral / (self.beta_min + root)
+
+
+@dataclass(frozen=True)
+class VE(_Exploding):
     """Variance exploding with geometric noise levels (NCSN).
 
     Parameters
@@ -107,23 +138,17 @@ class VE(Schedule):
     sigma_min: float = 0.01
     sigma_max: float = 50.0
 
-    def __post_init__(self) -> None:
-        _check_sigmas(self.sigma_min, self.sigma_max)
-
-    def _alpha(self, t: Tensor) -> Tensor:
-        return torch.ones_like(t)
-
-    def _sigma(self, t: Tensor) -> Tensor:
+    def sigma(self, t: Tensor) -> Tensor:
         return self.sigma_min * (self.sigma_max / self.sigma_min) ** t
 
-    def _time(self, noise_to_signal: Tensor) -> Tensor:
+    def time(self, noise_to_signal: Tensor) -> Tensor:
         return torch.log(noise_to_signal / self.sigma_min) / math.log(
             self.sigma_max / self.sigma_min
         )
 
 
 @dataclass(frozen=True)
-class VP(Schedule):
+class VP(_LinearBeta):
     """Variance preserving with linearly growing beta (DDPM).
 
     Parameters
@@ -153,25 +178,16 @@ class VP(Schedule):
     True
     """
 
-    beta_min: float = 0.1
-    beta_max: float = 20.0
+    def sigma(self, t: Tensor) -> Tensor:
+        return torch.sqrt(-torch.expm1(-self._integral(t)))
 
-    def __post_init__(self) -> None:
-        _check_betas(self.beta_min, self.beta_max)
-
-    def _alpha(self, t: Tensor) -> Tensor:
-        return torch.exp(-0.5 * _beta_integral(t, self.beta_min, self.beta_max))
-
-    def _sigma(self, t: Tensor) -> Tensor:
-        return torch.sqrt(-torch.expm1(-_beta_integral(t, self.beta_min, self.beta_max)))
-
-    def _time(self, noise_to_signal: Tensor) -> Tensor:
+    def time(self, noise_to_signal: Tensor) -> Tensor:
         integral = torch.log1p(noise_to_signal**2)
-        return _time_of_beta_integral(integral, self.beta_min, self.beta_max)
+        return self._time_of(integral)
 
 
 @dataclass(frozen=True)
-class SubVP(Schedule):
+class SubVP(_LinearBeta):
     """Sub-variance preserving: the signal of `VP` with less noise.
 
     Parameters
@@ -199,22 +215,13 @@ class SubVP(Schedule):
     True
     """
 
-    beta_min: float = 0.1
-    beta_max: float = 20.0
+    def sigma(self, t: Tensor) -> Tensor:
+        return -torch.expm1(-self._integral(t))
 
-    def __post_init__(self) -> None:
-        _check_betas(self.beta_min, self.beta_max)
-
-    def _alpha(self, t: Tensor) -> Tensor:
-        return torch.exp(-0.5 * _beta_integral(t, self.beta_min, self.beta_max))
-
-    def _sigma(self, t: Tensor) -> Tensor:
-        return -torch.expm1(-_beta_integral(t, self.beta_min, self.beta_max))
-
-    def _time(self, noise_to_signal: Tensor) -> Tensor:
+    def time(self, noise_to_signal: Tensor) -> Tensor:
         # sigma / alpha = exp(B / 2) - exp(-B / 2) = 2 sinh(B / 2), B the integral of beta.
         integral = 2.0 * torch.asinh(0.5 * noise_to_signal)
-        return _time_of_beta_integral(integral, self.beta_min, self.beta_max)
+        return self._time_of(integral)
 
 
 @dataclass(frozen=True)
@@ -255,15 +262,15 @@ class CosineVP(Schedule):
             raise ValueError(f"s must be a finite number of at least 0, got {self.s!r}.")
         _check_guard(self.guard)
 
-    def _alpha(self, t: Tensor) -> Tensor:
+    def alpha(self, t: Tensor) -> Tensor:
         return torch.cos(self._angle(t)) / math.cos(self._first_angle)
 
-    def _sigma(self, t: Tensor) -> Tensor:
+    def sigma(self, t: Tensor) -> Tensor:
         # 1 - alpha^2 as a product: the difference would lose all digits near time 0.
         angle, first = self._angle(t), self._first_angle
         return torch.sqrt(torch.sin(angle - first) * torch.sin(angle + first)) / math.cos(first)
 
-    def _time(self, noise_to_signal: Tensor) -> Tensor:
+    def time(self, noise_to_signal: Tensor) -> Tensor:
         first = self._first_angle
         angle = torch.atan(torch.sqrt(noise_to_signal**2 + math.sin(first) ** 2) / math.cos(first))
         return (angle - first) * (1.0 + self.s) / (0.5 * math.pi)
@@ -279,7 +286,7 @@ class CosineVP(Schedule):
 
 
 @dataclass(frozen=True)
-class EDM(Schedule):
+class EDM(_Exploding):
     """Variance exploding with noise levels evenly spaced in their rho-th root.
 
     Parameters
@@ -313,18 +320,15 @@ class EDM(Schedule):
     rho: float = 7.0
 
     def __post_init__(self) -> None:
-        _check_sigmas(self.sigma_min, self.sigma_max)
+        super().__post_init__()
         if not 0.0 < self.rho < math.inf:
             raise ValueError(f"rho must be a finite number above 0, got {self.rho!r}.")
 
-    def _alpha(self, t: Tensor) -> Tensor:
-        return torch.ones_like(t)
-
-    def _sigma(self, t: Tensor) -> Tensor:
+    def sigma(self, t: Tensor) -> Tensor:
         low, high = self._root_range
         return (low + t * (high - low)) ** self.rho
 
-    def _time(self, noise_to_signal: Tensor) -> Tensor:
+    def time(self, noise_to_signal: Tensor) -> Tensor:
         low, high = self._root_range
         return (noise_to_signal ** (1.0 / self.rho) - low) / (high - low)
 
@@ -366,13 +370,13 @@ class RectifiedFlow(Schedule):
     def __post_init__(self) -> None:
         _check_guard(self.guard)
 
-    def _alpha(self, t: Tensor) -> Tensor:
+    def alpha(self, t: Tensor) -> Tensor:
         return 1.0 - self.sigma(t)
 
-    def _sigma(self, t: Tensor) -> Tensor:
+    def sigma(self, t: Tensor) -> Tensor:
         return t.clamp(max=1.0 - self.guard)
 
-    def _time(self, noise_to_signal: Tensor) -> Tensor:
+    def time(self, noise_to_signal: Tensor) -> Tensor:
         return noise_to_signal / (1.0 + noise_to_signal)
 
 
@@ -423,29 +427,12 @@ def get_schedule(schedule: str | Schedule) -> Schedule:
     return SCHEDULES[schedule]()
 
 
-def _beta_integral(t: Tensor, beta_min: float, beta_max: float) -> Tensor:
-    return t * (beta_min + 0.5 * t * (beta_max - beta_min))
-
-
-def _time_of_beta_integral(integral: Tensor, beta_min: float, beta_max: float) -> Tensor:
-    # The root of the quadratic in the form that neither cancels at 0 nor needs beta_max > beta_min.
-    root = torch.sqrt(beta_min**2 + 2.0 * (beta_max - beta_min) * integral)
-    return 2.0 * integral / (beta_min + root)
-
-
-def _check_sigmas(sigma_min: float, sigma_max: float) -> None:
+def check_noise_range(sigma_min: float, sigma_max: float) -> None:
+    """Check that noise levels are positive, finite and in order."""
     if not 0.0 < sigma_min < sigma_max < math.inf:
         raise ValueError(
             "Noise levels must satisfy 0 < sigma_min < sigma_max < inf, "
             f"got sigma_min={sigma_min!r} and sigma_max={sigma_max!r}."
-        )
-
-
-def _check_betas(beta_min: float, beta_max: float) -> None:
-    if not 0.0 < beta_min <= beta_max < math.inf:
-        raise ValueError(
-            "Rates must satisfy 0 < beta_min <= beta_max < inf, "
-            f"got beta_min={beta_min!r} and beta_max={beta_max!r}."
         )
 
 

@@ -153,22 +153,24 @@ class TangentDenoiser(nn.Module):
 
     def _pull(self, x: Tensor, mean: Tensor, sigma: Tensor) -> Tensor:
         """Return the way from the mean to the row on planes, as the mean is along them."""
+        seen_mean = self._seen(mean)
+        nearest, weights = self._nearest(seen_mean)
+        planes = Planes(*(part[nearest] for part in self._planes()))
         if bool((sigma == sigma[:, :1]).all()):
             # one level for a whole row: all is said in the frame, which is small
-            seen, seen_mean = self._seen(x), self._seen(mean)
-            nearest, weights = self._nearest(seen_mean)
-            parts = self.centres[nearest], self.bases[nearest], self.floors[nearest], weights
-            pull = _on_planes(*parts, seen, seen_mean, sigma[:, :1], None) - seen_mean
+            pull = _on_planes(planes, weights, self._seen(x), seen_mean, sigma[:, :1], None)
+            pull = pull - seen_mean
             return pull if self.directions is None else pull @ self.directions.mT
-        nearest, weights = self._nearest(self._seen(mean))
-        centres, bases = self.centres[nearest], self.bases[nearest]
         if self.directions is not None and self.origin is not None:
-            centres, bases = self.origin + centres @ self.directions.mT, self.directions @ bases
-        parts = centres, bases, self.floors[nearest], weights
+            centres = self.origin + planes.centres @ self.directions.mT
+            planes = planes._replace(centres=centres, bases=self.directions @ planes.bases)
         precision = sigma**-2
         precision = precision / precision.amax(1, keepdim=True)
-        pull = _on_planes(*parts, x, mean, sigma, precision) - mean
+        pull = _on_planes(planes, weights, x, mean, sigma, precision) - mean
         return pull if self.directions is None else pull @ self.directions @ self.directions.mT
+
+    def _planes(self) -> Planes:
+        return Planes(self.anchors, self.centres, self.bases, self.floors)
 
     def _seen(self, x: Tensor) -> Tensor:
         """Return the coordinates of rows that the planes are in."""
@@ -189,9 +191,7 @@ class TangentDenoiser(nn.Module):
 
 
 def _on_planes(
-    centres: Tensor,
-    bases: Tensor,
-    floors: Tensor,
+    planes: Planes,
     weights: Tensor,
     x: Tensor,
     mean: Tensor,
@@ -199,11 +199,11 @@ def _on_planes(
     precision: Tensor | None,
 ) -> Tensor:
     """Denoise across planes (n, q), and along them as `mean` does."""
+    _, centres, bases, floors = planes
     along = _project(bases, precision, mean.unsqueeze(1) - centres)
     delta = x.unsqueeze(1) - centres
     across = delta - _project(bases, precision, delta)
-    floors = floors.unsqueeze(2)
-    kept = floors / (floors + sigma.unsqueeze(1) ** 2)
+    kept = floors.unsqueeze(2) / (floors.unsqueeze(2) + sigma.unsqueeze(1) ** 2)
     return (weights.unsqueeze(2) * (centres + along + kept * across)).sum(1)
 
 

@@ -11,11 +11,11 @@ from torch import Tensor, nn
 from skdiffusion.diffusion.gaussians import GaussianDenoiser
 from skdiffusion.diffusion.patterns import apply_by_pattern, noise_patterns
 
-__all__ = ["WhiteCoordinates", "WhiteFrame"]
+__all__ = ["IdentityFrame", "WhiteCoordinates", "WhiteFrame", "roots", "whiten"]
 
 
 class WhiteCoordinates(NamedTuple):
-    """The two linear maps of a :class:`WhiteFrame` for one batch, and its Gaussian's denoising."""
+    """The two linear maps of a frame for one batch, and its Gaussian's denoising."""
 
     white: Tensor  # (n, w), for a frame of all directions (S + N)^{-1/2} (x - mu)
     mean: Tensor  # (n, d), the Gaussian's posterior mean
@@ -27,15 +27,24 @@ class WhiteCoordinates(NamedTuple):
 
     def colour(self, vectors: Tensor) -> Tensor:
         """Multiply by ``C^{1/2}``: from white output coordinates to the units of the rows."""
-        if self.root.dim() == 2:
+        if self.inverse is None:
             return vectors * self.root[self.pattern]
-        return _apply(self.root, vectors, self.pattern)
+        return apply_by_pattern(self.root, vectors, self.pattern)
 
     def uncolour(self, vectors: Tensor) -> Tensor:
         """Multiply by ``C^{-1/2}``, the inverse of :meth:`colour`."""
         if self.inverse is None:
             return vectors / self.root[self.pattern]
-        return _apply(self.inverse, vectors, self.pattern)
+        return apply_by_pattern(self.inverse, vectors, self.pattern)
+
+
+class IdentityFrame(nn.Module):
+    """Coordinates that change nothing, about a mean of zero."""
+
+    def forward(self, x: Tensor, sigma: Tensor) -> WhiteCoordinates:
+        """Return noisy rows as they are."""
+        index = torch.zeros(len(x), dtype=torch.long, device=x.device)
+        return WhiteCoordinates(x, torch.zeros_like(x), torch.ones_like(x[:1]), index)
 
 
 class WhiteFrame(nn.Module):
@@ -51,19 +60,16 @@ class WhiteFrame(nn.Module):
         super().__init__()
         self.n_white = gaussian.n_features
         self.n_outputs = self.n_white if numbers is None else len(numbers)
+        values, vectors, output_vectors = gaussian.cov.clone(), None, None
+        if not gaussian.is_diagonal:
+            values, vectors = _principal(gaussian.cov)
+            own = slice(None) if numbers is None else numbers
+            output_vectors = _principal(gaussian.cov[own][:, own])[1]
         self.register_buffer("centre", gaussian.mean.clone())
         self.register_buffer("numbers", numbers)
-        self.register_buffer("output_vectors", None)
-        if gaussian.is_diagonal:
-            self.register_buffer("values", gaussian.cov.clone())
-            self.register_buffer("vectors", None)
-        else:
-            values, vectors = torch.linalg.eigh(gaussian.cov)
-            self.register_buffer("values", values.flip(0).clamp_min(0))
-            self.register_buffer("vectors", vectors.flip(1).contiguous())
-            if numbers is not None:
-                own = gaussian.cov[numbers][:, numbers]
-                self.output_vectors = torch.linalg.eigh(own)[1].flip(1).contiguous()
+        self.register_buffer("values", values)
+        self.register_buffer("vectors", vectors)
+        self.register_buffer("output_vectors", output_vectors)
 
     def forward(self, x: Tensor, sigma: Tensor) -> WhiteCoordinates:
         """Return the coordinates of noisy rows, in float64."""
@@ -71,37 +77,48 @@ class WhiteFrame(nn.Module):
         delta = x.to(torch.float64) - self.centre
         # a direction without variance has C = 0, of which no inverse root exists
         values = self.values.clamp_min(1e-12)
-        if self.vectors is None:
-            noised = values + patterns**2
-            root = (values * patterns**2 / noised).sqrt()
-            root = root if self.numbers is None else root[:, self.numbers]
-            white = delta / noised.sqrt()[index]
-            mean = self.centre + delta * (values / noised)[index]
-            return WhiteCoordinates(white, mean, root, index)
+        if self.vectors is None or self.output_vectors is None:
+            return self._diagonal(delta, values, patterns**2, index)
         turned = (self.vectors.mT * patterns.unsqueeze(1) ** 2) @ self.vectors
         factor = torch.linalg.cholesky(turned + torch.diag(values))
-        inverse = torch.linalg.solve_triangular(
-            factor, self.vectors.mT.expand_as(factor), upper=False
-        )
-        white = _apply(inverse, delta, index)
+        white = apply_by_pattern(whiten(factor, self.vectors), delta, index)
         # C = S - S (S + N)^{-1} S loses all digits where the noise is small; with
         # G = (S + N)^{-1} N it is also G' S G + (1 - G)' N (1 - G), a sum of squares
         shrunk = torch.cholesky_solve(turned, factor)
         kept = torch.eye(len(values), dtype=values.dtype, device=values.device) - shrunk
         posterior = shrunk.mT @ (values.unsqueeze(1) * shrunk) + kept.mT @ turned @ kept
-        root, inverse = self._root(self.vectors, posterior)
-        mean = self.centre + _apply(self.vectors @ kept.mT @ self.vectors.mT, delta, index)
+        if self.numbers is not None:
+            turn = self.output_vectors.mT @ self.vectors[self.numbers]
+            posterior = turn @ posterior @ turn.mT
+        root, inverse = roots(posterior, self.output_vectors, self.output_vectors)
+        back = self.vectors @ kept.mT @ self.vectors.mT
+        mean = self.centre + apply_by_pattern(back, delta, index)
         return WhiteCoordinates(white, mean, root, index, inverse)
 
-    def _root(self, vectors: Tensor, posterior: Tensor) -> tuple[Tensor, Tensor]:
-        """Root of the covariance of the numbers, given that of all entries in the PC frame."""
-        if self.output_vectors is not None:
-            turn = self.output_vectors.mT @ vectors[self.numbers]
-            vectors, posterior = self.output_vectors, turn @ posterior @ turn.mT
-        factor = torch.linalg.cholesky(posterior)
-        back = vectors.mT.expand_as(factor)
-        return vectors @ factor, torch.linalg.solve_triangular(factor, back, upper=False)
+    def _diagonal(
+        self, delta: Tensor, values: Tensor, noise: Tensor, index: Tensor
+    ) -> WhiteCoordinates:
+        noised = values + noise
+        root = (values * noise / noised).sqrt()
+        root = root if self.numbers is None else root[:, self.numbers]
+        mean = self.centre + delta * (values / noised)[index]
+        return WhiteCoordinates(delta / noised.sqrt()[index], mean, root, index)
 
 
-def _apply(matrices: Tensor, vectors: Tensor, index: Tensor) -> Tensor:
-    return apply_by_pattern(matrices.unsqueeze(1), vectors.unsqueeze(1), index).squeeze(1)
+def whiten(factor: Tensor, vectors: Tensor) -> Tensor:
+    """Return ``L^{-1} V'`` for Cholesky factors ``L`` (g, k, k) and vectors ``V`` (d, k)."""
+    return torch.linalg.solve_triangular(
+        factor, vectors.mT.expand(len(factor), -1, -1), upper=False
+    )
+
+
+def roots(covariance: Tensor, vectors: Tensor, own: Tensor) -> tuple[Tensor, Tensor]:
+    """Return ``V L`` of covariances ``L L'`` in coordinates ``own``, and ``L^{-1} own'``."""
+    factor = torch.linalg.cholesky(covariance)
+    return vectors @ factor, whiten(factor, own)
+
+
+def _principal(cov: Tensor) -> tuple[Tensor, Tensor]:
+    """Return variances and directions of the principal components, largest first."""
+    values, vectors = torch.linalg.eigh(cov)
+    return values.flip(0).clamp_min(0), vectors.flip(1).contiguous()

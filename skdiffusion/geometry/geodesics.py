@@ -61,7 +61,8 @@ def _bridges(X: Floats, label: NDArray[np.intp]) -> csr_array:
         nearest, length = pairwise_distances_argmin_min(X[inside], X[outside])
         best = length.argmin()
         edges.append((inside[best], outside[nearest[best]], length[best]))
-    return _symmetric(*map(np.array, zip(*edges, strict=True)), len(X))
+    rows, columns, lengths = map(np.array, zip(*edges, strict=True))
+    return _symmetric(rows, columns, lengths, len(X))
 
 
 def geodesic_path(X: Floats, a: Floats, b: Floats, n_points: int = 50) -> Floats:

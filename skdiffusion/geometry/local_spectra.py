@@ -140,10 +140,9 @@ def count_dimension(
         return np.full(1 if pool is None else len(near), float(spectra.n_columns))
     logs = np.zeros(len(near))
     logs[reaching] = 0.5 * np.log(np.maximum(far[reaching] / near[reaching], 1 + 1e-9))
-    slope = np.atleast_1d(logs.sum() / reaching.sum())
-    if pool is not None:
-        count = _pooled(reaching.astype(float), pool)
-        slope = np.where(count > 0, _pooled(logs, pool) / np.maximum(count, 1e-9), slope)
+    count = _pooled(reaching.astype(float), pool)
+    slope = _pooled(logs, pool) / np.maximum(count, 1e-9)
+    slope = np.where(count > 0, slope, logs.sum() / reaching.sum())
     raw = (digamma(second) - digamma(first)) / np.maximum(slope, 1e-9)
     return _corrected(raw, first / spectra.n_rows, second / spectra.n_rows)
 
@@ -151,12 +150,12 @@ def count_dimension(
 def _count_range(spectra: Spectra, base: float, start: int) -> tuple[int, int, NDArray[np.bool]]:
     """Return two neighbours, and which rows have the first of them beyond the noise."""
     limit = spectra.distances.shape[1]
+    firsts = [start * 2**i for i in range(5) if start * 2 ** (i + 2) <= limit]
     candidates = []
-    for first in [start * 2**i for i in range(5)]:
-        first, last = (first, False) if 4 * first <= limit else (max(limit // 4, 1), True)
+    for first in [*firsts, max(limit // 4, 1)]:
         reaching = spectra.distances[:, first - 1] ** 2 > 1.5 * base
         candidates.append((first, min(max(4 * first, 2), limit), reaching))
-        if last or reaching.mean() >= 0.85:
+        if reaching.mean() >= 0.85:
             break
     return max(candidates, key=lambda candidate: candidate[2].mean())
 
@@ -190,8 +189,7 @@ def select_dimension(
 
 def _largest_gaps(spectra: Spectra, noise: float, pool: NDArray[np.intp] | None) -> Floats:
     d = spectra.n_columns
-    n_rows = 1 if pool is None else len(pool)
-    best = np.full((n_rows, d), -np.inf)
+    found = []
     for k, variances in zip(spectra.sizes, spectra.variances, strict=True):
         # what noise alone reaches in so few rows, by Marchenko and Pastur
         edge = ((1 + np.sqrt(d / k)) ** 2 - 1 + _MARGIN) * noise
@@ -199,15 +197,17 @@ def _largest_gaps(spectra: Spectra, noise: float, pool: NDArray[np.intp] | None)
         floor = _FLAT * variances[:, :1] + np.finfo(float).tiny
         logs = np.log(np.maximum(padded, edge) + floor)
         gaps = logs[:, :-1] - logs[:, 1:]
-        gaps = gaps.mean(0, keepdims=True) if pool is None else _pooled(gaps, pool)
+        gaps = _pooled(gaps, pool)
         # the least variances of so few rows fall to zero whatever the data
         gaps[:, 2 * np.arange(1, d + 1) + 5 > k] = -np.inf
-        best = np.maximum(best, gaps)
+        found.append(gaps)
+    best = np.max(found, axis=0)
     return np.where(np.isfinite(best), best, 0.0)
 
 
-def _pooled(values: Floats, pool: NDArray[np.intp]) -> Floats:
-    total = np.zeros((len(pool), *values.shape[1:]))
-    for column in pool.T:
-        total += values[column]
-    return total / pool.shape[1]
+def _pooled(values: Floats, pool: NDArray[np.intp] | None) -> Floats:
+    """Return the means over the rows of each pool, or over all rows."""
+    if pool is None:
+        return np.asarray(values.mean(0, keepdims=True))
+    # one column at a time: the values of all pools would not fit in memory
+    return np.asarray(sum(values[column] for column in pool.T) / pool.shape[1])

@@ -269,7 +269,7 @@ def _candidates(options: KernelOptions, n: int, n_few: int, d: int) -> list[int]
         warnings.warn(
             f"n_neighbors={k} is not below the number of rows, {n}: using {n - 1}.",
             UserWarning,
-            stacklevel=6,
+            stacklevel=7,
         )
     return [min(k, n - 1)]
 

@@ -46,9 +46,6 @@ class AutoencoderEmbedding(Embedding):
         The best weights are kept. None trains on.
     random_state : int, RandomState instance or None, default=None
         Source of initial weights, batches and noise. The global generators stay untouched.
-    device : str, default="cpu"
-        Where to train. "auto" is "cuda" where there is one; for tables of a few thousand rows the
-        CPU is as fast. Rows are always embedded on the CPU, in double precision.
     verbose : int, default=0
         1 shows a progress bar.
 
@@ -95,7 +92,6 @@ class AutoencoderEmbedding(Embedding):
         input_noise=0.05,
         patience=10,
         random_state=None,
-        device="cpu",
         verbose=0,
     ):
         self.n_components = n_components
@@ -107,7 +103,6 @@ class AutoencoderEmbedding(Embedding):
         self.input_noise = input_noise
         self.patience = patience
         self.random_state = random_state
-        self.device = device
         self.verbose = verbose
 
     def fit(self, X, y=None):
@@ -156,22 +151,10 @@ class AutoencoderEmbedding(Embedding):
             check_count(self.patience, "patience")
 
     def _net(self):
-        device = self.device
-        if device == "auto":
-            device = "cuda" if torch.cuda.is_available() else "cpu"
-        return AutoencoderNet(
-            module__n_components=self.n_components,
-            module__width=self.width,
-            module__depth=self.depth,
-            max_epochs=self.max_epochs,
-            lr=self.lr,
-            batch_size=self.batch_size,
-            input_noise=self.input_noise,
-            patience=self.patience,
-            random_state=self.random_state,
-            device=device,
-            verbose=self.verbose,
-        )
+        options = self.get_params()
+        for name in ("n_components", "width", "depth"):
+            options[f"module__{name}"] = options.pop(name)
+        return AutoencoderNet(**options)
 
     def _encode(self, X):
         return self.module_.encode(torch.from_numpy((X - self._mean) / self._scale)).numpy()

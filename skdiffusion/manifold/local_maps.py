@@ -3,6 +3,7 @@
 from numbers import Real
 
 import numpy as np
+from scipy.sparse import csr_array
 from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
 from sklearn.neighbors import NearestNeighbors
 from sklearn.utils import gen_batches
@@ -171,18 +172,21 @@ class LocalLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
 
     def _apply(self, shares, indices):
         """Return the weighted means of the training targets."""
-        parts = _parts(len(indices), indices.shape[1] * max(1, self._targets[:1].size))
-        return np.concatenate(
-            [np.einsum("nk,nk...->n...", shares[p], self._targets[indices[p]]) for p in parts]
-        )
+        n, k = indices.shape
+        starts = np.arange(0, n * k + 1, k)
+        matrix = csr_array((shares.ravel(), indices.ravel(), starts), (n, len(self._targets)))
+        return matrix @ self._targets
 
     def _shares(self, X, indices, ridge):
         """Return what the predictions of rows take from their neighbours, of shape (n, k)."""
         (n, k), d = indices.shape, X.shape[1]
         # the neighbours and what is made of them, and a matrix to be solved with its factors
-        parts = _parts(n, 3 * k * d + 2 * min(k, d) ** 2)
+        size = max(1, MAX_ELEMENTS // (3 * k * d + 2 * min(k, d) ** 2))
         return np.concatenate(
-            [_shares_of(X[p], self._rows[indices[p]], ridge, self.interpolate) for p in parts]
+            [
+                _shares_of(X[part], self._rows[indices[part]], ridge, self.interpolate)
+                for part in gen_batches(n, size)
+            ]
         )
 
 
@@ -233,7 +237,3 @@ def _solve_penalised(matrix, right, ridge, n_columns):
     m = matrix.shape[1]
     matrix[:, range(m), range(m)] += floor[:, None]
     return np.linalg.solve(matrix, right[:, :, None])[:, :, 0]
-
-
-def _parts(n, n_elements):
-    return list(gen_batches(n, max(1, MAX_ELEMENTS // n_elements)))

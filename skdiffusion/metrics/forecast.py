@@ -5,11 +5,11 @@ from sklearn.utils import check_array, check_consistent_length, column_or_1d
 
 
 def crps(y, draws):
-    r"""Continuous ranked probability score of forecasts given as draws.
+    """Return the continuous ranked probability score of forecasts given as draws.
 
     ``E|Y - y| - E|Y - Y'| / 2`` with independent draws `Y` and `Y'`: the absolute error of a
     forecast of one value, and less for one that knows how sure it is. It is smallest, in the mean,
-    for the true conditional law.
+    for the true conditional distribution (Gneiting and Raftery, JASA 2007, equation 21).
 
     Parameters
     ----------
@@ -22,11 +22,6 @@ def crps(y, draws):
     -------
     score : ndarray of shape (n,)
         In units of `y`; smaller is better. Its expectation does not depend on the number of draws.
-
-    References
-    ----------
-    .. [1] T. Gneiting and A. E. Raftery, "Strictly proper scoring rules, prediction, and
-       estimation", Journal of the American Statistical Association 102, 2007, equation 21.
 
     Examples
     --------

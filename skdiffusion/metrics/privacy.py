@@ -5,7 +5,7 @@ from sklearn.metrics import pairwise_distances_argmin_min
 from sklearn.neighbors import NearestNeighbors
 from sklearn.utils import check_random_state
 
-from skdiffusion.metrics.scaling import _check_same_columns, _subsample
+from skdiffusion.metrics.scaling import check_same_columns, subsample
 
 
 def _distance_to_closest(X, records):
@@ -14,10 +14,10 @@ def _distance_to_closest(X, records):
 
 
 def dcr_ratio(train, test, fake):
-    """How far generated rows are from the training rows, in units of fresh real rows.
+    """Return how far generated rows are from the training rows, relative to fresh real rows.
 
-    The median distance to the closest record (DCR) of the generated rows, divided by the median DCR
-    of held-out real rows.
+    The median distance to the closest record (DCR, Zhao et al., "CTAB-GAN", ACML 2021) of the
+    generated rows, divided by the median DCR of held-out real rows.
 
     Parameters
     ----------
@@ -35,11 +35,6 @@ def dcr_ratio(train, test, fake):
         0: copies. Above 1: further off than real rows. NaN where most held-out rows are themselves
         equal to a training row, as in small tables of categories: the ratio then says nothing.
 
-    References
-    ----------
-    .. [1] Z. Zhao, A. Kunar, R. Birke and L. Y. Chen, "CTAB-GAN: Effective table data
-       synthesizing", ACML 2021, section 4.4.2 (the distance to the closest record).
-
     Examples
     --------
     >>> import numpy as np
@@ -48,13 +43,15 @@ def dcr_ratio(train, test, fake):
     >>> round(dcr_ratio(train, test=train + 0.2, fake=train + 0.1), 6)
     0.5
     """
-    train, test, fake = _check_same_columns(train, test, fake)
+    train, test, fake = check_same_columns(train, test, fake)
     fresh = np.median(_distance_to_closest(test, train))
     return float(np.median(_distance_to_closest(fake, train)) / fresh) if fresh else float("nan")
 
 
 def dcr_share(train, test, fake, *, random_state=None):
-    """Share of generated rows that are nearer to a training row than to a held-out row.
+    """Return the share of generated rows that are nearer to a training than to a held-out row.
+
+    The measure of Platzer and Reutterer (Frontiers in Big Data 4, 2021).
 
     Parameters
     ----------
@@ -73,11 +70,6 @@ def dcr_share(train, test, fake, *, random_state=None):
     share : float
         0.5 is ideal: training rows have no special pull. Ties count one half.
 
-    References
-    ----------
-    .. [1] M. Platzer and T. Reutterer, "Holdout-based empirical assessment of mixed-type synthetic
-       data", Frontiers in Big Data 4, 679939, 2021.
-
     Examples
     --------
     >>> import numpy as np
@@ -86,16 +78,16 @@ def dcr_share(train, test, fake, *, random_state=None):
     >>> dcr_share(train, test=train + 0.5, fake=train)
     1.0
     """
-    train, test, fake = _check_same_columns(train, test, fake)
+    train, test, fake = check_same_columns(train, test, fake)
     rng = check_random_state(random_state)
     n = min(len(train), len(test))
-    to_train = _distance_to_closest(fake, _subsample(train, n, rng))
-    to_test = _distance_to_closest(fake, _subsample(test, n, rng))
+    to_train = _distance_to_closest(fake, subsample(train, n, rng))
+    to_test = _distance_to_closest(fake, subsample(test, n, rng))
     return float(np.mean((to_train < to_test) + 0.5 * (to_train == to_test)))
 
 
 def nndr(train, fake):
-    """Median nearest-neighbour distance ratio of the generated rows.
+    """Return the median nearest-neighbour distance ratio of the generated rows.
 
     The distance to the closest training row divided by that to the second closest. It needs no
     held-out rows, and asks whether *one* training row stands out behind a generated one.
@@ -113,11 +105,6 @@ def nndr(train, fake):
         Between 0 (each generated row is a copy of a single training row) and 1 (no training row
         stands out, also where a generated row equals two or more of them).
 
-    References
-    ----------
-    .. [1] Z. Zhao, A. Kunar, R. Birke and L. Y. Chen, "CTAB-GAN: Effective table data
-       synthesizing", ACML 2021, section 4.4.2.
-
     Examples
     --------
     >>> import numpy as np
@@ -125,7 +112,7 @@ def nndr(train, fake):
     >>> round(nndr(np.array([[0.0], [1.0]]), np.array([[0.2]])), 6)
     0.25
     """
-    train, fake = _check_same_columns(train, fake)
+    train, fake = check_same_columns(train, fake)
     neighbours = NearestNeighbors(n_neighbors=2, metric="manhattan").fit(train)
     first, second = neighbours.kneighbors(fake)[0].T
     ratio = np.divide(first, second, out=np.ones_like(first), where=second > 0)
@@ -133,7 +120,7 @@ def nndr(train, fake):
 
 
 def exact_copies(train, fake):
-    """Share of the generated rows that equal a training row in every cell.
+    """Return the share of the generated rows that equal a training row in every cell.
 
     Parameters
     ----------
@@ -155,6 +142,6 @@ def exact_copies(train, fake):
     >>> exact_copies(np.array([[1.0, 2.0], [3.0, 4.0]]), np.array([[1.0, 2.0], [1.0, 4.0]]))
     0.5
     """
-    train, fake = _check_same_columns(train, fake)
+    train, fake = check_same_columns(train, fake)
     known = set(map(tuple, train.tolist()))
     return float(np.mean([row in known for row in map(tuple, fake.tolist())]))

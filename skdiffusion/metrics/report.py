@@ -5,7 +5,7 @@ from sklearn.utils import check_random_state
 
 from skdiffusion.metrics.fidelity import coverage_density, shape_error, trend_error
 from skdiffusion.metrics.privacy import dcr_ratio, dcr_share, exact_copies, nndr
-from skdiffusion.metrics.scaling import GowerScaler, _check_same_columns
+from skdiffusion.metrics.scaling import GowerScaler, check_same_columns
 from skdiffusion.metrics.two_sample import c2st, sliced_wasserstein, wasserstein
 
 
@@ -60,7 +60,7 @@ def fidelity_report(train, test, fake, *, categorical=(), k=5, max_rows=1000, ra
     >>> report["c2st_boosting"], report["exact_copies"]
     (1.0, 0.0)
     """
-    train, test, fake = _check_same_columns(train, test, fake)
+    train, test, fake = check_same_columns(train, test, fake)
     seed = check_random_state(random_state).randint(np.iinfo(np.int32).max)
     scaler = GowerScaler(categorical).fit(train)
     points = [scaler.transform(table) for table in (train, test, fake)]

@@ -11,8 +11,8 @@ class GowerScaler(TransformerMixin, BaseEstimator):
 
     A numeric column is divided by its range; a categorical one becomes half a one-hot code, so that
     two different categories are at distance 1 and equal ones at distance 0. Each column therefore
-    adds between 0 and 1 to the distance of two rows of the fitted table. Gower's coefficient [1]_
-    is this sum divided by the number of columns.
+    adds between 0 and 1 to the distance of two rows of the fitted table. Gower's coefficient
+    (Biometrics, 1971) is this sum divided by the number of columns.
 
     Parameters
     ----------
@@ -36,11 +36,6 @@ class GowerScaler(TransformerMixin, BaseEstimator):
     Values outside the fitted range are not clipped: a generated row pays for leaving it. A code not
     seen in `fit` is at distance 1 from every code that was; two unseen codes of one column are not
     told apart.
-
-    References
-    ----------
-    .. [1] J. C. Gower, "A general coefficient of similarity and some of its properties",
-       Biometrics 27(4), 857-871, 1971.
 
     Examples
     --------
@@ -108,7 +103,7 @@ class GowerScaler(TransformerMixin, BaseEstimator):
         return np.hstack(blocks)
 
 
-def _check_same_columns(*arrays):
+def check_same_columns(*arrays):
     """Validate several numeric tables and make sure that they have the same columns."""
     arrays = [check_array(array, dtype=np.float64) for array in arrays]
     widths = {array.shape[1] for array in arrays}
@@ -120,12 +115,12 @@ def _check_same_columns(*arrays):
     return arrays
 
 
-def _categorical_mask(n_columns, categorical):
+def categorical_mask(n_columns, categorical):
     """Return a boolean mask of the categorical columns."""
     return np.isin(np.arange(n_columns), np.asarray(categorical, dtype=int))
 
 
-def _subsample(X, n_rows, rng):
+def subsample(X, n_rows, rng):
     """Return at most `n_rows` rows of X, drawn without replacement; all of X for None."""
     if n_rows is None or len(X) <= n_rows:
         return X

@@ -1,10 +1,6 @@
 """How far apart are two clouds of points?"""
 
 import numpy as np
-from scipy import sparse
-from scipy.optimize import linear_sum_assignment, linprog
-from scipy.spatial.distance import cdist
-from scipy.stats import wasserstein_distance
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedKFold, cross_val_score
@@ -12,15 +8,17 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils import check_random_state
 
-from skdiffusion.metrics.scaling import _check_same_columns, _subsample
+from skdiffusion.metrics.scaling import check_same_columns, subsample
 
 
 def wasserstein(A, B, *, max_rows=None, random_state=None):
-    """Exact 1-Wasserstein distance of two point clouds under the L1 ground distance.
+    """Return the exact 1-Wasserstein distance of two point clouds, under the L1 ground distance.
 
     The least total way that the (equally weighted) points of one cloud must travel to become the
-    other cloud [1]_. Between Gower coordinates it is in units of columns: 0.1 says that rows are
-    off by a tenth of one column's range, or by one wrong category in every tenth row.
+    other. Between Gower coordinates it is in units of columns: 0.1 says that rows are off by a
+    tenth of one column's range, or by one wrong category in every tenth row. That of two finite
+    samples of one distribution is not 0: read it against the distance of real rows to other real
+    rows. Needs POT, which comes with ``skdiffusion[metrics]``.
 
     Parameters
     ----------
@@ -29,8 +27,8 @@ def wasserstein(A, B, *, max_rows=None, random_state=None):
     B : array-like of shape (n_rows_b, n_columns)
         Points in the same coordinates.
     max_rows : int or None, default=None
-        Draw at most so many rows from each cloud. The cost grows with the cube of the number of
-        rows: 1000 a side take a tenth of a second, 10000 take minutes. None keeps all rows.
+        Draw at most so many rows from each cloud, as the cost grows with the cube of their number:
+        1000 a side take a tenth of a second, 10000 take minutes. None keeps all rows.
     random_state : int, RandomState instance or None, default=None
         Which rows are drawn; without effect where none has to be left out.
 
@@ -38,19 +36,6 @@ def wasserstein(A, B, *, max_rows=None, random_state=None):
     -------
     distance : float
         The distance, 0 for equal clouds.
-
-    Notes
-    -----
-    Clouds of equal size are an assignment problem, solved by SciPy. Others need a transport solver:
-    POT's network simplex where POT is installed (``pip install skdiffusion[metrics]``), otherwise
-    SciPy's linear programme, which gives the same number a hundred times slower.
-
-    The distance of two finite samples of one law is not 0, and shrinks slowly with their size. Read
-    it against the distance of real rows to other real rows.
-
-    References
-    ----------
-    .. [1] C. Villani, "Optimal Transport: Old and New", Springer, 2009, definition 6.1.
 
     Examples
     --------
@@ -60,40 +45,24 @@ def wasserstein(A, B, *, max_rows=None, random_state=None):
     >>> round(wasserstein(A, A + [0.5, 0.25]), 6)
     0.75
     """
-    A, B = _check_same_columns(A, B)
+    ot = _import_pot()
+    A, B = check_same_columns(A, B)
     rng = check_random_state(random_state)
-    cost = cdist(_subsample(A, max_rows, rng), _subsample(B, max_rows, rng), "cityblock")
-    if cost.shape[0] == cost.shape[1]:
-        return float(cost[linear_sum_assignment(cost)].mean())
-    try:
-        import ot
-    except ImportError:
-        return _transport_cost(cost)
+    cost = ot.dist(subsample(A, max_rows, rng), subsample(B, max_rows, rng), metric="cityblock")
     # The default limit of iterations can stop before the optimum on a thousand rows.
     return float(ot.emd2([], [], cost, numItermax=10_000_000))
 
 
-def _transport_cost(cost):
-    """Solve the transport problem between uniform weights as a linear programme."""
-    n, m = cost.shape
-    leaves = sparse.kron(sparse.eye_array(n), np.ones((1, m)))
-    arrives = sparse.kron(np.ones((1, n)), sparse.eye_array(m))
-    marginals = np.concatenate([np.full(n, 1 / n), np.full(m, 1 / m)])
-    solution = linprog(cost.ravel(), A_eq=sparse.vstack([leaves, arrives]), b_eq=marginals)
-    return float(solution.fun)
-
-
 def sliced_wasserstein(A, B, *, n_projections=200, random_state=None):
-    """Sliced 1-Wasserstein distance: the mean 1-D distance over random directions.
+    """Return the sliced 1-Wasserstein distance: the mean 1-D distance over random directions.
 
     Much cheaper than `wasserstein` and free of the curse of dimension, but blind to what only shows
-    in several columns at once.
+    in several columns at once. Needs POT, which comes with ``skdiffusion[metrics]``.
 
     Parameters
     ----------
     A : array-like of shape (n_rows_a, n_columns)
-        Points; scale the columns first (`fidelity_report` divides by the standard deviation of the
-        training rows), else the column with the largest unit decides.
+        Points; scale the columns first, else the column with the largest unit decides.
     B : array-like of shape (n_rows_b, n_columns)
         Points in the same coordinates.
     n_projections : int, default=200
@@ -107,11 +76,6 @@ def sliced_wasserstein(A, B, *, n_projections=200, random_state=None):
     distance : float
         The distance, in the unit of the columns.
 
-    References
-    ----------
-    .. [1] N. Bonneel, J. Rabin, G. Peyre and H. Pfister, "Sliced and Radon Wasserstein barycenters
-       of measures", Journal of Mathematical Imaging and Vision 51, 22-45, 2015.
-
     Examples
     --------
     >>> import numpy as np
@@ -120,12 +84,20 @@ def sliced_wasserstein(A, B, *, n_projections=200, random_state=None):
     >>> sliced_wasserstein(A, A, random_state=0)
     0.0
     """
-    A, B = _check_same_columns(A, B)
+    ot = _import_pot()
+    A, B = check_same_columns(A, B)
     rng = check_random_state(random_state)
-    directions = rng.normal(size=(n_projections, A.shape[1]))
-    directions /= np.linalg.norm(directions, axis=1, keepdims=True)
-    shadows = zip(directions @ A.T, directions @ B.T, strict=True)
-    return float(np.mean([wasserstein_distance(a, b) for a, b in shadows]))
+    return float(ot.sliced_wasserstein_distance(A, B, n_projections=n_projections, p=1, seed=rng))
+
+
+def _import_pot():
+    try:
+        import ot
+    except ImportError as error:
+        raise ImportError(
+            "Wasserstein distances need POT. Install it with: pip install 'skdiffusion[metrics]'"
+        ) from error
+    return ot
 
 
 _CLASSIFIERS = {
@@ -135,7 +107,9 @@ _CLASSIFIERS = {
 
 
 def c2st(real, fake, *, classifier="boosting", cv=3, random_state=None):
-    """Classifier two-sample test: how well generated rows can be told from real ones.
+    """Return how well a classifier tells generated rows from real ones.
+
+    The classifier two-sample test of Lopez-Paz and Oquab (ICLR 2017).
 
     Parameters
     ----------
@@ -159,10 +133,6 @@ def c2st(real, fake, *, classifier="boosting", cv=3, random_state=None):
         Mean area under the ROC curve over the folds: 0.5 says that the rows cannot be told apart, 1
         that they always can. Values below 0.5 are chance, or too many copies of the real rows.
 
-    References
-    ----------
-    .. [1] D. Lopez-Paz and M. Oquab, "Revisiting classifier two-sample tests", ICLR 2017.
-
     Examples
     --------
     >>> import numpy as np
@@ -172,7 +142,7 @@ def c2st(real, fake, *, classifier="boosting", cv=3, random_state=None):
     >>> c2st(real, fake, classifier="logistic", random_state=0)
     1.0
     """
-    real, fake = _check_same_columns(real, fake)
+    real, fake = check_same_columns(real, fake)
     rng = check_random_state(random_state)
     seed = rng.randint(np.iinfo(np.int32).max)
     if isinstance(classifier, str):
@@ -182,7 +152,7 @@ def c2st(real, fake, *, classifier="boosting", cv=3, random_state=None):
             )
         classifier = _CLASSIFIERS[classifier](seed)
     n = min(len(real), len(fake))
-    X = np.vstack([_subsample(real, n, rng), _subsample(fake, n, rng)])
+    X = np.vstack([subsample(real, n, rng), subsample(fake, n, rng)])
     is_real = np.repeat([1, 0], n)
     folds = StratifiedKFold(cv, shuffle=True, random_state=seed)
     return float(cross_val_score(classifier, X, is_real, scoring="roc_auc", cv=folds).mean())

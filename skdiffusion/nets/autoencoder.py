@@ -1,6 +1,7 @@
 """A small autoencoder for rows, which starts as principal components."""
 
 from itertools import pairwise
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -37,11 +38,12 @@ class Autoencoder(nn.Module):
     @torch.no_grad()
     def start_at_principal_components(self, x: Tensor) -> None:
         """Make the linear maps the leading principal components of centred rows."""
-        for bent in self.net:
+        maps = [cast(_Bent, bent) for bent in self.net]
+        for bent in maps:
             for weights in (bent.skip.weight, bent.skip.bias, bent.last.bias):
                 weights.zero_()
             bent.last.weight.mul_(0.1)
-        to_latent, to_rows = (bent.skip.weight for bent in self.net)
+        to_latent, to_rows = (bent.skip.weight for bent in maps)
         _, singular, directions = torch.linalg.svd(x, full_matrices=False)
         deviation = singular / len(x) ** 0.5
         # directions in which rows do not differ have no component

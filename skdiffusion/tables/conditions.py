@@ -12,9 +12,9 @@ import numpy as np
 
 from skdiffusion.tables.coders import CategoryCoder, OrdinalCoder, TimeCoder
 from skdiffusion.tables.frames import as_frame, read_table
-from skdiffusion.tables.levels import as_objects, find_positions, refuse_unknown
 from skdiffusion.tables.options import position_of
 from skdiffusion.tables.reading import NUMERIC, TEMPORAL, read_objects
+from skdiffusion.tables.vocabulary import as_objects, find_positions, refuse_unknown
 
 FAR = 1e12
 """Encoded feature of the least and the greatest number that a column decodes to."""
@@ -77,15 +77,11 @@ class Conditions:
 
 def read_conditions(encoder, conditions):
     """Read conditions in the units of the table."""
-    if isinstance(conditions, Mapping):
-        return _from_mapping(encoder, conditions)
-    return _from_table(encoder, conditions)
-
-
-def _from_mapping(encoder, conditions):
+    if not isinstance(conditions, Mapping):
+        return _read_cells(encoder, conditions)
     read = Conditions(np.full((1, encoder.n_codes_), np.nan))
     for key, wanted in conditions.items():
-        j = position_of(key, encoder.coders_, "conditions") % len(encoder.coders_)
+        j = position_of(key, encoder.coders_, "conditions")
         _set_present(read, encoder, j, np.array([True]))
         if isinstance(wanted, tuple):
             _add_range(read, encoder, j, wanted)
@@ -96,7 +92,8 @@ def _from_mapping(encoder, conditions):
     return read
 
 
-def _from_table(encoder, conditions):
+def _read_cells(encoder, conditions):
+    """Read the cells of a table, with a row for each row to draw."""
     frame = as_frame(conditions)
     if frame is None:
         table = np.asarray(conditions)
@@ -110,7 +107,7 @@ def _from_table(encoder, conditions):
         keys, columns = frame.columns, read_table(conditions)
     read = Conditions(np.full((len(conditions), encoder.n_codes_), np.nan))
     for key, column in zip(keys, columns, strict=True):
-        j = position_of(key, encoder.coders_, "conditions") % len(encoder.coders_)
+        j = position_of(key, encoder.coders_, "conditions")
         settled = _add_cells(read, encoder, j, column)
         _set_present(read, encoder, j, settled)
     return read
@@ -119,7 +116,7 @@ def _from_table(encoder, conditions):
 def _set_present(read, encoder, j, settled):
     """Set the indicator of cells that are not missing, where there is one."""
     if j in encoder.indicators_:
-        indicator = np.flatnonzero((encoder.groups_ == j) & encoder.is_indicator_)
+        indicator = (encoder.groups_ == j) & encoder.is_indicator_
         read.values[np.ix_(settled, indicator)] = encoder.indicators_[j].vertices[0]
 
 
@@ -139,9 +136,7 @@ def _add_value(read, encoder, j, wanted):
 def _add_cells(read, encoder, j, column):
     """Set cells and their encoded features; return in which rows."""
     coder = encoder.coders_[j]
-    settled = np.ones(len(column.values), dtype=bool)
-    if column.missing:
-        settled &= ~column.gaps
+    settled = ~column.gaps
     if coder.is_empty and settled.any():
         raise ValueError(f"Column {coder.name!r} was empty in fit: nothing can be wanted of it.")
     if not settled.any():

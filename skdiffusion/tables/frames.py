@@ -1,42 +1,140 @@
-"""Tables: their validation, and their columns."""
+"""Tables: their validation, their columns, and putting columns together again."""
 
 import narwhals as nw
 import numpy as np
 from sklearn.utils.validation import validate_data
 
-from skdiffusion.tables.assembly import FloatFormat, TableFormat, as_series
 from skdiffusion.tables.reading import (
     NUMERIC,
     TEMPORAL,
-    Column,
     as_frame,
     read_array,
     read_series,
     unknown,
 )
 
-__all__ = [
-    "NUMERIC",
-    "TEMPORAL",
-    "Column",
-    "FloatFormat",
-    "TableFormat",
-    "as_frame",
-    "as_series",
-    "read_columns",
-    "read_table",
-    "take_rows",
-    "take_values",
-    "validate_table",
-]
-
 EXACT = 2**53
 """Up to this integer float64 holds all of them."""
+
+LARGEST = 1e150
+"""Largest number, whose square is within floating point."""
 
 CONVERT = (
     "Drop them, or convert them first: dates and durations to numbers, ordered categories to "
     "unordered ones or to integers."
 )
+
+
+class TableFormat:
+    """How to put columns together to a container like the one seen in `fit`."""
+
+    def __init__(self, X, columns):
+        frame = as_frame(X)
+        self.template = X[:0] if frame is None else frame.head(0).to_native()
+        self.names = [column.name for column in columns]
+        self.stored = [column.stored for column in columns]
+        self.clocks = [column.clock for column in columns]
+        self.markers = [column.marker for column in columns]
+
+    def assemble(self, columns, n_rows, gaps=None):
+        """Put the columns together."""
+        gaps = [np.zeros(n_rows, dtype=bool)] * len(columns) if gaps is None else gaps
+        template = as_frame(self.template)
+        if template is None:
+            X = np.empty((n_rows, len(columns)), dtype=self.template.dtype)
+            for j, (values, gap) in enumerate(zip(columns, gaps, strict=True)):
+                X[:, j] = self._cells(j, values, gap, X.dtype)
+            return X
+        series = []
+        for j, (values, gap) in enumerate(zip(columns, gaps, strict=True)):
+            like = template.get_column(template.columns[j])
+            cells = self._cells(j, values, gap, like.to_native().dtype)
+            is_nan = isinstance(self.markers[j], float) and cells.dtype.kind == "f"
+            series.append(as_series(cells, like, None if is_nan else gap))
+        return _as_container(series, self.template)
+
+    def _cells(self, j, values, gap, dtype):
+        """Return the cells of a column as the container takes them, with gaps marked."""
+        if isinstance(dtype, np.dtype) and dtype.kind in "iubUS" and gap.any():
+            raise ValueError(
+                f"{gap.sum()} decoded cells of column {self.names[j]!r} are missing, but fit has "
+                f"seen it as {dtype}, which has no missing cells: fill the encoded rows first, or "
+                "fit on a data type that has them, such as float, object, or Int64 of pandas."
+            )
+        clock, stored = self.clocks[j], self.stored[j]
+        if clock is not None:
+            values = clock.objects(values, gap) if clock.maker else clock.cells(values, gap)
+        elif stored is not None:
+            values = _as_stored(np.where(gap, 0, values) if gap.any() else values, stored)
+        if not gap.any():
+            return values
+        if isinstance(dtype, np.dtype) and dtype.kind == "O":
+            values = values.astype(object)
+            values[gap] = self.markers[j]
+        elif values.dtype.kind == "f":
+            values[gap] = np.nan
+        return values
+
+
+class FloatFormat:
+    """How to put floating-point columns into a container like the one seen in `fit`."""
+
+    def __init__(self, X):
+        frame = as_frame(X)
+        self.template = None if frame is None else frame.head(0).to_native()
+
+    def assemble(self, Z):
+        """Put the columns together."""
+        return Z if self.template is None else _as_container(Z.T, self.template)
+
+
+def _as_container(columns, template):
+    """Return a frame of the names and the kind of another."""
+    data = dict(zip(as_frame(template).columns, columns, strict=True))
+    X = nw.get_native_namespace(template).DataFrame(data)
+    if nw.dependencies.is_pandas_like_dataframe(X):
+        X.columns = template.columns
+    return X
+
+
+def as_series(values, like, gaps=None):
+    """Return a native series of the exact data type of another one."""
+    native = like.to_native()
+    gaps = None if gaps is None or not gaps.any() else gaps
+    if nw.dependencies.is_pandas_like_series(native):
+        return _as_pandas(values, native, gaps)
+    if gaps is not None and gaps.all():
+        return native.clear(len(gaps))
+    if values.dtype.kind in "mM":
+        ticks = np.where(np.isnat(values), 0, values.view(np.int64))
+        series = type(native)(like.name, ticks).cast(native.dtype)
+    else:
+        if values.dtype == object:
+            values = values.tolist()
+        series = nw.new_series(
+            like.name, values, dtype=like.dtype, backend=like.implementation
+        ).to_native()
+    return series if gaps is None else series.zip_with(type(native)(~gaps), native.clear(len(gaps)))
+
+
+def _as_pandas(values, native, gaps):
+    make = type(native)
+    if native.dtype == object:
+        return make(values, dtype=object)
+    series = make(values)
+    zone = getattr(native.dtype, "tz", None)
+    if zone is not None:
+        series = series.dt.tz_localize("UTC").dt.tz_convert(zone)
+    series = series.astype(native.dtype)
+    return series if gaps is None or values.dtype.kind in "mM" else series.mask(gaps)
+
+
+def _as_stored(values, stored):
+    """Convert decoded numbers to the type they were stored in, within its bounds."""
+    if stored.kind in "iu":
+        bounds = np.iinfo(stored)
+        values = np.clip(values, max(bounds.min, -EXACT), min(bounds.max, EXACT))
+    return values.astype(stored)
 
 
 def validate_table(estimator, X, *, reset, allow_missing=False):
@@ -57,15 +155,15 @@ def validate_table(estimator, X, *, reset, allow_missing=False):
 
 def read_table(X):
     """Take all columns out of a container, with their gaps, times and orders."""
-    columns = take_columns(X)
-    refuse_problems(columns)
-    refuse_numbers(columns)
+    columns = _take_columns(X)
+    _refuse_problems(columns, "Drop them, or convert them first.")
+    _refuse_numbers(columns)
     return columns
 
 
 def read_columns(X, *, allow_missing=False):
-    """Take columns of numbers and levels out of a container."""
-    columns = take_columns(X)
+    """Take columns of numbers and categories out of a container."""
+    columns = _take_columns(X)
     for j, column in enumerate(columns):
         if len(column.values) and column.missing == len(column.values):
             columns[j] = unknown(column.name, len(column.values), column.marker)
@@ -73,7 +171,7 @@ def read_columns(X, *, allow_missing=False):
             column.problem = "holds dates, times or durations"
         elif column.kind == "ordinal":
             column.problem = "is an ordered categorical"
-    refuse_problems(columns, CONVERT)
+    _refuse_problems(columns, CONVERT)
     gaps = [
         f"{column.name!r} ({column.missing} cells)"
         for column in columns
@@ -84,11 +182,11 @@ def read_columns(X, *, allow_missing=False):
             f"Input X contains NaN or other missing values in column {', '.join(gaps)}. "
             "Impute them first, for example with sklearn.impute.SimpleImputer, or drop the rows."
         )
-    refuse_numbers(columns)
+    _refuse_numbers(columns)
     return columns
 
 
-def take_columns(X):
+def _take_columns(X):
     """Read the columns, whatever they hold."""
     frame = as_frame(X)
     if frame is None:
@@ -96,21 +194,29 @@ def take_columns(X):
     return [read_series(name, frame.get_column(name)) for name in frame.columns]
 
 
-def refuse_problems(columns, advice="Drop them, or convert them first."):
-    """Raise for columns that cannot be coded."""
+def _refuse_problems(columns, advice):
+    """Raise for columns that cannot be encoded."""
     problems = [f"{column.name!r} {column.problem}" for column in columns if column.problem]
     if problems:
         raise TypeError(f"TableEncoder cannot code these columns: {'; '.join(problems)}. {advice}")
 
 
-def refuse_numbers(columns):
-    """Raise for numbers that are infinite, or integers that are not exact as floats."""
+def _refuse_numbers(columns):
+    """Raise for numbers that are infinite or too large, or integers that floats cannot hold."""
     for column in columns:
-        if column.kind in NUMERIC and np.isinf(column.values).any():
+        if column.kind not in NUMERIC:
+            continue
+        greatest = np.nanmax(np.abs(column.values), initial=0)
+        if np.isinf(greatest):
             raise ValueError(
                 f"Input X contains infinity in column {column.name!r}: replace or drop those cells."
             )
-        if column.kind == "integer" and np.nanmax(np.abs(column.values), initial=0) >= EXACT:
+        if greatest > LARGEST:
+            raise ValueError(
+                f"Column {column.name!r} holds numbers beyond {LARGEST:g}, whose squares floating "
+                "point does not hold: give it a larger unit, or drop those rows."
+            )
+        if column.kind == "integer" and greatest >= EXACT:
             raise ValueError(
                 f"Column {column.name!r} holds integers of 2**53 or more, which are not exact in "
                 "floating point: subtract a constant, convert to float, or drop the column if it "

@@ -4,8 +4,8 @@ import narwhals as nw
 import numpy as np
 
 from skdiffusion.tables.frames import as_frame
-from skdiffusion.tables.levels import find_positions
 from skdiffusion.tables.reading import NUMERIC, TEMPORAL
+from skdiffusion.tables.vocabulary import find_positions
 
 __all__ = ["fill_gaps", "gaps_of", "mean_cells"]
 

@@ -1,4 +1,4 @@
-"""The parameters of `TableEncoder` that name columns, resolved for a table."""
+"""The parameters of `TableEncoder`, checked and resolved for the columns of a table."""
 
 from collections.abc import Mapping
 from numbers import Integral, Real
@@ -12,18 +12,18 @@ UNKNOWN = ("error", "rare", "missing")
 
 
 def position_of(key, columns, parameter):
-    """Find the column that a parameter names."""
+    """Return the position of the column that a parameter names."""
     names = [column.name for column in columns]
     # a name before a position: those of pandas may be integers
     if isinstance(key, str | Integral) and key in names:
         return names.index(key)
     if isinstance(key, Integral) and -len(names) <= key < len(names):
-        return int(key)
+        return int(key) % len(names)
     raise ValueError(f"{parameter} names the column {key!r}, which X does not have.")
 
 
 def categorical_mask(wanted, columns):
-    """Resolve `categorical_features`."""
+    """Return which columns `categorical_features` makes categorical."""
     textual = np.array([column.kind == "categorical" for column in columns], dtype=bool)
     if isinstance(wanted, str) and wanted == "from_dtype":
         return textual
@@ -54,7 +54,7 @@ def categorical_mask(wanted, columns):
 
 
 def transform_per_column(given, columns):
-    """Resolve `numeric_transform`."""
+    """Return the transform of each column by `numeric_transform`."""
     transforms = [given] * len(columns)
     if isinstance(given, Mapping):
         transforms = ["auto"] * len(columns)
@@ -71,43 +71,28 @@ def transform_per_column(given, columns):
     return transforms
 
 
-def check_handle_unknown(value):
-    """Raise unless `handle_unknown` is one of its values."""
-    if value not in UNKNOWN:
-        raise ValueError(f"handle_unknown must be one of {UNKNOWN}, got {value!r}.")
-
-
-def set_orders(wanted, columns):
-    """Resolve `ordinal_features`: make the columns that it names ordinal."""
-    if wanted is None:
-        return set()
-    if not isinstance(wanted, Mapping):
+def check_options(encoder):
+    """Raise unless `handle_unknown` and `min_frequency` have values that they can have."""
+    if encoder.handle_unknown not in UNKNOWN:
         raise ValueError(
-            "ordinal_features must be None or a dict with the levels of each ordinal column in "
-            f"increasing order, got {wanted!r}."
+            f"handle_unknown must be one of {UNKNOWN}, got {encoder.handle_unknown!r}."
         )
-    positions = set()
-    for key, levels in wanted.items():
-        j = position_of(key, columns, "ordinal_features")
-        column, levels = columns[j], list(levels)
-        if column.kind in TEMPORAL:
-            raise ValueError(
-                f"ordinal_features names column {column.name!r}, which holds {column.kind}s: these "
-                "have an order already."
-            )
-        if len(levels) != len(set(levels)) or not levels:
-            raise ValueError(
-                f"ordinal_features must name each level of column {column.name!r} once, "
-                f"got {levels!r}."
-            )
-        column.kind, column.order = "ordinal", levels
-        positions.add(j)
-    return positions
+    least = encoder.min_frequency
+    if least is None:
+        return
+    whole = isinstance(least, Integral) and not isinstance(least, bool) and least >= 1
+    share = isinstance(least, Real) and not isinstance(least, Integral) and 0 < least < 1
+    if not (whole or share):
+        raise ValueError(
+            "min_frequency must be None, a whole number from 1 on, or a share between 0 and 1, "
+            f"got {least!r}."
+        )
 
 
-def set_categorical(wanted, columns, ordinal):
-    """Apply `categorical_features` to columns."""
-    for j in np.flatnonzero(categorical_mask(wanted, columns)):
+def set_kinds(encoder, columns):
+    """Set the kinds of columns: ordinal, categorical, or integer where all numbers are whole."""
+    ordinal = _set_orders(encoder.ordinal_features, columns)
+    for j in np.flatnonzero(categorical_mask(encoder.categorical_features, columns)):
         column = columns[j]
         if j in ordinal:
             raise ValueError(
@@ -120,10 +105,40 @@ def set_categorical(wanted, columns, ordinal):
             )
         if column.kind != "boolean":
             column.kind = "categorical"
-        times_as_levels(column)
+        times_as_objects(column)
+    for column in columns:
+        observed = column.observed
+        if column.kind == "continuous" and len(observed) and np.all(observed == np.rint(observed)):
+            column.kind = "integer"
 
 
-def times_as_levels(column):
-    """Take times that are Python objects as such, where they are levels."""
+def _set_orders(wanted, columns):
+    """Make columns ordinal by `ordinal_features`; return their positions."""
+    if not isinstance(wanted, Mapping | None):
+        raise ValueError(
+            "ordinal_features must be None or a dict with the categories of each ordinal column "
+            f"in increasing order, got {wanted!r}."
+        )
+    positions = set()
+    for key, order in (wanted or {}).items():
+        j = position_of(key, columns, "ordinal_features")
+        column, order = columns[j], list(order)
+        if column.kind in TEMPORAL:
+            raise ValueError(
+                f"ordinal_features names column {column.name!r}, which holds {column.kind}s: these "
+                "have an order already."
+            )
+        if len(order) != len(set(order)) or not order:
+            raise ValueError(
+                f"ordinal_features must name each category of column {column.name!r} once, "
+                f"got {order!r}."
+            )
+        column.kind, column.order = "ordinal", order
+        positions.add(j)
+    return positions
+
+
+def times_as_objects(column):
+    """Take times that are Python objects as such, where they are categories."""
     if column.objects is not None:
         column.values, column.clock = column.objects, None

@@ -1,18 +1,17 @@
 r"""The quantile codec: a probability-integral transform that keeps tied values exactly.
 
-The map from code to value is monotone and piecewise linear. A value that many rows share (an
-*atom*) occupies the interval of codes that corresponds to its interval of ranks, and every code
-of that interval decodes to it. Where codes are spread, an atom of a narrow interval is spread over
-its ranks, and one of a wide interval stays a *point*, as a level does. Between atoms the empirical
-quantile function is interpolated linearly from a limited number of knots, and it continues
-linearly beyond the extreme ones, so that a value never seen gets a code far out, not the code of
-the nearest seen one.
+The map from score to value is monotone and piecewise linear. A value that many rows share (an
+*atom*) occupies the interval of scores that corresponds to its interval of ranks, and every score
+of that interval decodes to it. Where scores are spread, an atom of a narrow interval is spread over
+its ranks, and one of a wide interval stays a *point*, as a category does. Between atoms the
+empirical quantile function is interpolated linearly from a limited number of knots, and it
+continues linearly beyond the extreme ones, so that a value never seen gets a score far out.
 """
 
 import numpy as np
 from scipy.special import ndtr, ndtri
 
-from skdiffusion.tables.columns import INNER
+from skdiffusion.tables.codecs import INNER
 
 ATOM_SHARE = 0.01
 """A value that at least this share of the rows has is an atom."""
@@ -21,7 +20,7 @@ MULTIPLICITY = 3.0
 """Where the other values occur at least this often on average, they are all atoms."""
 
 POINT_WIDTH = 0.2
-"""An atom whose cell of codes is at least this wide stays a point where codes are spread."""
+"""An atom whose cell of scores is at least this wide stays a point where scores are spread."""
 
 ROWS_PER_KNOT = 30
 MIN_ROWS_PER_KNOT = 5
@@ -42,7 +41,7 @@ HALF_LOG_2PI = 0.5 * np.log(2 * np.pi)
 
 
 def find_atoms(counts):
-    """Tell the values that many rows share from those that vary continuously."""
+    """Return which values many rows share, in place of varying continuously."""
     atoms = counts >= max(ATOM_SHARE * counts.sum(), 2)
     rest = counts[~atoms]
     if rest.sum() >= MULTIPLICITY * len(rest):
@@ -99,7 +98,7 @@ class QuantileCodec:
         ]
 
     def _knots(self, values, ranks):
-        """Interpolation knots of one stretch without atoms."""
+        """Return the interpolation knots of one stretch without atoms."""
         if self.lattice is None:
             middle = (ranks[1:] + ranks[:-1]) / 2
             inner = (middle - middle[0]) / (middle[-1] - middle[0])
@@ -121,18 +120,18 @@ class QuantileCodec:
         return x, ndtri(rank / self.n_rows)
 
     def _tail_ranks(self, ranks, width):
-        """Ranks of extra knots within the first and the last piece."""
+        """Return the ranks of extra knots within the first and the last piece."""
         low = TAIL_KNOTS[width > TAIL_KNOTS]
         first = low if ranks[0] == 0 else []
         last = self.n_rows - low if ranks[-1] == self.n_rows else []
         return np.r_[first, last]
 
     def _set_pieces(self, values, ranks, atoms):
-        """Lay the map out as pieces of the code axis and as anchors on the value axis."""
+        """Set the map: pieces of the axis of scores, and anchors on that of values."""
         n = self.n_rows
         starts = np.flatnonzero(np.r_[True, atoms[1:] | atoms[:-1]])
         stops = np.r_[starts[1:], len(values)]
-        # Each piece: its lower edge on the code axis, a code on it, the value there, the slope.
+        # Each piece: its lower edge on the axis of scores, a score, the value there, the slope.
         edge, code, value, slope = [], [], [], []
         anchor_x, anchor_z = [], []
         for start, stop in zip(starts, stops, strict=True):
@@ -161,7 +160,7 @@ class QuantileCodec:
         self.anchor_x, self.anchor_z = np.concatenate(anchor_x), np.concatenate(anchor_z)
 
     def _atom_of(self, x):
-        """Position of each value among the atoms, and whether it is one."""
+        """Return the position of each value among the atoms, and whether it is one."""
         if not len(self.atoms):
             return np.zeros(len(x), dtype=int), np.zeros(len(x), dtype=bool)
         position = np.minimum(np.searchsorted(self.atoms, x), len(self.atoms) - 1)
@@ -171,18 +170,8 @@ class QuantileCodec:
         """Interpolate between the anchors; beyond them start from the score of the last rank."""
         first, last = self.anchor_x[0], self.anchor_x[-1]
         z = np.interp(x, self.anchor_x, self.anchor_z)
-        if not np.isfinite(z).all():
-            z = np.where(np.isfinite(z), z, self._score_between(x))
         z = np.where(x < first, -self.z_end - (first - x) * self.tails[0], z)
         return np.where(x > last, self.z_end + (x - last) * self.tails[1], z)
-
-    def _score_between(self, x):
-        """Interpolate where anchors are so close that the slope between them overflows."""
-        last = len(self.anchor_x) - 2
-        k = np.clip(np.searchsorted(self.anchor_x, x, side="right") - 1, 0, last)
-        x = np.clip(x, self.anchor_x[0], self.anchor_x[-1])
-        share = (x - self.anchor_x[k]) / (self.anchor_x[k + 1] - self.anchor_x[k])
-        return self.anchor_z[k] + share * (self.anchor_z[k + 1] - self.anchor_z[k])
 
     def encode(self, x):
         return self._score(x)[:, None]

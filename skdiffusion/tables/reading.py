@@ -6,18 +6,18 @@ from dataclasses import dataclass, replace
 import narwhals as nw
 import numpy as np
 
-from skdiffusion.tables.lattice import DOUBLE
-from skdiffusion.tables.time import (
+from skdiffusion.tables.clocks import (
     Clock,
     read_time_array,
     read_time_objects,
     read_time_series,
 )
+from skdiffusion.tables.lattice import DOUBLE
 
 NUMERIC = ("continuous", "integer")
 TEMPORAL = ("datetime", "duration")
 
-LEVELLED = (nw.Boolean, nw.Categorical, nw.Enum, nw.String, nw.Object)
+CATEGORICAL = (nw.Boolean, nw.Categorical, nw.Enum, nw.String, nw.Object)
 
 
 @dataclass
@@ -35,14 +35,18 @@ class Column:
     objects: np.ndarray | None = None
     marker: object = None
 
+    def __post_init__(self):
+        if self.gaps is None:
+            self.gaps = np.zeros(len(self.values), dtype=bool)
+
     @property
     def missing(self):
-        """Number of missing cells."""
-        return 0 if self.gaps is None else int(self.gaps.sum())
+        """Return the number of missing cells."""
+        return int(self.gaps.sum())
 
     @property
     def observed(self):
-        """The cells that are not missing."""
+        """Return the cells that are not missing."""
         return self.values[~self.gaps] if self.missing else self.values
 
     def take(self, rows):
@@ -53,13 +57,13 @@ class Column:
 
     @property
     def resolution(self):
-        """Relative precision of the stored numbers."""
+        """Return the relative precision of the stored numbers."""
         floating = self.stored is not None and self.stored.kind == "f"
         return float(np.finfo(self.stored).eps) if floating else DOUBLE
 
 
 def as_frame(X):
-    """Wrap a pandas or polars frame."""
+    """Wrap a pandas or polars frame; return None for other containers."""
     frame = nw.from_native(X, pass_through=True)
     if isinstance(frame, nw.LazyFrame):
         raise TypeError("A lazy frame has no cells yet: pass X.collect() instead.")
@@ -86,7 +90,7 @@ def read_array(name, values):
 
 
 def is_missing(cell):
-    """Whether a Python object stands for a missing cell: None, or what differs from itself."""
+    """Return whether an object stands for a missing cell: None, or what differs from itself."""
     if cell is None:
         return True
     if isinstance(cell, str | bool | np.bool_):
@@ -135,7 +139,7 @@ def read_series(name, series):
         return Column(name, clock.kind, ticks, gaps=gaps, clock=clock)
     if dtype.is_float() or dtype.is_integer():
         return _read_numbers(name, series, gaps)
-    if dtype not in LEVELLED:
+    if dtype not in CATEGORICAL:
         # a column of the type of nothing
         return unknown(name, len(series), None)
     cells = np.empty(len(series), dtype=object)
@@ -150,12 +154,12 @@ def read_series(name, series):
 
 
 def _problem_of(dtype, native):
-    """Why a column of a frame cannot be coded, empty where it can."""
+    """Return why a column of a frame cannot be encoded, empty where it can."""
     if dtype == nw.Time:
         return "holds times of day: convert them to durations or to numbers"
     if str(native.dtype).startswith("period"):
         return f"holds {native.dtype} values: convert them to dates by .dt.to_timestamp()"
-    known = dtype.is_integer() or dtype.is_float() or dtype.is_temporal() or dtype in LEVELLED
+    known = dtype.is_integer() or dtype.is_float() or dtype.is_temporal() or dtype in CATEGORICAL
     nothing = len(native) and nw.from_native(native, series_only=True).is_null().all()
     return "" if known or nothing else f"holds {native.dtype} values"
 

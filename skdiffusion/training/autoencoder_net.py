@@ -15,6 +15,7 @@ __all__ = ["AutoencoderNet"]
 
 STEPS_PER_EPOCH = 50
 VALIDATION_FRACTION = 0.1
+DEFAULTS = {"lr": 1e-2, "optimizer": torch.optim.AdamW, "train_split": None, "verbose": 0}
 
 
 class AutoencoderNet(AveragedNet):
@@ -29,28 +30,13 @@ class AutoencoderNet(AveragedNet):
         *,
         input_noise: float = 0.05,
         patience: int | None = 10,
-        lr: float = 1e-2,
-        max_epochs: int = 30,
-        batch_size: int = 128,
-        optimizer: Any = torch.optim.AdamW,
         random_state: int | np.random.RandomState | None = None,
-        verbose: int = 0,
         **kwargs: Any,
     ):
         self.input_noise = input_noise
         self.patience = patience
         self.random_state = random_state
-        kwargs.setdefault("train_split", None)
-        super().__init__(
-            module,
-            criterion,
-            optimizer=optimizer,
-            lr=lr,
-            max_epochs=max_epochs,
-            batch_size=batch_size,
-            verbose=verbose,
-            **kwargs,
-        )
+        super().__init__(module, criterion, **DEFAULTS | kwargs)
 
     def fit(self, X: ArrayLike, y: Any = None, **fit_params: Any) -> Self:
         """Train a fresh autoencoder."""

@@ -1,4 +1,4 @@
-"""skorch callbacks: averaged weights with early stopping, and a progress bar."""
+"""A skorch callback that averages weights and ends training when their average no longer gains."""
 
 import math
 from collections.abc import Iterator
@@ -6,11 +6,10 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
-from skorch.callbacks import Callback, LRScheduler
+from skorch.callbacks import Callback
 from torch import Tensor
-from tqdm.auto import tqdm
 
-__all__ = ["AveragedEarlyStopping", "EarlyStop", "OneCycle", "Progress"]
+__all__ = ["AveragedEarlyStopping", "EarlyStop"]
 
 
 class EarlyStop(KeyboardInterrupt):
@@ -30,12 +29,12 @@ class AveragedEarlyStopping(Callback):
         self.best_weights_: list[Tensor] | None = None
         self.count_ = 0
         self.weights_ = list(net.module_.net.parameters())
-        self.averages_ = [weight.detach().clone() for weight in self.weights_]
+        self.averages_ = _copies(self.weights_)
 
     @contextmanager
     def applied(self) -> Iterator[None]:
         """Give the network its averaged weights for the time of a block."""
-        own = [weight.detach().clone() for weight in self.weights_]
+        own = _copies(self.weights_)
         self._write(self.averages_)
         try:
             yield
@@ -65,7 +64,7 @@ class AveragedEarlyStopping(Callback):
         net.history.record("valid_loss_best", loss < self.best_loss_)
         if loss < self.best_loss_:
             self.best_loss_, self.best_epoch_ = loss, epoch["epoch"]
-            self.best_weights_ = [average.clone() for average in self.averages_]
+            self.best_weights_ = _copies(self.averages_)
         elif self.patience is not None and epoch["epoch"] - self.best_epoch_ >= self.patience:
             raise EarlyStop
 
@@ -75,43 +74,5 @@ class AveragedEarlyStopping(Callback):
         del self.weights_, self.averages_, self.best_weights_
 
 
-class OneCycle(LRScheduler):
-    """The one-cycle learning rate over the training that the net is set to."""
-
-    def __init__(self) -> None:
-        super().__init__(policy=torch.optim.lr_scheduler.OneCycleLR, step_every="batch")
-
-    @property
-    def kwargs(self) -> dict[str, Any]:
-        """Options of the policy, known once training begins."""
-        return self.options_
-
-    def on_train_begin(self, net: Any, **kwargs: Any) -> None:
-        """Take the peak and the number of steps from the net."""
-        steps = net.max_epochs * net.n_steps_
-        # one step more than taken: the policy refuses to step past its end
-        self.options_ = {"max_lr": net.lr, "total_steps": steps + 1, "pct_start": 0.1}
-        super().on_train_begin(net, **kwargs)
-
-
-class Progress(Callback):
-    """One progress bar over the whole training, with the running validation loss."""
-
-    def on_train_begin(self, net: Any, **kwargs: Any) -> None:
-        """Open the bar."""
-        self.bar_ = tqdm(total=net.max_epochs * net.n_steps_, desc="fit", unit="step")
-
-    def on_batch_end(self, net: Any, training: bool = False, **kwargs: Any) -> None:
-        """Advance by one step."""
-        if training:
-            self.bar_.update()
-
-    def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
-        """Show the validation loss."""
-        if "valid_loss" in net.history[-1]:
-            self.bar_.set_postfix(valid_loss=f"{net.history[-1]['valid_loss']:.4f}")
-
-    def on_train_end(self, net: Any, **kwargs: Any) -> None:
-        """Close the bar."""
-        self.bar_.close()
-        del self.bar_
+def _copies(tensors: list[Tensor]) -> list[Tensor]:
+    return [tensor.detach().clone() for tensor in tensors]

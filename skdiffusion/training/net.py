@@ -1,5 +1,7 @@
 """The trainer: a skorch net whose ``infer`` and ``get_loss`` hold the denoising objective."""
 
+from collections.abc import Callable
+from numbers import Integral, Real
 from typing import Any, NamedTuple, Self
 
 import numpy as np
@@ -8,6 +10,7 @@ from numpy.typing import ArrayLike
 from skorch.dataset import Dataset
 from torch import Tensor, nn
 
+from skdiffusion.closed_forms.weights import check_weights
 from skdiffusion.diffusion.categories import Levels
 from skdiffusion.diffusion.gaussians import GaussianDenoiser
 from skdiffusion.diffusion.preconditioning import (
@@ -27,6 +30,33 @@ __all__ = ["DenoiserNet"]
 
 # validation rows are repeated with other noise up to this many, for a loss of low variance
 N_VALIDATION = 1024
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, Integral) and value >= 1
+
+
+#: What a parameter may be: a test, and the words for it.
+RANGES: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "preconditioning": (lambda v: v in ("gaussian", "none"), "'gaussian' or 'none'"),
+    "log_mean": (lambda v: isinstance(v, Real) and np.isfinite(v), "a finite number"),
+    "log_std": (lambda v: isinstance(v, Real) and 0 < v < np.inf, "positive and finite"),
+    "per_entry": (lambda v: isinstance(v, Real) and 0 <= v <= 1, "a share from 0 to 1"),
+    "n_patterns": (lambda v: v == "auto" or _is_count(v), "'auto' or a positive whole number"),
+    "ema_decay": (lambda v: isinstance(v, Real) and 0 <= v < 1, "a share from 0 to below 1"),
+    "patience": (lambda v: v is None or _is_count(v), "None or a positive whole number"),
+    "validation_fraction": (
+        lambda v: isinstance(v, Real) and 0 <= v < 1,
+        "a share from 0 to below 1",
+    ),
+    "clip_grad_norm": (lambda v: isinstance(v, Real) and v > 0, "positive"),
+    "steps_per_epoch": (lambda v: v == "auto" or _is_count(v), "'auto' or a positive whole number"),
+    "max_epochs": (_is_count, "a positive whole number"),
+    "batch_size": (_is_count, "a positive whole number"),
+    "lr": (lambda v: isinstance(v, Real) and 0 <= v < np.inf, "finite and not negative"),
+}
+#: Prefixes of options of skorch that would have no effect here.
+UNUSED = ("dataset__", "iterator_train__", "iterator_valid__", "train_split__")
 
 
 class Setting(NamedTuple):
@@ -54,7 +84,8 @@ class DenoiserNet(AveragedNet):
         ``n_outputs``, and where the latter is not the number of entries with ``n_entries``; see
         :class:`~skdiffusion.nets.ResidualMLP`.
     criterion : type, default=DenoisingLoss
-        The loss; ``criterion__weighting`` names its weighting.
+        The loss; ``criterion__weighting`` names its weighting, ``criterion__trim`` the share of
+        each batch that is left out.
     preconditioning : {"gaussian", "none"}, default="gaussian"
         "gaussian" trains the correction of a Gaussian's denoising, in white coordinates; "none"
         trains the network to be the whole denoiser, which suits a judge of anomalies:
@@ -65,8 +96,8 @@ class DenoiserNet(AveragedNet):
         Range of the noise levels, in standard deviations of the rows: small enough not to blur
         them, large enough to drown them.
     log_mean, log_std : float, default=-1.0 and 1.6
-        Of the log-normal noise levels. EDM's -1.2 and 1.2 are for images; tables have structure
-        at more scales.
+        Of the log-normal noise levels, with ``schedule="edm"`` only. EDM's -1.2 and 1.2 are for
+        images; tables have structure at more scales.
     per_entry : float, default=0.5
         Share of the rows whose entries have different noise levels, from which the network learns
         to condition on any entries. With a target half as many rows are so noised, besides the
@@ -98,9 +129,9 @@ class DenoiserNet(AveragedNet):
     random_state : int, RandomState instance or None, default=None
         Source of initial weights, batches and noise. The global generators stay untouched.
     verbose : int, default=0
-        1 shows a progress bar.
+        1 shows a progress bar for each epoch.
     **kwargs
-        Further options of :class:`skorch.NeuralNet`.
+        Further options of :class:`skorch.NeuralNet`, but for those of batches and splits.
 
     Attributes
     ----------
@@ -179,6 +210,7 @@ class DenoiserNet(AveragedNet):
         X: ArrayLike,
         y: Any = None,
         *,
+        sample_weight: ArrayLike | None = None,
         gaussian: GaussianDenoiser | None = None,
         baseline: nn.Module | None = None,
         groups: ArrayLike | None = None,
@@ -188,12 +220,12 @@ class DenoiserNet(AveragedNet):
         **fit_params: Any,
     ) -> Self:
         """Train a fresh denoiser."""
-        if self.preconditioning not in {"gaussian", "none"}:
-            raise ValueError(
-                f"preconditioning must be 'gaussian' or 'none', got {self.preconditioning!r}."
-            )
+        self._check_parameters()
         X = np.array(X, dtype=np.float32)
         n, d = X.shape
+        weights = None
+        if sample_weight is not None:
+            weights = torch.from_numpy(check_weights(sample_weight, n))
         rows = torch.from_numpy(pair_with_completions(X, completions))
         self.setting_ = Setting(
             gaussian or GaussianDenoiser(torch.zeros(d), torch.ones(d)),
@@ -212,15 +244,34 @@ class DenoiserNet(AveragedNet):
             self.per_entry,
         )
         with self._own_randomness():
-            super().fit(rows, None, **fit_params)
+            super().fit(rows, weights, **fit_params)
         return self
 
+    def _check_parameters(self) -> None:
+        for name, (holds, words) in RANGES.items():
+            if not holds(getattr(self, name)):
+                raise ValueError(f"{name} must be {words}, got {getattr(self, name)!r}.")
+        if not 0 < self.sigma_min < self.sigma_max < np.inf:
+            raise ValueError(
+                "sigma_min and sigma_max must satisfy 0 < sigma_min < sigma_max, "
+                f"got {self.sigma_min!r} and {self.sigma_max!r}."
+            )
+        get_schedule(self.schedule)
+        unused = [name for name in vars(self) if name.startswith(UNUSED)]
+        unused += ["train_split"] if self.train_split is not None else []
+        if unused:
+            raise ValueError(
+                f"{unused[0]} has no effect: `batch_size`, `steps_per_epoch` and "
+                "`validation_fraction` say which rows are in a batch and which are set aside."
+            )
+
     def continue_fit(self, X: ArrayLike) -> Self:
-        """Train on from the present weights, on other rows of the same law."""
+        """Train on from the present weights, on other rows of the same distribution."""
         rows = torch.from_numpy(np.array(X, dtype=np.float32))
         self.n_steps_ = self._choose_n_steps(len(rows))
         # the learning rate would go on from where the history ends
         self.initialize_history()
+        self.initialize_callbacks()
         with self._own_randomness():
             return self.partial_fit(rows)
 
@@ -232,11 +283,6 @@ class DenoiserNet(AveragedNet):
         if self.steps_per_epoch != "auto":
             return int(self.steps_per_epoch)
         return max(-(-n // self.batch_size), min(50, max(10, n // 4)), min(100, n // 80))
-
-    def _choose_n_patterns(self, d: int) -> int:
-        if self.n_patterns != "auto":
-            return int(self.n_patterns)
-        return 32 if d <= 32 else 16
 
     @property
     def device(self) -> str:
@@ -259,14 +305,15 @@ class DenoiserNet(AveragedNet):
     def initialize_module(self) -> Self:
         """Make the network a denoiser, with or without the Gaussian's part."""
         gaussian, baseline, _, _, levels = self.setting_
-        if self.preconditioning == "none":
-            sizes = {"n_inputs": gaussian.n_features, "n_outputs": gaussian.n_features}
-            options = {**sizes, **self.get_params_for("module")}
-            self.module_: Preconditioned = Plain(self.initialized_instance(self.module, options))
-            return self
-        sizes = network_sizes(gaussian, baseline, levels)
+        is_plain = self.preconditioning == "none"
+        d = gaussian.n_features
+        sizes = {"n_inputs": d, "n_outputs": d}
+        if not is_plain:
+            sizes = network_sizes(gaussian, baseline, levels)
         net = self.initialized_instance(self.module, {**sizes, **self.get_params_for("module")})
-        self.module_ = Preconditioned(net, gaussian, baseline, levels)
+        self.module_: Preconditioned = (
+            Plain(net) if is_plain else Preconditioned(net, gaussian, baseline, levels)
+        )
         return self
 
     def torch_compile(self, module: Any, name: str) -> Any:
@@ -276,35 +323,39 @@ class DenoiserNet(AveragedNet):
         return module
 
     def get_split_datasets(
-        self, X: Tensor, y: Any = None, **fit_params: Any
+        self, X: Tensor, y: Tensor | None = None, **fit_params: Any
     ) -> tuple[Dataset, Dataset | None]:
-        """Split rows into those to train on and those to validate on."""
+        """Split rows, and their weights, into those to train on and those to validate on."""
         X = X.to(self.device)
         # rows with completions come several times, each time completed otherwise
         copies = X.unsqueeze(0) if X.dim() == 2 else X
         n = copies.shape[1]
         n_valid = int(self.validation_fraction * n)
         order = torch.randperm(n, device=X.device)
-        train = Dataset(copies[:, order[n_valid:]].flatten(0, 1))
+        taught, held_out = order[n_valid:], order[:n_valid]
+        weights = None if y is None else y.to(X.device)
         self.fixed_: Prepared | None = None
+        train = Dataset(
+            copies[:, taught].flatten(0, 1),
+            None if weights is None else weights[taught].repeat(len(copies)),
+        )
         if n_valid < 2:
             return train, None
-        held_out = copies[0, order[:n_valid]]
-        n_repeats = -(-N_VALIDATION // n_valid)
-        return train, Dataset(torch.cat([held_out] * n_repeats)[: 2 * N_VALIDATION])
+        repeated = held_out.repeat(-(-N_VALIDATION // n_valid))[: 2 * N_VALIDATION]
+        weights = None if weights is None else weights[repeated]
+        return train, Dataset(copies[0, repeated], weights)
 
-    def partial_fit(self, X: Tensor, y: Any = None, classes: Any = None, **fit_params: Any) -> Self:
-        """Train on, as :class:`AveragedNet` does, and forget the noisy rows of the validation."""
-        try:
-            return super().partial_fit(X, y, classes=classes, **fit_params)
-        finally:
-            self.fixed_ = None
+    def on_train_end(self, net: Any, X: Any = None, y: Any = None, **kwargs: Any) -> None:
+        """Forget the noisy rows of the validation."""
+        self.fixed_ = None
 
     def add_noise(self, x0: Tensor) -> Prepared:
         """Noise clean rows and do all that precedes the network."""
-        n = len(x0)
+        n, n_patterns = len(x0), self.n_patterns
+        if n_patterns == "auto":
+            n_patterns = 32 if x0.shape[-1] <= 32 else 16
         # equally many rows for each pattern, and no pattern drawn in vain
-        n_rows = -(-n // self._choose_n_patterns(x0.shape[-1]))
+        n_rows = -(-n // int(n_patterns))
         groups, target = self.setting_.groups, self.setting_.target
         patterns = self.noise_.draw(-(-n // n_rows), groups, target).to(x0)
         sigma = patterns.repeat_interleave(n_rows, dim=0)[:n]
@@ -328,7 +379,9 @@ class DenoiserNet(AveragedNet):
         X: Tensor | None = None,
         training: bool = False,
     ) -> Tensor:
-        """Return the denoising loss of a batch."""
+        """Return the denoising loss of a batch, whose weights take the place of a target."""
         prepared, correction = y_pred
         x0 = X if X is None or X.dim() == 2 else X[:, 0]
-        return self.criterion_(x0, self.module_, prepared, correction)
+        if not y_true.numel():
+            return self.criterion_(x0, self.module_, prepared, correction)
+        return self.criterion_(x0, self.module_, prepared, correction, y_true)

@@ -23,31 +23,22 @@ class NoiseLevels:
     per_entry: float = 0.5
 
     def quantile(self, u: Tensor) -> Tensor:
-        """Return the quantiles of the distribution of levels."""
+        """Return quantiles of the distribution of noise levels."""
         if self.schedule is None:
-            log_sigma = self.log_mean + self.log_std * torch.special.ndtri(u)
-            sigma = log_sigma.exp()
+            sigma = (self.log_mean + self.log_std * torch.special.ndtri(u)).exp()
         else:
-            low, high = (
-                self.schedule.time(torch.tensor(s, dtype=torch.float64))
-                for s in (self.sigma_min, self.sigma_max)
-            )
+            ends = torch.tensor([self.sigma_min, self.sigma_max], dtype=torch.float64)
+            low, high = self.schedule.time(ends)
             sigma = self.schedule.noise_to_signal(low + (high - low) * u)
         return sigma.clamp(self.sigma_min, self.sigma_max)
 
-    def draw(
-        self,
-        n_patterns: int,
-        groups: Tensor,
-        target: Tensor,
-        generator: torch.Generator | None = None,
-    ) -> Tensor:
-        """Draw patterns of noise levels."""
+    def draw(self, n_patterns: int, groups: Tensor, target: Tensor) -> Tensor:
+        """Draw patterns of noise levels, one level for each group of entries."""
 
         def uniform(*shape: int) -> Tensor:
-            return torch.rand(*shape, generator=generator, dtype=torch.float64)
+            return torch.rand(*shape, dtype=torch.float64)
 
-        strata = torch.randperm(n_patterns, generator=generator)
+        strata = torch.randperm(n_patterns)
         base = self.quantile((strata + uniform(n_patterns)) / n_patterns).unsqueeze(1)
         n_groups = int(groups.max()) + 1
         sigma = base.expand(n_patterns, n_groups).clone()

@@ -1,5 +1,7 @@
 """Weighted denoising loss."""
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 
@@ -8,25 +10,15 @@ from skdiffusion.diffusion.preconditioning import Preconditioned, Prepared, Whit
 __all__ = ["WEIGHTINGS", "DenoisingLoss"]
 
 
-def _eps(sigma: Tensor) -> Tensor:
-    return 1 / sigma**2
-
-
-def _x0(sigma: Tensor) -> Tensor:
-    return torch.ones_like(sigma)
-
-
-def _v(sigma: Tensor) -> Tensor:
-    return 1 + 1 / sigma**2
-
-
-def _min_snr(sigma: Tensor) -> Tensor:
-    return (1 / sigma**2).clamp_max(5.0)
-
-
 #: Weights of ``(x0 - D(x, sigma)) ** 2`` as functions of the noise level.
 #: The bound's weight is -d(SNR)/d(log sigma) / 2, which happens to be that of "eps".
-WEIGHTINGS = {"eps": _eps, "x0": _x0, "v": _v, "min_snr": _min_snr, "vlb": _eps}
+WEIGHTINGS: dict[str, Callable[[Tensor], Tensor]] = {
+    "eps": lambda sigma: 1 / sigma**2,
+    "x0": torch.ones_like,
+    "v": lambda sigma: 1 + 1 / sigma**2,
+    "min_snr": lambda sigma: (1 / sigma**2).clamp_max(5.0),
+    "vlb": lambda sigma: 1 / sigma**2,
+}
 
 
 class DenoisingLoss(nn.Module):
@@ -76,32 +68,44 @@ class DenoisingLoss(nn.Module):
         self.trim = trim
 
     def forward(
-        self, x0: Tensor, denoiser: Preconditioned, prepared: Prepared, correction: Tensor
+        self,
+        x0: Tensor,
+        denoiser: Preconditioned,
+        prepared: Prepared,
+        correction: Tensor,
+        sample_weight: Tensor | None = None,
     ) -> Tensor:
-        """Return the loss of a batch, a scalar."""
-        x0, levels = x0.to(torch.float64), denoiser.levels
-        mean, log_sigma = prepared.coordinates.mean, prepared.log_sigma
+        """Return the loss of a batch, a scalar; rows count by their weights."""
+        errors, present = self._errors(x0.to(torch.float64), denoiser, prepared, correction)
+        by_row, counts = errors.sum(1), present.sum(1)
+        weights = torch.ones_like(by_row) if sample_weight is None else sample_weight.to(by_row)
+        if self.trim:
+            told = torch.nonzero(weights * counts).squeeze(1)
+            by_row, weights, counts = by_row[told] / counts[told], weights[told], counts[told] > 0
+            n_kept = min(len(told), max(1, round((1 - self.trim) * len(told))))
+            kept = by_row.topk(n_kept, largest=False).indices
+            by_row, weights, counts = by_row[kept], weights[kept], counts[kept]
+        # no entry of a batch may be there
+        return (weights * by_row).sum() / (weights * counts).sum().clamp_min(1e-12)
+
+    def _errors(
+        self, x0: Tensor, denoiser: Preconditioned, prepared: Prepared, correction: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Return the loss of each number and category, zero where missing, and which are there."""
+        levels, coordinates = denoiser.levels, prepared.coordinates
+        mean, log_sigma = coordinates.mean, prepared.log_sigma
         if levels is None:
-            parts = [self._error(x0, mean, correction, prepared.coordinates, log_sigma)]
-        else:
-            surprise = levels.cross_entropy(
-                denoiser.level_log_prob(prepared, correction), x0.nan_to_num()
-            )
-            told = ~x0[:, levels.first].isnan()
-            own, numbers = correction[:, : -levels.n_levels], levels.numbers
-            error = self._error(
-                x0[:, numbers], mean[:, numbers], own, prepared.coordinates, log_sigma[:, numbers]
-            )
-            parts = [error, (torch.where(told, surprise, 0.0), told)]
-        errors, present = zip(*parts, strict=True)
-        by_row, counts = torch.cat(errors, 1).sum(1), torch.cat(present, 1).sum(1)
-        if not self.trim:
-            # no entry of a batch may be there
-            return by_row.sum() / counts.sum().clamp_min(1)
-        told = counts > 0
-        shares = by_row[told] / counts[told] if told.any() else by_row
-        kept = max(1, round((1 - self.trim) * len(shares)))
-        return shares.topk(kept, largest=False).values.mean()
+            return self._error(x0, mean, correction, coordinates, log_sigma)
+        numbers, own = levels.numbers, correction[:, : -levels.n_levels]
+        error, present = self._error(
+            x0[:, numbers], mean[:, numbers], own, coordinates, log_sigma[:, numbers]
+        )
+        surprise = levels.cross_entropy(
+            denoiser.level_log_prob(prepared, correction), x0.nan_to_num()
+        )
+        told = ~x0[:, levels.first].isnan()
+        errors = torch.cat([error, torch.where(told, surprise, 0.0)], dim=1)
+        return errors, torch.cat([present, told], dim=1)
 
     def _error(
         self,
@@ -111,11 +115,12 @@ class DenoisingLoss(nn.Module):
         coordinates: WhiteCoordinates,
         log_sigma: Tensor,
     ) -> tuple[Tensor, Tensor]:
-        """Squared errors of numbers, zero where they are missing, and which are not."""
+        """Return the squared errors of numbers, zero where they are missing, and which are not."""
         present, correction = ~x0.isnan(), correction.to(torch.float64)
         if self.weighting == "edm" and bool(present.all()):
             # in white coordinates from the start: no gradient has to pass through them
             white = coordinates.uncolour(x0 - mean) - correction
+            # fewer than the entries where there are factors
             return white**2, torch.ones_like(white, dtype=torch.bool)
         residual = (x0 - mean - coordinates.colour(correction)).nan_to_num()
         if self.weighting == "edm":

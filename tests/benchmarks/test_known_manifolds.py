@@ -27,9 +27,7 @@ from benchmarks.known_manifolds import (
 MANIFOLDS = {
     "swiss roll": SwissRoll(),
     "S-curve": SCurve(),
-    "circle": Sphere(1),
     "sphere": Sphere(2),
-    "sphere of dimension 5": Sphere(5),
     "torus": Torus(),
     "cube": Cube(3),
     "curved sheet": CurvedSheet(),
@@ -61,9 +59,7 @@ def spiral_length(low, high):
 AREAS = {
     "swiss roll": spiral_length(1.5 * np.pi, 4.5 * np.pi) * 21 / 49,
     "S-curve": 3 * np.pi * 2,
-    "circle": 2 * np.pi,
     "sphere": 4 * np.pi,
-    "sphere of dimension 5": np.pi**3,
     "torus": 4 * np.pi**2 * 0.4,
     "cube": 8,
     "moons": 2 * np.pi,
@@ -87,45 +83,45 @@ class TestEveryManifold:
 
     @every_manifold
     def test_rows_lie_on_the_manifold(self, manifold):
-        X, U = manifold.sample(200, return_coordinates=True, random_state=1)
+        X, U = manifold.sample(50, return_coordinates=True, random_state=1)
         np.testing.assert_array_equal(manifold.points(U), X)
         np.testing.assert_allclose(manifold.distance(X), 0, atol=1e-9)
         np.testing.assert_allclose(manifold.points(manifold.coordinates(X)), X, atol=1e-9)
 
     @every_manifold
     def test_projection_is_idempotent(self, manifold):
-        P = manifold.project(manifold.sample(100, noise=0.3, random_state=2))
+        P = manifold.project(manifold.sample(40, noise=0.3, random_state=2))
         np.testing.assert_allclose(manifold.project(P), P, atol=1e-9)
 
     @pytest.mark.parametrize("name", sorted(MANIFOLDS.keys() - {"cube"}))
     def test_nearest_point_along_a_normal(self, name):
         """Up to the reach of the manifold, a point and all of its normal have the same foot."""
         manifold = MANIFOLDS[name]
-        X = manifold.sample(100, random_state=3)
+        X = manifold.sample(40, random_state=3)
         X = X[manifold.local_dimension(X) < manifold.n_features]
         moved = X + 0.05 * unit_normals(manifold, X, np.random.RandomState(0))
         np.testing.assert_allclose(manifold.distance(moved), 0.05, atol=1e-9)
         np.testing.assert_allclose(manifold.project(moved), X, atol=1e-8)
 
     @every_manifold
-    @pytest.mark.parametrize("noise", [0.05, 0.5])
-    def test_no_point_is_nearer(self, manifold, noise):
-        crowd = manifold.sample(50_000, random_state=4)
-        X = manifold.sample(100, noise=noise, random_state=5)
+    def test_no_point_is_nearer(self, manifold):
+        crowd = manifold.sample(20_000, random_state=4)
+        X = np.concatenate([manifold.sample(20, noise=s, random_state=5) for s in (0.05, 0.5)])
         found, distance = cKDTree(crowd).query(X)[0], manifold.distance(X)
         assert (distance <= found + 1e-9).all()
         if manifold.dimension <= 2:
-            assert np.mean(found - distance) < 0.01
+            assert np.mean(found - distance) < 0.02
 
     @every_manifold
     def test_distance_of_noisy_rows(self, manifold):
         """The noise across the manifold is chi-distributed, but for edges and curvature."""
-        X = manifold.sample(4000, noise=0.01, random_state=6)
+        X = manifold.sample(600, noise=0.01, random_state=6)
         normals = manifold.n_features - manifold.local_dimension(X)
         expected = np.where(normals > 0, 0.01 * chi.mean(np.maximum(normals, 1)), 0).mean()
         # Rows next to the edge of a cube leave it by noise that it has no normals for.
         edge = 0.001 if isinstance(manifold, Cube | Union) else 0
-        assert manifold.distance(X).mean() == pytest.approx(expected, rel=0.04, abs=edge)
+        # Four standard errors: the spread of a chi variable is at most .76 of its mean.
+        assert manifold.distance(X).mean() == pytest.approx(expected, rel=0.12, abs=edge)
 
     @every_manifold
     def test_tangents_are_orthonormal(self, manifold):
@@ -151,7 +147,7 @@ class TestEveryManifold:
     @every_manifold
     def test_density_counts_rows(self, manifold):
         """Rows in small balls, against density times volume."""
-        X = manifold.sample(300_000, random_state=9)
+        X = manifold.sample(100_000, random_state=9)
         places = manifold.sample(300, random_state=10)
         d = manifold.local_dimension(places)
         radius = np.where(d <= 2, 0.1, 0.25)
@@ -159,7 +155,7 @@ class TestEveryManifold:
         expected = len(X) * np.exp(manifold.log_density(places)) * ball
         counts = cKDTree(X).query_ball_point(places, radius, return_length=True)
         # Balls over an edge are cut, and balls on a bent piece hold a little more.
-        inside = expected > 20
+        inside = expected > 10
         ratio = np.median(counts[inside] / expected[inside])
         assert ratio == pytest.approx(1, abs=0.3 if d.max() > 2 else 0.05)
 
@@ -205,8 +201,8 @@ class TestAreas:
     @pytest.mark.parametrize(("name", "area"), AREAS.items(), ids=AREAS)
     def test_area(self, name, area):
         manifold = MANIFOLDS[name]
-        X = manifold.sample(50_000, random_state=0)
-        assert np.exp(-manifold.log_density(X)).mean() == pytest.approx(area, rel=0.01)
+        X = manifold.sample(10_000, random_state=0)
+        assert np.exp(-manifold.log_density(X)).mean() == pytest.approx(area, rel=0.02)
 
     @pytest.mark.parametrize("name", ["curved sheet", "bent roll"])
     def test_area_of_triangles(self, name):

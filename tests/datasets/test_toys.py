@@ -1,6 +1,7 @@
 """Toy data against their densities: by integrals, histograms, other libraries and derivatives."""
 
 import math
+from functools import cache
 from itertools import pairwise
 
 import numpy as np
@@ -20,17 +21,17 @@ from skdiffusion.datasets import (
     two_spirals_log_density,
 )
 
-LAWS = {
+TOYS = {
     "eight gaussians": (make_eight_gaussians, eight_gaussians_log_density),
     "two spirals": (make_two_spirals, two_spirals_log_density),
     "pinwheel": (make_pinwheel, pinwheel_log_density),
     "checkerboard": (make_checkerboard, checkerboard_log_density),
 }
-every_law = pytest.mark.parametrize(("make", "log_density"), LAWS.values(), ids=LAWS)
+every_toy = pytest.mark.parametrize(("make", "log_density"), TOYS.values(), ids=TOYS)
 
 # A noise of each set's own, away from its default.
 NOISES = {
-    make: noise for (make, _), noise in zip(LAWS.values(), (0.5, 0.15, 0.3, 0.2), strict=True)
+    make: noise for (make, _), noise in zip(TOYS.values(), (0.5, 0.15, 0.3, 0.2), strict=True)
 }
 
 
@@ -41,26 +42,33 @@ def cell_centres(half_width=6.0, n=120):
     return np.stack(np.meshgrid(ticks, ticks, indexing="ij"), axis=-1).reshape(-1, 2), width**2
 
 
+@cache
+def density_in_cells(log_density, noise):
+    """Density in the centres of the cells, noise None for the default, and the area of a cell."""
+    centres, area = cell_centres()
+    return np.exp(log_density(centres, **({} if noise is None else {"noise": noise}))), area
+
+
 def coarse_counts(values, n=120, by=10):
     """Sums of a grid of n x n values over blocks of `by` x `by`."""
     return values.reshape(n // by, by, n // by, by).sum(axis=(1, 3)).ravel()
 
 
 class TestEveryToy:
-    @every_law
+    @every_toy
     def test_density_integrates_to_one(self, make, log_density):
-        for options in ({}, {"noise": NOISES[make]}):
-            centres, area = cell_centres()
-            total = np.exp(log_density(centres, **options)).sum() * area
-            assert total == pytest.approx(1, abs=2e-5)
+        for noise in (None, NOISES[make]):
+            density, area = density_in_cells(log_density, noise)
+            assert density.sum() * area == pytest.approx(1, abs=2e-5)
 
-    @every_law
-    def test_rows_follow_the_density(self, make, log_density):
+    @every_toy
+    def test_rows_follow_the_density(self, make, log_density, global_random_seed):
         """Counts in the cells of a coarse grid, against the integral of the density over each."""
-        for options in ({}, {"noise": NOISES[make]}):
-            centres, area = cell_centres()
-            expected = coarse_counts(np.exp(log_density(centres, **options)) * area)
-            X = make(20_000, random_state=0, **options)
+        for noise in (None, NOISES[make]):
+            density, area = density_in_cells(log_density, noise)
+            expected = coarse_counts(density * area)
+            options = {} if noise is None else {"noise": noise}
+            X = make(20_000, random_state=global_random_seed, **options)
             edges = np.linspace(-6, 6, 13)
             counts = np.histogram2d(*X.T, bins=(edges, edges))[0].ravel()
             expected *= counts.sum()
@@ -70,9 +78,9 @@ class TestEveryToy:
             keep = wanted > 0
             assert observed[~keep].sum() == 0
             wanted = wanted[keep] * observed[keep].sum() / wanted[keep].sum()
-            assert chisquare(observed[keep], wanted).pvalue > 1e-3
+            assert chisquare(observed[keep], wanted).pvalue > 1e-4
 
-    @every_law
+    @every_toy
     def test_seed_settles_the_rows(self, make, log_density):
         first = make(20, random_state=3)
         np.testing.assert_array_equal(first, make(20, random_state=np.random.RandomState(3)))
@@ -80,20 +88,20 @@ class TestEveryToy:
         assert first.shape == (20, 2)
         assert make().shape == (100, 2)
 
-    @every_law
+    @every_toy
     def test_half_turn_or_fifth_of_a_turn_keeps_the_density(self, make, log_density):
         X = make(50, random_state=0)
         angle = 2 * math.pi / 5 if make is make_pinwheel else math.pi
         turn = np.array([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]])
         np.testing.assert_allclose(log_density(X @ turn), log_density(X), rtol=1e-9)
 
-    @every_law
+    @every_toy
     def test_rows_far_away_are_unlikely_and_not_nan(self, make, log_density):
         far = log_density([[30.0, 40.0], [3e4, 4e4]], noise=NOISES[make])
         assert (far < -50).all()
         assert far[1] < far[0]
 
-    @every_law
+    @every_toy
     @pytest.mark.parametrize(
         ("options", "error"),
         [
@@ -108,24 +116,24 @@ class TestEveryToy:
         with pytest.raises(error, match=next(iter(options))):
             make(**options)
 
-    @every_law
+    @every_toy
     def test_bad_rows(self, make, log_density):
         with pytest.raises(ValueError, match="3 columns"):
             log_density(np.zeros((4, 3)))
         with pytest.raises(ValueError, match="NaN"):
             log_density([[np.nan, 0.0]])
 
-    @pytest.mark.parametrize("name", [name for name in LAWS if name != "checkerboard"])
+    @pytest.mark.parametrize("name", [name for name in TOYS if name != "checkerboard"])
     def test_density_needs_noise(self, name):
         with pytest.raises(ValueError, match="noise"):
-            LAWS[name][1](np.zeros((1, 2)), noise=0.0)
+            TOYS[name][1](np.zeros((1, 2)), noise=0.0)
 
 
 class TestEightGaussians:
     def test_level_is_the_entropy_of_separate_gaussians(self):
         entropy = math.log(8) + math.log(2 * math.pi * math.e / 8)
-        X = make_eight_gaussians(100_000, random_state=0)
-        assert eight_gaussians_log_density(X).mean() == pytest.approx(-entropy, abs=0.01)
+        X = make_eight_gaussians(20_000, random_state=0)
+        assert eight_gaussians_log_density(X).mean() == pytest.approx(-entropy, abs=0.03)
 
     def test_without_noise_there_are_eight_points(self):
         X = make_eight_gaussians(500, noise=0.0, random_state=0)
@@ -134,7 +142,7 @@ class TestEightGaussians:
 
 
 class TestTwoSpirals:
-    @pytest.mark.parametrize("noise", [0.03, 0.1, 0.5])
+    @pytest.mark.parametrize("noise", [0.03, 0.5])
     def test_density_is_the_integral_along_the_arms(self, noise):
         def along(angle, x, y):
             density = 2 * angle / (3 * math.pi) ** 2
@@ -143,7 +151,7 @@ class TestTwoSpirals:
                 density *= (norm.cdf(z) - norm.cdf(z - 1 / 6 / noise)) * 6
             return density
 
-        X = make_two_spirals(3, noise=noise, random_state=1)
+        X = make_two_spirals(2, noise=noise, random_state=1)
         for row, value in zip(X, np.exp(two_spirals_log_density(X, noise=noise)), strict=True):
             breaks = np.linspace(0, 3 * math.pi, 13)
             total = sum(

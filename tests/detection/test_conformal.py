@@ -6,7 +6,6 @@ from numpy.testing import assert_array_equal
 from scipy.stats import binom
 
 from skdiffusion.detection import benjamini_hochberg, conformal_pvalues
-from skdiffusion.detection.conformal import cross_conformal_pvalues
 
 
 def naive_cross_conformal(calibration, fold, scores):
@@ -30,7 +29,7 @@ def naive_step_up(numerators, denominator, fdr):
 
 
 def assert_binomial(hits, n, probability, coverage=1 - 1e-5):
-    """The count lies where the binomial law puts all but 1e-5 of its mass."""
+    """The count lies where the binomial distribution puts all but 1e-5 of its mass."""
     low, high = binom.interval(coverage, n, probability)
     assert low <= hits <= high
 
@@ -117,32 +116,32 @@ class TestCrossConformal:
         calibration = np.round(rng.normal(size=30), decimals)
         fold = rng.permutation(np.arange(30) % n_folds)
         scores = np.round(rng.normal(size=(25, n_folds)), decimals)
-        pvalues = cross_conformal_pvalues(calibration, fold, scores)
+        pvalues = conformal_pvalues(calibration, scores, fold=fold)
         assert_array_equal(pvalues, naive_cross_conformal(calibration, fold, scores))
 
     def test_one_fold_is_split_conformal(self, rng):
         calibration, scores = rng.normal(size=20), rng.normal(size=30)
-        pvalues = cross_conformal_pvalues(calibration, np.zeros(20, int), scores[:, None])
+        pvalues = conformal_pvalues(calibration, scores[:, None], fold=np.zeros(20, int))
         assert_array_equal(pvalues, conformal_pvalues(calibration, scores))
 
     def test_detectors_that_agree_pool_their_folds(self, rng):
         calibration, scores = rng.normal(size=20), rng.normal(size=30)
         fold = rng.permutation(np.arange(20) % 4)
-        pvalues = cross_conformal_pvalues(calibration, fold, np.tile(scores[:, None], 4))
+        pvalues = conformal_pvalues(calibration, np.tile(scores[:, None], 4), fold=fold)
         assert_array_equal(pvalues, conformal_pvalues(calibration, scores))
 
     def test_each_fold_has_its_own_scale(self, rng):
         # What one detector says is never compared with what another one says.
         calibration, fold = rng.normal(size=30), np.arange(30) % 3
         scores, factor = rng.normal(size=(25, 3)), np.array([1.0, 10.0, 1000.0])
-        scaled = cross_conformal_pvalues(calibration * factor[fold], fold, scores * factor)
-        assert_array_equal(scaled, cross_conformal_pvalues(calibration, fold, scores))
+        scaled = conformal_pvalues(calibration * factor[fold], scores * factor, fold=fold)
+        assert_array_equal(scaled, conformal_pvalues(calibration, scores, fold=fold))
 
     def test_a_fold_without_rows_adds_nothing(self, rng):
         calibration, fold = rng.normal(size=20), np.arange(20) % 2 * 2
         scores = rng.normal(size=(5, 4))
-        expected = cross_conformal_pvalues(calibration, fold // 2, scores[:, [0, 2]])
-        assert_array_equal(cross_conformal_pvalues(calibration, fold, scores), expected)
+        expected = conformal_pvalues(calibration, scores[:, [0, 2]], fold=fold // 2)
+        assert_array_equal(conformal_pvalues(calibration, scores, fold=fold), expected)
 
     @pytest.mark.parametrize("n_folds", [2, 5, 20])
     def test_validity(self, rng, n_folds):
@@ -158,7 +157,7 @@ class TestCrossConformal:
         scores = np.abs(draws[:, n:] - centres)
         pvalues = np.array(
             [
-                cross_conformal_pvalues(c, fold, s[None])[0]
+                conformal_pvalues(c, s[None], fold=fold)[0]
                 for c, s in zip(calibration, scores, strict=True)
             ]
         )
@@ -181,15 +180,15 @@ class TestCrossConformal:
     )
     def test_bad_fold(self, fold, message):
         with pytest.raises(ValueError, match=message):
-            cross_conformal_pvalues([1.0, 2.0, 3.0], fold, [[1.0, 2.0]])
+            conformal_pvalues([1.0, 2.0, 3.0], [[1.0, 2.0]], fold=fold)
 
     def test_bad_scores(self):
         with pytest.raises(ValueError, match="scores must be an array of 2 axes"):
-            cross_conformal_pvalues([1.0], [0], [1.0])
+            conformal_pvalues([1.0], [1.0], fold=[0])
         with pytest.raises(ValueError, match="scores holds NaN"):
-            cross_conformal_pvalues([1.0], [0], [[np.nan]])
+            conformal_pvalues([1.0], [[np.nan]], fold=[0])
         with pytest.raises(ValueError, match="calibration is empty"):
-            cross_conformal_pvalues([], [], [[1.0]])
+            conformal_pvalues([], [[1.0]], fold=[])
 
 
 class TestBenjaminiHochberg:

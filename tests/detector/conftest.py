@@ -15,7 +15,7 @@ def detect():
     """Make a detector without networks, which fits at once."""
 
     def make(**options):
-        quick = {"method": ("time_np", "kernel"), "random_state": 0}
+        quick = {"method": ("neighbors", "kernel"), "random_state": 0}
         return DiffusionAnomalyDetector(**quick | options)
 
     return make
@@ -35,7 +35,7 @@ def broad_net():
 
 
 def curve(n, seed):
-    """Rows along a closed curve, whose columns are uncorrelated and of one law."""
+    """Rows along a closed curve, whose columns are uncorrelated and alike."""
     rng = np.random.default_rng(seed)
     angle = rng.uniform(-np.pi, np.pi, (n, 1))
     rows = np.sqrt(2) * np.cos(angle * [1, 1, 2, 2] + np.array([0.0, 1.0, 0.0, 1.0]) * np.pi / 2)

@@ -14,7 +14,7 @@ class TestParameters:
     @pytest.mark.parametrize(
         ("options", "message"),
         [
-            ({"method": "lof"}, r"method must be 'hybrid', one of \('denoise', .* got 'lof'"),
+            ({"method": "lof"}, r"method must be 'hybrid', one of \('neighbors', .* got 'lof'"),
             ({"method": ("kernel", "lof")}, r"or a sequence of them, got \('kernel', 'lof'\)"),
             ({"method": ("hybrid", "kernel")}, "method must be 'hybrid', one of"),
             ({"method": 5}, "or a sequence of them, got 5"),
@@ -77,14 +77,14 @@ class TestRows:
             detect().fit(gaps)
         with pytest.raises(ValueError, match="NaN or other missing values in column 'b'"):
             detect().fit(whole).score_samples(gaps)
-        with pytest.raises(ValueError, match="which is categorical: give missing cells a level"):
+        with pytest.raises(ValueError, match="which is categorical: give missing cells a category"):
             detect().fit(whole).score_samples(make({"a": [1.0], "b": [None]}))
 
     def test_missing_numbers_that_are_categories(self, detect):
         table = np.column_stack([X[:, 0], np.arange(60) % 3])
         gaps = table.copy()
         gaps[3, 1] = np.nan
-        message = "column 1, which is categorical: give missing cells a level of their own"
+        message = "column 1, which is categorical: give missing cells a category of their own"
         with pytest.raises(ValueError, match=message):
             detect(categorical_features=[1]).fit(gaps)
         with pytest.raises(ValueError, match=message):
@@ -147,7 +147,7 @@ class TestUnfitted:
         "method",
         [
             "score_samples", "decision_function", "predict", "predict_pvalue", "select", "explain",
-            "time_posterior", "transform",
+            "transform",
         ],
     )  # fmt: skip
     def test_methods(self, detect, method):

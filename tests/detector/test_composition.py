@@ -26,7 +26,7 @@ def labelled(cancer):
 class TestSearch:
     def test_over_what_matters(self, detect, labelled, short_net):
         grid = [
-            {"contamination": ["auto", 0.1, 0], "method": ["time_np", ("time_np", "kernel")]},
+            {"contamination": ["auto", 0.1, 0], "method": ["neighbors", ("neighbors", "kernel")]},
             {"method": ["denoise"], "denoiser__lr": [1e-3, 0.0], "denoiser__max_epochs": [4]},
         ]
         search = GridSearchCV(detect(denoiser=short_net), grid, scoring="roc_auc", cv=FOLDS)

@@ -8,7 +8,7 @@ from scipy.stats import kstest
 from skdiffusion.detection import benjamini_hochberg
 
 
-def law(n, seed):
+def draw(n, seed):
     rng = np.random.default_rng(seed)
     angle = rng.uniform(0, 2 * np.pi, n)
     rows = np.column_stack([np.cos(angle), np.sin(angle), rng.normal(size=n)])
@@ -18,8 +18,8 @@ def law(n, seed):
 @pytest.fixture(scope="module")
 def detectors(detect, short_net):
     return [
-        detect(method="hybrid", denoiser=short_net).fit(law(400, seed=0)),
-        *(detect().fit(law(400, seed)) for seed in range(1, 5)),
+        detect(method="hybrid", denoiser=short_net).fit(draw(400, seed=0)),
+        *(detect().fit(draw(400, seed)) for seed in range(1, 5)),
     ]
 
 
@@ -27,7 +27,7 @@ class TestPvalues:
     @pytest.mark.parametrize("level", [0.01, 0.05, 0.1, 0.5])
     def test_of_normal_rows(self, detectors, level):
         """On average over training sets, whose Beta spread adds to the binomial one."""
-        shares = [(d.predict_pvalue(law(2000, 90 + i)) <= level).mean()
+        shares = [(d.predict_pvalue(draw(2000, 90 + i)) <= level).mean()
                   for i, d in enumerate(detectors)]  # fmt: skip
         deviation = np.sqrt(level * (1 - level) * (1 / 2000 + 1 / 400) / len(shares))
         assert np.mean(shares) < level + 2.5 * deviation
@@ -35,23 +35,23 @@ class TestPvalues:
         assert np.mean(shares) > 0.5 * level - 2.5 * deviation
 
     def test_are_nearly_uniform(self, detectors):
-        pvalues = detectors[1].predict_pvalue(law(1000, seed=50))
+        pvalues = detectors[1].predict_pvalue(draw(1000, seed=50))
         assert kstest(pvalues, "uniform").statistic < 0.12
 
     def test_are_ranks_among_held_out_scores(self, detectors):
-        detector, rows = detectors[1], law(50, seed=60)
+        detector, rows = detectors[1], draw(50, seed=60)
         scores = detector.score_samples(rows)
         more = (detector.training_scores_[:, None] <= scores).sum(0)
         assert_array_equal(detector.predict_pvalue(rows), (1 + more) / 401)
 
     def test_each_network_ranks_among_the_rows_it_has_not_seen(self, detectors):
-        detector, rows = detectors[0], law(50, seed=60)
-        model, Z = detector.model_, detector.codes_.encode(rows)
+        detector, rows = detectors[0], draw(50, seed=60)
+        model, Z = detector._model, detector._encoder.encode(rows)
+        near = model.rows.near(Z)
         more = np.zeros(50)
         for fold in range(3):
-            network = model.methods[-1]
-            alone = [method.evaluate(Z) for method in model.methods[:-1]]
-            alone.append(network.functional(network.models[fold], Z))
+            *closed, network = [score.evaluate(Z, near) for score in model.scores]
+            alone = [score[0] for score in closed] + [network[fold]]
             scaled = [scale(p.mean(1)) for scale, p in zip(model.scales, alone, strict=True)]
             held_out = -detector.training_scores_[model.fold == fold]
             more += (held_out[:, None] >= np.sum(scaled, axis=0)).sum(0)
@@ -61,7 +61,7 @@ class TestPvalues:
         assert detectors[0].predict_pvalue(np.full((1, 3), 50.0)) == 1 / 401
 
     def test_marked_rows_have_no_part(self, detect):
-        X = np.concatenate([law(100, 0), 9 + law(10, 1)])
+        X = np.concatenate([draw(100, 0), 9 + draw(10, 1)])
         detector = detect().fit(X, np.repeat([1, -1], [100, 10]))
         assert detector.predict_pvalue(np.full((1, 3), 50.0)) == 1 / 101
         assert (detector.predict_pvalue(X[100:]) == 1 / 101).all()
@@ -74,7 +74,7 @@ class TestSelect:
         for seed in range(60):
             rng = np.random.default_rng(seed)
             odd = np.column_stack([0.5 * rng.normal(size=(15, 2)) * 0.3, 4 + rng.normal(size=15)])
-            rows = np.concatenate([law(85, 1000 + seed), odd])
+            rows = np.concatenate([draw(85, 1000 + seed), odd])
             picked = detectors[seed % 5].select(rows, fdr=0.1)
             shares.append(picked[:85].sum() / max(picked.sum(), 1))
             found.append(picked[85:].mean())
@@ -82,7 +82,7 @@ class TestSelect:
         assert np.mean(found) > 0.5
 
     def test_is_the_procedure_on_the_pvalues(self, detectors):
-        rows = np.concatenate([law(30, seed=70), np.full((4, 3), 5.0)])
+        rows = np.concatenate([draw(30, seed=70), np.full((4, 3), 5.0)])
         pvalues = detectors[0].predict_pvalue(rows)
         for fdr in (0.05, 0.3):
             picked = detectors[0].select(rows, fdr=fdr)
@@ -92,4 +92,4 @@ class TestSelect:
     @pytest.mark.parametrize("fdr", [0, 1, -0.1])
     def test_bad_rate(self, detectors, fdr):
         with pytest.raises(ValueError, match="must lie between 0 and 1"):
-            detectors[0].select(law(5, 0), fdr=fdr)
+            detectors[0].select(draw(5, 0), fdr=fdr)

@@ -51,13 +51,13 @@ class TestCollapse:
     def skill(self, detect, shuffled):
         def measure(method, net):
             detector = detect(method=method, denoiser=net).fit(shuffled.X)
-            return roc_auc_score(shuffled.is_odd, -detector.score_samples(shuffled.rows))
+            return roc_auc_score(shuffled.is_odd[::3], -detector.score_samples(shuffled.rows[::3]))
 
         return measure
 
     @pytest.fixture
     def net(self):
-        return judging_net().set_params(max_epochs=3, steps_per_epoch=100, module__width=64)
+        return judging_net().set_params(max_epochs=3, steps_per_epoch=60, module__width=64)
 
     def test_trained(self, skill, net):
         assert skill("denoise", net) > self.SKILL
@@ -66,12 +66,11 @@ class TestCollapse:
         "options",
         [
             {"lr": 0.0},
-            {"max_epochs": 1, "steps_per_epoch": 1},
             {"module": Zero},
             {"module": Constant, "module__width": None},
             {"module": Identity, "module__width": None},
         ],
-        ids=["untrained", "one step", "zero", "constant", "identity"],
+        ids=["untrained", "zero", "constant", "identity"],
     )
     def test_collapsed(self, skill, net, options):
         if options.get("module__width", 0) is None:
@@ -80,14 +79,13 @@ class TestCollapse:
         # an identity, of no error at all, tells less than nothing
         assert skill("denoise", net.set_params(**options)) < 0.65 < self.SKILL
 
-    @pytest.mark.parametrize("method", ["likelihood", "reconstruct", "score", "contract"])
-    def test_broad(self, skill, method):
+    def test_likelihood(self, skill):
         net = DenoiserNet(
-            max_epochs=4, steps_per_epoch=50, module__width=32, module__depth=1, batch_size=128
+            max_epochs=4, steps_per_epoch=30, module__width=32, module__depth=1, batch_size=128
         )
-        assert skill(method, net) > self.SKILL
+        assert skill("likelihood", net) > self.SKILL
         # what is left is a Gaussian, for which all rows are alike
-        assert skill(method, clone(net).set_params(lr=0.0)) < 0.65
+        assert skill("likelihood", clone(net).set_params(lr=0.0)) < 0.65
 
     def test_the_network_has_a_part_in_the_hybrid(self, detect, shuffled, net):
         trained, untrained = (
@@ -99,7 +97,7 @@ class TestCollapse:
         skills = [roc_auc_score(shuffled.is_odd, profile) for profile in profiles]
         assert skills[0] > self.SKILL
         assert skills[1] < 0.65
-        plain = detect(method=("time_np", "kernel")).fit(shuffled.X)
+        plain = detect(method=("neighbors", "kernel")).fit(shuffled.X)
         parts = trained.score_samples(shuffled.rows) - plain.score_samples(shuffled.rows)
         assert roc_auc_score(shuffled.is_odd, -parts) > self.SKILL
 
@@ -123,13 +121,13 @@ class TestContamination:
     def test_finds_a_cluster_where_the_nearest_neighbour_does_not(self, detect):
         X, is_odd = planted()
         robust = detect(method="hybrid", contamination=0.03).fit(X)
-        naive = detect(method="time_np").fit(X)
+        naive = detect(method="neighbors").fit(X)
         assert roc_auc_score(is_odd, -robust.training_scores_) > 0.99
         assert roc_auc_score(is_odd, -naive.training_scores_) < 0.3
         labels = robust.fit_predict(X)
         assert (labels[is_odd] == -1).mean() > 0.9
 
-    @pytest.mark.parametrize("method", ["time_np", "kernel"])
+    @pytest.mark.parametrize("method", ["neighbors", "kernel"])
     def test_each_part_withstands_it(self, detect, method):
         X, is_odd = planted()
         detector = detect(method=method, contamination=0.03).fit(X)
@@ -142,11 +140,11 @@ class TestContamination:
             asked.append(robust)
             return judging_net(robust=robust).set_params(max_epochs=1, steps_per_epoch=2)
 
-        monkeypatch.setattr("skdiffusion.detection.model.judging_net", net)
+        monkeypatch.setattr("skdiffusion.detection.anomaly_model.judging_net", net)
         X, _ = planted()
         for contamination, robust in [("auto", False), (0, False), (0.1, True)]:
             detector = detect(method="denoise", contamination=contamination).fit(X)
-            nets = next(iter(detector.model_.nets.values()))
+            nets = next(iter(detector._model.nets.values()))
             assert asked.pop() is robust
             assert [n.criterion_.trim for n in nets] == [0.2 * robust] * 3
             assert nets[0].sigma_max == (2.0 if robust else 0.2)
@@ -154,9 +152,9 @@ class TestContamination:
     @pytest.mark.parametrize(("n", "k"), [(40, 39), (300, 50), (900, 90), (6000, 500)])
     def test_number_of_neighbours(self, detect, n, k):
         X = np.random.default_rng(0).normal(size=(n, 2))
-        detector = detect(method="time_np", contamination=0.1).fit(X)
-        assert detector.model_.memory.n_neighbors == k
-        assert detect(method="time_np").fit(X).model_.memory.n_neighbors == 1
+        detector = detect(method="neighbors", contamination=0.1).fit(X)
+        assert detector._model.rows.n_neighbors == k
+        assert detect(method="neighbors").fit(X)._model.rows.n_neighbors == 1
 
 
 class TestLabels:
@@ -172,7 +170,7 @@ class TestLabels:
         X, y, fresh = table
         marked, without = detect().fit(X, y), detect().fit(X[:200])
         blind = detect().fit(X)
-        assert_allclose(marked.model_.memory.Z.shape, (200, 4))
+        assert_allclose(marked._model.Z.shape, (200, 4))
         assert np.median(marked.score_samples(fresh)) < np.median(blind.score_samples(fresh)) - 1
         assert (marked.predict(fresh) == -1).all()
         assert len(marked.training_scores_) == 230
@@ -184,7 +182,7 @@ class TestLabels:
         X, y, _ = table
         detector = detect().fit(X, y)
         assert abs((detector.predict(X[:200]) == -1).mean() - 0.05) <= 1 / 200
-        assert len(detector.model_.anomaly) == 200
+        assert len(detector._model.held_out) == 200
 
     def test_weights_move_to_what_tells_them(self, detect, short_net):
         """Anomalies off the line that the training rows are near: distances are blind to them."""
@@ -195,14 +193,14 @@ class TestLabels:
         y = np.repeat([1, -1], [400, 40])
         detector = detect(method=("denoise", "kernel"), denoiser=short_net)
         detector.fit(np.concatenate([X, odd]), y)
-        denoise, kernel = detector.model_.weights
+        denoise, kernel = detector._model.weights
         assert kernel > 1.3 > 0.7 > denoise
         assert_allclose(denoise + kernel, 2)
         few = detect(method=("denoise", "kernel"), denoiser=short_net)
         few.fit(np.concatenate([X, odd[:2]]), y[:402])
-        assert 1 < few.model_.weights[1] < kernel
+        assert 1 < few._model.weights[1] < kernel
         none = detect(method=("denoise", "kernel"), denoiser=short_net).fit(X)
-        assert_array_equal(none.model_.weights, [1, 1])
+        assert_array_equal(none._model.weights, [1, 1])
 
     @pytest.mark.filterwarnings("ignore:y holds")
     @pytest.mark.parametrize("labels", [[1, 0], [5, 7], ["a", "b"], [True, False], [0.5, 2.0]])
@@ -218,14 +216,14 @@ class TestLabels:
 
 
 class TestPartialFit:
-    @pytest.mark.parametrize("method", [("time_np", "kernel"), "hybrid"])
+    @pytest.mark.parametrize("method", [("neighbors", "kernel"), "hybrid"])
     def test_what_was_anomalous_becomes_normal(self, method, detect, short_net):
         rng = np.random.default_rng(0)
         X, other = rng.normal(size=(200, 3)), 8 + rng.normal(size=(200, 3))
         detector = detect(method=method, denoiser=short_net).fit(X)
         row = np.full((1, 3), 8.1)
         assert detector.predict(row) == -1
-        old = detector.model_
+        old = detector._model
         assert detector.partial_fit(other) is detector
         assert detector.predict(row) == 1
         assert len(detector.training_scores_) == 400
@@ -242,9 +240,9 @@ class TestPartialFit:
     def test_joins_the_memory(self, detect):
         """Neighbours in the scale of the first rows."""
         X = np.random.default_rng(0).normal(size=(120, 3))
-        detector = detect(method="time_np").fit(X[:60]).partial_fit(X[60:])
-        Z = detector.codes_.encode(X)
-        assert_array_equal(detector.model_.memory.Z, Z)
+        detector = detect(method="neighbors").fit(X[:60]).partial_fit(X[60:])
+        Z = detector._encoder.encode(X)
+        assert_array_equal(detector._model.Z, Z)
 
     def test_labels(self, detect):
         rng = np.random.default_rng(0)
@@ -252,9 +250,9 @@ class TestPartialFit:
         detector = detect().fit(X[:60])
         y = np.repeat([1, -1, 1], [30, 20, 30])
         detector.partial_fit(np.concatenate([X[60:90], odd, X[90:]]), y)
-        assert len(detector.model_.Z) == 120
-        assert len(detector.model_.anomalies) == 20
-        assert_array_equal(detector.marked_, np.r_[np.zeros(60), y] == -1)
+        assert len(detector._model.Z) == 120
+        assert len(detector._model.anomalies) == 20
+        assert_array_equal(detector._marked, np.r_[np.zeros(60), y] == -1)
         assert (detector.training_scores_[90:110] < detector.offset_).all()
 
     def test_networks_train_on(self, detect, short_net):
@@ -271,15 +269,15 @@ class TestPartialFit:
     def test_rows_one_by_one_are_shared_out(self, detect):
         """Each network is to learn from two thirds of the new rows, however they come."""
         X = np.random.default_rng(0).normal(size=(60, 2))
-        detector = detect(method="time_np").fit(X[:30])
+        detector = detect(method="neighbors").fit(X[:30])
         for row in X[30:]:
             detector.partial_fit(row[None])
-        assert_array_equal(np.bincount(detector.model_.fold), [20, 20, 20])
+        assert_array_equal(np.bincount(detector._model.fold), [20, 20, 20])
 
     def test_copies_stay_in_their_fold(self, detect):
         """Or the network that judges a row would have seen its copy."""
         X = np.random.default_rng(0).normal(size=(90, 3))
-        model = detect(method="time_np").fit(X[:60]).partial_fit(X[30:]).model_
+        model = detect(method="neighbors").fit(X[:60]).partial_fit(X[30:])._model
         assert_array_equal(model.fold[60:90], model.fold[30:60])
 
     @pytest.mark.parametrize(
@@ -289,17 +287,17 @@ class TestPartialFit:
     def test_bad_rows_leave_it_as_it_was(self, detect, bad):
         X = np.random.default_rng(0).normal(size=(60, 3))
         detector = detect().fit(X)
-        model, scores = detector.model_, detector.score_samples(X + 1)
+        model, scores = detector._model, detector.score_samples(X + 1)
         with pytest.raises(ValueError):
             detector.partial_fit(bad)
-        assert detector.model_ is model
+        assert detector._model is model
         assert_array_equal(detector.score_samples(X + 1), scores)
 
     @pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
     def test_a_failed_training_leaves_it_as_it_was(self, detect, short_net, monkeypatch, error):
         X = np.random.default_rng(0).normal(size=(60, 3))
         detector = detect(method="hybrid", denoiser=short_net).fit(X)
-        model, scores = detector.model_, detector.score_samples(X + 1)
+        model, scores = detector._model, detector.score_samples(X + 1)
         before = [weight.detach().clone() for weight in weights_of(detector)]
         get_loss, batches = DenoiserNet.get_loss, iter(range(30))
 
@@ -312,7 +310,7 @@ class TestPartialFit:
         monkeypatch.setattr(DenoiserNet, "get_loss", fail)
         with pytest.raises(error):
             detector.partial_fit(X + 2)
-        assert detector.model_ is model
+        assert detector._model is model
         for weight, old in zip(weights_of(detector), before, strict=True):
             assert torch.equal(weight, old)
         assert_array_equal(detector.score_samples(X + 1), scores)
@@ -320,51 +318,12 @@ class TestPartialFit:
 
 
 def nets_of(detector):
-    (nets,) = detector.model_.nets.values()
+    (nets,) = detector._model.nets.values()
     return nets
 
 
 def weights_of(detector):
     return [weight for net in nets_of(detector) for weight in net.module_.parameters()]
-
-
-class TestWarmStart:
-    def test_trains_on(self, detect, short_net):
-        X = np.random.default_rng(0).normal(size=(80, 3))
-        for warm in (True, False):
-            detector = detect(method="denoise", denoiser=short_net, warm_start=warm).fit(X)
-            first = nets_of(detector)
-            assert (nets_of(detector.fit(X)) is first) == warm
-
-    def test_approaches_what_longer_training_does(self, shuffled, detect):
-        net = judging_net().set_params(max_epochs=1, steps_per_epoch=40, module__width=64)
-        detector = detect(method="denoise", denoiser=net, warm_start=True)
-        skills = [
-            roc_auc_score(shuffled.is_odd, -detector.fit(shuffled.X).score_samples(shuffled.rows))
-            for _ in range(4)
-        ]
-        assert skills[-1] > skills[0]
-        assert skills[-1] > 0.9
-
-    @pytest.mark.parametrize("shape", [(80, 2), (2, 3)], ids=["columns", "few rows"])
-    def test_starts_afresh_where_it_must(self, detect, short_net, shape):
-        rng = np.random.default_rng(0)
-        first, second = rng.normal(size=(80, 3)), rng.normal(size=shape)
-        for rows in ([first, second], [second, first]):
-            detector = detect(method="denoise", denoiser=short_net, warm_start=True)
-            warm = detector.fit(rows[0]).fit(rows[1])
-            cold = detect(method="denoise", denoiser=short_net).fit(rows[1])
-            assert_array_equal(warm.training_scores_, cold.training_scores_)
-
-    def test_robust_networks_are_others(self, detect, monkeypatch):
-        def net(*, robust=False):
-            return judging_net(robust=robust).set_params(max_epochs=1, steps_per_epoch=2)
-
-        monkeypatch.setattr("skdiffusion.detection.model.judging_net", net)
-        X = np.random.default_rng(0).normal(size=(80, 3))
-        detector = detect(method="denoise", warm_start=True).fit(X)
-        detector.set_params(contamination=0.1).fit(X)
-        assert detector.model_.nets.keys() == {("judging", False), ("judging", True)}
 
 
 class TestFailedFit:

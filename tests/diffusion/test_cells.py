@@ -37,8 +37,8 @@ def parts(rank=D, point=False):
 
 
 @pytest.fixture(
-    params=[(0, False), (1, False), (D, False), (D, True)],
-    ids=["spheres", "low rank", "full rank", "points"],
+    params=[(1, False), (D, False), (D, True)],
+    ids=["low rank", "full rank", "points"],
 )
 def pair(request, monkeypatch):
     """The same kernels, truncated and summed in full."""
@@ -152,7 +152,7 @@ class TestTruncatedSums:
 
     def test_noise_of_each_entry(self, pair):
         truncated, full = pair
-        x = rows(truncated, LEVELS["middle"])
+        x = rows(truncated, LEVELS["middle"])[::4]
         sigma = 0.01 + 2 * torch.rand(x.shape, generator=seeded(8), dtype=F64) ** 2
         sigma[::3, 1], sigma[::4, 2] = math.inf, 0.0
         error = truncated.log_prob(x, sigma) - full.log_prob(x, sigma)

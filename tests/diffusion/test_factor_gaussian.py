@@ -92,12 +92,12 @@ class TestFactorMixture:
             GAUSSIAN, torch.ones(2), normal(2, K, seed=6), torch.stack([COV] * 2)
         )
         reading = FactorFrame(GAUSSIAN)(X, sigma).reading
-        assert torch.equal(mixture(X, sigma, reading).mean, mixture(X, sigma).mean)
+        assert torch.equal(mixture.mean(reading), mixture(X, sigma).mean)
 
     @pytest.mark.parametrize("is_same", [True, False])
     def test_a_baseline_of_other_factors_reads_rows_by_itself(self, sigma, is_same):
-        loadings = LOADINGS if is_same else torch.linalg.qr(normal(D, K, seed=7))[0]
-        own = FactorGaussian(GAUSSIAN.mean, loadings, COV, FLOOR)
+        loadings = torch.linalg.qr(normal(D, K, seed=7))[0]
+        own = GAUSSIAN if is_same else FactorGaussian(GAUSSIAN.mean, loadings, COV, FLOOR)
         mixture = FactorMixture(own, torch.ones(2), normal(2, K, seed=6), torch.stack([COV] * 2))
         denoiser = Preconditioned(ResidualMLP(2 * K, K), GAUSSIAN, mixture)
         prepared = denoiser.prepare(X, sigma)

@@ -178,7 +178,7 @@ class TestLevels:
     def test_rows_of_numbers_alone_have_no_levels(self):
         denoiser = Preconditioned(Silent(5), independent_law(NUMBERS_COVS["full"])[1])
         prepared = denoiser.prepare(MIXED_X, torch.tensor(0.3))
-        with pytest.raises(ValueError, match="There are no levels: this denoiser takes all ent"):
+        with pytest.raises(ValueError, match="There are no categories"):
             denoiser.level_log_prob(prepared, denoiser.correction(prepared))
 
     def test_means_lie_among_the_codes(self):

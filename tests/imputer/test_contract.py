@@ -21,7 +21,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.utils.validation import check_is_fitted
 
 import skdiffusion
-from skdiffusion import DenoiserNet, DiffusionImputer, _imputer
+from skdiffusion import DenoiserNet, DiffusionImputer, TableEncoder, _imputer
 from skdiffusion.diffusion import SOLVERS
 from skdiffusion.sampling import drawing
 
@@ -75,7 +75,9 @@ class TestRowsByThemselves:
         assert_allclose(alone, imputer.transform(table())[:9], rtol=0, atol=1e-9)
 
     def test_rare_levels_do_not_depend_on_other_rows(self, quick, frame):
-        imputer = quick(strategy="draw", min_frequency=0.6).fit(frame[["x", "city"]])
+        imputer = quick(strategy="draw", encoder=TableEncoder(min_frequency=0.6)).fit(
+            frame[["x", "city"]]
+        )
         rows = pd.DataFrame({"x": np.linspace(-2, 2, 60), "city": [None] * 60}, dtype=object)
         rows["x"] = rows["x"].astype(float)
         whole = imputer.transform(rows)

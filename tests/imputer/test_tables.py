@@ -7,6 +7,8 @@ import pytest
 from numpy.testing import assert_array_equal
 from pandas.testing import assert_frame_equal, assert_index_equal, assert_series_equal
 
+from skdiffusion import TableEncoder
+
 STRATEGIES = ["mean", "draw"]
 
 
@@ -29,7 +31,7 @@ class TestPandas:
     @pytest.mark.parametrize("generate_missing", [False, True])
     def test_fills_all_and_changes_nothing(self, quick, frame, strategy, generate_missing):
         before = frame.copy()
-        imputer = quick(strategy=strategy, generate_missing=generate_missing)
+        imputer = quick(strategy=strategy, encoder=TableEncoder(missing_indicator=generate_missing))
         filled = imputer.fit(frame).transform(frame)
         assert_frame_equal(frame, before)
         assert not filled.isna().any(axis=None)

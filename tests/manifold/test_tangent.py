@@ -8,7 +8,7 @@ import torch
 
 from skdiffusion.diffusion import GRIDS, SOLVERS, GaussianDenoiser, run
 from skdiffusion.diffusion.tangent_denoiser import TangentDenoiser
-from skdiffusion.manifold.tangent import GeometricRows, couple_tangent, tangent_copies
+from skdiffusion.manifold.projection import GeometricRows, couple_tangent, tangent_copies
 
 NOISE, SIGMA_MIN = 0.03, 0.005
 

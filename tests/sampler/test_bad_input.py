@@ -132,7 +132,7 @@ class TestColumns:
         assert 0.6 < rows.std() < 1.4
         assert np.isfinite(sampler.score_samples(wide[:2])).all()
 
-    @pytest.mark.parametrize("factor", [1e-200, 1e200])
+    @pytest.mark.parametrize("factor", [1e-100, 1e100])
     def test_extreme_units(self, quick, factor):
         sampler = quick().fit(X * factor)
         ratio = (sampler.sample(200, random_state=0) / factor).std(axis=0)

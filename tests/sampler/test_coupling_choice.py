@@ -10,7 +10,7 @@ from sklearn.linear_model import LinearRegression
 from sklearn.manifold import Isomap
 
 from benchmarks.known_manifolds import Embedded, SwissRoll
-from skdiffusion import DiffusionManifoldSampler
+from skdiffusion import DiffusionManifoldSampler, TableEncoder
 
 ROLL = Embedded(SwissRoll(), 6)
 X = ROLL.sample(200, noise=0.05, random_state=0)
@@ -42,7 +42,7 @@ class TestNothingToFind:
         assert found.coupling_ == plain.coupling_ == "none"
         draws = [np.asarray(s.sample(8, random_state=0), dtype=object) for s in (found, plain)]
         np.testing.assert_array_equal(*draws)
-        np.testing.assert_array_equal(*(s.landmarks_ for s in (found, plain)))
+        np.testing.assert_array_equal(*(s.model_.rows for s in (found, plain)))
 
     def test_rows_that_fill_space(self, quick):
         rows = np.random.default_rng(0).normal(size=(400, 3))
@@ -55,7 +55,7 @@ class TestNothingToFind:
         sampler = quick(baseline="gaussian").fit(rows)
         assert np.isfinite(sampler.sample(2, random_state=0)).all()
 
-    @pytest.mark.parametrize("factor", [1e-300, 1e-200, 1e-6, 1e6])
+    @pytest.mark.parametrize("factor", [1e-100, 1e-6, 1e6])
     def test_units_do_not_matter(self, quick, factor):
         with warnings.catch_warnings():
             warnings.simplefilter("error")
@@ -109,8 +109,10 @@ class TestParameters:
         assert (other.coupling, other.data_noise) == ("project", [0.1])
 
     def test_numeric_transform_is_respected(self, quick):
-        sampler = quick(numeric_transform="quantile", coupling="project").fit(X)
-        assert set(sampler.encoder_.transforms_) == {"quantile"}
+        sampler = quick(coupling="project", encoder=TableEncoder(numeric_transform="quantile")).fit(
+            X
+        )
+        assert set(sampler.model_.encoder.transforms_) == {"quantile"}
 
     @pytest.mark.parametrize("coupling", ["project", "regularize"])
     @pytest.mark.parametrize("n", [2, 4, 8, 12])

@@ -48,9 +48,9 @@ class TestEvery:
         back = sampler.inverse_transform(U)
         if coupling == "latent":
             # up to what the embedding leaves out
-            numbers = sampler.encoder_.encoder.transform(FRESH[:3])
-            kept = sampler.encoder_.decode(sampler.encoder_.encode(numbers))
-            expected = sampler.encoder_.encoder.inverse_transform(kept)
+            numbers = sampler.model_.encoder.encoder.transform(FRESH[:3])
+            kept = sampler.model_.encoder.decode(sampler.model_.encoder.encode(numbers))
+            expected = sampler.model_.encoder.encoder.inverse_transform(kept)
             np.testing.assert_allclose(back, expected, atol=0.05)
         else:
             np.testing.assert_allclose(back, FRESH[:3], atol=0.05)

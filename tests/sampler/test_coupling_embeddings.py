@@ -10,7 +10,7 @@ from sklearn.manifold import Isomap
 from benchmarks.known_manifolds import Embedded, SwissRoll
 from skdiffusion import AugmentedEstimator, DenoiserNet, DiffusionImputer, DiffusionManifoldSampler
 from skdiffusion.manifold import AutoencoderEmbedding, InvertibleEmbedding
-from skdiffusion.manifold.tangent import embedded_copies
+from skdiffusion.manifold.projection import embedded_copies
 
 COUPLINGS = ["latent", "project", "regularize", "hierarchical"]
 ROLL = Embedded(SwissRoll(), 6)
@@ -64,7 +64,7 @@ class TestEstimators:
         sampler = quick(
             manifold=InvertibleEmbedding(PCA(3), decoder="own"), coupling="project"
         ).fit(X)
-        numbers = sampler.encoder_.encoder
+        numbers = sampler.model_.encoder.encoder
         lost = []
         for rows in (sampler.sample(300, random_state=0), X):
             Z = numbers.transform(rows)

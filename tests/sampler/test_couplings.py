@@ -44,11 +44,11 @@ class TestRoll:
     def test_found_and_kept_to(self, trained):
         sampler = trained()
         assert (sampler.coupling_, sampler.dimension_) == ("project", 2)
-        assert isinstance(sampler.denoiser_, TangentDenoiser)
+        assert isinstance(sampler.model_.denoiser, TangentDenoiser)
         assert far(sampler) < 1.3
         # nearer to the planes than what the network draws without them
         alone = copy.copy(sampler)
-        alone.denoiser_ = sampler.denoiser_.denoiser
+        alone.model_.denoiser = sampler.model_.denoiser.denoiser
         assert far(sampler) < 0.95 * far(alone)
 
     def test_without(self, trained):
@@ -68,7 +68,7 @@ class TestRoll:
         sampler = trained(coupling="hierarchical")
         assert (sampler.coupling_, sampler.dimension_) == ("hierarchical", 3)
         alone = copy.copy(sampler)
-        alone.denoiser_ = sampler.denoiser_.denoiser
+        alone.model_.denoiser = sampler.model_.denoiser.denoiser
         assert far(sampler) < 0.8 * far(alone)
 
     @pytest.mark.parametrize("coupling", ["latent", "regularize"])
@@ -81,7 +81,7 @@ class TestRoll:
         sampler = trained(coupling="latent")
         assert isinstance(sampler.embedding_, InvertibleEmbedding)
         assert isinstance(sampler.embedding_.estimator_, AutoencoderEmbedding)
-        assert sampler.landmarks_.shape == (600, sampler.dimension_)
+        assert sampler.model_.rows.shape == (600, sampler.dimension_)
         assert trained().embedding_ is None
 
     def test_the_density_knows_the_manifold(self, trained):

@@ -6,6 +6,8 @@ import polars as pl
 import pytest
 from numpy.testing import assert_array_equal
 
+from skdiffusion import TableEncoder
+
 
 @pytest.fixture(scope="module")
 def fitted_pandas(quick, pandas_table):
@@ -98,8 +100,10 @@ class TestContainers:
         assert set(rows[:, 1]) <= {"a", "b"}
 
     def test_categories_by_name(self, quick, pandas_table):
-        sampler = quick(categorical_features=["small", "city", "kind"]).fit(pandas_table)
-        assert sampler.encoder_.kinds_[3] == "categorical"
+        sampler = quick(encoder=TableEncoder(categorical_features=["small", "city", "kind"])).fit(
+            pandas_table
+        )
+        assert sampler.model_.encoder.kinds_[3] == "categorical"
         assert set(sampler.sample(50)["small"]) <= set(pandas_table["small"])
 
     def test_no_names_without_a_frame(self, gaussian):

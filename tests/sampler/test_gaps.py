@@ -9,6 +9,8 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.stats import multivariate_normal
 
+from skdiffusion import TableEncoder
+
 MEAN = np.array([3.0, -1.0, 500.0])
 CORRELATION = np.array([[1.0, 0.8, 0.3], [0.8, 1.0, -0.2], [0.3, -0.2, 1.0]])
 SCALE = np.array([0.1, 1.0, 100.0])
@@ -106,7 +108,7 @@ def informative(trained):
     y[rng.random(1200) < 1 / (1 + np.exp(-3 * (x - 0.5)))] = np.nan
     level = np.where(rng.random(1200) < 0.15, None, rng.choice(["a", "b"], 1200))
     frame = pd.DataFrame({"x": x, "y": y, "level": level})
-    return frame, trained(generate_missing=True).fit(frame)
+    return frame, trained(encoder=TableEncoder(missing_indicator=True)).fit(frame)
 
 
 class TestGenerating:
@@ -168,7 +170,7 @@ class TestGenerating:
             {"c": rng.choice(["a", "b", None], 300), "d": rng.choice(["u", "v", "w", None], 300)},
             dtype=object,
         )
-        sampler = quick(generate_missing=True).fit(frame)
+        sampler = quick(encoder=TableEncoder(missing_indicator=True)).fit(frame)
         cells = itertools.product(["a", "b", None], ["u", "v", "w", None])
         every = pd.DataFrame(list(cells), columns=["c", "d"], dtype=object)
         assert_allclose(np.exp(sampler.score_samples(every)).sum(), 1, rtol=1e-6)

@@ -179,7 +179,7 @@ class TestState:
         sampler.sample(3, y="red")
         assert joblib.hash(vars(sampler)) == before
         with torch.no_grad():
-            next(sampler.denoiser_.parameters()).add_(1e-6)
+            next(sampler.model_.denoiser.parameters()).add_(1e-6)
         assert joblib.hash(vars(sampler)) != before, "the hash does not see the weights"
 
     def test_fit_leaves_parameters_and_data_alone(self, quick):
@@ -208,7 +208,7 @@ class TestState:
 
     def test_fitting_again_is_fitting_afresh(self, quick):
         again = quick().fit(table() ** 2, np.arange(120) % 3).fit(table())
-        assert again.target_encoder_ is None
+        assert again.model_.target_encoder is None
         assert_array_equal(
             again.sample(9, random_state=0), quick().fit(table()).sample(9, random_state=0)
         )

@@ -42,15 +42,15 @@ class TestDataNoise:
         assert error < 0.8 * FAR
 
     def test_auto_finds_the_noise(self, noisy):
-        unit = [codec.scale for codec in noisy["auto"].encoder_.codecs_]
-        np.testing.assert_allclose(noisy["auto"].noise_ * unit, NOISE, rtol=0.2)
+        unit = [codec.scale for codec in noisy["auto"].model_.encoder.codecs_]
+        np.testing.assert_allclose(noisy["auto"].model_.noise * unit, NOISE, rtol=0.2)
 
     def test_known_noise_is_in_units_of_the_codes(self, noisy):
-        unit = [codec.scale for codec in noisy[NOISE].encoder_.codecs_]
-        np.testing.assert_allclose(noisy[NOISE].noise_ * unit, NOISE)
+        unit = [codec.scale for codec in noisy[NOISE].model_.encoder.codecs_]
+        np.testing.assert_allclose(noisy[NOISE].model_.noise * unit, NOISE)
 
     def test_none_is_taken_off_without(self, noisy):
-        assert not noisy[0.0].noise_.any()
+        assert not noisy[0.0].model_.noise.any()
         with pytest.raises(ValueError, match="how much noise"):
             noisy[0.0].denoise(FRESH)
 
@@ -67,7 +67,7 @@ class TestDataNoise:
         """Cells are moved by less than one, and texts not at all."""
         numbers = np.round(20 * X[:, :2]).astype(int)
         table = pd.DataFrame(numbers, columns=["a", "b"]).assign(c="text")
-        encoder = quick().fit(table).encoder_
+        encoder = quick().fit(table).model_.encoder
         one, small = (encoder.noise_codes(table[:5], np.array(noise)) for noise in (1.0, 0.25))
         assert (one > 0).all()
         np.testing.assert_allclose(4 * small, one, rtol=0.2)
@@ -76,12 +76,12 @@ class TestDataNoise:
     def test_no_noise_is_none_in_any_form(self, quick):
         table = pd.DataFrame({"a": X[:, 0], "b": np.repeat(["u", "v"], 200)})
         for noise in (0, [0.0, 0.0]):
-            assert not quick(data_noise=noise).fit(table).noise_.any()
+            assert not quick(data_noise=noise).fit(table).model_.noise.any()
 
     def test_a_constant_column_has_none(self, quick):
         rows = np.c_[X, np.ones(400)]
         noise = np.r_[np.full(8, NOISE), 0.0]
-        assert (quick(data_noise=noise).fit(rows).noise_ > 0).all()
+        assert (quick(data_noise=noise).fit(rows).model_.noise > 0).all()
 
     def test_scores_are_those_of_noisy_rows(self, noisy):
         scores = [noisy[noise].score_samples(FRESH[:3]) for noise in (0.0, NOISE)]
@@ -94,8 +94,8 @@ class TestDataNoise:
     def test_by_column(self, quick):
         noise = np.linspace(0, 0.2, 8)
         sampler = quick(data_noise=noise).fit(X[:150])
-        unit = [codec.scale for codec in sampler.encoder_.codecs_]
-        np.testing.assert_allclose(sampler.noise_ * unit, noise, atol=1e-9)
+        unit = [codec.scale for codec in sampler.model_.encoder.codecs_]
+        np.testing.assert_allclose(sampler.model_.noise * unit, noise, atol=1e-9)
         assert np.isfinite(sampler.sample(3, random_state=0)).all()
 
     @pytest.mark.parametrize("noise", [0.1, 0.3])
@@ -117,7 +117,7 @@ class TestDataNoise:
         gaps = X[:200].copy()
         gaps[::5, 2] = np.nan
         sampler = quick(data_noise=NOISE, manifold=None).fit(gaps)
-        assert np.isfinite(sampler.noise_).all()
+        assert np.isfinite(sampler.model_.noise).all()
         assert np.isfinite(sampler.sample(3, random_state=0)).all()
 
 
@@ -216,11 +216,11 @@ class TestContamination:
     def test_outliers_are_left_out(self, quick):
         rows = self.planted()
         sampler = quick(contamination=0.05).fit(rows)
-        kept = sampler.encoder_.inverse_transform(sampler.landmarks_)
+        kept = sampler.model_.encoder.inverse_transform(sampler.model_.rows)
         assert len(kept) == 285
         assert (np.linalg.norm(kept[:, None] - rows[285:], axis=2).min(0) > 1e-3).all()
         plain = quick().fit(rows)
-        assert len(plain.landmarks_) == 300
+        assert len(plain.model_.rows) == 300
         far = [np.abs(s.sample(200, random_state=0)).max() for s in (sampler, plain)]
         assert far[0] < far[1]
 
@@ -268,7 +268,7 @@ class TestContamination:
             frame["c"] = list("uv") * 600
         frame.loc[7, "a"] = 1e3
         sampler = quick(contamination=0.001, **options).fit(frame)
-        assert len(sampler.landmarks_) == 1199
+        assert len(sampler.model_.rows) == 1199
         assert sampler.sample(100, random_state=0)["a"].abs().max() < 100
 
     @pytest.mark.parametrize("constant", [np.ones((20, 2)), pd.DataFrame({"a": ["x"] * 20})])

@@ -7,7 +7,7 @@ import pandas as pd
 import polars as pl
 import pytest
 
-from skdiffusion import DenoiserNet, DiffusionManifoldSampler
+from skdiffusion import DenoiserNet, DiffusionManifoldSampler, TableEncoder
 
 
 def tiny(**options):
@@ -76,8 +76,10 @@ def test_matrix(n, n_numbers, n_levels, gaps):
     _, rows = assert_fits_and_samples(frame, target(kind, n))
     assert not rows.isna().any(axis=None)
     if gaps != "none":
-        sampler, rows = assert_fits_and_samples(frame, target(kind, n), generate_missing=True)
-        assert sampler.encoder_.is_indicator_.sum() == frame.isna().any().sum()
+        sampler, rows = assert_fits_and_samples(
+            frame, target(kind, n), encoder=TableEncoder(missing_indicator=True)
+        )
+        assert sampler.model_.encoder.is_indicator_.sum() == frame.isna().any().sum()
 
 
 class TestNothing:
@@ -100,8 +102,12 @@ class TestNothing:
     def test_only_which_cells_are_missing(self):
         """A column that is constant where it is there has one law still: when it is there."""
         frame = pd.DataFrame({"a": [1.0, np.nan, 1.0, 1.0] * 40})
-        _, rows = assert_fits_and_samples(frame, generate_missing=True)
-        rows = tiny(generate_missing=True).fit(frame).sample(400, random_state=0)
+        _, rows = assert_fits_and_samples(frame, encoder=TableEncoder(missing_indicator=True))
+        rows = (
+            tiny(encoder=TableEncoder(missing_indicator=True))
+            .fit(frame)
+            .sample(400, random_state=0)
+        )
         assert set(rows["a"].dropna()) == {1.0}
         assert abs(rows["a"].isna().mean() - 0.25) < 0.1
 
@@ -126,7 +132,9 @@ class TestNextToNothing:
     def test_an_empty_column_among_others(self):
         frame = table(30, 2, 1, "some").assign(empty=np.nan, nothing=None)
         for generate_missing in (False, True):
-            _, rows = assert_fits_and_samples(frame, generate_missing=generate_missing)
+            _, rows = assert_fits_and_samples(
+                frame, encoder=TableEncoder(missing_indicator=generate_missing)
+            )
             assert rows[["empty", "nothing"]].isna().all(axis=None)
 
     def test_empty_rows(self):
@@ -134,7 +142,9 @@ class TestNextToNothing:
         frame.iloc[4:12] = None
         sampler, _ = assert_fits_and_samples(frame)
         assert sampler.score_samples(frame[4:5]) == 0.0
-        assert_fits_and_samples(frame, target("classes", 30), generate_missing=True)
+        assert_fits_and_samples(
+            frame, target("classes", 30), encoder=TableEncoder(missing_indicator=True)
+        )
 
     def test_constant_columns_with_and_without_gaps(self):
         frame = table(30, 1, 1, "some").assign(one=1, only=["x", None] * 15)
@@ -185,14 +195,18 @@ class TestKinds:
     def test_pandas(self, gaps, generate_missing, kind):
         frame = self.frame(gaps)
         y = target(kind, 40)
-        sampler, rows = assert_fits_and_samples(frame, y, generate_missing=generate_missing)
-        assert "spike" in sampler.encoder_.transforms_
+        sampler, rows = assert_fits_and_samples(
+            frame, y, encoder=TableEncoder(missing_indicator=generate_missing)
+        )
+        assert "spike" in sampler.model_.encoder.transforms_
         if not (gaps and generate_missing):
             assert not rows.isna().any(axis=None)
 
     def test_each_alone(self):
         for name in self.frame(0):
-            assert_fits_and_samples(self.frame(0.3)[[name]], generate_missing=True)
+            assert_fits_and_samples(
+                self.frame(0.3)[[name]], encoder=TableEncoder(missing_indicator=True)
+            )
             assert_fits_and_samples(self.frame(0)[[name]])
 
     @pytest.mark.parametrize("generate_missing", [False, True])
@@ -209,7 +223,9 @@ class TestKinds:
             pl.when(~gap).then(pl.col(c)).otherwise(None).alias(c) for c in ("when", "city", "flag")
         )
         for rows in (frame, gappy):
-            _, drawn = assert_fits_and_samples(rows, generate_missing=generate_missing)
+            _, drawn = assert_fits_and_samples(
+                rows, encoder=TableEncoder(missing_indicator=generate_missing)
+            )
             if not generate_missing:
                 assert drawn.null_count().sum_horizontal().item() == 0
 
@@ -222,7 +238,9 @@ class TestKinds:
         X[:, 2] = [date(2024, 1, 1 + k % 28) for k in range(40)]
         X[:, 3] = data["flag"]
         X[::5, 0] = X[1::5, 1] = X[2::5, 2] = X[3::5, 3] = None
-        _, rows = assert_fits_and_samples(X, generate_missing=generate_missing)
+        _, rows = assert_fits_and_samples(
+            X, encoder=TableEncoder(missing_indicator=generate_missing)
+        )
         there = [[cell for cell in column if cell is not None] for column in rows.T]
         assert generate_missing or min(map(len, there)) == 6
         for cells, kind in zip(there, (float, str, date, bool), strict=True):
@@ -231,5 +249,5 @@ class TestKinds:
     def test_numbers_of_numpy_with_gaps(self):
         X = table(30, 4, 0, "some").to_numpy()
         assert np.isfinite(assert_fits_and_samples(X)[1]).all()
-        rows = tiny(generate_missing=True).fit(X).sample(200, random_state=0)
+        rows = tiny(encoder=TableEncoder(missing_indicator=True)).fit(X).sample(200, random_state=0)
         assert 0.05 < np.isnan(rows).mean() < 0.4

@@ -7,9 +7,9 @@ from scipy.integrate import trapezoid
 from scipy.special import logsumexp, ndtri
 from scipy.stats import expon, kstest, norm, rankdata, wasserstein_distance
 
-from skdiffusion.tables.choice import choose_transform
-from skdiffusion.tables.columns import SimplexCodec, StandardCodec
+from skdiffusion.tables.codecs import SimplexCodec, StandardCodec
 from skdiffusion.tables.lattice import find_lattice
+from skdiffusion.tables.numeric_transforms import choose_transform
 from skdiffusion.tables.quantile import QuantileCodec, find_atoms
 
 

@@ -118,9 +118,9 @@ class TestOrdinal:
         [
             (["a"], "must be None or a dict"),
             ({"b": SIZES}, "ordinal_features names the column 'b', which X does not have"),
-            ({"a": ["S", "M", "L"]}, "leaves out the levels 'XL' of column 'a'"),
-            ({"a": [*SIZES, "S"]}, "name each level of column 'a' once"),
-            ({"a": []}, "name each level of column 'a' once"),
+            ({"a": ["S", "M", "L"]}, "leaves out the categories 'XL' of column 'a'"),
+            ({"a": [*SIZES, "S"]}, "name each category of column 'a' once"),
+            ({"a": []}, "name each category of column 'a' once"),
         ],
     )
     def test_bad_parameter(self, given, said):
@@ -202,7 +202,7 @@ class TestRare:
 
     def test_limit_counts_after_merging(self):
         X = pd.DataFrame({"id": [f"row {i}" for i in range(3000)] + ["often"] * 9})
-        with pytest.raises(ValueError, match=r"3001 levels.*min_frequency"):
+        with pytest.raises(ValueError, match=r"3001 categories.*min_frequency"):
             TableEncoder().fit(X)
         encoder = TableEncoder(min_frequency=2).fit(X)
         assert encoder.n_codes_ == 1

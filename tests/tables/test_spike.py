@@ -9,7 +9,7 @@ from scipy.integrate import trapezoid
 from scipy.stats import norm
 
 from skdiffusion.tables.encoder import TableEncoder
-from skdiffusion.tables.spike import find_spike
+from skdiffusion.tables.numeric_transforms import find_spike
 
 N, SHARE = 2000, 0.4
 RNG = np.random.default_rng(0)
@@ -212,71 +212,3 @@ class TestDensities:
         probability = np.exp(exact.log_prob(np.r_[0, np.arange(150, 450)], 0.01))
         assert_allclose(probability[0], self.SHARE, rtol=1e-6)
         assert_allclose(probability.sum(), 1, rtol=0.01)
-
-
-class TestQueries:
-    @staticmethod
-    def meets(encoder, Z, low, high):
-        """Which codes `range_codes` admits."""
-        interval, levels = encoder.range_codes("a", low, high)
-        spikes = encoder.void_codes(Z)[:, 1]
-        assert levels[0].shape == (2, 1)
-        allowed = levels[1][spikes.astype(int)]
-        within = np.zeros(len(Z), bool)
-        if interval is not None:
-            within = (Z[:, 1] >= interval[0]) & (Z[:, 1] <= interval[1])
-        return allowed & (spikes | within)
-
-    @pytest.mark.parametrize("name", ["inside", "below", "above", "heavy", "decimals", "integers"])
-    @pytest.mark.parametrize("shares", [(0.0, 0.2), (0.1, 0.9), (0.8, 1.0), (0.0, 1.0)])
-    def test_admits_the_codes_of_cells_inside(self, name, shares):
-        cells = COLUMNS[name]
-        encoder = fit(cells)
-        low, high = np.quantile(cells, shares, method="nearest")
-        codes = np.random.default_rng(1).normal(size=(500, 2))
-        Z = np.concatenate([encoder.transform(column(cells)), codes])
-        decoded = encoder.inverse_transform(Z)["a"]
-        # a bound that a cell lies on is met but for rounding
-        clear = ~np.isclose(decoded, low, rtol=1e-9) & ~np.isclose(decoded, high, rtol=1e-9)
-        clear |= encoder.void_codes(Z)[:, 1] | (name in ("decimals", "integers"))
-        wanted = decoded.between(low - 1e-9, high + 1e-9)
-        assert_array_equal(self.meets(encoder, Z, low, high)[clear], wanted[clear])
-
-    def test_spike_inside_outside_and_alone(self):
-        encoder = fit(COLUMNS["inside"])
-        for low, high, allowed in [(-1, 1, [True, True]), (0.5, 1, [True, False])]:
-            interval, (vertices, found) = encoder.range_codes("a", low, high)
-            assert found.tolist() == allowed
-            assert interval == encoder.encode_bounds("a", low, high)
-            assert_allclose(vertices, encoder.level_blocks()[0][1])
-        cells = mixed(10 * RNG.integers(1, 90, N), 4)
-        interval, (_, found) = fit(cells).range_codes("a", 3, 7)
-        assert interval is None
-        assert found.tolist() == [False, True]
-
-    def test_nothing_inside(self):
-        encoder = fit(mixed(10 * RNG.integers(1, 90, N), 4))
-        with pytest.raises(ValueError, match=r"No code of column 'a' .* from 5 to 7: those obs"):
-            encoder.range_codes("a", 5, 7)
-        with pytest.raises(ValueError, match="No code of column 'a'"):
-            encoder.encode_bounds("a", 3, 7)
-
-    def test_other_columns_have_no_levels(self):
-        encoder = TableEncoder(numeric_transform="standard").fit(column(COLUMNS["inside"]))
-        assert encoder.range_codes("a", -1, 1) == (encoder.encode_bounds("a", -1, 1), None)
-
-    def test_dates(self):
-        encoder = fit(TIMES["dates"])
-        later = DAY + pd.Timedelta("100D")
-        interval, (_, allowed) = encoder.range_codes("a", later, None)
-        assert allowed.tolist() == [True, False]
-        assert np.isfinite(interval[0]) and interval[1] == np.inf
-        assert encoder.range_codes("a", None, later)[1][1].tolist() == [True, True]
-
-    def test_bounds_are_those_of_the_second_code(self):
-        cells = COLUMNS["inside"]
-        encoder = fit(cells)
-        low, high = encoder.encode_bounds("a", -0.5, 1.5)
-        code = encoder.transform(column([-0.5, 1.5]))[:, 1]
-        assert_allclose([low, high], code, atol=1e-9)
-        assert encoder.column_codes("a").tolist() == [0, 1]

@@ -96,7 +96,7 @@ class TestClasses:
         assert_array_equal(encoder.inverse_transform(codes), ["only"] * 5)
 
     def test_too_many(self):
-        with pytest.raises(ValueError, match="1001 levels"):
+        with pytest.raises(ValueError, match="1001 categories"):
             TargetEncoder().fit(np.arange(1001).astype(str))
 
 

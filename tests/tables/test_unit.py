@@ -43,7 +43,7 @@ def test_density_of_the_unit():
     assert_allclose(encoder.log_volume(X, 1e-9), np.full(60, -3 * np.log(2.5)))
 
 
-@pytest.mark.parametrize("factor", [1e-300, 1e-150, 1e150, 1e300])
+@pytest.mark.parametrize("factor", [1e-100, 1e100])
 def test_any_unit(factor):
     with warnings.catch_warnings():
         warnings.simplefilter("error")

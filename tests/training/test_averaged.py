@@ -10,24 +10,22 @@ from skorch.callbacks import Callback, GradientNormClipping
 
 from skdiffusion.training.autoencoder_net import AutoencoderNet
 from skdiffusion.training.net import DenoiserNet
-from skdiffusion.training.time import TimeNet
 
 X = np.random.RandomState(0).normal(size=(60, 3))
-DENOISER = DenoiserNet(max_epochs=1, steps_per_epoch=2, module__width=8, random_state=0).fit(X)
 
-OPTIONS = {"max_epochs": 2, "batch_size": 16, "optimizer__weight_decay": 0.01, "random_state": 0}
+OPTIONS = {"max_epochs": 2, "batch_size": 8, "optimizer__weight_decay": 0.01, "random_state": 0}
 NETS = {
-    "denoiser": lambda **options: DenoiserNet(module__width=8, **OPTIONS | options),
+    "denoiser": lambda **options: DenoiserNet(
+        module__width=8, steps_per_epoch=5, **OPTIONS | options
+    ),
     "autoencoder": lambda **options: AutoencoderNet(module__n_components=2, **OPTIONS | options),
-    "time": lambda **options: TimeNet(n_levels=5, **OPTIONS | options),
 }
 every_net = pytest.mark.parametrize("name", sorted(NETS))
 averaged_nets = pytest.mark.parametrize("name", ["autoencoder", "denoiser"])
 
 
 def fit(net):
-    given = {"denoiser": DENOISER.denoiser()} if isinstance(net, TimeNet) else {}
-    return net.fit(X, **given)
+    return net.fit(X)
 
 
 def weights(net):
@@ -135,7 +133,7 @@ class TestTraining:
     @averaged_nets
     def test_an_interruption_is_raised_and_leaves_it_unfitted(self, name):
         class Interrupt(Callback):
-            def on_epoch_end(self, net, **kwargs):
+            def on_batch_end(self, net, **kwargs):
                 raise KeyboardInterrupt
 
         net = NETS[name](callbacks=[Interrupt()])

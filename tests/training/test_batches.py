@@ -58,5 +58,12 @@ class TestRowBatches:
         for row in torch.cat(drawn(4, 4, table)):
             assert (row == table).all(1).any()
 
-    def test_target_is_empty(self):
-        assert all(target.numel() == 0 for _, target in RowBatches(Dataset(ROWS), 3, 2))
+    @pytest.mark.parametrize("n_steps", [2, None])
+    def test_weights_go_with_their_rows(self, n_steps):
+        weights = torch.arange(10.0) / 2
+        for rows, weight in RowBatches(Dataset(ROWS, weights), 3, n_steps):
+            assert torch.equal(rows.squeeze(1) / 2, weight)
+
+    @pytest.mark.parametrize("n_steps", [2, None])
+    def test_without_weights_they_are_empty(self, n_steps):
+        assert all(weight.numel() == 0 for _, weight in RowBatches(Dataset(ROWS), 3, n_steps))

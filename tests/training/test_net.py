@@ -26,7 +26,13 @@ from skdiffusion.training.objective import WEIGHTINGS
 from skdiffusion.training.presets import judging_net
 
 X = np.random.RandomState(0).normal(size=(80, 3))
-SMALL = {"module__width": 8, "module__depth": 1, "batch_size": 16, "max_epochs": 2}
+SMALL = {
+    "module__width": 8,
+    "module__depth": 1,
+    "batch_size": 16,
+    "max_epochs": 2,
+    "steps_per_epoch": 4,
+}
 
 
 def small(**options):

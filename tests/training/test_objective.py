@@ -4,7 +4,6 @@ import pytest
 import torch
 
 from skdiffusion.diffusion.categories import Levels
-from skdiffusion.diffusion.denoiser import eps_from_mean, v_from_mean
 from skdiffusion.diffusion.gaussians import GaussianDenoiser
 from skdiffusion.diffusion.preconditioning import Preconditioned
 from skdiffusion.nets import ResidualMLP
@@ -41,14 +40,15 @@ class TestWeightings:
     def test_eps_is_the_error_of_the_noise(self, sigma):
         """Ho et al., equation 14."""
         loss, x, mean = evaluate("eps", sigma)
-        torch.testing.assert_close(loss, ((EPS - eps_from_mean(mean, x, sigma)) ** 2).mean())
+        torch.testing.assert_close(loss, ((EPS - (x - mean) / sigma) ** 2).mean())
 
     def test_v_is_the_error_of_the_velocity(self, sigma):
         """Salimans and Ho: ``v = alpha eps - sigma_vp x0``."""
         loss, x, mean = evaluate("v", sigma)
         alpha = (1 + sigma**2).rsqrt()
         v = alpha * EPS - alpha * sigma * X0
-        torch.testing.assert_close(loss, ((v - v_from_mean(mean, x, sigma)) ** 2).mean())
+        found = alpha * (x - mean) / sigma - alpha * sigma * mean
+        torch.testing.assert_close(loss, ((v - found) ** 2).mean())
 
     def test_x0_is_the_error_of_the_row(self, sigma):
         loss, _, mean = evaluate("x0", sigma)
@@ -340,3 +340,47 @@ class TestLevels:
         assert not output.grad[2, 5:].any()
         assert not output.grad[3, :2].any()
         assert output.grad[4:].any()
+
+
+class TestSampleWeight:
+    ROWS = torch.where(TestMissing.GAPS, torch.nan, X0)
+    SIGMA = LEVELS["per entry"]
+
+    def loss(self, index, weights=None, trim=0.0, correction=CORRECTION):
+        denoiser = TestMissing.denoiser()
+        prepared = denoiser.prepare((X0 + self.SIGMA * EPS)[index], self.SIGMA[index])
+        weights = None if weights is None else torch.as_tensor(weights)
+        return DenoisingLoss(trim=trim)(
+            self.ROWS[index], denoiser, prepared, correction[index], weights
+        )
+
+    def test_weight_two_is_the_row_twice(self):
+        once, twice = list(range(N)), [*range(N), 1, 7, 7]
+        weighted = self.loss(once, [1.0, 2, 1, 1, 1, 1, 1, 3])
+        torch.testing.assert_close(weighted, self.loss(twice))
+
+    @pytest.mark.parametrize("trim", [0.0, 0.3])
+    def test_equal_weights_are_none(self, trim):
+        rows = list(range(N))
+        torch.testing.assert_close(
+            self.loss(rows, torch.full((N,), 5.0), trim), self.loss(rows, None, trim)
+        )
+
+    @pytest.mark.parametrize("trim", [0.0, 0.3])
+    def test_weight_zero_is_no_row(self, trim):
+        weights, rows = torch.ones(N), list(range(N))
+        weights[[0, 4]] = 0
+        correction = CORRECTION.clone().requires_grad_()
+        loss = self.loss(rows, weights, trim, correction)
+        torch.testing.assert_close(loss, self.loss([1, 2, 3, 5, 6, 7], None, trim))
+        loss.backward()
+        assert not correction.grad[[0, 4]].any()
+        assert correction.grad[1:].any()
+
+    @pytest.mark.parametrize("trim", [0.0, 0.3])
+    def test_no_weight_at_all(self, trim):
+        correction = CORRECTION.clone().requires_grad_()
+        loss = self.loss(list(range(N)), torch.zeros(N), trim, correction)
+        loss.backward()
+        assert loss == 0
+        assert not correction.grad.any()

@@ -14,19 +14,19 @@ import torch
 from torch import Tensor, nn
 
 from skdiffusion.diffusion.denoiser import Posterior
-from skdiffusion.diffusion.eigenfunctions import FAMILIES, HermiteFunctions, index_set
-from skdiffusion.diffusion.eigenseries import JointSeries, ProductSeries
+from skdiffusion.diffusion.eigenfunctions import BASES, FAMILIES, HermiteFunctions, index_set
+from skdiffusion.diffusion.eigenseries import EigenSeries
 from skdiffusion.diffusion.gaussians import GaussianDenoiser
-from skdiffusion.diffusion.patterns import noise_patterns
 
 __all__ = ["OperatorDenoiser", "UniformBox"]
 
-MAX_JOINT_HERMITE = 20
+MARGIN = 0.05  # of the box beyond the range of the data on either side, as a share of it
+MAX_HERMITE = 20
 _REACH = 3.0  # standard deviations of the noise, beyond the data, up to which a polynomial is used
 
 
 class UniformBox(nn.Module):
-    """The uniform law on a box with reflecting walls, which noise does not change."""
+    """The uniform distribution on a box with reflecting walls, which noise does not change."""
 
     low: Tensor
     high: Tensor
@@ -35,6 +35,23 @@ class UniformBox(nn.Module):
         super().__init__()
         self.register_buffer("low", low)
         self.register_buffer("high", high)
+
+    is_diagonal = True
+
+    @property
+    def n_features(self) -> int:
+        """Number of columns."""
+        return len(self.low)
+
+    @property
+    def mean(self) -> Tensor:
+        """The middle of the box."""
+        return (self.low + self.high) / 2
+
+    @property
+    def cov(self) -> Tensor:
+        """The variances of the columns."""
+        return (self.high - self.low) ** 2 / 12
 
     def log_prob(self, x: Tensor, sigma: Tensor | None = None) -> Tensor:
         """Return the log-density, the same everywhere: rows outside stand for their reflections."""
@@ -63,7 +80,7 @@ class OperatorDenoiser(nn.Module):
 
     Parameters
     ----------
-    series : ProductSeries or JointSeries
+    series : EigenSeries
         The fitted series, in the coordinates of the process.
     centre, scale : Tensor of shape (d,)
         The coordinates: a row of the table is ``centre + scale * u``.
@@ -76,7 +93,7 @@ class OperatorDenoiser(nn.Module):
     -----
     ``process="ou"`` is Gaussian noise on the whole space, and belongs with every solver, schedule
     and network. ``process="reflected_bm"`` is Gaussian noise reflected at the walls of a box: the
-    same as long as the noise is small beside the box. Under large noise its law becomes uniform,
+    same as long as the noise is small beside the box. Under large noise it becomes uniform,
     its score zero and ``mean`` the noisy row itself, so that it is *not* the posterior mean under
     unbounded noise. Use it by itself: start solvers from `prior`, and fold their rows into the box.
 
@@ -107,7 +124,7 @@ class OperatorDenoiser(nn.Module):
 
     def __init__(
         self,
-        series: ProductSeries | JointSeries,
+        series: EigenSeries,
         centre: Tensor,
         scale: Tensor,
         reach: Tensor,
@@ -129,7 +146,7 @@ class OperatorDenoiser(nn.Module):
         basis: str = "product",
         degree: int = 4,
         ridge: float = 1e-3,
-        margin: float = 0.05,
+        margin: float = MARGIN,
     ) -> "OperatorDenoiser":
         """Build the denoiser from rows."""
         _check_options(data, process, basis, degree, ridge, margin)
@@ -148,12 +165,9 @@ class OperatorDenoiser(nn.Module):
             scale = (1 + 2 * margin) * width / math.pi
             prior = UniformBox(centre, centre + math.pi * scale)
         u = (rows - centre) / scale
-        series: ProductSeries | JointSeries
-        if basis == "product":
-            series = ProductSeries(functions, u, ridge)
-        else:
-            indices = index_set(basis, degree, rows.shape[1], power=functions.power)
-            series = JointSeries(functions, indices.to(u.device), u, ridge)
+        block = 1 if basis == "product" else rows.shape[1]
+        indices = index_set(degree, block, power=functions.power).to(u.device)
+        series = EigenSeries(functions, indices, u, ridge)
         return cls(series, centre, scale, torch.stack([u.amin(0), u.amax(0)]), prior)
 
     @property
@@ -163,7 +177,7 @@ class OperatorDenoiser(nn.Module):
 
     @property
     def prior(self) -> GaussianDenoiser | UniformBox:
-        """The law under large noise, with `log_prob` and `sample`."""
+        """The distribution under large noise, with `log_prob` and `sample`."""
         return self._prior
 
     def forward(self, x: Tensor, sigma: Tensor) -> Posterior:
@@ -202,11 +216,7 @@ class OperatorDenoiser(nn.Module):
         inside = z
         if isinstance(functions, HermiteFunctions) and functions.degree > 2:
             inside = self._clip(z, shrink)
-        if isinstance(self.series, ProductSeries):
-            gradient = self.series.gradient(inside, noise)
-        else:
-            patterns, index = noise_patterns(x, noise)
-            gradient = self.series.gradient(inside, patterns, index)
+        gradient = self.series.gradient(inside, noise)
         return shrink / self.scale * (gradient + functions.stationary_score(z))
 
     def _clip(self, z: Tensor, shrink: Tensor) -> Tensor:
@@ -234,8 +244,10 @@ def _check_options(
         raise ValueError(f"ridge must be finite and not negative, got {ridge!r}.")
     if not 0.0 <= margin < math.inf:
         raise ValueError(f"margin must be finite and not negative, got {margin!r}.")
-    if process == "ou" and basis != "product" and degree > MAX_JOINT_HERMITE:
+    if basis not in BASES:
+        raise ValueError(f"basis must be one of {BASES}, got {basis!r}.")
+    if process == "ou" and degree > MAX_HERMITE:
         raise ValueError(
             f"Products of Hermite polynomials of degree {degree} lose all digits: use at most "
-            f"degree={MAX_JOINT_HERMITE}, basis='product' or process='reflected_bm'."
+            f"degree={MAX_HERMITE}, or process='reflected_bm'."
         )

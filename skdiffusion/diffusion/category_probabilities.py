@@ -1,9 +1,9 @@
-"""Probabilities of categories, coded as the vertices of simplices.
+"""Probabilities of categories, encoded as the vertices of simplices.
 
-A denoiser that knows nothing of a category but the rest of the row returns its expected code,
+A denoiser that knows the rest of the row only returns the expected vertex of a category,
 ``m = sum_l p_l v_l``. The vertices ``v_l`` of a simplex are affinely independent, so the
-probabilities ``p_l`` of the levels follow from that mean. Several categories need the chain rule:
-each is judged given those before it, which is one call with other noise levels.
+probabilities ``p_l`` follow from that mean. Several columns need the chain rule: each is judged
+given those before it, which is one call with other noise levels.
 """
 
 import torch
@@ -13,7 +13,7 @@ from skdiffusion.diffusion.denoiser import Denoiser
 
 __all__ = ["level_log_prob", "vertex_log_prob"]
 
-# a level that the model holds for impossible has a finite log-probability all the same
+# a category that the model holds for impossible has a finite log-probability all the same
 _FLOOR = 1e-6
 
 
@@ -24,7 +24,7 @@ def level_log_prob(
     sigma_min: float,
     sigma_max: float,
 ) -> Tensor:
-    """Log-probability of the categories of each row, given its other entries."""
+    """Return the log-probability of the categories of each row, given its other entries."""
     known = torch.ones(x.shape[1], dtype=torch.bool, device=x.device)
     for columns, _ in blocks:
         known[columns] = False
@@ -38,16 +38,16 @@ def level_log_prob(
     return log_prob
 
 
-def vertex_log_prob(mean: Tensor, codes: Tensor, vertices: Tensor) -> Tensor:
-    """Log-probability of the level of each code, given the expected code."""
+def vertex_log_prob(mean: Tensor, points: Tensor, vertices: Tensor) -> Tensor:
+    """Return the log-probability of the vertex nearest to each point, given the expected vertex."""
     probabilities = _barycentric(mean, vertices).clamp_min(_FLOOR)
     probabilities = probabilities / probabilities.sum(1, keepdim=True)
-    level = torch.cdist(codes, vertices).argmin(1, keepdim=True)
-    return probabilities.gather(1, level).squeeze(1).log()
+    nearest = torch.cdist(points, vertices).argmin(1, keepdim=True)
+    return probabilities.gather(1, nearest).squeeze(1).log()
 
 
 def _barycentric(points: Tensor, vertices: Tensor) -> Tensor:
-    """Weights, of sum one, with which the vertices average to each point."""
+    """Return the weights, of sum one, with which the vertices average to each point."""
     ones = vertices.new_ones(1, len(vertices))
     wanted = torch.cat([points, points.new_ones(len(points), 1)], dim=1)
     return torch.linalg.solve(torch.cat([vertices.mT, ones]), wanted.mT).mT

@@ -1,17 +1,13 @@
-"""Intrinsic dimension and tangent spaces, read from a denoiser.
+"""Directions that a denoiser keeps: its tangent spaces, and their number.
 
 Near a manifold of dimension k a denoiser at a small noise level sigma is the projection onto it:
-its Jacobian has k eigenvalues near one, along the manifold, and all others near zero. Its trace,
-the volume of the noised law and the rank of its residuals each count the k.
-
-The level must exceed the noise of the data themselves, which would count as directions of the
-manifold, and stay below the radius of its curvature. Everything here is as good as the denoiser
-is: exact laws give exact dimensions, whereas a network may miss the manifold altogether.
+its Jacobian has k eigenvalues near one, along the manifold, and all others near zero. The level
+must exceed the noise of the data, which would count as directions of the manifold, and stay below
+the radius of its curvature. Everything here is as good as the denoiser is.
 """
 
 from typing import NamedTuple
 
-import torch
 from torch import Tensor
 
 from skdiffusion.diffusion.denoiser import Denoiser
@@ -20,15 +16,10 @@ from skdiffusion.diffusion.jacobian import (
     check_probes,
     check_rows,
     mean_and_diagonal,
+    principal_directions,
 )
 
-__all__ = [
-    "TangentSpace",
-    "denoiser_trace",
-    "flipd",
-    "normal_bundle_dimension",
-    "tangent_space",
-]
+__all__ = ["TangentSpace", "flipd", "tangent_space"]
 
 _KEPT = 0.5
 
@@ -45,18 +36,6 @@ class TangentSpace(NamedTuple):
         return (self.values > _KEPT).sum(1)
 
 
-def denoiser_trace(
-    denoiser: Denoiser,
-    x: Tensor,
-    sigma: Tensor,
-    *,
-    divergence: Divergence = "auto",
-    probes: Tensor | None = None,
-) -> Tensor:
-    """Return the number of directions that denoising keeps: the trace of its Jacobian."""
-    return _mean_and_trace(denoiser, x, sigma, divergence, probes)[1]
-
-
 def flipd(
     denoiser: Denoiser,
     x: Tensor,
@@ -65,7 +44,7 @@ def flipd(
     divergence: Divergence = "auto",
     probes: Tensor | None = None,
 ) -> Tensor:
-    """Return the dimension by which the density of the noised law falls with the noise level.
+    """Return the dimension by which the noised density falls with the noise level.
 
     Parameters
     ----------
@@ -99,7 +78,8 @@ def flipd(
     ``dp / dsigma = sigma * laplacian(p)`` turns the derivative into
     ``sigma ** 2 (tr ds/dx + |s| ** 2)`` with the score s, and Tweedie's formula
     ``s = (D - x) / sigma ** 2`` turns the whole into ``tr dD/dx + |D - x| ** 2 / sigma ** 2``.
-    It is :func:`denoiser_trace` plus a term that vanishes on the manifold.
+    The second term vanishes on the manifold, and the trace counts the directions that denoising
+    keeps.
 
     References
     ----------
@@ -114,56 +94,16 @@ def flipd(
     >>> flipd(flat, torch.zeros(1, 3), torch.tensor(0.01)).round(decimals=2)
     tensor([2.])
     """
-    mean, trace = _mean_and_trace(denoiser, x, sigma, divergence, probes)
-    return trace + (((mean - x.detach()) / sigma) ** 2).sum(1)
-
-
-def _mean_and_trace(
-    denoiser: Denoiser,
-    x: Tensor,
-    sigma: Tensor,
-    divergence: Divergence,
-    probes: Tensor | None,
-) -> tuple[Tensor, Tensor]:
-    check_rows(x)
+    x = check_rows(x).detach()
     _check_positive(sigma)
-    probes = check_probes(x, divergence, probes)
-    mean, diagonal = mean_and_diagonal(denoiser, x, sigma, probes)
-    return mean, diagonal.sum(1)
-
-
-def normal_bundle_dimension(
-    denoiser: Denoiser,
-    x: Tensor,
-    sigma: Tensor,
-    n_perturbations: int | None = None,
-    generator: torch.Generator | None = None,
-) -> Tensor:
-    """Return the dimension that the residuals around a row leave out."""
-    check_rows(x)
-    _check_positive(sigma)
-    n, d = x.shape
-    count = 4 * d if n_perturbations is None else n_perturbations
-    if count < d:
-        raise ValueError(f"n_perturbations={count} must be at least the number of columns, {d}.")
-    # the same for all rows, so that none depends on those beside it, and equal in all directions
-    noise = torch.randn(count, d, generator=generator, dtype=x.dtype, device=x.device)
-    noise = count**0.5 * torch.linalg.qr(noise)[0]
-    residuals = x.new_empty(count, n, d)
-    with torch.no_grad():
-        for i in range(count):
-            noisy = x + sigma * noise[i]
-            residuals[i] = (denoiser(noisy, sigma).mean - noisy) / sigma
-    lengths = torch.linalg.svdvals(residuals.transpose(0, 1)) / count**0.5
-    ends = lengths.new_ones(n, 1)
-    drops = -torch.cat([ends, lengths, 0 * ends], dim=1).diff(dim=1)
-    return d - drops.argmax(1)
+    mean, diagonal = mean_and_diagonal(denoiser, x, sigma, check_probes(x, divergence, probes))
+    return diagonal.sum(1) + (((mean - x) / sigma) ** 2).sum(1)
 
 
 def tangent_space(
     denoiser: Denoiser, x: Tensor, sigma: Tensor, dimension: int | None = None
 ) -> TangentSpace:
-    """Return the directions that a denoiser keeps: the tangent space of the manifold it knows.
+    """Return the directions that a denoiser keeps: the tangent space of its manifold.
 
     Parameters
     ----------
@@ -204,21 +144,8 @@ def tangent_space(
     kept = d if dimension is None else dimension
     if not 1 <= kept <= d:
         raise ValueError(f"dimension={dimension} must lie between 1 and d={d}.")
-    jacobian = _jacobian(denoiser, x, sigma)
-    values, vectors = torch.linalg.eigh((jacobian + jacobian.mT) / 2)
-    return TangentSpace(vectors.flip(-1)[..., :kept], values.flip(-1)[:, :kept])
-
-
-def _jacobian(denoiser: Denoiser, x: Tensor, sigma: Tensor) -> Tensor:
-    """Return ``dD_i / dx_j`` of shape (n, d, d), one derivative per column for all rows."""
-    with torch.enable_grad():
-        rows = x.detach().requires_grad_()
-        mean = denoiser(rows, sigma).mean
-        parts = [
-            torch.autograd.grad(mean[:, i].sum(), rows, retain_graph=True)[0]
-            for i in range(x.shape[1])
-        ]
-    return torch.stack(parts, dim=1)
+    values, vectors = principal_directions(denoiser, x, sigma)
+    return TangentSpace(vectors[..., :kept], values[:, :kept])
 
 
 def _check_positive(sigma: Tensor) -> None:

@@ -1,16 +1,19 @@
-"""The law of the normal rows in closed form: a kernel on each, shaped by its neighbours."""
+"""Densities of the rows in closed form: kernels shaped by neighbours, and a robust Gaussian."""
+
+import math
 
 import numpy as np
 import torch
 from scipy.special import logsumexp
 from sklearn.covariance import OAS
+from sklearn.utils import gen_batches
 
 from skdiffusion.diffusion.gaussians import GaussianDenoiser
 from skdiffusion.diffusion.kernel_density import KernelDenoiser
 from skdiffusion.geometry.diffusion_tensors import low_rank_factors, tensor_local
 from skdiffusion.geometry.nearest_rows import neighbor_graph
 
-__all__ = ["KernelLaw", "fit_robust_gaussian"]
+__all__ = ["RowKernels", "fit_robust_gaussian"]
 
 N_NEIGHBORS = 50
 """Rows that shape a kernel; more than for densities, as directions matter here and not detail."""
@@ -38,13 +41,16 @@ MIN_KEPT = 1e-3
 
 MAX_CONCENTRATION_STEPS = 50
 
+GIVEN = 0.05
+"""Noise on the cells that are taken for given, in standard deviations."""
 
-class KernelLaw:
+
+class RowKernels:
     """Narrow kernels on the rows, or on some of them, that follow their neighbours."""
 
-    def __init__(self, Z, rng, levels=()):
+    def __init__(self, Z, rng):
         n, d = Z.shape
-        self.Z, self.levels = Z, levels
+        self.Z = Z
         rank = d if d <= MAX_RANK else LOW_RANK
         width = (d + 1) * (d + 2) // 2 if d <= MAX_RANK else d * (rank + 2)
         n_kernels = max(MIN_KERNELS, min(MAX_KERNELS, MAX_ELEMENTS // width))
@@ -53,58 +59,69 @@ class KernelLaw:
         distances, indices = neighbor_graph(Z, self.n_neighbors)
         factors, floors = [], []
         size = max(1, MAX_TENSOR_ELEMENTS // (d * max(d, self.n_neighbors)))
-        for part in np.split(centres, range(size, len(centres), size)):
-            tensors = tensor_local(Z, distances, indices, at=part)
+        for batch in gen_batches(len(centres), size):
+            tensors = tensor_local(Z, distances, indices, at=centres[batch])
             factor, floor = low_rank_factors(tensors, rank).kernel(SHARE, BLUR)
             factors.append(factor)
             floors.append(floor)
         parts = Z[centres], np.concatenate(factors), np.concatenate(floors)
         self.denoiser = KernelDenoiser(*map(torch.from_numpy, parts))
-        # for each row the kernels that it has a part in
+        # for each row its own kernel, if it has one, and the kernels that it has a part in
         self.owner = np.full(n, -1)
         self.owner[centres] = np.arange(len(centres))
-        shaped = [[] for _ in range(n)]
-        for kernel, neighbors in enumerate(indices[centres]):
-            for row in neighbors:
-                shaped[row].append(kernel)
-        self.shaped = [np.array(kernels, dtype=np.intp) for kernels in shaped]
-        self._prepare()
+        neighbors = indices[centres].ravel()
+        kernels = np.argsort(neighbors, kind="stable") // self.n_neighbors
+        self.shaped = np.split(kernels, np.bincount(neighbors, minlength=n).cumsum()[:-1])
+        self.prepared = {}
 
     def __getstate__(self):
-        # as large as the law itself, and quickly made again
-        return {name: value for name, value in vars(self).items() if name != "prepared"}
-
-    def __setstate__(self, state):
-        vars(self).update(state)
-        self._prepare()
-
-    def _prepare(self):
-        self.prepared = {level: self.denoiser.log_prob_at(_level(level)) for level in self.levels}
+        # as large as the kernels themselves, and quickly made again
+        return vars(self) | {"prepared": {}}
 
     def log_prob(self, Z, level):
         """Return log-densities of new rows."""
-        prepared = self.prepared.get(level) or self.denoiser.log_prob_at(_level(level))
-        return prepared(torch.from_numpy(Z)).numpy()
+        if level not in self.prepared:
+            self.prepared[level] = self.denoiser.log_prob_at(_level(level))
+        return self.prepared[level](torch.from_numpy(Z)).numpy()
 
     def leave_one_out(self, level):
-        """Return log-densities of the training rows, each without any part in the law."""
+        """Return log-densities of the training rows, each without any part in the kernels."""
         sigma, share = _level(level), SHARE / self.n_neighbors
         peaks = self._log_terms(self.denoiser.means, sigma).diagonal().copy()
         log_prob = np.empty(len(self.Z))
-        for start in range(0, len(self.Z), CHUNK_ROWS):
-            rows = range(start, min(start + CHUNK_ROWS, len(self.Z)))
-            terms = self._log_terms(torch.from_numpy(self.Z[start : rows.stop]), sigma)
-            for place, row in enumerate(rows):
-                kernels = self.shaped[row]
-                peak, own = peaks[kernels], terms[place, kernels]
+        for batch in gen_batches(len(self.Z), CHUNK_ROWS):
+            terms = self._log_terms(torch.from_numpy(self.Z[batch]), sigma)
+            owners = zip(terms, self.shaped[batch], self.owner[batch], strict=True)
+            for row, kernels, owned in owners:
+                peak, term = peaks[kernels], row[kernels]
                 # kernels of low rank approximate their neighbours, whose part may seem too large
-                kept = np.maximum(1 - share * 2 * (peak - own), MIN_KEPT)
-                terms[place, kernels] = peak - (peak - own) / kept - 0.5 * np.log(kept)
-                if self.owner[row] >= 0:
-                    terms[place, self.owner[row]] = -np.inf
-            log_prob[start : rows.stop] = logsumexp(terms, axis=1)
+                kept = np.maximum(1 - share * 2 * (peak - term), MIN_KEPT)
+                row[kernels] = peak - (peak - term) / kept - 0.5 * np.log(kept)
+                if owned >= 0:
+                    row[owned] = -np.inf
+            log_prob[batch] = logsumexp(terms, axis=1)
         without_own = np.log1p(-1 / max(len(peaks), 2))
         return log_prob - np.where(self.owner >= 0, without_own, 0.0)
+
+    def explain(self, Z, groups, missing):
+        """Return the surprise at each column given the others, and the encoded rows expected."""
+        density, x = self.denoiser, torch.from_numpy(Z)
+        n_columns = int(groups.max()) + 1
+        surprise, expected = np.zeros((len(Z), n_columns)), np.empty_like(Z)
+        whole = density.log_prob(x, x.new_tensor(GIVEN))
+        for column in range(n_columns):
+            own = groups == column
+            sigma = torch.full((Z.shape[1],), GIVEN, dtype=x.dtype)
+            sigma[own] = math.inf
+            surprise[:, column] = (density.log_prob(x, sigma) - whole).numpy()
+            expected[:, own] = density(x, sigma).mean[:, own].numpy()
+            surprise[missing[:, own].any(1), column] = 0.0
+        return surprise, expected
+
+    def sample(self, n_samples, rng):
+        """Draw encoded rows."""
+        generator = torch.Generator().manual_seed(int(rng.randint(2**31 - 1)))
+        return self.denoiser.sample(n_samples, generator).numpy()
 
     def _log_terms(self, x, sigma):
         return self.denoiser.log_terms(x, sigma).numpy()

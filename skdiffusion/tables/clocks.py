@@ -6,23 +6,7 @@ from functools import cached_property
 
 import numpy as np
 
-__all__ = ["Clock", "TimeScale", "read_time_array", "read_time_objects", "read_time_series"]
-
 KINDS = {"M": "datetime", "m": "duration"}
-
-ATTOSECONDS = {
-    "W": 604_800 * 10**18,
-    "D": 86_400 * 10**18,
-    "h": 3_600 * 10**18,
-    "m": 60 * 10**18,
-    "s": 10**18,
-    "ms": 10**15,
-    "us": 10**12,
-    "ns": 10**9,
-    "ps": 10**6,
-    "fs": 10**3,
-    "as": 1,
-}
 
 EXACT = 2**53
 """Below this whole number float64 holds all of them."""
@@ -44,14 +28,8 @@ class Clock:
 
     @property
     def kind(self):
-        """Whether cells are instants or spans of time."""
+        """Return whether cells are instants or spans of time."""
         return KINDS[self.dtype.kind]
-
-    @property
-    def length(self):
-        """Length of a tick in attoseconds, None where it is no fixed one."""
-        unit, count = np.datetime_data(self.dtype)
-        return ATTOSECONDS[unit] * count if unit in ATTOSECONDS else None
 
     def cells(self, ticks, gaps):
         """Return ticks as NumPy values, those that are missing as NaT."""
@@ -66,8 +44,7 @@ class Clock:
         if self.maker in (datetime, date, timedelta):
             objects[:] = cells.astype(object)
         else:
-            for i, cell in enumerate(cells):
-                objects[i] = self.maker(cell)
+            objects[:] = [self.maker(cell) for cell in cells]
         if self.zone is None:
             return objects
         for i in np.flatnonzero(~gaps):
@@ -79,20 +56,16 @@ class Clock:
 
 
 class TimeScale:
-    """Ticks as floats, counted from the earliest observed one."""
+    """Ticks as floats, in a unit of which all observed ones are multiples from the earliest."""
 
     def __init__(self, ticks, clock):
         self.clock = clock
-        self.origin, self.unit = int(ticks.min(initial=LAST)), 1
-        if not len(ticks):
-            self.origin = 0
-            return
-        offsets = np.unique(_difference(ticks, self.origin))
-        self.unit = max(int(np.gcd.reduce(offsets)), 1)
-        if int(offsets[-1]) // self.unit >= EXACT:
-            self.unit = 1
-            while int(offsets[-1]) // self.unit >= EXACT:
-                self.unit *= 10
+        ticks = np.unique(ticks) if len(ticks) else np.zeros(1, dtype=np.int64)
+        self.origin, span = int(ticks[0]), int(ticks[-1]) - int(ticks[0])
+        # modulo 2**64, since differences may be wider than int64
+        self.unit = max(int(np.gcd.reduce(np.diff(ticks.view(np.uint64)))), 1)
+        if span // self.unit >= EXACT or self.unit > LAST:
+            self.unit = 10 ** len(str(span // EXACT))
 
     @cached_property
     def limits(self):
@@ -103,42 +76,33 @@ class TimeScale:
 
     def encode(self, ticks, clock):
         """Return numbers of units since the origin."""
-        origin, unit = self.origin, self.unit
+        part = 0.0
         if clock.dtype != self.clock.dtype:
-            ticks, origin, unit = self._in_one_unit(ticks, clock)
-            if ticks.dtype != np.int64:
-                return (ticks - float(origin)) / unit
-        before = ticks < origin
-        offsets = np.where(before, _difference(origin, ticks), _difference(ticks, origin))
-        whole, rest = np.divmod(offsets, np.uint64(unit))
-        x = whole.astype(np.float64) + rest.astype(np.float64) / unit
-        return np.where(before, -x, x)
+            ticks, part = self._convert(ticks.view(clock.dtype))
+        # divided first, since the difference may be wider than int64
+        whole, rest = np.divmod(ticks, self.unit)
+        first, offset = divmod(self.origin, self.unit)
+        return (whole - first) + ((rest - offset) + part) / self.unit
 
-    def _in_one_unit(self, ticks, clock):
-        """Return ticks, origin and unit in the finer of two clocks, as floats where too large."""
-        if clock.length is None or self.clock.length is None:
-            ticks = ticks.view(clock.dtype).astype(self.clock.dtype).view(np.int64)
-            return ticks, self.origin, self.unit
-        factor = max(clock.length // self.clock.length, 1)
-        divisor = max(self.clock.length // clock.length, 1)
-        origin, unit = self.origin * divisor, self.unit * divisor
-        greatest = max(abs(int(ticks.max(initial=0))), abs(int(ticks.min(initial=0))))
-        if greatest * factor <= LAST and abs(origin) <= LAST and unit <= LAST:
-            return ticks * np.int64(factor), origin, unit
-        return ticks.astype(np.float64) * factor, origin, unit
+    def _convert(self, values):
+        """Return the ticks of times of another unit, and the parts of a tick beside them."""
+        dtype = self.clock.dtype
+        whole = values.astype(dtype)
+        units = {np.datetime_data(each)[0] for each in (dtype, values.dtype)}
+        # months and years have no fixed length, and no parts
+        part = np.zeros(len(values))
+        if not units & {"Y", "M"}:
+            tick = np.ones(1, dtype=np.int64).view(dtype.str.replace("M8", "m8"))
+            part = (values - whole.astype(values.dtype)) / tick
+        if np.any(np.abs(part) >= 1):
+            raise ValueError(f"Times are too far from 1970 for {dtype}, which fit has seen.")
+        return whole.view(np.int64), part
 
     def decode(self, x):
         """Return the ticks of the nearest whole numbers of units."""
         whole = np.rint(np.clip(x, *self.limits)).astype(np.int64)
-        # modulo 2**64, since the range of a column may be wider than that of int64
-        steps = whole.view(np.uint64) * np.uint64(self.unit)
-        return (np.array(self.origin, dtype=np.int64).view(np.uint64) + steps).view(np.int64)
-
-
-def _difference(later, earlier):
-    """Subtract int64, exactly, where the difference is at least zero."""
-    later, earlier = np.asarray(later, np.int64), np.asarray(earlier, np.int64)
-    return later.view(np.uint64) - earlier.view(np.uint64)
+        first, offset = divmod(self.origin, self.unit)
+        return (whole + first) * self.unit + offset
 
 
 def read_time_array(values):
@@ -167,7 +131,7 @@ def read_time_series(series):
 
 
 def read_time_objects(cells, gaps):
-    """Read times out of Python objects, if they are nothing else."""
+    """Read times out of Python objects; return None and what is wrong if they are others."""
     maker, problem = _common_class(cells)
     if maker is None:
         return None, problem
@@ -187,7 +151,7 @@ def read_time_objects(cells, gaps):
 
 
 def _common_class(cells):
-    """Class of which all cells are, None with the problem if there is one."""
+    """Return the class of which all cells are, or None and what is wrong."""
     classes = set(map(type, cells))
     names = {c.__name__ for c in classes}
     families = (np.datetime64, np.timedelta64, datetime, date, timedelta)
@@ -206,15 +170,14 @@ def _common_class(cells):
 
 
 def _numpy_time(cell):
-    if isinstance(cell, np.datetime64 | np.timedelta64):
-        return cell
     for method in ("to_datetime64", "to_timedelta64"):
         if hasattr(cell, method):
             return getattr(cell, method)()
+    if isinstance(cell, np.datetime64 | np.timedelta64):
+        return cell
     if isinstance(cell, timedelta):
         return np.timedelta64(cell, "us")
     if isinstance(cell, datetime):
-        if cell.tzinfo is not None:
-            cell = cell.astimezone(UTC).replace(tzinfo=None)
+        cell = cell if cell.tzinfo is None else cell.astimezone(UTC).replace(tzinfo=None)
         return np.datetime64(cell, "us")
     return np.datetime64(cell, "D")

@@ -1,15 +1,19 @@
-"""Common scales and weights, folds of networks, and the columns' noise levels."""
+"""Common scales and weights, folds, and what networks see of them."""
 
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
-from scipy.stats import kurtosis
 from sklearn.metrics import roc_auc_score
 
-from skdiffusion.detection.calibration import HeldOutScale, combine_weights
+from skdiffusion.detection.anomaly_model import (
+    AnomalyModel,
+    HeldOutScale,
+    Options,
+    assign_folds,
+    combine_weights,
+)
+from skdiffusion.detection.anomaly_scores import NetworkScore
 from skdiffusion.detection.conformal import conformal_pvalues
-from skdiffusion.detection.ensemble import assign_folds, fit_nets, held_out, train_on
-from skdiffusion.detection.methods import feature_levels
 from skdiffusion.training.presets import judging_net
 
 
@@ -97,56 +101,55 @@ class TestFolds:
 
     def test_each_row_is_judged_by_the_model_that_has_not_seen_it(self):
         Z, fold = np.arange(6.0)[:, None], np.array([2, 0, 1, 1, 0, 2])
-        values = held_out([10, 20, 30], lambda model, rows: model + rows, Z, fold)
-        assert_array_equal(values[:, 0], [30, 11, 22, 23, 14, 35])
+        score = NetworkScore(["sum"], lambda model, x: model + x, [10, 20, 30], Z, fold)
+        assert_array_equal(score.held_out[:, 0], [30, 11, 22, 23, 14, 35])
+        assert_array_equal(score.evaluate(Z[:1], None)[:, 0, 0], [10, 20, 30])
+
+    def test_rows_that_follow(self):
+        """Copies go to the fold of the first; the others even out the sizes."""
+        Z, rng = np.arange(12.0)[:, None], np.random.RandomState(0)
+        fold = assign_folds(Z[:7], 3, rng)
+        more = assign_folds(np.concatenate([Z[:7], Z[5:]]), 3, rng, fold)
+        assert_array_equal(more[:9], [*fold, *fold[5:]])
+        assert_array_equal(np.bincount([*fold, *more[9:]]), [4, 4, 4])
 
 
 class TestNets:
     @pytest.fixture
     def seen(self, monkeypatch):
-        """Record the rows that nets are fitted to."""
-        rows = []
-        net_class = type(judging_net())
+        """Record the rows that nets are fitted to, and train them on a pair of rows alone."""
+        rows, net_class = [], type(judging_net())
+        fit, continue_fit = net_class.fit, net_class.continue_fit
 
-        def remember(self, X, **options):
-            rows.append(np.asarray(X)[:, 0])
-            return self
+        def remember(train):
+            def wrapped(self, X, **options):
+                rows.append(np.asarray(X)[:, 0])
+                return train(self, X, **options)
 
-        monkeypatch.setattr(net_class, "fit", remember)
-        monkeypatch.setattr(net_class, "continue_fit", remember)
+            return wrapped
+
+        monkeypatch.setattr(net_class, "fit", remember(fit))
+        monkeypatch.setattr(net_class, "continue_fit", remember(continue_fit))
         return rows
 
+    @staticmethod
+    def model(Z):
+        net = judging_net().set_params(max_epochs=1, steps_per_epoch=1, module__width=4)
+        options = Options(("denoise",), 0.0, net, "auto", 0, np.zeros(Z.shape[1], dtype=int))
+        return AnomalyModel(Z, Z[:0], options, np.random.RandomState(0))
+
     def test_see_the_other_folds(self, seen):
-        Z, fold = np.arange(6.0)[:, None], np.array([2, 0, 1, 1, 0, 2])
-        nets = fit_nets(judging_net(), Z, fold, np.random.RandomState(0))
-        expected = [[0, 2, 3, 5], [0, 1, 4, 5], [1, 2, 3, 4]]
-        assert [rows.tolist() for rows in seen] == expected
-        assert len({net.random_state for net in nets}) == 3
+        Z = np.random.default_rng(0).normal(size=(30, 2))
+        model = self.model(Z)
+        assert [len(rows) for rows in seen] == [20, 20, 20]
+        for k, rows in enumerate(seen):
+            assert_array_equal(rows, Z[model.fold != k, 0])
+        assert len({net.random_state for net in model.nets["denoise"]}) == 3
         seen.clear()
-        train_on(nets, Z, fold)
-        assert [rows.tolist() for rows in seen] == expected
+        model = model.extended(Z + 9, Z[:0], np.random.RandomState(0))
+        for k, rows in enumerate(seen):
+            assert_array_equal(rows, model.Z[model.fold != k, 0])
 
     def test_a_single_fold_sees_all(self, seen):
-        fit_nets(judging_net(), np.ones((4, 1)), np.zeros(4, dtype=int), np.random.RandomState(0))
-        assert len(seen) == 1
-        assert len(seen[0]) == 4
-
-
-class TestFeatureLevels:
-    def test_grow_with_the_kurtosis_of_the_middle(self):
-        rng = np.random.default_rng(0)
-        Z = np.column_stack([rng.uniform(-1, 1, 2000), rng.normal(size=2000),
-                             rng.standard_t(2, size=2000)])  # fmt: skip
-        low, high = np.quantile(Z, [0.02, 0.98], axis=0)
-        kappa = [kurtosis(z[(z >= a) & (z <= b)], fisher=False)
-                 for z, a, b in zip(Z.T, low, high, strict=True)]  # fmt: skip
-        expected = np.clip(0.5 * (1 + (np.array(kappa) - 3) / 3), 0.1, 3)
-        assert_allclose(feature_levels(Z), expected, rtol=1e-6)
-        assert (np.diff(feature_levels(Z)) > 0).all()
-
-    @pytest.mark.filterwarnings("error")
-    @pytest.mark.parametrize("n", [2, 3, 50])
-    def test_constant_columns_and_few_rows(self, n):
-        Z = np.column_stack([np.ones(n), np.arange(n) % 2])
-        levels = feature_levels(Z)
-        assert ((levels >= 0.1) & (levels <= 3)).all()
+        self.model(np.ones((4, 1)))
+        assert [len(rows) for rows in seen] == [4]

@@ -1,0 +1,245 @@
+"""A list of scores, each with leave-one-out scores of the training rows, calibrated and summed."""
+
+import copy
+from typing import Any, NamedTuple
+
+import numpy as np
+from sklearn.base import clone
+
+from skdiffusion.closed_forms.baselines import fit_gaussian
+from skdiffusion.detection.anomaly_scores import (
+    KernelScore,
+    NeighborScore,
+    RobustScore,
+    TrainingRows,
+    denoising_score,
+    likelihood_score,
+)
+from skdiffusion.detection.row_density import RowKernels
+from skdiffusion.training.net import DenoiserNet
+from skdiffusion.training.presets import judging_net
+
+__all__ = ["METHODS", "AnomalyModel", "HeldOutScale", "Options", "assign_folds", "combine_weights"]
+
+METHODS = ("neighbors", "kernel", "denoise", "likelihood")
+
+N_FOLDS = 3
+"""Networks. Two thirds of the rows are enough to learn from, and three are not too slow."""
+
+MIN_ROBUST_NEIGHBORS, MAX_ROBUST_NEIGHBORS = 50, 500
+ROBUST_SHARE = 0.1
+"""Where anomalies are among the training rows, neighbours have to outnumber a group of them."""
+
+TRIM = 0.2
+"""Share of the rows that training leaves out, those of the largest errors, if contaminated."""
+
+MIN_SPREAD = 1e-3
+"""Where held-out scores are all alike; a smaller one would blow up rounding errors."""
+
+TAIL_SHARE = 0.2
+"""Of the z-score. From 0.03 to 1 it ranks anomalies about alike."""
+
+N_DIGITS = 9
+
+N_BORROWED = 5.0
+"""Labelled anomalies that the equal weights count for."""
+
+
+class Options(NamedTuple):
+    """How to learn."""
+
+    methods: tuple[str, ...]
+    contamination: float
+    denoiser: Any  # DenoiserNet or None
+    n_neighbors: int | str
+    verbose: int
+    groups: np.ndarray  # the column of each encoded feature
+
+
+class AnomalyModel:
+    """The scores in use, each with its scale, and their sum."""
+
+    def __init__(self, Z, anomalies, options, rng):
+        self.Z, self.anomalies, self.options = Z, anomalies, options
+        self.fold = assign_folds(Z, N_FOLDS, rng)
+        self.nets = {}
+        self._learn(rng)
+
+    def extended(self, Z, anomalies, rng):
+        """Return a model of more rows, whose networks train on."""
+        model = copy.deepcopy(self)
+        model.Z = np.concatenate([self.Z, Z])
+        model.anomalies = np.concatenate([self.anomalies, anomalies])
+        model.fold = assign_folds(model.Z, self.fold.max() + 1, rng, self.fold)
+        model._learn(rng)
+        return model
+
+    def score(self, Z):
+        """Return how anomalous rows are."""
+        near = self.rows.near(Z)
+        scores = self._on_scale(self._means(Z, near)) @ self.weights
+        return _blend(scores, self.held_out, near)
+
+    def fold_scores(self, Z):
+        """Return how anomalous rows are to the networks of each fold by themselves."""
+        near = self.rows.near(Z)
+        parts = [score.evaluate(Z, near) for score in self.scores]
+        by_fold = [
+            self._on_scale([part[k if len(part) > 1 else 0] for part in parts]) @ self.weights
+            for k in range(self.fold.max() + 1)
+        ]
+        return _blend(np.column_stack(by_fold), self.held_out[:, None], near)
+
+    def profile(self, Z):
+        """Return all scores at all their levels, each on the common scale."""
+        near = self.rows.near(Z)
+        return _blend(self._on_levels(self._means(Z, near)), self.held_out_profile, near)
+
+    @property
+    def profile_names(self):
+        """Names of the columns of the profile."""
+        return [name for score in self.scores for name in score.names]
+
+    def _learn(self, rng):
+        kernel_rng = np.random.RandomState(rng.randint(2**31 - 1))
+        share = self.options.contamination
+        self.rows = TrainingRows(self.Z, self._n_neighbors())
+        self.kernels = None if share else RowKernels(self.Z, kernel_rng)
+        self.scores = [self._score(method, rng) for method in self.options.methods]
+        held_out = [score.held_out for score in self.scores]
+        self.scales = [HeldOutScale(levels.mean(1)) for levels in held_out]
+        self.level_scales = [[HeldOutScale(c) for c in levels.T] for levels in held_out]
+        self.held_out_profile = self._on_levels(held_out)
+        normal = self._on_scale(held_out)
+        labelled = normal[:0]
+        if len(self.anomalies):
+            labelled = self._on_scale(self._means(self.anomalies, self.rows.near(self.anomalies)))
+        self.weights = combine_weights(normal, labelled)
+        self.held_out = normal @ self.weights
+        if share:
+            # what is drawn, and held up as normal, shall not be anomalous
+            kept = self.held_out <= np.quantile(self.held_out, 1 - share)
+            self.kernels = RowKernels(self.Z[kept], kernel_rng)
+
+    def _n_neighbors(self):
+        if self.options.n_neighbors != "auto":
+            return self.options.n_neighbors
+        if not self.options.contamination:
+            return 1
+        wanted = round(ROBUST_SHARE * len(self.Z))
+        return min(max(wanted, MIN_ROBUST_NEIGHBORS), MAX_ROBUST_NEIGHBORS)
+
+    def _score(self, method, rng):
+        if method == "neighbors":
+            return NeighborScore(self.rows)
+        if method == "kernel":
+            return RobustScore(self.Z) if self.options.contamination else KernelScore(self.kernels)
+        gaussian = fit_gaussian(self.Z)
+        nets = self._trained(method, gaussian, rng)
+        if method == "denoise":
+            return denoising_score(nets, self.Z, self.fold)
+        return likelihood_score(nets, self.Z, self.fold, gaussian, rng)
+
+    def _trained(self, method, gaussian, rng):
+        """Return a net for each fold, trained on the rows of the others."""
+        seen = [self.Z[self.fold != k] for k in range(self.fold.max() + 1)]
+        if len(seen) == 1:
+            seen = [self.Z]
+        if method in self.nets:
+            for net, rows in zip(self.nets[method], seen, strict=True):
+                net.continue_fit(rows)
+            return self.nets[method]
+        template, groups = self._unfitted(method), self._numbered_groups()
+        nets = self.nets[method] = []
+        for rows, seed in zip(seen, rng.randint(2**31 - 1, size=len(seen)), strict=True):
+            net = clone(template)
+            if net.random_state is None:
+                net.set_params(random_state=int(seed))
+            nets.append(net.fit(rows, gaussian=gaussian, groups=groups))
+        return nets
+
+    def _unfitted(self, method):
+        options, robust = self.options, bool(self.options.contamination)
+        if options.denoiser is not None:
+            net = clone(options.denoiser)
+        elif method == "denoise":
+            net = judging_net(robust=robust)
+        else:
+            net = DenoiserNet(criterion__trim=TRIM if robust else 0.0)
+        return net.set_params(verbose=max(net.verbose, options.verbose))
+
+    def _numbered_groups(self):
+        return np.unique(self.options.groups, return_inverse=True)[1]
+
+    def _means(self, Z, near):
+        """Return each score of new rows, by all its networks together."""
+        return [score.evaluate(Z, near).mean(0) for score in self.scores]
+
+    def _on_scale(self, parts):
+        means = zip(self.scales, parts, strict=True)
+        return np.column_stack([scale(part.mean(1)) for scale, part in means])
+
+    def _on_levels(self, parts):
+        return np.column_stack(
+            [
+                scale(column)
+                for scales, part in zip(self.level_scales, parts, strict=True)
+                for scale, column in zip(scales, part.T, strict=True)
+            ]
+        )
+
+
+def _blend(values, held_out, near):
+    """Pass over to what a training row gets without itself, as a row comes to be equal to it."""
+    likeness = near.likeness.reshape(-1, *[1] * (values.ndim - 1))
+    return (1 - likeness) * values + likeness * held_out[near.nearest]
+
+
+def assign_folds(Z, n_folds, rng, earlier=()):
+    """Assign rows to folds of about one size, equal rows to one; the first rows have theirs."""
+    distinct, index = np.unique(Z, axis=0, return_inverse=True)
+    earlier = np.asarray(earlier, dtype=np.intp)
+    fold = np.full(len(distinct), -1)
+    fold[index.ravel()[: len(earlier)]] = earlier
+    new = np.flatnonzero(fold < 0)
+    # rows that come one by one shall not all be held out by the first network
+    smallest = np.argsort(np.bincount(earlier, minlength=n_folds), kind="stable")
+    parts = np.array_split(new[rng.permutation(len(new))], min(n_folds, len(distinct)))
+    for k, part in zip(smallest, parts, strict=False):
+        fold[part] = k
+    return fold[index.ravel()]
+
+
+class HeldOutScale:
+    """Bring scores to nats: minus the logarithm of how often held-out rows score as high."""
+
+    def __init__(self, held_out):
+        self.centre, upper = np.quantile(held_out, [0.5, 0.9])
+        spread = upper - self.centre
+        # most rows may be copies of others, all with the same score
+        self.spread = spread if spread > 1e-9 else max(held_out.std(), MIN_SPREAD)
+        # a rounding error shall not tell equal scores apart
+        scores = np.round((held_out - self.centre) / self.spread, N_DIGITS)
+        self.steps, counts = np.unique(scores, return_counts=True)
+        as_high = counts[::-1].cumsum()[::-1]
+        self.nats = -np.log((1 + as_high) / (1 + len(held_out)))
+
+    def __call__(self, scores):
+        """Return scores on the common scale."""
+        distances = (scores - self.centre) / self.spread
+        # lines between the steps make it continuous
+        return np.interp(distances, self.steps, self.nats) + TAIL_SHARE * distances
+
+
+def combine_weights(normal, anomalous):
+    """Weigh scores by how well they tell labelled anomalies from normal rows."""
+    n_scores = normal.shape[1]
+    if not len(anomalous):
+        return np.ones(n_scores)
+    below = (normal[None] < anomalous[:, None]).mean((0, 1))
+    above = (normal[None] > anomalous[:, None]).mean((0, 1))
+    skill = np.maximum(below - above, 0.0) ** 2
+    if skill.sum() == 0:
+        return np.ones(n_scores)
+    trust = len(anomalous) / (len(anomalous) + N_BORROWED)
+    return (1 - trust) + trust * n_scores * skill / skill.sum()

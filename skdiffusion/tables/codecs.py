@@ -1,0 +1,152 @@
+r"""Codecs of single columns: constant, standard, simplex, and spike.
+
+A codec is fitted by its constructor and offers four methods, row by row:
+
+- ``encode(x) -> (n, n_codes)`` and ``decode(z) -> (n,)``, inverse to each other on the values
+  seen in training;
+- ``dequantize(z, rng) -> (n, n_codes)``, which spreads each discrete value, unless it is a point,
+  over the cell of numbers that decode to it;
+- ``log_volume(x, sigma) -> (n,)``, the term that turns the log-density of the encoded value into
+  the log-probability (or log-density) of the value.
+
+Numeric codecs work on float values, the simplex on the positions of the categories.
+"""
+
+import numpy as np
+from scipy.fft import dct
+
+INNER = 0.5 - 1e-7
+"""Half width of a unit cell, short of the edge by more than the rounding of a round trip."""
+
+MAX_STRETCH = 25.0
+"""Largest factor by which uneven frequencies may raise the squared size of a simplex."""
+
+MAX_FILLERS = 1000
+
+
+class ConstantCodec:
+    """A column of one value: no encoded features."""
+
+    name = "constant"
+    n_codes = 0
+
+    def __init__(self, value):
+        self.value = value
+
+    def encode(self, x):
+        return np.empty((len(x), 0))
+
+    def decode(self, z):
+        return np.full(len(z), self.value)
+
+    def dequantize(self, z, rng):
+        return z
+
+    def log_volume(self, x, sigma):
+        return np.zeros(len(x))
+
+
+class StandardCodec:
+    """Centre and scale; snap to the lattice on the way back."""
+
+    name = "standard"
+    n_codes = 1
+
+    def __init__(self, values, counts, lattice, scale=None):
+        self.lattice = lattice
+        share = counts / counts.sum()
+        offsets = values - values[0]
+        mean = share @ offsets
+        self.mean = values[0] + mean
+        self.scale = np.sqrt(share @ (offsets - mean) ** 2) if scale is None else scale
+
+    def encode(self, x):
+        return ((x - self.mean) / self.scale)[:, None]
+
+    def decode(self, z):
+        x = self.mean + self.scale * z[:, 0]
+        return x if self.lattice is None else self.lattice.snap(x)
+
+    def dequantize(self, z, rng):
+        if self.lattice is None:
+            return z
+        shift = rng.uniform(-INNER, INNER, size=len(z)) * self.lattice.step
+        return self.encode(self.decode(z) + shift)
+
+    def log_volume(self, x, sigma):
+        counted = self.lattice is not None and self.lattice.integral
+        cell = self.lattice.step if counted else 1.0
+        return np.full(len(x), np.log(cell) - np.log(self.scale))
+
+
+class SimplexCodec:
+    """Categories as the vertices of a regular simplex, centred on their mean."""
+
+    name = "simplex"
+
+    def __init__(self, counts):
+        n_categories = len(counts)
+        share = counts / counts.sum()
+        basis = dct(np.eye(n_categories), axis=1, norm="ortho")[:, 1:]
+        even = 1 - 1 / n_categories
+        stretch = min(even / (1 - share @ share), MAX_STRETCH)
+        self.n_codes = n_categories - 1
+        self.scale = np.sqrt(n_categories * stretch)
+        self.basis = basis
+        self.mean = share @ basis
+        self.vertices = self.scale * (basis - self.mean)
+
+    def encode(self, x):
+        return self.vertices[x]
+
+    def decode(self, z):
+        # The uncentred vertices have equal norms: the nearest one has the largest product.
+        return np.argmax((z / self.scale + self.mean) @ self.basis.T, axis=1)
+
+    def dequantize(self, z, rng):
+        return z
+
+    def log_volume(self, x, sigma):
+        return np.full(len(x), self.n_codes / 2 * np.log(2 * np.pi * sigma**2))
+
+
+class SpikeCodec:
+    """A column with a spike: whether a cell is that value, and if not, which number."""
+
+    name = "spike"
+    n_codes = 2
+
+    def __init__(self, spike, counts, rest, others):
+        self.spike = spike
+        self.rest = rest
+        self.flag = SimplexCodec(np.asarray(counts))
+        self.vertices = self.flag.vertices
+        numbers = np.sort(rest.encode(others)[:, 0])
+        # what the rest could be behind a spike, an even choice of what it is elsewhere
+        n_fillers = min(len(numbers), MAX_FILLERS)
+        self.fillers = numbers[np.linspace(0, len(numbers) - 1, n_fillers).round().astype(int)]
+        self.filler = rest.decode(np.zeros((1, 1)))
+
+    def encode(self, x):
+        on = x == self.spike
+        number = self.rest.encode(np.where(on, self.filler, x))
+        number[on] = 0.0
+        return np.concatenate([self.flag.encode(on.astype(np.intp)), number], axis=1)
+
+    def decode(self, z):
+        return np.where(self.is_spike(z), self.spike, self.rest.decode(z[:, 1:]))
+
+    def dequantize(self, z, rng):
+        on = self.is_spike(z)
+        fillers = rng.choice(self.fillers, len(z))
+        number = np.where(on[:, None], fillers[:, None], z[:, 1:])
+        return np.concatenate([z[:, :1], self.rest.dequantize(number, rng)], axis=1)
+
+    def log_volume(self, x, sigma):
+        on = x == self.spike
+        number = self.rest.log_volume(np.where(on, self.filler, x), sigma)
+        return self.flag.log_volume(x, sigma) + np.where(on, 0.0, number)
+
+    def is_spike(self, z):
+        """Return which encoded rows decode to the spike."""
+        return self.flag.decode(z[:, :1]) == 1

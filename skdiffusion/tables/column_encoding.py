@@ -1,0 +1,173 @@
+"""Columns of a table as encoded features, and back: what `TableEncoder` does once they are read."""
+
+from dataclasses import replace
+from numbers import Integral
+
+import numpy as np
+from sklearn.utils import check_array, check_random_state
+from sklearn.utils.validation import check_is_fitted
+
+from skdiffusion.tables.codecs import SimplexCodec
+from skdiffusion.tables.coders import fit_coder
+from skdiffusion.tables.frames import TableFormat, as_frame, read_table
+from skdiffusion.tables.options import (
+    check_options,
+    set_kinds,
+    times_as_objects,
+    transform_per_column,
+)
+from skdiffusion.tables.reading import NUMERIC
+
+__all__ = ["ColumnEncoding"]
+
+
+class ColumnEncoding:
+    """The coders of the columns of a table, which the estimators call without validation."""
+
+    def fit_columns(self, X, columns):
+        """Fit to columns that have been read from the validated table `X`."""
+        check_options(self)
+        self.n_features_in_ = len(columns)
+        frame = as_frame(X)
+        if frame is not None and all(isinstance(name, str) for name in frame.columns):
+            self.feature_names_in_ = np.asarray(frame.columns, dtype=object)
+        set_kinds(self, columns)
+        transforms = transform_per_column(self.numeric_transform, columns)
+        self.coders_ = [
+            fit_coder(column, transform, self)
+            for column, transform in zip(columns, transforms, strict=True)
+        ]
+        self.format_ = TableFormat(X, columns)
+        self.kinds_ = [column.kind for column in columns]
+        self.levels_ = [coder.levels for coder in self.coders_]
+        self.codecs_ = [coder.codec for coder in self.coders_]
+        self.transforms_ = [codec.name for codec in self.codecs_]
+        self.indicators_ = {}
+        for j, column in enumerate(columns):
+            counts = np.array([len(column.values) - column.missing, column.missing])
+            if self.missing_indicator and counts.all():
+                self.indicators_[j] = SimplexCodec(counts)
+        values = np.repeat(np.arange(len(columns)), [codec.n_codes for codec in self.codecs_])
+        self.groups_ = np.concatenate([values, np.array([*self.indicators_], dtype=values.dtype)])
+        self.n_codes_ = len(self.groups_)
+        self.is_indicator_ = np.arange(self.n_codes_) >= len(values)
+        return self
+
+    def read(self, X):
+        """Read the columns of a validated table like that of `fit`."""
+        columns = read_table(X)
+        for column, kind in zip(columns, self.kinds_, strict=True):
+            if kind in ("categorical", "ordinal"):
+                times_as_objects(column)
+        return columns
+
+    def encode_columns(self, columns):
+        """Encode columns that have been read."""
+        blocks, gaps = zip(
+            *(coder.encode(column) for coder, column in zip(self.coders_, columns, strict=True)),
+            strict=True,
+        )
+        told = [codec.encode(gaps[j].astype(np.intp)) for j, codec in self.indicators_.items()]
+        return np.concatenate([*blocks, *told], axis=1)
+
+    def decode_table(self, Z, random_state=None, settled=None):
+        """Decode, but for cells that are settled: by column the cells, and in which rows."""
+        Z = self._check_encoded(Z)
+        rng = None if random_state is None else check_random_state(random_state)
+        *blocks, told = self._split(Z)
+        cells, gaps = zip(
+            *(c.decode(block, rng) for c, block in zip(self.coders_, blocks, strict=True)),
+            strict=True,
+        )
+        for k, (j, codec) in enumerate(self.indicators_.items()):
+            z = told[:, [k]]
+            gaps[j][:] |= np.isnan(z[:, 0]) | (codec.decode(z) == 1)
+        cells = list(cells)
+        for j, (wanted, there) in (settled or {}).items():
+            cells[j] = np.where(there, wanted, cells[j])
+        return self.format_.assemble(cells, len(Z), list(gaps))
+
+    def decode_cells(self, Z):
+        """Return the cells of encoded rows by column, missing ones with anything in their place."""
+        *blocks, _ = self._split(Z)
+        return [c.decode(block)[0] for c, block in zip(self.coders_, blocks, strict=True)]
+
+    def assemble(self, cells, n):
+        """Put cells by column into a table like that of `fit`."""
+        return self.format_.assemble(cells, n)
+
+    def log_volume_of(self, columns, sigma):
+        """Return the `log_volume` of columns that have been read."""
+        volumes = [
+            coder.log_volume(column, sigma)
+            for coder, column in zip(self.coders_, columns, strict=True)
+        ]
+        told = [codec.log_volume(volumes[j], sigma) for j, codec in self.indicators_.items()]
+        return np.sum(volumes + told, axis=0)
+
+    def noise_codes(self, columns, noise):
+        """Return the noise of encoded rows, by standard deviation, from that of their numbers.
+
+        `noise` is in the units of the columns, one for all or one for each.
+        """
+        steps = np.broadcast_to(noise, len(columns))
+        below, above = (
+            self.encode_columns(
+                [
+                    replace(c, values=c.values + side * step) if kind in NUMERIC else c
+                    for c, kind, step in zip(columns, self.kinds_, steps, strict=True)
+                ]
+            )
+            for side in (-0.5, 0.5)
+        )
+        return np.abs(above - below)
+
+    def column_codes(self, j):
+        """Return the positions of the encoded features of a column, but for its indicator."""
+        check_is_fitted(self)
+        names = self.format_.names
+        if isinstance(j, str) and j in names:
+            j = names.index(j)
+        if not isinstance(j, Integral) or not 0 <= j < len(names):
+            raise ValueError(f"There is no column {j!r}: give a name, or a position.")
+        return np.flatnonzero((self.groups_ == j) & ~self.is_indicator_)
+
+    def level_blocks(self):
+        """Return positions and vertices of each category, spike and indicator, in this order."""
+        check_is_fitted(self)
+        codecs = [*self.codecs_, *self.indicators_.values()]
+        edges = np.cumsum([0, *(codec.n_codes for codec in codecs)])
+        return [
+            (np.arange(start, start + codec.vertices.shape[1]), codec.vertices)
+            for start, codec in zip(edges, codecs, strict=False)
+            if codec.name in ("simplex", "spike")
+        ]
+
+    def void_codes(self, Z):
+        """Return which encoded features say nothing: the numbers of cells that are a spike."""
+        void = np.zeros(Z.shape, dtype=bool)
+        for j, codec in enumerate(self.codecs_):
+            if codec.name == "spike":
+                columns = self.column_codes(j)
+                void[:, columns[1]] = codec.is_spike(Z[:, columns])
+        return void
+
+    def _split(self, Z):
+        """Return the features of each column, then those of the indicators."""
+        return np.split(Z, np.cumsum([codec.n_codes for codec in self.codecs_]), axis=1)
+
+    def _check_encoded(self, Z):
+        check_is_fitted(self)
+        Z = check_array(
+            Z,
+            dtype=np.float64,
+            input_name="X",
+            ensure_all_finite="allow-nan",
+            ensure_min_features=0,
+            ensure_min_samples=0,
+        )
+        if Z.shape[1] != self.n_codes_:
+            raise ValueError(
+                f"X has {Z.shape[1]} columns, but this TableEncoder makes {self.n_codes_} features."
+            )
+        return Z

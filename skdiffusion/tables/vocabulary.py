@@ -1,0 +1,133 @@
+"""Categories of a column: those that occur, positions of cells among them, and the rare ones."""
+
+from numbers import Integral
+
+import numpy as np
+
+MAX_CATEGORIES = 1000
+"""Most categories a column may have: each but one costs an encoded feature."""
+
+BOOLEAN = {bool, np.bool_}
+
+
+class RareCategories:
+    """Which category has which vertex: the rare ones share the last."""
+
+    def __init__(self, counts, min_frequency):
+        least = 0 if min_frequency is None else min_frequency
+        if not isinstance(least, Integral):
+            least = least * counts.sum()
+        is_rare = counts < least
+        self.members = np.flatnonzero(is_rare)
+        self.share = counts[is_rare] / max(counts[is_rare].sum(), 1)
+        frequent = np.flatnonzero(~is_rare)
+        self.n_vertices = len(frequent) + is_rare.any()
+        # an unknown category comes after all others, and counts as the rarest
+        self.vertex_of = np.full(len(counts) + 1, self.n_vertices - 1)
+        self.vertex_of[frequent] = np.arange(len(frequent))
+        shares = np.ones(len(counts) + 1)
+        shares[self.members] = self.share
+        shares[-1] = self.share.min(initial=1.0)
+        self.log_share = np.log(shares)
+        # the category that a vertex is decoded to without a draw
+        common = self.members[[self.share.argmax()]] if is_rare.any() else self.members
+        self.category_of = np.concatenate([frequent, common])
+
+    def decode(self, vertices, rng):
+        """Return positions of categories: of the rare ones the most frequent, or a draw."""
+        categories = self.category_of[vertices]
+        if rng is None or not len(self.members):
+            return categories
+        # one draw per row, used or not: so the draws of later columns depend on no cell
+        edges = np.cumsum(self.share)[:-1]
+        drawn = self.members[np.searchsorted(edges, rng.uniform(size=len(vertices)), "right")]
+        return np.where(vertices == self.n_vertices - 1, drawn, categories)
+
+
+def find_levels(column):
+    """List the categories of a column without gaps."""
+    levels = distinct(column.values, column.name)
+    refuse_many(len(levels), column.name, "merge its rare categories")
+    return levels
+
+
+def refuse_many(n_categories, name, advice):
+    """Raise for a column of too many categories."""
+    if n_categories > MAX_CATEGORIES:
+        raise ValueError(
+            f"Column {name!r} has {n_categories} categories, more than {MAX_CATEGORIES}: drop it "
+            f"if it identifies rows, {advice}, or convert it to a number if it is one."
+        )
+
+
+def distinct(cells, name):
+    """Sort the distinct cells of a column, Python objects of mixed types by type and text."""
+    if cells.dtype != object:
+        return np.unique(cells)
+    cells = cells.tolist()
+    try:
+        levels = list(dict(zip(keys_of(cells, cells), cells, strict=True)).values())
+    except TypeError as error:
+        raise TypeError(
+            f"Column {name!r} holds objects that cannot be categories ({error}): use strings, "
+            "numbers or booleans."
+        ) from None
+    try:
+        if mixes_booleans(levels):
+            raise TypeError
+        levels = sorted(levels)
+    except TypeError:
+        levels = sorted(levels, key=lambda level: (type(level).__name__, str(level)))
+    return as_objects(levels)
+
+
+def as_objects(cells):
+    """Put a list into an array of Python objects, whatever it holds."""
+    array = np.empty(len(cells), dtype=object)
+    array[:] = cells
+    return array
+
+
+def mixes_booleans(cells):
+    """Return whether some cells are booleans and others are not."""
+    types = set(map(type, cells))
+    return bool(types & BOOLEAN) and bool(types - BOOLEAN)
+
+
+def keys_of(cells, levels):
+    """Return what to look cells up by: True and 1 are equal, and yet two categories."""
+    if not mixes_booleans(levels):
+        return cells
+    return [(type(cell) in BOOLEAN, cell) for cell in cells]
+
+
+def find_positions(cells, levels):
+    """Return the positions of cells among the categories, -1 for those that are none."""
+    known = levels.tolist()
+    index = {key: k for k, key in enumerate(keys_of(known, known))}
+    keys = keys_of(cells.tolist(), known)
+    return np.fromiter((index.get(key, -1) for key in keys), np.intp, len(keys))
+
+
+def level_positions(column, levels):
+    """Return the positions of cells among the categories, or raise for others."""
+    positions = find_positions(column.values, levels)
+    refuse_unknown(column.values, positions, column.name)
+    return positions
+
+
+def refuse_unknown(cells, positions, name, advice=""):
+    """Raise for cells that are no category, whose positions are -1."""
+    if np.any(positions < 0):
+        raise ValueError(
+            f"Found unknown categories {list_cells(cells[positions < 0])} in column {name!r}, "
+            "which fit has not seen: drop those rows, or fit on data that has these categories"
+            f"{advice}."
+        )
+
+
+def list_cells(cells):
+    """Return the distinct cells as text, at most ten of them."""
+    cells = sorted({repr(cell) for cell in cells.tolist()})
+    more = f" and {len(cells) - 10} more" if len(cells) > 10 else ""
+    return ", ".join(cells[:10]) + more

@@ -1,0 +1,89 @@
+"""Jacobians against those of PyTorch."""
+
+import pytest
+import torch
+
+from skdiffusion.diffusion import GaussianDenoiser, Marginal, MixtureDenoiser
+from skdiffusion.diffusion.jacobian import (
+    check_probes,
+    mean_and_diagonal,
+    mean_and_products,
+    principal_directions,
+)
+
+D = 3
+
+
+def normal(*shape, seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randn(*shape, generator=generator, dtype=torch.float64)
+
+
+def mixture(d=D):
+    root = normal(2, d, d, seed=5)
+    return MixtureDenoiser(torch.tensor([1.0, 2.0]), normal(2, d, seed=6), root @ root.mT)
+
+
+DENOISERS = {
+    "gaussian": GaussianDenoiser(normal(D), torch.eye(D, dtype=torch.float64)),
+    "mixture": mixture(),
+    "marginal": Marginal(mixture(D + 1), torch.tensor([True, False, True, True]), 20.0),
+    "network": lambda x, sigma: mixture()(x.tanh().flip(1), sigma),
+}
+LEVELS = {
+    "scalar": torch.tensor(0.6, dtype=torch.float64),
+    "per entry": torch.linspace(0.1, 3.0, 4 * D, dtype=torch.float64).reshape(4, D),
+}
+
+
+@pytest.fixture(params=DENOISERS)
+def denoiser(request):
+    return DENOISERS[request.param]
+
+
+@pytest.fixture(params=LEVELS)
+def sigma(request):
+    return LEVELS[request.param]
+
+
+def jacobian(denoiser, x, sigma):
+    whole = torch.autograd.functional.jacobian(lambda rows: denoiser(rows, sigma).mean, x)
+    return torch.stack([whole[i, :, i] for i in range(len(x))])
+
+
+def test_products(denoiser, sigma):
+    x, probes = normal(4, D, seed=1), normal(4, D, 2, seed=2)
+    mean, products = mean_and_products(denoiser, x, sigma, probes)
+    torch.testing.assert_close(mean, denoiser(x, sigma).mean)
+    torch.testing.assert_close(products, jacobian(denoiser, x, sigma).mT @ probes)
+
+
+def test_diagonal(denoiser, sigma):
+    x = normal(4, D, seed=1).requires_grad_()
+    _, diagonal = mean_and_diagonal(denoiser, x, sigma, check_probes(x, "exact", None))
+    torch.testing.assert_close(diagonal, jacobian(denoiser, x, sigma).diagonal(dim1=1, dim2=2))
+    assert not diagonal.requires_grad
+
+
+def test_estimate_averages_over_the_probes(denoiser, sigma):
+    """All signs together are exact."""
+    x, signs = normal(4, D, seed=1), torch.tensor([-1.0, 1.0])
+    _, exact = mean_and_diagonal(denoiser, x, sigma, check_probes(x, "auto", None))
+    every = check_probes(x, "hutchinson", torch.cartesian_prod(*[signs] * D))
+    torch.testing.assert_close(mean_and_diagonal(denoiser, x, sigma, every)[1], exact)
+
+
+def test_principal_directions(denoiser):
+    x, sigma = normal(4, D, seed=1), LEVELS["scalar"]
+    values, vectors = principal_directions(denoiser, x, sigma)
+    whole = jacobian(denoiser, x, sigma)
+    torch.testing.assert_close((vectors * values[:, None]) @ vectors.mT, (whole + whole.mT) / 2)
+    assert (values.diff(dim=1) <= 0).all()
+
+
+def test_inside_no_grad(denoiser, sigma):
+    x = normal(4, D, seed=1)
+    probes = check_probes(x, "exact", None)
+    with torch.no_grad():
+        found = mean_and_diagonal(denoiser, x, sigma, probes)[1]
+    torch.testing.assert_close(found, mean_and_diagonal(denoiser, x, sigma, probes)[1])
