@@ -6,8 +6,8 @@ import torch
 
 from skdiffusion.closed_forms import fitted_prior
 from skdiffusion.closed_forms.fitted_prior import fit_prior
-from skdiffusion.diffusion.gaussians import MixtureDenoiser
 from skdiffusion.diffusion.factor_gaussian import FactorGaussian, FactorMixture
+from skdiffusion.diffusion.gaussians import MixtureDenoiser
 from skdiffusion.diffusion.operator import OperatorDenoiser
 
 RNG = np.random.RandomState(0)
