@@ -34,12 +34,14 @@ class TableModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimato
     """
 
     _default_encoder = TableEncoder()
+    _target_transform = "auto"
+    _allow_missing = True
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.input_tags.string = True
         tags.input_tags.categorical = True
-        tags.input_tags.allow_nan = True
+        tags.input_tags.allow_nan = self._allow_missing
         return tags
 
     def __sklearn_is_fitted__(self):
@@ -92,7 +94,7 @@ class TableModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimato
         with all_or_nothing(self):
             self._check_parameters()
             rng = check_random_state(self.random_state)
-            X = validate_table(self, X, reset=True, allow_missing=True)
+            X = validate_table(self, X, reset=True, allow_missing=self._allow_missing)
             if y is not None:
                 check_consistent_length(X, y)
             sample_weight = check_weights(sample_weight, len(X))
@@ -362,7 +364,7 @@ class TableModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimato
             raise ValueError(f"strategy must be one of {STRATEGIES}, got {strategy!r}.")
         if y is not None or return_y:
             self._need_target()
-        X = validate_table(self, X, reset=False, allow_missing=True)
+        X = validate_table(self, X, reset=False, allow_missing=self._allow_missing)
         model = self.model_
         columns = model.encoder.read(X)
         gaps = gaps_of(columns) & ~np.array([c.is_empty for c in model.encoder._coders])
@@ -374,6 +376,9 @@ class TableModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimato
             seed = 0 if random_state is None else _seed(check_random_state(random_state))
             cells, target = expected_cells([model], [Z], n_draws, seed)
             filled = model.encoder.assemble(cells, len(Z))
+            if return_y and y is None:
+                own = model.target_encoder.encoder_.assemble([target], len(Z))
+                target = model.target_encoder.as_target(own[:, 0])
         else:
             rng = check_random_state(random_state)
             drawn = complete(model, Z, None, _seed(rng))
@@ -383,7 +388,7 @@ class TableModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimato
         X = fill_gaps(X, gaps, filled, wanted)
         if not return_y:
             return X
-        return X, model.target_encoder.as_target(target) if y is None else y
+        return X, target if y is None else y
 
     @property
     def _n_features_out(self):
@@ -394,13 +399,15 @@ class TableModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimato
         columns = read_table(X)
         encoder, measured = self._fit_encoder(X, columns, rng)
         if len(X) < 2:
-            raise ValueError("A distribution cannot be learned from one row: give at least 2.")
+            raise ValueError("A distribution cannot be learned from n_samples=1: give at least 2.")
         if encoder.n_codes_ == 0:
             raise ValueError("Every column of X is constant: there is nothing to learn.")
         Z = encoder.dequantize(encoder.encode_columns(columns), rng)
         target_encoder = None
         if y is not None:
-            target_encoder = TargetEncoder(target=self.target).fit(y)
+            target_encoder = TargetEncoder(
+                target=self.target, numeric_transform=self._target_transform
+            ).fit(y)
             own = target_encoder.encoder_.dequantize(target_encoder.transform(y), rng)
             Z = np.concatenate([Z, own], axis=1)
         return EncodedRows(encoder, target_encoder, Z, sample_weight, measured)
@@ -415,11 +422,12 @@ class TableModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimato
     def _read(self, X):
         """Validate rows and read their columns."""
         check_is_fitted(self)
-        X = validate_table(self, X, reset=False, allow_missing=True)
+        X = validate_table(self, X, reset=False, allow_missing=self._allow_missing)
         return self._model.encoder.read(X)
 
     def _encoded(self, X):
-        return self._model.encoder.encode_columns(self._read(X))
+        columns = self._read(X)
+        return self._model.encoder.encode_columns(columns)
 
     def _known_noise(self):
         """Return the noise of encoded rows that `denoise` removes without being told."""

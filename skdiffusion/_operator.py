@@ -1,22 +1,24 @@
 """`OperatorScoreMatching`: the density and the score of a table, from linear equations alone."""
 
 import math
-import warnings
+from dataclasses import dataclass
+from functools import partial
 from numbers import Integral, Real
+from typing import Any
 
 import numpy as np
 import torch
-from scipy.stats import multivariate_normal
-from sklearn.base import BaseEstimator
-from sklearn.utils import check_random_state
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.model_selection import KFold
 
-from skdiffusion._utils.fitting import all_or_nothing
-from skdiffusion.diffusion import SOLVERS, log_density, run
+from skdiffusion._base import TableModel
+from skdiffusion.closed_forms.baselines import fit_gaussian
+from skdiffusion.diffusion import SOLVERS, run
 from skdiffusion.diffusion.eigenfunctions import BASES, FAMILIES, index_set
 from skdiffusion.diffusion.grid import log_shifted
 from skdiffusion.diffusion.operator_denoiser import MARGIN, OperatorDenoiser
-from skdiffusion.tables.frames import FloatFormat
+from skdiffusion.model import Model
+from skdiffusion.model.drawing import Sampling
+from skdiffusion.tables.encoder import TableEncoder
 
 __all__ = ["OperatorScoreMatching"]
 
@@ -26,13 +28,38 @@ MAX_AUTO_FUNCTIONS = 500
 ROWS_PER_FUNCTION = {"ou": 20, "reflected_bm": 1}  # polynomials fit noise, cosines are smoothed
 END_TIME = 4.0
 MIN_SIGMA = 1e-3
-N_SMOOTHINGS = 32
+N_SMOOTHINGS, N_FOLDS = 32, 5
 MAX_SMOOTHING = 1.0  # standard deviation of the noise, a third of the box
-N_FOLDS = 5
-CHUNK_ROWS = 4096
 
 
-class OperatorScoreMatching(BaseEstimator):
+@dataclass(frozen=True)
+class BoxModel(Model):
+    """Model of rows in a box, with a Gaussian of little weight beyond its walls."""
+
+    strays: Any = None
+    share: float = 0.0
+
+    def draw_with_acceptance(self, n, generator, conditions=None):
+        """Draw rows; where nothing is asked of them, some are strays."""
+        Z, rate = super().draw_with_acceptance(n, generator, conditions)
+        stray = (torch.rand(n, generator=generator) < self.share).numpy()
+        asked = conditions is not None and (conditions.has_ranges or conditions.known.any())
+        if stray.any() and not asked:
+            Z[stray] = self.strays.sample(int(stray.sum()), generator).numpy()
+        return Z, rate
+
+    def log_prob(self, Z):
+        """Return log-densities, those of the Gaussian alone outside the box."""
+        x, prior = torch.from_numpy(Z), self.prior
+        inside = ((x >= prior.low) & (x <= prior.high)).all(1).numpy()
+        stray = self.strays.log_prob(x, x.new_zeros(())).numpy()
+        return np.logaddexp(
+            np.where(inside, math.log1p(-self.share) + super().log_prob(Z), -np.inf),
+            math.log(self.share) + stray,
+        )
+
+
+class OperatorScoreMatching(TableModel):
     """Density, score and new rows of a small numeric table, with no network to train.
 
     The score of the data under increasing noise is sought among the gradients of eigenfunctions of
@@ -74,18 +101,14 @@ class OperatorScoreMatching(BaseEstimator):
 
     Attributes
     ----------
-    denoiser_ : OperatorDenoiser
-        The model, in the coordinates of the process.
+    model_ : Model
+        The fitted model, in the coordinates of the process.
     degree_ : int
         Degree of the basis.
     basis_ : str
         Kind of the basis.
     smoothing_ : float
         Time of the process that is left in.
-    offset_, scale_ : ndarray of shape (n_features,)
-        A row is ``offset_ + scale_ * u`` with `u` in the coordinates of the process.
-    varies_ : ndarray of bool, of shape (n_features,)
-        Which columns are not constant; the others are left out, with a warning.
     n_features_in_ : int
         Number of columns seen in `fit`.
     feature_names_in_ : ndarray of str
@@ -135,6 +158,8 @@ class OperatorScoreMatching(BaseEstimator):
     (3, 1)
     """
 
+    _allow_missing = False
+
     def __init__(
         self,
         *,
@@ -164,7 +189,7 @@ class OperatorScoreMatching(BaseEstimator):
         Parameters
         ----------
         X : array-like or data frame of shape (n, n_features)
-            Rows of numbers.
+            Rows of numbers, complete.
         y : object, default=None
             Ignored.
 
@@ -179,109 +204,7 @@ class OperatorScoreMatching(BaseEstimator):
             If a parameter is out of range, cells are missing or no numbers, there are fewer than
             two rows, every column is constant, or the basis is too large.
         """
-        with all_or_nothing(self):
-            self._check_parameters()
-            container = X
-            X = validate_data(self, X, dtype=np.float64, reset=True)
-            self._format = FloatFormat(container)
-            if len(X) < 2:
-                raise ValueError("Nothing can be learned from n_samples=1: give at least 2 rows.")
-            self._fit_coordinates(X)
-            self._fit_basis(len(X), int(self.varies_.sum()))
-            codes = self._codes(X)
-            self.denoiser_ = self._denoiser(codes)
-            self.smoothing_ = self._fit_smoothing(codes)
-            self._outlier_share = 1 / (len(X) + 1) if self.process == "reflected_bm" else 0.0
-            self._mean = codes.mean(0).numpy()
-            self._covariance = np.atleast_2d(np.cov(codes.numpy(), rowvar=False))
-        return self
-
-    def sample(self, n_samples=1, *, random_state=None):
-        """Draw rows.
-
-        Parameters
-        ----------
-        n_samples : int, default=1
-            Number of rows.
-        random_state : int, RandomState instance or None, default=None
-            Source of randomness; None draws different rows at every call.
-
-        Returns
-        -------
-        X : ndarray or data frame of shape (n_samples, n_features)
-            The rows, in the container of `fit`; columns of integers become floating-point ones.
-        """
-        check_is_fitted(self)
-        if not isinstance(n_samples, Integral) or n_samples < 1:
-            raise ValueError(f"n_samples must be at least 1, a whole number, got {n_samples!r}.")
-        rng = check_random_state(random_state)
-        generator = torch.Generator().manual_seed(int(rng.randint(2**31 - 1)))
-        solver = self.solver if callable(self.solver) else SOLVERS[self.solver]
-        sigmas, _ = self._grid(self.n_steps)
-        chunks = []
-        for start in range(0, n_samples, CHUNK_ROWS):
-            n = min(CHUNK_ROWS, n_samples - start)
-            noisy = self.denoiser_.prior.sample(n, generator, float(sigmas[0]))
-            with torch.no_grad():
-                states = solver(self.denoiser_, noisy, sigmas, generator=generator)
-                chunks.append(run(states))
-        codes = torch.cat(chunks)
-        if self.process == "reflected_bm":
-            codes = self.denoiser_.prior.fold(codes)
-        codes = codes.numpy()
-        strays = rng.uniform(size=n_samples) < self._outlier_share
-        if strays.any():
-            codes[strays] = rng.multivariate_normal(self._mean, self._covariance, strays.sum())
-        X = np.tile(self.offset_, (n_samples, 1))
-        X[:, self.varies_] += codes * self.scale_[self.varies_]
-        return self._format.assemble(X)
-
-    def score_samples(self, X):
-        """Return the log-density of each row.
-
-        Parameters
-        ----------
-        X : array-like or data frame of shape (n, n_features)
-            Rows.
-
-        Returns
-        -------
-        log_density : ndarray of shape (n,)
-            Nats, in the units of the table. A constant column counts for nothing.
-        """
-        codes = self._rows(X)
-        sigmas, shift = self._grid(self.n_likelihood_steps)
-        prior = self.denoiser_.prior
-        parts = [
-            log_density(self.denoiser_, rows, sigmas, prior, divergence="exact", shift=shift)
-            for rows in codes.split(CHUNK_ROWS)
-        ]
-        log_prob = torch.cat(parts).numpy()
-        if self._outlier_share > 0:
-            inside = ((codes >= prior.low) & (codes <= prior.high)).all(1).numpy()
-            stray = multivariate_normal(self._mean, self._covariance, allow_singular=True)
-            log_prob = np.logaddexp(
-                np.where(inside, math.log1p(-self._outlier_share) + log_prob, -np.inf),
-                math.log(self._outlier_share) + stray.logpdf(codes.numpy()),
-            )
-        return log_prob - np.log(self.scale_[self.varies_]).sum()
-
-    def score(self, X, y=None):
-        """Return the mean log-density of the rows, for model selection.
-
-        Parameters
-        ----------
-        X : array-like or data frame of shape (n, n_features)
-            Rows.
-        y : object, default=None
-            Ignored.
-
-        Returns
-        -------
-        score : float
-            The mean of `score_samples`.
-        """
-        return float(np.mean(self.score_samples(X)))
+        return super().fit(X)
 
     def score_field(self, X, t):
         """Return the gradient of the log-density of the data that has diffused for some time.
@@ -300,17 +223,16 @@ class OperatorScoreMatching(BaseEstimator):
             Gradients with respect to X, in nats by the units of the table; zero in constant
             columns.
         """
-        codes, sigma = self._rows(X), self._sigma(t)
+        sigma = self._sigma(t)
+        codes = torch.from_numpy(self._encoded(X))
+        denoiser, encoder = self._model.denoiser, self._model.encoder
         grow = math.exp(t) if self.process == "ou" else 1.0
-        centre = self.denoiser_.centre if self.process == "ou" else 0.0
-        level = codes.new_tensor(sigma)
+        centre = denoiser.centre if self.process == "ou" else 0.0
         with torch.no_grad():
-            parts = [
-                grow * self.denoiser_.score(centre + grow * (rows - centre), level)
-                for rows in codes.split(CHUNK_ROWS)
-            ]
+            noisy = centre + grow * (codes - centre)
+            gradients = grow * denoiser.score(noisy, noisy.new_tensor(sigma)).numpy()
         field = np.zeros((len(codes), self.n_features_in_))
-        field[:, self.varies_] = torch.cat(parts).numpy() / self.scale_[self.varies_]
+        field[:, encoder.groups_] = gradients / [encoder.codecs_[j].scale for j in encoder.groups_]
         return field
 
     def loss(self, X, t=None):
@@ -330,12 +252,54 @@ class OperatorScoreMatching(BaseEstimator):
             the rows, in the coordinates of the process. Its integral bounds, up to a constant, the
             Kullback-Leibler divergence of samples of the reverse stochastic equation, in nats.
         """
-        codes = self._rows(X)
+        rows = torch.from_numpy(self._encoded(X))
+        objective = self._model.denoiser.objective
         if t is not None:
-            return float(self.denoiser_.objective(codes, codes.new_tensor(self._sigma(t))))
+            return float(objective(rows, rows.new_tensor(self._sigma(t))))
         times = np.geomspace(max(self.smoothing_, MIN_SIGMA**2 / 2), END_TIME, 24)
-        losses = [self.denoiser_.objective(codes, codes.new_tensor(self._sigma(s))) for s in times]
-        return float(np.trapezoid(np.array(losses), times))
+        losses = [float(objective(rows, rows.new_tensor(self._sigma(s)))) for s in times]
+        return float(np.trapezoid(losses, times))
+
+    def _sampling(self):
+        spaced = partial(log_shifted, shift=1 / self.degree_, final_zero=False)
+        solver = self.solver if callable(self.solver) else SOLVERS[self.solver]
+        if self.process == "reflected_bm":
+            solver = partial(_solve_in_box, solver, self._model.prior)
+        return Sampling(solver, spaced, self.n_steps)
+
+    def _fit_encoder(self, X, columns, rng):
+        encoder = TableEncoder(numeric_transform="standard").fit_columns(X, columns)
+        if encoder.level_blocks() or any(column.missing for column in columns):
+            raise ValueError(
+                "Input X contains NaN, or columns of other kinds than numbers: "
+                "OperatorScoreMatching takes complete rows of numbers."
+            )
+        if self.process == "ou":
+            return encoder, None
+        # the coordinates of the process, in which the box has a width of pi
+        scales = {
+            j: (1 + 2 * MARGIN) * np.ptp(columns[j].values) / math.pi for j in encoder.groups_
+        }
+        return TableEncoder(numeric_transform=scales).fit_columns(X, columns), None
+
+    def _fit_model(self, rows, rng):
+        Z = torch.from_numpy(rows.Z)
+        self.basis_, self.degree_ = self._choose_basis(*rows.Z.shape)
+        denoiser = self._denoiser(Z)
+        self.smoothing_ = self._choose_smoothing(Z, rng)
+        options = {
+            "encoder": rows.encoder,
+            "denoiser": denoiser,
+            "prior": denoiser.prior,
+            "sigma_min": max(self._sigma(self.smoothing_), MIN_SIGMA),
+            "sigma_max": self._sigma(END_TIME),
+            "n_likelihood_steps": self.n_likelihood_steps,
+            "shift": 1 / self.degree_,
+            "rows": rows.Z,
+        }
+        if self.process == "ou":
+            return Model(**options)
+        return BoxModel(**options, strays=fit_gaussian(rows.Z), share=1 / (len(Z) + 1))
 
     def _check_parameters(self):
         for name, known in (("process", FAMILIES), ("basis", ("auto", *BASES))):
@@ -359,90 +323,56 @@ class OperatorScoreMatching(BaseEstimator):
         if self.smoothing != "auto" and self.smoothing >= END_TIME:
             raise ValueError(f"smoothing must be less than {END_TIME}, got {self.smoothing!r}.")
 
-    def _fit_coordinates(self, X):
-        low, high = X.min(0), X.max(0)
-        # differences in the last digits are no variation
-        self.varies_ = high - low > 1e-12 * np.maximum(np.abs(low), np.abs(high))
-        if not self.varies_.any():
-            raise ValueError("Every column of X is constant: there is nothing to learn.")
-        if not self.varies_.all():
-            warnings.warn(
-                f"Columns {np.flatnonzero(~self.varies_).tolist()} are constant and left out.",
-                stacklevel=3,
-            )
-        if self.process == "ou":
-            self.offset_, self.scale_ = X.mean(0), X.std(0)
-        else:
-            self.offset_ = low - MARGIN * (high - low)
-            self.scale_ = (1 + 2 * MARGIN) * (high - low) / math.pi
-        self.offset_[~self.varies_] = low[~self.varies_]
-
-    def _fit_basis(self, n, d):
-        joint = "total_degree" if d <= MAX_JOINT_COLUMNS else "product"
-        self.basis_ = joint if self.basis == "auto" else self.basis
+    def _choose_basis(self, n, d):
+        """Return kind and degree of the basis."""
+        basis = self.basis
+        if basis == "auto":
+            basis = "total_degree" if d <= MAX_JOINT_COLUMNS else "product"
         if self.degree != "auto":
-            self.degree_ = int(self.degree)
-            return
+            return basis, int(self.degree)
         power = FAMILIES[self.process].power
         limit = min(MAX_AUTO_FUNCTIONS, n // ROWS_PER_FUNCTION[self.process])
-        self.degree_ = 1 if self.process == "reflected_bm" else 2
-        for degree in range(self.degree_ + 1, MAX_DEGREE[self.process] + 1):
+        degree = 1 if self.process == "reflected_bm" else 2
+        for more in range(degree + 1, MAX_DEGREE[self.process] + 1):
             # the columns of a product basis are fitted each by itself
-            columns = 1 if self.basis_ == "product" else d
+            columns = 1 if basis == "product" else d
             try:
-                n_functions = len(index_set(degree, columns, power=power))
+                n_functions = len(index_set(more, columns, power=power))
             except ValueError:
                 break
             if n_functions > limit:
                 break
-            self.degree_ = degree
+            degree = more
+        return basis, degree
 
-    def _denoiser(self, codes):
-        return OperatorDenoiser.fit(
-            codes,
-            process=self.process,
-            basis=self.basis_,
-            degree=self.degree_,
-            ridge=self.ridge,
-        )
+    def _denoiser(self, Z):
+        options = {"process": self.process, "basis": self.basis_, "degree": self.degree_}
+        return OperatorDenoiser.fit(Z, **options, ridge=self.ridge)
 
-    def _fit_smoothing(self, codes):
+    def _choose_smoothing(self, Z, rng):
+        """Return the time at which held-out rows are most likely."""
         if self.smoothing != "auto":
             return float(self.smoothing)
-        n_folds = min(N_FOLDS, len(codes))
         if self.process == "ou":
             return 0.0
-        order = check_random_state(self.random_state).permutation(len(codes))
         sigmas = torch.from_numpy(np.geomspace(0.01, math.sqrt(2 * END_TIME), N_SMOOTHINGS))
         total = torch.zeros_like(sigmas)
-        for fold in np.array_split(order, n_folds):
-            kept = np.ones(len(codes), dtype=bool)
-            kept[fold] = False
-            if not bool((codes[kept].amax(0) > codes[kept].amin(0)).all()):
-                continue
-            held_out = self._denoiser(codes[kept]).mean_log_density(codes[fold], sigmas)
-            total += len(fold) * held_out
+        folds = KFold(min(N_FOLDS, len(Z)), shuffle=True, random_state=rng)
+        for kept, out in folds.split(Z):
+            rows = Z[kept]
+            if bool((rows.amax(0) > rows.amin(0)).all()):
+                total += len(out) * self._denoiser(rows).mean_log_density(Z[out], sigmas)
         sigmas = sigmas[sigmas <= MAX_SMOOTHING]
         return float(sigmas[total[: len(sigmas)].argmax()] ** 2 / 2)
 
     def _sigma(self, t):
-        """Noise level that corresponds to a time, in variance-exploding currency."""
+        """Return the noise level that a time corresponds to, of rows that are not scaled down."""
         if not (isinstance(t, Real) and 0 <= t < np.inf):
             raise ValueError(f"t must be a finite time and not negative, got {t!r}.")
         return math.sqrt(math.expm1(2 * t) if self.process == "ou" else 2 * t)
 
-    def _grid(self, n_steps):
-        """Noise levels from the end of the process to the smoothing, and their shift."""
-        shift = 1 / self.degree_
-        least = max(self._sigma(self.smoothing_), MIN_SIGMA)
-        most = self._sigma(END_TIME)
-        return log_shifted(least, most, n_steps, shift=shift, final_zero=False), shift
 
-    def _codes(self, X):
-        kept = self.varies_
-        return torch.from_numpy((X[:, kept] - self.offset_[kept]) / self.scale_[kept])
-
-    def _rows(self, X):
-        """Validate rows and bring them to the coordinates of the process."""
-        check_is_fitted(self)
-        return self._codes(validate_data(self, X, dtype=np.float64, reset=False))
+def _solve_in_box(solver, box, denoiser, start, sigmas, *, generator=None):
+    """Solve on the line, and reflect the rows into the box."""
+    yield start
+    yield box.fold(run(solver(denoiser, start, sigmas, generator=generator)))

@@ -4,6 +4,9 @@ from contextlib import contextmanager
 
 __all__ = ["all_or_nothing"]
 
+# what users and scikit-learn have set: output containers, metadata requests, callbacks
+KEPT = ("_sklearn", "_metadata", "_parent_callback", "_callback", "_skl")
+
 
 @contextmanager
 def all_or_nothing(estimator):
@@ -12,8 +15,7 @@ def all_or_nothing(estimator):
 
     def forget():
         for name in set(vars(estimator)) - parameters:
-            # the output container and the metadata requests are set by the user
-            if not name.startswith(("_sklearn", "_metadata")):
+            if not name.startswith(KEPT):
                 delattr(estimator, name)
 
     forget()

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import torch
 
-from skdiffusion.diffusion import GRIDS, log_density
+from skdiffusion.diffusion import log_density
 from skdiffusion.diffusion.category_probabilities import level_log_prob
 
 __all__ = ["log_prob"]
@@ -63,9 +63,15 @@ def _numbers(model, Z, is_number):
         x[:, ~unknown] = Z[:, is_number]
         return model.denoiser.log_prob(x, torch.where(unknown, math.inf, 0.0).to(Z))
     part = model.marginal(_among_all(model, is_number))
-    sigmas = GRIDS["karras"](*model.limits, model.n_likelihood_steps, final_zero=False)
     probes = None if model.probes is None else model.probes[:, is_number.cpu()].to(Z)
-    return log_density(part.denoiser, Z[:, is_number], sigmas, part.prior, probes=probes)
+    return log_density(
+        part.denoiser,
+        Z[:, is_number],
+        model.flow_sigmas,
+        part.prior,
+        probes=probes,
+        shift=model.shift,
+    )
 
 
 def _among_all(model, features):

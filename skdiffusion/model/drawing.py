@@ -27,7 +27,7 @@ class Sampling:
     """How noise becomes rows."""
 
     solver: Any = "dpmpp_2m"  # a name, a function, or None for exact draws of a closed form
-    grid: str = "karras"
+    grid: Any = "karras"  # a name, or a function of the ends and the number of steps
     n_steps: int | None = None  # None: the solver's own number
     schedule: Any = "edm"  # of grid="uniform"
     guidance_scale: float = 1.0
@@ -43,7 +43,8 @@ class Sampling:
         if n_steps is None:
             n_steps = N_STEPS.get(self.solver, 24) if isinstance(self.solver, str) else 24
         options = {"schedule": self.schedule} if self.grid == "uniform" else {}
-        return GRIDS[self.grid](lowest, highest, n_steps, **options)
+        grid = self.grid if callable(self.grid) else GRIDS[self.grid]
+        return grid(lowest, highest, n_steps, **options)
 
 
 def even_noise(n, d, generator):
