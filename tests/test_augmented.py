@@ -24,12 +24,12 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from skdiffusion import DenoiserNet, DiffusionManifoldSampler
 from skdiffusion._augmented import AugmentedEstimator
 
-NET = DenoiserNet(max_epochs=2, steps_per_epoch=5, module__width=16, module__depth=1)
-QUICK = DiffusionManifoldSampler(denoiser=NET, baseline="gaussian", n_steps=6)
+NET = DenoiserNet(max_epochs=1, steps_per_epoch=3, module__width=8, module__depth=1)
+QUICK = DiffusionManifoldSampler(denoiser=NET, baseline="gaussian", manifold=None, n_steps=5)
 
 
 class Blobs(BaseEstimator):
-    """A sampler that knows the law of the tests below, or takes one class for the other."""
+    """A sampler that knows the classes of the tests below, or takes one for the other."""
 
     seen = ()
 
@@ -70,7 +70,7 @@ def test_scikit_learn_contract(estimator, check):
 
 
 class TestChoice:
-    def test_rows_of_the_true_law_are_used(self, few):
+    def test_rows_of_the_true_distribution_are_used(self, few):
         # of the 30 rows of a fold 25 are neighbours: with more rows they are near ones
         model = AugmentedEstimator(
             KNeighborsClassifier(25),
