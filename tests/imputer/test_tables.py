@@ -26,6 +26,11 @@ def to_polars(frame):
     ).with_columns(pl.col("kind").cast(pl.Enum(["w", "v", "u"])), pl.col("half").cast(pl.Float32))
 
 
+@pytest.fixture(scope="module")
+def fitted(quick, frame):
+    return quick().fit(frame)
+
+
 class TestPandas:
     @pytest.mark.parametrize(
         ("strategy", "generate_missing"), [("mean", False), ("mean", True), ("draw", True)]
@@ -45,10 +50,6 @@ class TestPandas:
                 filled[name]
             ) <= set(frame[name].dropna())
         assert filled["when"].between(frame["when"].min(), frame["when"].max()).all()
-
-    @pytest.fixture(scope="class")
-    def fitted(self, quick, frame):
-        return quick().fit(frame)
 
     def test_imputations(self, fitted, frame):
         tables = fitted.sample_imputations(frame, 3, random_state=0)

@@ -74,7 +74,7 @@ class TestFewRows:
             fitted.score_samples(X[:0])
 
     def test_one(self, quick):
-        with pytest.raises(ValueError, match="from one row: give at least 2"):
+        with pytest.raises(ValueError, match="n_samples=1: give at least 2"):
             quick().fit(X[:1])
 
     @pytest.mark.parametrize("n", [2, 5])

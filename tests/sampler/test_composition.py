@@ -59,11 +59,12 @@ def plane():
     return rng.normal(size=(400, 2)) @ rng.normal(size=(2, 4)) * [1, 10, 1, 1] + [0, 50, 0, 3]
 
 
-class TestPipeline:
-    @pytest.fixture(scope="class")
-    def pipeline(self, quick, plane):
-        return make_pipeline(StandardScaler(), PCA(n_components=2), quick()).fit(plane)
+@pytest.fixture(scope="module")
+def pipeline(quick, plane):
+    return make_pipeline(StandardScaler(), PCA(n_components=2), quick()).fit(plane)
 
+
+class TestPipeline:
     def test_samples_in_the_units_of_its_input(self, pipeline, plane):
         rows = sample_from(pipeline, 1000, random_state=0)
         scale = plane.std(axis=0)
@@ -96,12 +97,8 @@ class TestSearch:
         rng = np.random.default_rng(0)
         X = rng.normal(size=(60, 4)) @ rng.normal(size=(4, 4))
         sampler = quick(n_likelihood_steps=2)
-        pipeline = Pipeline([("pca", PCA()), ("sampler", sampler)])
-        grid = {
-            "pca__n_components": [2, 4],
-            "sampler__n_steps": [5, 9],
-            "sampler__denoiser__lr": [1e-5, 3e-2],
-        }
+        pipeline = Pipeline([("pca", PCA(2)), ("sampler", sampler)])
+        grid = {"sampler__n_steps": [5, 9], "sampler__denoiser__lr": [1e-5, 3e-2]}
         one, two = (
             GridSearchCV(pipeline, grid, cv=2, n_jobs=n_jobs, error_score="raise").fit(X)
             for n_jobs in (1, 2)
@@ -110,7 +107,7 @@ class TestSearch:
         assert np.isfinite(scores).all()
         assert_allclose(two.cv_results_["mean_test_score"], scores, rtol=1e-6)
         assert one.best_params_ == two.best_params_
-        assert len(np.unique(scores.round(9))) == 4, (
+        assert len(np.unique(scores.round(9))) == 2, (
             "n_steps must not change a score, the rest must"
         )
         assert sample_from(one.best_estimator_, 3, random_state=0).shape == (3, 4)
