@@ -416,7 +416,7 @@ class TableModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimato
         if y is not None:
             target_encoder = TargetEncoder(
                 target=self.target, numeric_transform=self._target_transform
-            ).fit(y)
+            ).fit(y, sample_weight)
             own = target_encoder.encoder_.dequantize(target_encoder.transform(y), rng)
             Z = np.concatenate([Z, own], axis=1)
         return EncodedRows(encoder, target_encoder, Z, sample_weight, measured)

@@ -51,8 +51,9 @@ class AveragedNet(NeuralNet):
         return [("progress", ProgressBar(self.n_steps_ + 1)), *callbacks]
 
     def _one_cycle(self) -> LRScheduler:
-        # one step more than taken: the policy refuses to step past its end
-        n_steps = self.max_epochs * self.n_steps_ + 1
+        # one step more than taken: the policy refuses to step past its end, and has to rise for
+        # more than its first step
+        n_steps = max(self.max_epochs * self.n_steps_ + 1, 11)
         policy = torch.optim.lr_scheduler.OneCycleLR
         return LRScheduler(
             policy, step_every="batch", max_lr=self.lr, total_steps=n_steps, pct_start=0.1
