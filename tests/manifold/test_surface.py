@@ -41,11 +41,8 @@ def quick(**options):
 
 @pytest.fixture(scope="module")
 def fitted():
-    net = DenoiserNet(max_epochs=3, n_patterns=8, module__width=64, module__depth=2)
-    return {
-        k: DiffusionManifoldSampler(denoiser=net, coupling="project", random_state=0).fit(X)
-        for k, X in ROWS.items()
-    }
+    net = DenoiserNet(max_epochs=2, n_patterns=8, module__width=32, module__depth=2)
+    return {k: quick(denoiser=net, coupling="project").fit(X) for k, X in ROWS.items()}
 
 
 @pytest.fixture(scope="module", params=["project", "latent", "hierarchical", "regularize"])
