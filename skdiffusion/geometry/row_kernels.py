@@ -101,7 +101,9 @@ class Group(NamedTuple):
 
     def repeated(self) -> Floats:
         """Return rows repeated in proportion to their weights, as a mixture takes none."""
-        ends = np.rint(np.cumsum(self.weights) * (len(self.X) / self.weights.sum())).astype(int)
+        total = self.weights.sum()
+        n_effective = np.rint(total**2 / (self.weights**2).sum())
+        ends = np.rint(np.cumsum(self.weights) * (n_effective / total)).astype(int)
         return np.repeat(self.X, np.diff(ends, prepend=0), axis=0)
 
 
