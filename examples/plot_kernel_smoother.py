@@ -82,8 +82,8 @@ plt.show()
 # A diffusion model without training
 # ----------------------------------
 #
-# The estimate is a Gaussian mixture, and so is the distribution of rows that have diffused. Its score
-# points towards the spiral near it, and towards the middle when little of the rows is left.
+# The estimate is a Gaussian mixture, and so is the distribution of rows that have diffused. Its
+# score points towards the spiral near it, and towards the middle when little of the rows is left.
 
 coarse = np.linspace(-2.1, 2.1, 22)
 points = np.stack(np.meshgrid(coarse, coarse), axis=-1).reshape(-1, 2)
