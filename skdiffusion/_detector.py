@@ -13,7 +13,7 @@ from skdiffusion._utils.fitting import all_or_nothing
 from skdiffusion.detection.anomaly_model import METHODS, AnomalyModel, Options
 from skdiffusion.detection.conformal import benjamini_hochberg, conformal_pvalues
 from skdiffusion.detection.row_encoder import GapFiller, RowEncoder
-from skdiffusion.tables.frames import FloatFormat, validate_table
+from skdiffusion.tables.frames import validate_table
 from skdiffusion.training.net import DenoiserNet
 
 __all__ = ["DiffusionAnomalyDetector"]
@@ -185,7 +185,6 @@ class DiffusionAnomalyDetector(TransformerMixin, OutlierMixin, BaseEstimator):
                     "at least 2 that are not marked as anomalies."
                 )
             self._filler = GapFiller(Z[~marked])
-            self._format = FloatFormat(X)
             options = Options(
                 methods=methods,
                 contamination=self._share,
@@ -361,7 +360,8 @@ class DiffusionAnomalyDetector(TransformerMixin, OutlierMixin, BaseEstimator):
         Z, missing = self._encoded(X, with_missing=True)
         surprise, expected = self._model.kernels.explain(Z, self._encoder.groups, missing)
         return Bunch(
-            contributions=self._format.assemble(surprise), expected=self._encoder.decode(expected)
+            contributions=self._encoder.table.format_.assemble_floats(surprise),
+            expected=self._encoder.decode(expected),
         )
 
     def transform(self, X):

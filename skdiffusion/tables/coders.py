@@ -51,13 +51,13 @@ class Coder:
     def encode(self, column):
         """Return the encoded features of cells, NaN for missing ones, and which are missing."""
         x, gaps = self.numbers(column)
-        return _scatter(self.codec.encode(self.to_codec(x)), gaps, np.nan), gaps
+        return scatter(self.codec.encode(self.to_codec(x)), gaps, np.nan), gaps
 
     def log_volume(self, column, sigma):
         """Return the log-volumes of cells, 0 for missing ones."""
         x, gaps = self.numbers(column)
         volume = self.codec.log_volume(self.to_codec(x), sigma) + self.log_share(x)
-        return _scatter(volume, gaps, 0.0)
+        return scatter(volume, gaps, 0.0)
 
     def decode(self, Z, rng=None):
         """Return the cells of encoded rows, and which of them are missing."""
@@ -219,7 +219,7 @@ def _fillers(levels, x):
     return np.full(len(x), None if levels.dtype == object else 0, dtype=levels.dtype)
 
 
-def _scatter(part, gaps, filler):
+def scatter(part, gaps, filler):
     """Put rows back between those that are missing."""
     if len(part) == len(gaps):
         return part
