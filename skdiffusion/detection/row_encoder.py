@@ -1,7 +1,11 @@
 """Rows as the detector sees them: standard deviations, vertices of categories, and no gaps."""
 
+import warnings
+
 import numpy as np
 import torch
+from sklearn.utils import check_consistent_length
+from sklearn.utils.validation import column_or_1d
 
 from skdiffusion.closed_forms.baselines import fit_gaussian
 from skdiffusion.tables.coders import scatter
@@ -9,7 +13,7 @@ from skdiffusion.tables.encoder import TableEncoder
 from skdiffusion.tables.frames import read_table
 from skdiffusion.tables.vocabulary import find_positions
 
-__all__ = ["FURTHER_OUT", "GapFiller", "RowEncoder"]
+__all__ = ["FURTHER_OUT", "GapFiller", "RowEncoder", "find_marked"]
 
 FURTHER_OUT = 1.5
 """A category that was never seen lies this many times as far out as the rarest that was."""
@@ -84,3 +88,20 @@ class GapFiller:
             mean = self.gaussian(torch.from_numpy(x), torch.from_numpy(sigma)).mean.numpy()
         filled[missing] = mean[missing[gappy]]
         return filled
+
+
+def find_marked(X, y):
+    """Return which rows are labelled anomalies."""
+    if y is None:
+        return np.zeros(len(X), dtype=bool)
+    check_consistent_length(X, y)
+    y = column_or_1d(y)
+    marked = y == -1
+    if not marked.any() and set(np.unique(y)) == {0, 1}:
+        warnings.warn(
+            "y holds 0 and 1 and marks no anomaly: only the label -1 does, and all rows are "
+            "taken for normal. Leave y out, or mark anomalies by -1.",
+            UserWarning,
+            stacklevel=3,
+        )
+    return marked

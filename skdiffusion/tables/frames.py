@@ -55,10 +55,8 @@ class TableFormat:
         if clock is not None:
             values = clock.objects(values, gap) if clock.maker else clock.cells(values, gap)
         elif stored is not None:
-            values = _as_stored(np.where(gap, 0, values) if gap.any() else values, stored)
-        if not gap.any():
-            return values
-        if isinstance(dtype, np.dtype) and dtype.kind == "O":
+            values = np.where(gap, 0, values).astype(stored)
+        if gap.any() and isinstance(dtype, np.dtype) and dtype.kind == "O":
             values = values.astype(object)
             values[gap] = self.markers[j]
         elif values.dtype.kind == "f":
@@ -119,14 +117,6 @@ def _as_pandas(values, native, gaps):
     return series if gaps is None or values.dtype.kind in "mM" else series.mask(gaps)
 
 
-def _as_stored(values, stored):
-    """Convert decoded numbers to the type they were stored in, within its bounds."""
-    if stored.kind in "iu":
-        bounds = np.iinfo(stored)
-        values = np.clip(values, max(bounds.min, -EXACT), min(bounds.max, EXACT))
-    return values.astype(stored)
-
-
 def validate_table(estimator, X, *, reset, allow_missing=False):
     """Validate a container on behalf of an estimator, and note or check its columns."""
     frame = as_frame(X)
@@ -150,12 +140,6 @@ def read_table(X):
         columns = [read_array(j, X[:, j]) for j in range(X.shape[1])]
     else:
         columns = [read_series(name, frame.get_column(name)) for name in frame.columns]
-    problems = [f"{column.name!r} {column.problem}" for column in columns if column.problem]
-    if problems:
-        raise TypeError(
-            f"TableEncoder cannot code these columns: {'; '.join(problems)}. Drop them, or convert "
-            "them first."
-        )
     for column in columns:
         if column.kind in NUMERIC:
             _refuse_numbers(column)

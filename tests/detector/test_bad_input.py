@@ -14,20 +14,17 @@ class TestParameters:
     @pytest.mark.parametrize(
         ("options", "message"),
         [
-            ({"method": "lof"}, r"method must be 'hybrid', one of \('neighbors', .* got 'lof'"),
+            ({"method": "lof"}, "'method' parameter .* Got 'lof'"),
             ({"method": ("kernel", "lof")}, r"or a sequence of them, got \('kernel', 'lof'\)"),
             ({"method": ("hybrid", "kernel")}, "method must be 'hybrid', one of"),
-            ({"method": 5}, "or a sequence of them, got 5"),
-            ({"method": None}, "or a sequence of them, got None"),
-            ({"method": ()}, "method names nothing: give 'hybrid' or at least one method"),
-            ({"contamination": 0.6}, r"contamination must be 'auto' or in \[0, 0.5\], got 0.6"),
-            ({"contamination": -0.1}, "contamination must be 'auto' or in"),
-            ({"contamination": np.nan}, "contamination must be 'auto' or in .* got nan"),
-            ({"contamination": "some"}, "contamination must be 'auto' or in .* got 'some'"),
-            ({"contamination": None}, "contamination must be 'auto' or in .* got None"),
-            ({"n_neighbors": 0}, "n_neighbors must be 'auto' or a positive whole number, got 0"),
-            ({"n_neighbors": 2.0}, "n_neighbors must be 'auto' or a positive whole number"),
-            ({"n_neighbors": "many"}, "n_neighbors must be 'auto' or a positive .* got 'many'"),
+            ({"method": 5}, "'method' parameter .* Got 5"),
+            ({"method": ()}, r"or a sequence of them, got \(\)"),
+            ({"contamination": 0.6}, r"'contamination' parameter .* Got 0.6"),
+            ({"contamination": -0.1}, "'contamination' parameter"),
+            ({"contamination": np.nan}, "'contamination' parameter .* Got nan"),
+            ({"contamination": "some"}, "'contamination' parameter .* Got 'some'"),
+            ({"n_neighbors": 0}, "'n_neighbors' parameter .* Got 0"),
+            ({"n_neighbors": 2.0}, "'n_neighbors' parameter"),
             ({"categorical_features": "all"}, "categorical_features"),
             ({"random_state": "seed"}, "cannot be used to seed"),
         ],
@@ -40,7 +37,7 @@ class TestParameters:
 
     @pytest.mark.parametrize("denoiser", ["mlp", 3, dict])
     def test_denoiser(self, detect, denoiser):
-        with pytest.raises(TypeError, match="denoiser must be a DenoiserNet or None, got"):
+        with pytest.raises(TypeError, match="'denoiser' parameter of Diff"):
             detect(denoiser=denoiser).fit(X)
 
     def test_are_checked_in_fit_alone(self, detect):

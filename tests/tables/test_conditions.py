@@ -132,7 +132,7 @@ class TestRanges:
         read = read_conditions(plain, {name: (low, high)})
         assert not read.has_ranges
         known = read.known[0]
-        assert_array_equal(np.flatnonzero(known), plain.column_codes(name))
+        assert_array_equal(np.flatnonzero(known), plain.column_codes(X.columns.get_loc(name)))
         Z = np.where(known, read.values, 0.0)
         back = plain.decode_table(Z, settled=read.cells)[name]
         assert back.tolist() == [cell]
@@ -191,7 +191,7 @@ class TestRanges:
         encoder = TableEncoder(clip=False, numeric_transform="standard").fit(X)
         read = read_conditions(encoder, {"normal": (X["normal"].max() + 1, None)})
         Z = proposals(encoder, 1)
-        Z[:, encoder.column_codes("normal")] = [[9.0]]
+        Z[:, encoder.column_codes(X.columns.get_loc("normal"))] = [[9.0]]
         assert read.are_met(encoder, Z).all()
 
     def test_between_whole_numbers_of_a_long_range(self):
