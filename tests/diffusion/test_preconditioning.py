@@ -305,7 +305,6 @@ class TestPlain:
         net = RandomNet()
         found = Plain(net)(X, sigma)
         torch.testing.assert_close(found.mean, net(X, sigma.log().expand(N, D)))
-        assert found.var is None
 
     def test_coordinates_change_nothing(self):
         prepared = Plain(RandomNet()).prepare(X, LEVELS["per entry"])
