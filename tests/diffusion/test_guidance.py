@@ -11,7 +11,7 @@ from skdiffusion.diffusion.guidance import Conditioned, Guided, Marginal
 from skdiffusion.diffusion.kernel_density import KernelDenoiser
 from skdiffusion.diffusion.solvers import SOLVERS, run
 
-N_DRAWS = 20_000
+N_DRAWS = 5_000
 MEAN = torch.tensor([1.0, -2.0, 0.5], dtype=torch.float64)
 COV = torch.tensor(
     [[1.0, 0.8, -0.4], [0.8, 0.89, -0.17], [-0.4, -0.17, 0.3125]], dtype=torch.float64
@@ -55,12 +55,14 @@ class TestConditioned:
             ("dpmpp_2m", 60, FAR),
             ("heun", 60, FAR),
             ("ddim", 128, NEAR),
-            ("ancestral", 240, FAR),
+            ("ancestral", 500, FAR),
         ],
     )
-    def test_draws_follow_the_conditional_distribution(self, name, n_steps, values):
+    def test_draws_follow_the_conditional_distribution(
+        self, name, n_steps, values, global_random_seed
+    ):
         given = Conditioned(GAUSSIAN, KNOWN, values, sigma_min=1e-3)
-        generator = seeded()
+        generator = seeded(global_random_seed)
         # Start around what is expected at the largest noise: the flow would remember another mean.
         expected = given(torch.zeros(1, 3, dtype=torch.float64), scalar(20.0)).mean
         noise = torch.randn(N_DRAWS, 3, generator=generator, dtype=torch.float64)
@@ -72,8 +74,8 @@ class TestConditioned:
         mean, cov = conditional(KNOWN, values)
         variance = cov.diagonal()
         se_cov = ((variance[:, None] * variance + cov**2) / N_DRAWS).sqrt()
-        assert ((x.mean(0) - mean).abs() < 3 * (variance / N_DRAWS).sqrt()).all()
-        assert ((x.T.cov() - cov).abs() < 3 * se_cov).all()
+        assert ((x.mean(0) - mean).abs() < 4 * (variance / N_DRAWS).sqrt()).all()
+        assert ((x.T.cov() - cov).abs() < 4.5 * se_cov).all()
 
     @pytest.mark.parametrize("sigma", [0.05, 0.5, 5.0])
     @pytest.mark.parametrize("values", [NEAR, FAR])
