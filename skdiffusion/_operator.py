@@ -253,7 +253,7 @@ class OperatorScoreMatching(BaseEstimator):
         sigmas, shift = self._grid(self.n_likelihood_steps)
         prior = self.denoiser_.prior
         parts = [
-            log_density(self.denoiser_, rows, sigmas, prior, divergence="exact", shift=shift)
+            log_density(self.denoiser_, rows, sigmas, prior, shift=shift)
             for rows in codes.split(CHUNK_ROWS)
         ]
         log_prob = torch.cat(parts).numpy()

@@ -12,6 +12,7 @@ reached the time ``time(noise)``, and ``shrink(t)`` is the factor between the tw
 """
 
 import math
+from itertools import product
 from typing import Self
 
 import torch
@@ -74,12 +75,11 @@ class HermiteFunctions(Eigenfunctions):
         """Return the products of two functions, and of two derivatives, as sums of functions."""
         size = self.degree + 1
         values = torch.zeros(size, size, 2 * self.degree + 1, dtype=torch.float64)
-        for a in range(size):
-            for b in range(size):
-                for r in range(min(a, b) + 1):
-                    top = math.factorial(a) * math.factorial(b) * math.factorial(a + b - 2 * r)
-                    bottom = math.factorial(r) * math.factorial(a - r) * math.factorial(b - r)
-                    values[a, b, a + b - 2 * r] = math.sqrt(top) / bottom
+        for a, b in product(range(size), repeat=2):
+            for r in range(min(a, b) + 1):
+                top = math.factorial(a) * math.factorial(b) * math.factorial(a + b - 2 * r)
+                bottom = math.factorial(r) * math.factorial(a - r) * math.factorial(b - r)
+                values[a, b, a + b - 2 * r] = math.sqrt(top) / bottom
         derivatives = torch.zeros_like(values)
         n = self.numbers[1:]
         derivatives[1:, 1:] = torch.outer(n, n).sqrt().unsqueeze(-1) * values[:-1, :-1]

@@ -35,7 +35,7 @@ __all__ = ["EigenSeries"]
 
 _MIN_RIDGE = 1e-12  # keeps the equations solvable where the data leave a direction open
 _N_LEVELS = 160
-_LEVEL_RANGE = (1e-3, 1e2)
+_LOW, _HIGH = math.log(1e-3), math.log(1e2)
 _MAX_CACHED = 1024
 
 
@@ -63,7 +63,6 @@ class EigenSeries(nn.Module):
     prefixes: Tensor
     prefix_of: Tensor
     means: Tensor
-    levels: Tensor
     table: Tensor
 
     def __init__(self, functions: Family, indices: Tensor, rows: Tensor, ridge: float):
@@ -78,11 +77,11 @@ class EigenSeries(nn.Module):
         for name, part in zip(("prefixes", "prefix_of"), all_but_last(indices), strict=True):
             self.register_buffer(name, part)
         self.register_buffer("means", self._means(rows))
-        low, high = (math.log(level) for level in _LEVEL_RANGE)
-        levels = torch.linspace(low, high, _N_LEVELS, dtype=torch.float64).to(rows.device)
-        self.register_buffer("levels", levels)
-        # no noise is the hardest to solve
-        noise = levels.exp().unsqueeze(1) if self.tabulated else levels.new_zeros(1, 1)
+        # without a table the equations of no noise are tried, which are the hardest to solve
+        noise = rows.new_zeros(1, 1)
+        if self.tabulated:
+            levels = torch.linspace(_LOW, _HIGH, _N_LEVELS, dtype=rows.dtype, device=rows.device)
+            noise = levels.exp().unsqueeze(1)
         self.register_buffer("table", self._solved(noise.expand(-1, rows.shape[1])))
 
     @property
@@ -161,14 +160,14 @@ class EigenSeries(nn.Module):
         return _solve(*self._system(noise, _column_weights(noise), self.means), self.ridge)
 
     def _interpolated(self, noise: Tensor) -> Tensor:
-        position = noise.clamp_min(_LEVEL_RANGE[0]).log() - self.levels[0]
-        position = (position / (self.levels[1] - self.levels[0])).clamp(0, _N_LEVELS - 1)
+        share = (noise.log() - _LOW) / (_HIGH - _LOW)
+        position = share.clamp(0, 1) * (_N_LEVELS - 1)
         below = position.floor().long().clamp_max(_N_LEVELS - 2)
         columns = torch.arange(noise.shape[1], device=noise.device)
         share = (position - below).unsqueeze(-1)
         alpha = torch.lerp(self.table[below, columns], self.table[below + 1, columns], share)
         # beyond the table only the means matter, which shrink at known rates
-        beyond = self.functions.time(noise) - self.functions.time(self.levels[-1].exp())
+        beyond = self.functions.time(noise) - self.functions.time(noise.new_tensor(_HIGH).exp())
         return alpha * self.functions.decay(beyond.clamp_min(0))[..., 1:]
 
     def _system(

@@ -8,7 +8,6 @@ or approximated.
 
 import math
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -249,10 +248,6 @@ class KernelDenoiser(nn.Module):
         super()._apply(fn, recurse)
         self._cells = self._partition()
         return self
-
-    def _load_from_state_dict(self, *args: Any) -> None:
-        super()._load_from_state_dict(*args)
-        self._cells = self._partition()
 
     def _partition(self) -> Cells | None:
         truncated = len(self.means) >= _MIN_TRUNCATED and self.tolerance > 0

@@ -56,8 +56,7 @@ class UniformBox(nn.Module):
         self, n: int, generator: torch.Generator | None = None, sigma: float = 0.0
     ) -> Tensor:
         """Draw rows."""
-        options = {"dtype": self.low.dtype, "device": self.low.device}
-        shares = torch.rand(n, self.n_features, generator=generator, **options)
+        shares = self.low.new_empty(n, self.n_features).uniform_(generator=generator)
         return self.low + (self.high - self.low) * shares
 
     def fold(self, x: Tensor) -> Tensor:
