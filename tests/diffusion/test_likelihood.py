@@ -200,12 +200,12 @@ class TestElbo:
         x = MEAN + torch.tensor([x0], dtype=F64)
         exact = GAUSSIAN.log_prob(x, torch.tensor(0.05, dtype=F64))
         gaps = []
-        for n_steps in (250, 500, 1000):
+        for n_steps in (125, 250, 500):
             sigmas = log_linear(0.05, 10.0, n_steps, final_zero=False)
             bound = elbo(GAUSSIAN, x, sigmas, GAUSSIAN, quadrature(n_steps, 3))
             gaps.append((exact - bound).abs().item())
         np.testing.assert_allclose(np.divide(gaps[:-1], gaps[1:]), 2.0, rtol=0.1)
-        assert gaps[-1] < 0.05 + 0.005 * exact.abs().item()
+        assert gaps[-1] < 0.1 + 0.01 * exact.abs().item()
 
     def test_average_over_the_law_is_below_its_log_density(self):
         # The noised Gaussian's quadrature nodes average quadratic forms exactly.
@@ -221,8 +221,8 @@ class TestElbo:
 
     def test_of_a_mixture(self):
         sigmas = log_linear(0.05, 20.0, 300, final_zero=False)
-        x = MIXTURE.sample(200, generator=seeded(), sigma=0.05)
-        noise = torch.randn(10, 300, 2, generator=seeded(1), dtype=F64)
+        x = MIXTURE.sample(50, generator=seeded(), sigma=0.05)
+        noise = torch.randn(3, 300, 2, generator=seeded(1), dtype=F64)
         noise = torch.cat([noise, -noise])
         bound = elbo(MIXTURE, x, sigmas, MIXTURE, noise)
         singles = torch.stack([elbo(MIXTURE, x, sigmas, MIXTURE, draw).mean() for draw in noise])
