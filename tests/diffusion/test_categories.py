@@ -198,7 +198,8 @@ class TestCrossEntropy:
 
         def surprise(change):
             shift = correction + double([0, 0, *change])
-            return LEVELS.cross_entropy(LEVELS.log_prob(x, sigma, shift), x0)[:, 1].mean()
+            log_prob = LEVELS.normalise(LEVELS.log_prob(x, sigma) + shift)
+            return LEVELS.cross_entropy(log_prob, x0)[:, 1].mean()
 
         exact = surprise([0, 0, 0])
         for change in ([0.5, 0, 0], [-0.5, 0, 0], [0, 0.5, 0], [0, 0, -0.5]):

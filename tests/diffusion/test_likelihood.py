@@ -222,7 +222,7 @@ class TestElbo:
     def test_of_a_mixture(self):
         sigmas = log_linear(0.05, 20.0, 300, final_zero=False)
         x = MIXTURE.sample(50, generator=seeded(), sigma=0.05)
-        noise = torch.randn(3, 300, 2, generator=seeded(1), dtype=F64)
+        noise = torch.randn(5, 300, 2, generator=seeded(1), dtype=F64)
         noise = torch.cat([noise, -noise])
         bound = elbo(MIXTURE, x, sigmas, MIXTURE, noise)
         singles = torch.stack([elbo(MIXTURE, x, sigmas, MIXTURE, draw).mean() for draw in noise])
