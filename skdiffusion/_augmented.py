@@ -1,5 +1,6 @@
 """`AugmentedEstimator`: train on real and synthetic rows, if that helps."""
 
+from collections.abc import Hashable
 from numbers import Integral, Real
 
 import numpy as np
@@ -180,6 +181,9 @@ class AugmentedEstimator(MetaEstimatorMixin, BaseEstimator):
             ratios = self._ratios()
             check_scalar(self.margin, "margin", Real, min_val=0)
             X = validate_table(self, X, reset=True, allow_missing=True)
+            is_object = isinstance(X, np.ndarray) and X.dtype == object
+            if is_object and not all(isinstance(value, Hashable) for value in X.flat):
+                raise TypeError("Every argument of a row must be a single string or number.")
             y = read_target(self, X, y)
             if is_classifier(self.estimator):
                 check_classification_targets(y)
