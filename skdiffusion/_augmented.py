@@ -183,7 +183,7 @@ class AugmentedEstimator(MetaEstimatorMixin, BaseEstimator):
             X = validate_table(self, X, reset=True, allow_missing=True)
             is_object = isinstance(X, np.ndarray) and X.dtype == object
             if is_object and not all(isinstance(value, Hashable) for value in X.flat):
-                raise TypeError("Every argument of a row must be a single string or number.")
+                raise TypeError("Every argument must be a string or a number, one for each cell.")
             y = read_target(self, X, y)
             if is_classifier(self.estimator):
                 check_classification_targets(y)
