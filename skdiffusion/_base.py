@@ -17,7 +17,13 @@ from skdiffusion.model.encoded import EncodedRows
 from skdiffusion.model.imputation import complete, expected_cells, known_features
 from skdiffusion.tables.conditions import Conditions, read_conditions
 from skdiffusion.tables.encoder import TableEncoder
-from skdiffusion.tables.frames import NUMERIC, read_table, validate_table
+from skdiffusion.tables.frames import (
+    NUMERIC,
+    read_table,
+    take_rows,
+    take_values,
+    validate_table,
+)
 from skdiffusion.tables.gaps import fill_gaps, gaps_of
 from skdiffusion.tables.target import TargetEncoder
 
@@ -76,7 +82,7 @@ class TableModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimato
         y : array-like of shape (n,) or None, default=None
             Target to condition on: classes or numbers.
         sample_weight : array-like of shape (n,) or None, default=None
-            Weights of the rows, as if they occurred that often.
+            Weights of the rows, as if they occurred that often; rows of weight 0 are left out.
 
         Returns
         -------
@@ -98,6 +104,9 @@ class TableModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimato
             if y is not None:
                 check_consistent_length(X, y)
             sample_weight = check_weights(sample_weight, len(X))
+            if sample_weight is not None:
+                kept = np.flatnonzero(sample_weight)
+                X, y, sample_weight = take(kept, X, y, sample_weight)
             rows = self._encode(X, y, sample_weight, rng)
             self._model = self._fit_model(rows, rng)
         return self
@@ -367,7 +376,7 @@ class TableModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimato
         X = validate_table(self, X, reset=False, allow_missing=self._allow_missing)
         model = self.model_
         columns = model.encoder.read(X)
-        gaps = gaps_of(columns) & ~np.array([c.is_empty for c in model.encoder.coders_])
+        gaps = gaps_of(columns) & ~np.array([c.is_empty for c in model.encoder._coders])
         wanted = gaps.any(1) | (return_y and y is None)
         if not wanted.any():
             return (X, np.asarray(y)) if return_y else X
@@ -470,6 +479,12 @@ class TableModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimato
 
     def _generator(self, rng):
         return torch.Generator(self._model.device).manual_seed(_seed(rng))
+
+
+def take(rows, X, y, sample_weight):
+    """Return some rows of a table, of its target and of its weights, where there are any."""
+    y = None if y is None else take_values(y, rows)
+    return take_rows(X, rows), y, None if sample_weight is None else sample_weight[rows]
 
 
 def _seed(rng):

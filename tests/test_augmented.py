@@ -28,8 +28,8 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from skdiffusion import DenoiserNet, DiffusionManifoldSampler
 from skdiffusion._augmented import AugmentedEstimator
 
-NET = DenoiserNet(max_epochs=2, steps_per_epoch=5, module__width=16, module__depth=1)
-QUICK = DiffusionManifoldSampler(denoiser=NET, baseline="gaussian", n_steps=6)
+NET = DenoiserNet(max_epochs=1, steps_per_epoch=3, module__width=8, module__depth=1)
+QUICK = DiffusionManifoldSampler(denoiser=NET, baseline="gaussian", manifold=None, n_steps=5)
 
 
 class Blobs(BaseEstimator):

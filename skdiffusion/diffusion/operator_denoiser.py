@@ -48,23 +48,6 @@ class UniformBox(nn.Module):
         """The variances of the columns, of shape (d,)."""
         return (self.high - self.low) ** 2 / 12
 
-    is_diagonal = True
-
-    @property
-    def n_features(self) -> int:
-        """Number of columns."""
-        return len(self.low)
-
-    @property
-    def mean(self) -> Tensor:
-        """The middle of the box."""
-        return (self.low + self.high) / 2
-
-    @property
-    def cov(self) -> Tensor:
-        """The variances of the columns."""
-        return (self.high - self.low) ** 2 / 12
-
     def log_prob(self, x: Tensor, sigma: Tensor | None = None) -> Tensor:
         """Return the log-density, the same everywhere: rows outside stand for their reflections."""
         return -(self.high - self.low).log().sum().to(x).expand(len(x))

@@ -242,7 +242,7 @@ def _numbers(encoder, columns):
     """Return the columns of a table that vary, if all are continuous; None for other tables."""
     varies = np.array(encoder.transforms_) != "constant"
     kinds, transforms = np.array(encoder.kinds_), np.array(encoder.transforms_)
-    if encoder.indicators_ or not {"standard", "quantile"}.issuperset(transforms[varies]):
+    if encoder._indicators or not {"standard", "quantile"}.issuperset(transforms[varies]):
         return None
     if set(kinds[varies]) != {"continuous"} or not {"continuous", "integer"}.issuperset(kinds):
         return None

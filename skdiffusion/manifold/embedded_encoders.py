@@ -56,6 +56,10 @@ class EmbeddedEncoder:
         """Encode rows."""
         return self.reencode(self.encoder.transform(X))
 
+    def noise_codes(self, columns, noise):
+        """Raise: coordinates bend along the embedding, and noise in them is no number."""
+        raise ValueError("Rows with coordinates of an embedding cannot be denoised.")
+
     def decode_table(self, W, rng=None, cells=None):
         """Decode to a table, with some cells as given."""
         return self.encoder.decode_table(self.restore(W, rng), rng, cells)
@@ -85,6 +89,16 @@ class CoordinateEncoder(EmbeddedEncoder):
         """Return the categories, at their new positions."""
         blocks = self.encoder.level_blocks()
         return [(self.n_latent + np.searchsorted(self.kept, c), v) for c, v in blocks]
+
+    def column_codes(self, j):
+        """Return the positions of a column's features; raise if the embedding took it in."""
+        own = self.encoder.column_codes(j)
+        if np.isin(own, self.numbers).any():
+            raise ValueError(
+                "An embedding took the column in, so that it has no features to be conditioned "
+                "on: use coupling='project' or 'hierarchical'."
+            )
+        return self.n_latent + np.searchsorted(self.others, own)
 
     def void_codes(self, Z):
         """Flag features that say nothing: coordinates, where they follow from the others."""
@@ -160,6 +174,10 @@ class HierarchicalEncoder(CoordinateEncoder):
 
 class ProjectedEncoder(EmbeddedEncoder):
     """The encoder's features, whose numbers pass through the embedding on the way back."""
+
+    def noise_codes(self, columns, noise):
+        """Return the noise of encoded rows."""
+        return self.encoder.noise_codes(columns, noise)
 
     def reencode(self, Z):
         """Return the rows as they are."""

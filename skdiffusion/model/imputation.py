@@ -5,19 +5,22 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from skdiffusion.diffusion import STOCHASTIC
+from skdiffusion.diffusion import SOLVERS, STOCHASTIC
 from skdiffusion.model.drawing import draw_known, even_noise
 from skdiffusion.tables.conditions import Conditions
 from skdiffusion.tables.gaps import mean_cells
 
 __all__ = ["RowUniforms", "complete", "expected_cells", "known_features", "row_noise"]
 
+# by name or as a function
+WITH_NOISE = {*STOCHASTIC, *(SOLVERS[name] for name in STOCHASTIC)}
+
 
 def known_features(model, columns, y=None):
     """Return the encoded features of a table and its target, NaN where they are to be found."""
     encoder = model.encoder
     Z = encoder.encode_columns(columns)
-    for j, simplex in encoder.indicators_.items():
+    for j, simplex in encoder._indicators.items():
         # what is filled in shall be a cell
         Z[:, (encoder.groups_ == j) & encoder.is_indicator_] = simplex.vertices[0]
     target = np.full((len(Z), int(model.is_target.sum())), np.nan)
@@ -32,7 +35,7 @@ def complete(model, Z, start, seed):
     Each row is drawn by itself: its draw does not depend on those beside it.
     """
     sampling = replace(model.sampling, guidance_scale=1.0)
-    if sampling.solver in STOCHASTIC:
+    if sampling.solver in WITH_NOISE:
         sampling = replace(sampling, solver="dpmpp_2m")
     generator = torch.Generator(model.device).manual_seed(seed)
     return draw_known(replace(model, sampling=sampling), len(Z), Conditions(Z), generator, start)

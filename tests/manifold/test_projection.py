@@ -56,11 +56,10 @@ def couple(X, dimensions=(1, 2), frame=None, numbers=None, seed=0, **options):
 
 
 class TestCouple:
-    @pytest.mark.parametrize("seed", range(3))
-    def test_rows_that_fill_space_have_no_planes(self, seed):
+    def test_rows_that_fill_space_have_no_planes(self, global_random_seed):
         """The Gaussian's own denoiser is exact: no plane brings its draws nearer to fresh rows."""
-        X = np.random.default_rng(seed).normal(size=(500, 3))
-        gaussian, denoiser, choice = couple(X, seed=seed)
+        X = np.random.default_rng(global_random_seed).normal(size=(500, 3))
+        gaussian, denoiser, choice = couple(X, seed=global_random_seed)
         assert denoiser is gaussian
         assert choice is None
 
@@ -92,7 +91,7 @@ class TestCouple:
         level = torch.tensor(0.05)
         torch.testing.assert_close(first(x, level).mean, second(x, level).mean, rtol=0, atol=0)
 
-    @pytest.mark.parametrize("n", [2, 5, 9, 11, 14])
+    @pytest.mark.parametrize("n", [2, 11, 14])
     def test_few_rows(self, n):
         """Fewer than a neighbourhood have no planes; some more may have."""
         with warnings.catch_warnings():
