@@ -85,7 +85,7 @@ class TestLabels:
             AnomalyScoreDisplay.from_scores([1.0, 2.0], y=[0, 1])
 
     def test_too_many_labels(self):
-        with pytest.raises(ValueError, match="must hold two labels, .* it holds 0, 1, 2"):
+        with pytest.raises(ValueError, match=r"must hold two labels, .* it holds 0, 1, 2"):
             AnomalyScoreDisplay.from_scores([1.0, 2.0, 3.0], y=[0, 1, 2], pos_label=1)
 
     @pytest.mark.parametrize("y", [[1], [[1], [-1]]])
