@@ -30,9 +30,8 @@ class DiffusionAnomalyDetector(TransformerMixin, OutlierMixin, BaseEstimator):
     r"""Score rows by how unlike they are to the rows seen in `fit`.
 
     The default adds up three scores: the distance to the nearest neighbour, the density of narrow
-    kernels that follow their neighbours, and how much a network trained to denoise normal rows
-    would change the row. Each is ranked among the scores that training rows get without
-    themselves, and the logarithms of the ranks are added up. Nothing is sampled.
+    kernels, and how much a network trained to denoise normal rows would change the row. Each is
+    the logarithm of its rank among the scores that training rows get without themselves.
 
     Parameters
     ----------
@@ -64,7 +63,7 @@ class DiffusionAnomalyDetector(TransformerMixin, OutlierMixin, BaseEstimator):
     n_neighbors : int or "auto", default="auto"
         Neighbours of "neighbors". "auto" is the nearest one; if contaminated, a tenth of the rows.
     categorical_features : "from_dtype", None or array-like, default="from_dtype"
-        Which columns are categories; see :class:`~skdiffusion.TableEncoder`.
+        Which columns are categories, as in :class:`~skdiffusion.TableEncoder`.
     verbose : int, default=0
         1 shows progress bars.
     random_state : int, RandomState instance or None, default=None
@@ -87,10 +86,9 @@ class DiffusionAnomalyDetector(TransformerMixin, OutlierMixin, BaseEstimator):
 
     Notes
     -----
-    Scores are continuous. Within a tenth of the distance from a training row to the nearest other
-    one, they pass over to that of `training_scores_`; so ``fit_predict(X)`` and
-    ``fit(X).predict(X)`` agree where rows are distinct. In a table with more than 1 % of copies
-    they do not pass over: to be equal to a training row is not to be that row.
+    Within a tenth of the distance from a training row to the nearest other one, scores pass over
+    to that of `training_scores_`, so ``fit_predict(X)`` and ``fit(X).predict(X)`` agree where rows
+    are distinct. In a table with more than 1 % of copies they do not pass over.
 
     Missing cells are filled by their mean given the others, and so speak neither for nor against a
     row. A category that `fit` has not seen counts as rarer than the rarest.
@@ -157,8 +155,8 @@ class DiffusionAnomalyDetector(TransformerMixin, OutlierMixin, BaseEstimator):
         X : array-like or data frame of shape (n, n_features)
             Training rows, of which cells may be missing.
         y : array-like of shape (n,) or None, default=None
-            Labels, of which -1 marks known anomalies. They are not learned as normal rows; the
-            methods weigh the more the better they tell them from the others.
+            Labels, of which -1 marks known anomalies. The methods weigh the more the better they
+            tell them from the others.
 
         Returns
         -------
@@ -168,8 +166,8 @@ class DiffusionAnomalyDetector(TransformerMixin, OutlierMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If a parameter is out of range, cells are infinite, a column has no cell, or there are
-            fewer than two rows that are not marked as anomalies.
+            If a parameter is out of range, cells are infinite, a column has no cell, or fewer than
+            two rows are not marked as anomalies.
         TypeError
             If a column holds cells that cannot be encoded.
         """
@@ -186,15 +184,9 @@ class DiffusionAnomalyDetector(TransformerMixin, OutlierMixin, BaseEstimator):
                     "at least 2 that are not marked as anomalies."
                 )
             self._filler = GapFiller(Z[~marked])
-            options = Options(
-                methods=self._methods(),
-                contamination=self._share,
-                denoiser=self.denoiser,
-                n_neighbors=self.n_neighbors,
-                verbose=self.verbose,
-                groups=self._encoder.groups,
-            )
-            Z = self._filler(Z)
+            Z, groups = self._filler(Z), self._encoder.groups
+            net, k = self.denoiser, self.n_neighbors
+            options = Options(self._methods(), self._share, net, k, self.verbose, groups)
             self._settle(AnomalyModel(Z[~marked], Z[marked], options, rng), Z, marked)
         return self
 
@@ -215,7 +207,7 @@ class DiffusionAnomalyDetector(TransformerMixin, OutlierMixin, BaseEstimator):
         """
         if not hasattr(self, "offset_"):
             return self.fit(X, y)
-        Z = self._filler(self._encoded(X))
+        Z = self._filled(X)
         marked = find_marked(X, y)
         rng = check_random_state(self.random_state)
         model = self._model.extended(Z[~marked], Z[marked], rng)
@@ -251,10 +243,11 @@ class DiffusionAnomalyDetector(TransformerMixin, OutlierMixin, BaseEstimator):
         Returns
         -------
         scores : ndarray of shape (n,)
-            Minus the sum of the scores of the methods, each in nats: minus the logarithm of the
-            share of held-out normal rows that score as high, and a fifth of a robust z-score.
+            Minus the sum over methods, in nats, of minus the log of the share of held-out rows
+            that score as high, and a fifth of a robust z-score.
         """
-        return -self._model.score(self._filler(self._encoded(X)))
+        Z = self._filled(X)
+        return -self._model.score(Z)
 
     def decision_function(self, X):
         """Score rows; negative for anomalies.
@@ -297,8 +290,7 @@ class DiffusionAnomalyDetector(TransformerMixin, OutlierMixin, BaseEstimator):
         Returns
         -------
         pvalues : ndarray of shape (n,)
-            Of a row that is like the training rows, ``P(p <= a)`` is about `a`. No p-value is
-            below ``1 / (n_train + 1)``.
+            For a normal row ``P(p <= a)`` is about `a`; none is below ``1 / (n_train + 1)``.
 
         Notes
         -----
@@ -306,7 +298,8 @@ class DiffusionAnomalyDetector(TransformerMixin, OutlierMixin, BaseEstimator):
         has not seen (:func:`~skdiffusion.detection.conformal_pvalues` with `fold`). With anomalies
         among the training rows, p-values are too large by up to the contamination.
         """
-        scores = self._model.fold_scores(self._filler(self._encoded(X)))
+        Z = self._filled(X)
+        scores = self._model.fold_scores(Z)
         return conformal_pvalues(self._model.held_out, scores, fold=self._model.fold)
 
     def select(self, X, *, fdr=0.1):
@@ -322,8 +315,7 @@ class DiffusionAnomalyDetector(TransformerMixin, OutlierMixin, BaseEstimator):
         Returns
         -------
         picked : ndarray of bool of shape (n,)
-            The anomalies, by :func:`~skdiffusion.detection.benjamini_hochberg` on
-            `predict_pvalue`.
+            By :func:`~skdiffusion.detection.benjamini_hochberg` on `predict_pvalue`.
         """
         return benjamini_hochberg(self.predict_pvalue(X), fdr)
 
@@ -341,7 +333,7 @@ class DiffusionAnomalyDetector(TransformerMixin, OutlierMixin, BaseEstimator):
             - contributions : ndarray or data frame of shape (n, n_features). How improbable each
               cell is given the others, in nats; zero for missing cells.
             - expected : ndarray or data frame of shape (n, n_features). The mean of each cell given
-              the others, rounded as the cells of `fit` are, or its nearest category.
+              the others, rounded as the cells of `fit`, or its nearest category.
 
         Notes
         -----
@@ -369,7 +361,8 @@ class DiffusionAnomalyDetector(TransformerMixin, OutlierMixin, BaseEstimator):
         profile : ndarray of shape (n, n_columns)
             Larger for more anomalous rows.
         """
-        return self._model.profile(self._filler(self._encoded(X)))
+        Z = self._filled(X)
+        return self._model.profile(Z)
 
     def get_feature_names_out(self, input_features=None):
         """Name the columns of the profile.
@@ -440,3 +433,7 @@ class DiffusionAnomalyDetector(TransformerMixin, OutlierMixin, BaseEstimator):
         """Validate rows and encode them, with NaN for gaps."""
         check_is_fitted(self)
         return self._encoder.encode(validate_table(self, X, reset=False, allow_missing=True))
+
+    def _filled(self, X):
+        Z = self._encoded(X)
+        return self._filler(Z)

@@ -53,7 +53,8 @@ def transform_per_column(given, columns):
         for key, transform in given.items():
             transforms[position_of(key, columns, "numeric_transform")] = transform
     for transform in transforms:
-        is_unit = isinstance(transform, Real) and 0 < transform < np.inf
+        is_number = isinstance(transform, Real) and not isinstance(transform, bool)
+        is_unit = is_number and 0 < transform < np.inf
         if not is_unit and transform not in TRANSFORMS:
             raise ValueError(
                 f"numeric_transform must be one of {TRANSFORMS}, a positive number or a dict of "
