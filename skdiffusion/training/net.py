@@ -206,8 +206,6 @@ class DenoiserNet(NeuralNet):
         weights = None
         if sample_weight is not None:
             share = _check_sample_weight(sample_weight, X, ensure_non_negative=True, dtype=float)
-            if not share.any():
-                raise ValueError("sample_weight is zero everywhere.")
             weights = torch.from_numpy(share / share.mean())
         rows = torch.from_numpy(pair_with_completions(X, completions))
         self.setting_ = Setting(
