@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from sklearn.base import clone
 
-from skdiffusion._base import TableModel, take
+from skdiffusion._base import TableModel
 from skdiffusion.closed_forms.fitted_prior import BASELINES, fit_levels, fit_prior
 from skdiffusion.closed_forms.gap_filling import draw_completions
 from skdiffusion.diffusion import GRIDS, SOLVERS
