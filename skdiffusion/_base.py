@@ -14,6 +14,7 @@ from skdiffusion._utils.fitting import all_or_nothing
 from skdiffusion.model.encoded import EncodedRows, encode_rows
 from skdiffusion.model.imputation import fill_by_draw, fill_by_mean, known_features
 from skdiffusion.model.wanted import read_wanted
+from skdiffusion.tables.conditions import Conditions
 from skdiffusion.tables.encoder import TableEncoder
 from skdiffusion.tables.frames import NUMERIC, read_table, take, validate_table
 from skdiffusion.tables.gaps import fill_gaps, gaps_of

@@ -23,7 +23,7 @@ from skdiffusion.manifold.robustness import encoded_noise, inlier_rows
 from skdiffusion.model import Model
 from skdiffusion.model.drawing import Sampling, draw_known
 from skdiffusion.tables.conditions import Conditions
-from skdiffusion.tables.frames import read_table
+from skdiffusion.tables.frames import read_table, take
 from skdiffusion.training.net import DenoiserNet
 
 __all__ = ["DiffusionManifoldSampler"]
