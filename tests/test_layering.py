@@ -33,7 +33,7 @@ MAY_IMPORT_ROOMS = {
     "geometry": {"_utils"},
     "tables": {"_utils"},
     "closed_forms": {"diffusion", "geometry", "_utils"},
-    "training": {"nets", "diffusion", "closed_forms"},
+    "training": {"nets", "diffusion", "_utils"},
     "manifold": {"geometry", "diffusion", "closed_forms", "training", "nets", "_utils"},
     "sampling": {"diffusion", "tables"},
     "augmentation": {"diffusion", "sampling", "tables"},

@@ -141,5 +141,5 @@ class TestSampleWeight:
 
     @pytest.mark.parametrize("weights", [np.ones(79), -np.ones(80), np.zeros(80), [np.nan] * 80])
     def test_bad(self, weights):
-        with pytest.raises(ValueError, match="(?i)sample.weight"):
+        with pytest.raises(ValueError, match=r"(?i)sample.weight"):
             DenoiserNet(**BASE).fit(X, sample_weight=weights)
