@@ -35,7 +35,7 @@ MAY_IMPORT_ROOMS = {
     "geometry": {"_utils"},
     "tables": {"_utils"},
     "closed_forms": {"diffusion", "geometry", "_utils"},
-    "training": {"nets", "diffusion", "closed_forms"},
+    "training": {"nets", "diffusion", "_utils"},
     "model": {"_utils", "diffusion", "tables"},
     "manifold": {"geometry", "diffusion", "closed_forms", "training", "nets", "_utils"},
     "augmentation": {"model", "tables"},

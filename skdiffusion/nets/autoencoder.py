@@ -21,12 +21,13 @@ class Bent(nn.Module):
         layers: list[nn.Module] = []
         for size, next_size in pairwise(sizes):
             layers += [nn.Linear(size, next_size), nn.SiLU()]
-        self.hidden = nn.Sequential(*layers, nn.Linear(sizes[-1], n_outputs))
+        self.hidden = nn.Sequential(*layers)
+        self.last = nn.Linear(sizes[-1], n_outputs)
         self.skip = nn.Linear(n_inputs, n_outputs, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the images of rows."""
-        images: Tensor = self.skip(x) + self.hidden(x)
+        images: Tensor = self.skip(x) + self.last(self.hidden(x))
         return images
 
 
@@ -45,9 +46,8 @@ class Autoencoder(nn.Module):
         with torch.no_grad():
             for bent in (self.encode, self.decode):
                 bent.skip.weight.zero_()
-                last = bent.hidden[-1]
-                last.weight.mul_(0.1)
-                last.bias.zero_()
+                bent.last.weight.mul_(0.1)
+                bent.last.bias.zero_()
             self.encode.skip.weight[:k] = directions[:k] / deviation[:k, None]
             self.decode.skip.weight[:, :k] = directions[:k].T * deviation[:k]
 

@@ -7,9 +7,9 @@ from typing import ClassVar
 import numpy as np
 from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 from sklearn.utils import check_random_state
-from sklearn.utils._param_validation import Interval, RealNotInt, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
+from skdiffusion._utils.checks import Interval, RealNotInt, StrOptions
 from skdiffusion.tables.column_encoding import ColumnEncoding
 from skdiffusion.tables.frames import read_table, validate_table
 

@@ -10,13 +10,17 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike
 from sklearn.utils import check_random_state
-from sklearn.utils._param_validation import Interval, StrOptions, validate_parameter_constraints
-from sklearn.utils.validation import _check_sample_weight
 from skorch import NeuralNet
 from skorch.callbacks import ProgressBar
 from skorch.dataset import Dataset
 from torch import Tensor, nn
 
+from skdiffusion._utils.checks import (
+    Interval,
+    StrOptions,
+    check_weights,
+    validate_parameter_constraints,
+)
 from skdiffusion.diffusion.categories import Levels
 from skdiffusion.diffusion.gaussians import GaussianDenoiser
 from skdiffusion.diffusion.preconditioning import (
@@ -139,6 +143,7 @@ class DenoiserNet(NeuralNet):
 
     # of an epoch; set by fit, and read by skorch before
     n_steps_ = 1
+    initialized_: bool
 
     def __init__(
         self,
@@ -205,7 +210,7 @@ class DenoiserNet(NeuralNet):
         n, d = X.shape
         weights = None
         if sample_weight is not None:
-            share = _check_sample_weight(sample_weight, X, ensure_non_negative=True, dtype=float)
+            share = check_weights(sample_weight, n)
             weights = torch.from_numpy(share / share.mean())
         rows = torch.from_numpy(pair_with_completions(X, completions))
         self.setting_ = Setting(

@@ -55,7 +55,7 @@ class TestReconstruction:
         X -= X.mean(0)
         net = Autoencoder(X, 3)
         for bent in (net.encode, net.decode):
-            torch.nn.init.zeros_(bent.hidden[-1].weight)
+            torch.nn.init.zeros_(bent.last.weight)
         pca = PCA(3).fit(X.numpy())
         best = pca.inverse_transform(pca.transform(X.numpy()))
         assert_allclose(net(X).detach().numpy(), best, atol=1e-5)
