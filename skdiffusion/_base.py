@@ -399,8 +399,9 @@ class TableModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimato
             raise ValueError("Every column of X is constant: there is nothing to learn.")
         target_encoder = None
         if y is not None:
-            transform = self._target_transform
-            target_encoder = TargetEncoder(target=self.target, numeric_transform=transform).fit(y)
+            target_encoder = TargetEncoder(
+                target=self.target, numeric_transform=self._target_transform
+            ).fit(y, sample_weight)
         Z = encode_rows(encoder, columns, target_encoder, y, rng)
         return EncodedRows(encoder, target_encoder, Z, sample_weight, measured)
 

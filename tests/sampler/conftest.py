@@ -33,7 +33,7 @@ def trained():
         net = DenoiserNet(
             max_epochs=max_epochs, lr=0.006, n_patterns=8, module__width=64, module__depth=2
         )
-        fast = {"denoiser": net, "manifold": None, "n_likelihood_steps": 12, "random_state": 0}
+        fast = {"denoiser": net, "manifold": None, "random_state": 0}
         return DiffusionManifoldSampler(**fast | options)
 
     return make

@@ -22,18 +22,17 @@ class TestGaussian:
         assert np.corrcoef(scores, truth)[0, 1] > 0.98
 
     def test_score_is_the_mean(self, gaussian):
-        scores = gaussian.sampler.score_samples(gaussian.fresh)
-        assert scores.shape == (len(gaussian.fresh),)
+        scores = gaussian.sampler.score_samples(gaussian.fresh[:20])
+        assert scores.shape == (20,)
         assert scores.dtype == np.float64
-        score = gaussian.sampler.score(gaussian.fresh)
+        score = gaussian.sampler.score(gaussian.fresh[:20])
         assert isinstance(score, float)
         assert_allclose(score, scores.mean())
 
     def test_prefers_the_truth_to_a_neighbouring_one(self, gaussian):
         shift = 0.5 * gaussian.X.std(axis=0)
-        assert gaussian.sampler.score(gaussian.fresh + shift) < gaussian.sampler.score(
-            gaussian.fresh
-        )
+        rows = gaussian.fresh[:50]
+        assert gaussian.sampler.score(rows + shift) < gaussian.sampler.score(rows)
 
 
 class TestUnits:
