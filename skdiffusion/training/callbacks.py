@@ -87,8 +87,9 @@ def training_callbacks(lr: float, n_steps: int, patience: int | None) -> list[tu
         torch.optim.lr_scheduler.OneCycleLR,
         step_every="batch",
         max_lr=lr,
-        # one step more than taken: the policy refuses to step past its end
-        total_steps=n_steps + 1,
+        # one step more than taken: the policy refuses to step past its end, and has to rise for
+        # more than its first step
+        total_steps=max(n_steps + 1, 11),
         pct_start=0.1,
     )
     return [
