@@ -1,19 +1,19 @@
 """`DiffusionAnomalyDetector`: which rows are unlike the others, why, and how surely."""
 
-import warnings
-from collections.abc import Iterable
 from numbers import Integral, Real
+from typing import ClassVar
 
 import numpy as np
 from sklearn.base import BaseEstimator, OutlierMixin, TransformerMixin
-from sklearn.utils import Bunch, check_consistent_length, check_random_state
-from sklearn.utils.validation import check_is_fitted, column_or_1d
+from sklearn.utils import Bunch, check_random_state
+from sklearn.utils.validation import check_is_fitted
 
+from skdiffusion._utils.checks import Interval, StrOptions
 from skdiffusion._utils.fitting import all_or_nothing
 from skdiffusion.detection.anomaly_model import METHODS, AnomalyModel, Options
 from skdiffusion.detection.conformal import benjamini_hochberg, conformal_pvalues
-from skdiffusion.detection.row_encoder import GapFiller, RowEncoder
-from skdiffusion.tables.frames import FloatFormat, validate_table
+from skdiffusion.detection.row_encoder import GapFiller, RowEncoder, find_marked
+from skdiffusion.tables.frames import validate_table
 from skdiffusion.training.net import DenoiserNet
 
 __all__ = ["DiffusionAnomalyDetector"]
@@ -29,11 +29,9 @@ ROUNDING = 1e-9
 class DiffusionAnomalyDetector(TransformerMixin, OutlierMixin, BaseEstimator):
     r"""Score rows by how unlike they are to the rows seen in `fit`.
 
-    The default adds up three scores: how far a row is from its nearest neighbour
-    (``"neighbors"``), how likely it is under a closed-form density of narrow kernels that follow
-    their neighbours (``"kernel"``), and how much a network trained to denoise normal rows would
-    change it in one step (``"denoise"``). Each is ranked among the scores that training rows get
-    without themselves, and the logarithms of the ranks are added up. Nothing is sampled.
+    The default adds up three scores: the distance to the nearest neighbour, the density of narrow
+    kernels, and how much a network trained to denoise normal rows would change the row. Each is
+    the logarithm of its rank among the scores that training rows get without themselves.
 
     Parameters
     ----------
@@ -52,23 +50,22 @@ class DiffusionAnomalyDetector(TransformerMixin, OutlierMixin, BaseEstimator):
     contamination : "auto", 0 or float in (0, 0.5], default="auto"
         The share of anomalies among the training rows.
 
-        - "auto": none are expected. One in twenty rows like the training rows will be reported.
-        - 0: there are none. No row more normal than the least normal training row is reported.
-        - a share: there are some, and that share of the training rows is reported. The methods
-          change to ones that withstand them: more neighbours, larger noise levels, a robust
-          Gaussian, and training that leaves out the rows with the largest errors.
+        - "auto": none are expected, and one in twenty normal rows will be reported.
+        - 0: none, and no row more normal than the least normal training row is reported.
+        - a share: some, and that share of the training rows is reported. The methods change to
+          ones that withstand them: more neighbours, larger noise levels, a robust Gaussian, and
+          training that leaves out the rows with the largest errors.
 
     denoiser : DenoiserNet or None, default=None
         Unfitted net with all training options, for every method that has one. None is
         :func:`~skdiffusion.training.judging_net` for "denoise" and `DenoiserNet()` for
         "likelihood", which needs more noise levels.
     n_neighbors : int or "auto", default="auto"
-        Neighbours of "neighbors". "auto" is the nearest one, and a tenth of the rows, between 50
-        and 500, for contaminated training rows.
+        Neighbours of "neighbors". "auto" is the nearest one; if contaminated, a tenth of the rows.
     categorical_features : "from_dtype", None or array-like, default="from_dtype"
-        Which columns are categories; see :class:`~skdiffusion.TableEncoder`.
+        Which columns are categories, as in :class:`~skdiffusion.TableEncoder`.
     verbose : int, default=0
-        1 shows progress bars while networks train.
+        1 shows progress bars.
     random_state : int, RandomState instance or None, default=None
         Source of randomness of `fit`.
 
@@ -89,16 +86,12 @@ class DiffusionAnomalyDetector(TransformerMixin, OutlierMixin, BaseEstimator):
 
     Notes
     -----
-    Every row is scored as a new one, by one continuous function. Were it to count a training row
-    as its own neighbour, each would seem normal; so within a tenth of the distance from a training
-    row to the nearest other one, the score passes over to that of `training_scores_`. Where
-    rows are distinct, ``fit_predict(X)`` and ``fit(X).predict(X)`` therefore agree, and so does
-    ``predict`` of the same rows up to rounding. In a table with more than 1 % of copies, being
-    equal to a training row says nothing of being that row, and scores do not pass over.
+    Within a tenth of the distance from a training row to the nearest other one, scores pass over
+    to that of `training_scores_`, so ``fit_predict(X)`` and ``fit(X).predict(X)`` agree where rows
+    are distinct. In a table with more than 1 % of copies they do not pass over.
 
-    Missing numbers are filled with what the other cells of the row lead to expect, so that they
-    speak neither for nor against it. A category that `fit` has not seen counts as rarer than the
-    rarest.
+    Missing cells are filled by their mean given the others, and so speak neither for nor against a
+    row. A category that `fit` has not seen counts as rarer than the rarest.
 
     References
     ----------
@@ -120,6 +113,13 @@ class DiffusionAnomalyDetector(TransformerMixin, OutlierMixin, BaseEstimator):
     >>> int(detector.explain(np.array([[1.0, 1.0, -1.0]])).contributions.argmax())
     2
     """
+
+    _parameter_constraints: ClassVar[dict] = {
+        "method": [StrOptions({"hybrid", *METHODS}), list, tuple],
+        "contamination": [StrOptions({"auto"}), Interval(Real, 0, 0.5, closed="both")],
+        "denoiser": [DenoiserNet, None],
+        "n_neighbors": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
+    }
 
     def __init__(
         self,
@@ -153,11 +153,10 @@ class DiffusionAnomalyDetector(TransformerMixin, OutlierMixin, BaseEstimator):
         Parameters
         ----------
         X : array-like or data frame of shape (n, n_features)
-            Training rows. Numbers may be missing.
+            Training rows, of which cells may be missing.
         y : array-like of shape (n,) or None, default=None
-            Labels, where some anomalies are known: -1 marks them. All other labels count as "not
-            known to be one". Marked rows are not learned as normal ones; the methods weigh the
-            more the better they tell them from the others.
+            Labels, of which -1 marks known anomalies. The methods weigh the more the better they
+            tell them from the others.
 
         Returns
         -------
@@ -167,16 +166,16 @@ class DiffusionAnomalyDetector(TransformerMixin, OutlierMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If a parameter is out of range, cells are infinite, categories are missing, a column
-            has no cell, or there are fewer than two rows that are not marked as anomalies.
+            If a parameter is out of range, cells are infinite, a column has no cell, or fewer than
+            two rows are not marked as anomalies.
         TypeError
-            If a column holds dates or other cells that cannot be encoded.
+            If a column holds cells that cannot be encoded.
         """
         with all_or_nothing(self):
-            methods = self._check_parameters()
+            self._validate_params()
             rng = check_random_state(self.random_state)
             X = validate_table(self, X, reset=True, allow_missing=True)
-            marked = _find_marked(X, y)
+            marked = find_marked(X, y)
             self._encoder = RowEncoder(X, self.categorical_features)
             Z = self._encoder.encode(X)
             if len(Z) - marked.sum() < 2:
@@ -185,24 +184,14 @@ class DiffusionAnomalyDetector(TransformerMixin, OutlierMixin, BaseEstimator):
                     "at least 2 that are not marked as anomalies."
                 )
             self._filler = GapFiller(Z[~marked])
-            self._format = FloatFormat(X)
-            options = Options(
-                methods=methods,
-                contamination=self._share,
-                denoiser=self.denoiser,
-                n_neighbors=self.n_neighbors,
-                verbose=self.verbose,
-                groups=self._encoder.groups,
-            )
-            Z = self._filler(Z)
+            Z, groups = self._filler(Z), self._encoder.groups
+            net, k = self.denoiser, self.n_neighbors
+            options = Options(self._methods(), self._share, net, k, self.verbose, groups)
             self._settle(AnomalyModel(Z[~marked], Z[marked], options, rng), Z, marked)
         return self
 
     def partial_fit(self, X, y=None):
-        """Learn from more rows.
-
-        They join the neighbours and the kernels, and networks train on with all rows. Columns keep
-        the scale of the first rows.
+        """Learn from more rows, in the scale of the first ones. Networks train on with all rows.
 
         Parameters
         ----------
@@ -218,8 +207,8 @@ class DiffusionAnomalyDetector(TransformerMixin, OutlierMixin, BaseEstimator):
         """
         if not hasattr(self, "offset_"):
             return self.fit(X, y)
-        Z = self._encoded(X)
-        marked = _find_marked(X, y)
+        Z = self._filled(X)
+        marked = find_marked(X, y)
         rng = check_random_state(self.random_state)
         model = self._model.extended(Z[~marked], Z[marked], rng)
         self._settle(model, np.concatenate([self._training, Z]), np.append(self._marked, marked))
@@ -254,11 +243,10 @@ class DiffusionAnomalyDetector(TransformerMixin, OutlierMixin, BaseEstimator):
         Returns
         -------
         scores : ndarray of shape (n,)
-            Minus the sum of the scores of the methods, each in nats: minus the logarithm of the
-            share of held-out normal rows that score as high, and a fifth of a robust z-score
-            beyond.
+            Minus the sum over methods, in nats, of minus the log of the share of held-out rows
+            that score as high, and a fifth of a robust z-score.
         """
-        Z = self._encoded(X)
+        Z = self._filled(X)
         return -self._model.score(Z)
 
     def decision_function(self, X):
@@ -302,20 +290,17 @@ class DiffusionAnomalyDetector(TransformerMixin, OutlierMixin, BaseEstimator):
         Returns
         -------
         pvalues : ndarray of shape (n,)
-            Of a row that is like the training rows, ``P(p <= a)`` is about `a`. No p-value is
-            below ``1 / (n_train + 1)``.
+            For a normal row ``P(p <= a)`` is about `a`; none is below ``1 / (n_train + 1)``.
 
         Notes
         -----
-        A row is ranked among training rows scored without themselves, each by the one network that
-        has not seen it: with networks, the row is scored by each of them, and ranked among the
-        rows that this network has not seen
-        (:func:`~skdiffusion.detection.conformal_pvalues` with `fold`). With anomalies among the
-        training rows, p-values are too large by up to the contamination.
+        With networks, a row is scored by each of them and ranked among the training rows that it
+        has not seen (:func:`~skdiffusion.detection.conformal_pvalues` with `fold`). With anomalies
+        among the training rows, p-values are too large by up to the contamination.
         """
-        Z = self._encoded(X)
-        model = self._model
-        return conformal_pvalues(model.held_out, model.fold_scores(Z), fold=model.fold)
+        Z = self._filled(X)
+        scores = self._model.fold_scores(Z)
+        return conformal_pvalues(self._model.held_out, scores, fold=self._model.fold)
 
     def select(self, X, *, fdr=0.1):
         """Pick out anomalies so that few of those picked are normal.
@@ -330,8 +315,7 @@ class DiffusionAnomalyDetector(TransformerMixin, OutlierMixin, BaseEstimator):
         Returns
         -------
         picked : ndarray of bool of shape (n,)
-            The anomalies, by :func:`~skdiffusion.detection.benjamini_hochberg` on
-            `predict_pvalue`.
+            By :func:`~skdiffusion.detection.benjamini_hochberg` on `predict_pvalue`.
         """
         return benjamini_hochberg(self.predict_pvalue(X), fdr)
 
@@ -346,22 +330,22 @@ class DiffusionAnomalyDetector(TransformerMixin, OutlierMixin, BaseEstimator):
         Returns
         -------
         explanation : Bunch
-            - contributions : ndarray or data frame of shape (n, n_features). How improbable the
-              value of each cell is given the others, in nats: ``-log p(x_j | others)`` in
-              standardised columns. Zero for missing cells.
+            - contributions : ndarray or data frame of shape (n, n_features). How improbable each
+              cell is given the others, in nats; zero for missing cells.
             - expected : ndarray or data frame of shape (n, n_features). The mean of each cell given
-              the others, or its nearest category, in the data types of `fit`.
+              the others, rounded as the cells of `fit`, or its nearest category.
 
         Notes
         -----
-        Both come from the kernels on the normal rows, with noise of 0.05 standard deviations on
-        the other cells. A large share of one column may be due to another: if two cells contradict
-        each other, both are improbable given the other.
+        Both come from the kernels, with noise of 0.05 standard deviations on the other cells. If
+        two cells contradict each other, both are improbable.
         """
-        Z, missing = self._encoded(X, with_missing=True)
-        surprise, expected = self._model.kernels.explain(Z, self._encoder.groups, missing)
+        Z = self._encoded(X)
+        kernels, groups = self._model.kernels, self._encoder.groups
+        surprise, expected = kernels.explain(self._filler(Z), groups, np.isnan(Z))
         return Bunch(
-            contributions=self._format.assemble(surprise), expected=self._encoder.decode(expected)
+            contributions=self._encoder.table._format.assemble_floats(surprise),
+            expected=self._encoder.decode(expected),
         )
 
     def transform(self, X):
@@ -375,10 +359,9 @@ class DiffusionAnomalyDetector(TransformerMixin, OutlierMixin, BaseEstimator):
         Returns
         -------
         profile : ndarray of shape (n, n_columns)
-            Larger for more anomalous rows, on the scale of held-out training rows. Training rows
-            get the profile found without them, so that a model trained on it meets new rows alike.
+            Larger for more anomalous rows.
         """
-        Z = self._encoded(X)
+        Z = self._filled(X)
         return self._model.profile(Z)
 
     def get_feature_names_out(self, input_features=None):
@@ -405,7 +388,7 @@ class DiffusionAnomalyDetector(TransformerMixin, OutlierMixin, BaseEstimator):
         n_samples : int, default=1
             Number of rows.
         random_state : int, RandomState instance or None, default=None
-            Source of randomness; None draws different rows at every call.
+            Source of randomness.
 
         Returns
         -------
@@ -418,27 +401,17 @@ class DiffusionAnomalyDetector(TransformerMixin, OutlierMixin, BaseEstimator):
         rng = check_random_state(random_state)
         return self._encoder.decode(self._model.kernels.sample(n_samples, rng))
 
-    def _check_parameters(self):
+    def _methods(self):
         """Return the names of the methods in use."""
-        if self.denoiser is not None and not isinstance(self.denoiser, DenoiserNet):
-            raise TypeError(f"denoiser must be a DenoiserNet or None, got {self.denoiser!r}.")
-        share = self.contamination
-        if not (share == "auto" or (isinstance(share, Real) and 0 <= share <= 0.5)):
-            raise ValueError(f"contamination must be 'auto' or in [0, 0.5], got {share!r}.")
-        k = self.n_neighbors
-        if not (k == "auto" or (isinstance(k, Integral) and k >= 1)):
-            raise ValueError(f"n_neighbors must be 'auto' or a positive whole number, got {k!r}.")
-        if isinstance(self.method, str) and self.method == "hybrid":
-            return ROBUST_HYBRID if self._share else HYBRID
-        methods = (self.method,) if isinstance(self.method, str) else self.method
-        if not isinstance(methods, Iterable) or not set(methods) <= set(METHODS):
+        if isinstance(self.method, str):
+            hybrid = ROBUST_HYBRID if self._share else HYBRID
+            return hybrid if self.method == "hybrid" else (self.method,)
+        if not self.method or not set(self.method) <= set(METHODS):
             raise ValueError(
                 f"method must be 'hybrid', one of {METHODS} or a sequence of them, "
                 f"got {self.method!r}."
             )
-        if not len(methods):
-            raise ValueError("method names nothing: give 'hybrid' or at least one method.")
-        return tuple(methods)
+        return tuple(self.method)
 
     @property
     def _share(self):
@@ -456,28 +429,11 @@ class DiffusionAnomalyDetector(TransformerMixin, OutlierMixin, BaseEstimator):
         # copies of training rows are tied with them up to rounding, which must not decide
         self.offset_ = float(np.quantile(-model.held_out, share)) - ROUNDING
 
-    def _encoded(self, X, *, with_missing=False):
-        """Validate rows and encode them, without gaps."""
+    def _encoded(self, X):
+        """Validate rows and encode them, with NaN for gaps."""
         check_is_fitted(self)
-        X = validate_table(self, X, reset=False, allow_missing=True)
-        Z = self._encoder.encode(X)
-        filled = self._filler(Z)
-        return (filled, np.isnan(Z)) if with_missing else filled
+        return self._encoder.encode(validate_table(self, X, reset=False, allow_missing=True))
 
-
-def _find_marked(X, y):
-    """Return which rows are labelled anomalies."""
-    n = len(X)
-    if y is None:
-        return np.zeros(n, dtype=bool)
-    check_consistent_length(X, y)
-    y = column_or_1d(y)
-    marked = y == -1
-    if not marked.any() and set(np.unique(y)) == {0, 1}:
-        warnings.warn(
-            "y holds 0 and 1 and marks no anomaly: only the label -1 does, and all rows are "
-            "taken for normal. Leave y out, or mark anomalies by -1.",
-            UserWarning,
-            stacklevel=3,
-        )
-    return marked
+    def _filled(self, X):
+        Z = self._encoded(X)
+        return self._filler(Z)

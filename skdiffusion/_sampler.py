@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from sklearn.base import clone
 
-from skdiffusion._base import TableModel, take
+from skdiffusion._base import TableModel
 from skdiffusion.closed_forms.fitted_prior import BASELINES, fit_levels, fit_prior
 from skdiffusion.closed_forms.gap_filling import draw_completions
 from skdiffusion.diffusion import GRIDS, SOLVERS
@@ -23,7 +23,7 @@ from skdiffusion.manifold.robustness import encoded_noise, inlier_rows
 from skdiffusion.model import Model
 from skdiffusion.model.drawing import Sampling, draw_known
 from skdiffusion.tables.conditions import Conditions
-from skdiffusion.tables.frames import read_table
+from skdiffusion.tables.frames import read_table, take
 from skdiffusion.training.net import DenoiserNet
 
 __all__ = ["DiffusionManifoldSampler"]

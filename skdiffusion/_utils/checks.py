@@ -3,9 +3,24 @@
 from numbers import Integral, Real
 
 import numpy as np
+from sklearn.utils._param_validation import (
+    Interval,
+    RealNotInt,
+    StrOptions,
+    validate_parameter_constraints,
+)
 from sklearn.utils.validation import _check_sample_weight
 
-__all__ = ["check_count", "check_noise", "check_positive", "check_weights"]
+__all__ = [
+    "check_count",
+    "check_noise",
+    "check_positive",
+    "check_weights",
+    "Interval",
+    "RealNotInt",
+    "StrOptions",
+    "validate_parameter_constraints",
+]
 
 
 def check_count(value, name):

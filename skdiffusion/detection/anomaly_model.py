@@ -83,11 +83,9 @@ class AnomalyModel:
     def fold_scores(self, Z):
         """Return how anomalous rows are to the networks of each fold by themselves."""
         near = self.rows.near(Z)
-        parts = [score.evaluate(Z, near) for score in self.scores]
-        by_fold = [
-            self._on_scale([part[k if len(part) > 1 else 0] for part in parts]) @ self.weights
-            for k in range(self.fold.max() + 1)
-        ]
+        n_folds, parts = self.fold.max() + 1, [score.evaluate(Z, near) for score in self.scores]
+        parts = [np.broadcast_to(part, (n_folds, *part.shape[1:])) for part in parts]
+        by_fold = [self._on_scale(part) @ self.weights for part in zip(*parts, strict=True)]
         return _blend(np.column_stack(by_fold), self.held_out[:, None], near)
 
     def profile(self, Z):
@@ -108,13 +106,13 @@ class AnomalyModel:
         self.scores = [self._score(method, rng) for method in self.options.methods]
         held_out = [score.held_out for score in self.scores]
         self.scales = [HeldOutScale(levels.mean(1)) for levels in held_out]
-        self.level_scales = [[HeldOutScale(c) for c in levels.T] for levels in held_out]
+        self.level_scales = [HeldOutScale(c) for c in np.concatenate(held_out, axis=1).T]
         self.held_out_profile = self._on_levels(held_out)
         normal = self._on_scale(held_out)
-        labelled = normal[:0]
+        self.weights = np.ones(len(held_out))
         if len(self.anomalies):
             labelled = self._on_scale(self._means(self.anomalies, self.rows.near(self.anomalies)))
-        self.weights = combine_weights(normal, labelled)
+            self.weights = combine_weights(normal, labelled)
         self.held_out = normal @ self.weights
         if share:
             # what is drawn, and held up as normal, shall not be anomalous
@@ -124,10 +122,9 @@ class AnomalyModel:
     def _n_neighbors(self):
         if self.options.n_neighbors != "auto":
             return self.options.n_neighbors
-        if not self.options.contamination:
-            return 1
         wanted = round(ROBUST_SHARE * len(self.Z))
-        return min(max(wanted, MIN_ROBUST_NEIGHBORS), MAX_ROBUST_NEIGHBORS)
+        robust = min(max(wanted, MIN_ROBUST_NEIGHBORS), MAX_ROBUST_NEIGHBORS)
+        return robust if self.options.contamination else 1
 
     def _score(self, method, rng):
         if method == "neighbors":
@@ -135,28 +132,25 @@ class AnomalyModel:
         if method == "kernel":
             return RobustScore(self.Z) if self.options.contamination else KernelScore(self.kernels)
         gaussian = fit_gaussian(self.Z)
-        nets = self._trained(method, gaussian, rng)
+        self._train(method, gaussian, rng)
         if method == "denoise":
-            return denoising_score(nets, self.Z, self.fold)
-        return likelihood_score(nets, self.Z, self.fold, gaussian, rng)
+            return denoising_score(self.nets[method], self.Z, self.fold)
+        return likelihood_score(self.nets[method], self.Z, self.fold, gaussian, rng)
 
-    def _trained(self, method, gaussian, rng):
-        """Return a net for each fold, trained on the rows of the others."""
-        seen = [self.Z[self.fold != k] for k in range(self.fold.max() + 1)]
-        if len(seen) == 1:
-            seen = [self.Z]
+    def _train(self, method, gaussian, rng):
+        """Train a net for each fold on the rows of the others, or train it on."""
+        n_nets = self.fold.max() + 1
+        seen = [self.Z[(self.fold != k) | (n_nets == 1)] for k in range(n_nets)]
         if method in self.nets:
             for net, rows in zip(self.nets[method], seen, strict=True):
                 net.continue_fit(rows)
-            return self.nets[method]
-        template, groups = self._unfitted(method), self._numbered_groups()
+            return
         nets = self.nets[method] = []
-        for rows, seed in zip(seen, rng.randint(2**31 - 1, size=len(seen)), strict=True):
-            net = clone(template)
+        for rows, seed in zip(seen, rng.randint(2**31 - 1, size=n_nets), strict=True):
+            net = self._unfitted(method)
             if net.random_state is None:
                 net.set_params(random_state=int(seed))
-            nets.append(net.fit(rows, gaussian=gaussian, groups=groups))
-        return nets
+            nets.append(net.fit(rows, gaussian=gaussian, groups=self.options.groups))
 
     def _unfitted(self, method):
         options, robust = self.options, bool(self.options.contamination)
@@ -168,9 +162,6 @@ class AnomalyModel:
             net = DenoiserNet(criterion__trim=TRIM if robust else 0.0)
         return net.set_params(verbose=max(net.verbose, options.verbose))
 
-    def _numbered_groups(self):
-        return np.unique(self.options.groups, return_inverse=True)[1]
-
     def _means(self, Z, near):
         """Return each score of new rows, by all its networks together."""
         return [score.evaluate(Z, near).mean(0) for score in self.scores]
@@ -180,13 +171,8 @@ class AnomalyModel:
         return np.column_stack([scale(part.mean(1)) for scale, part in means])
 
     def _on_levels(self, parts):
-        return np.column_stack(
-            [
-                scale(column)
-                for scales, part in zip(self.level_scales, parts, strict=True)
-                for scale, column in zip(scales, part.T, strict=True)
-            ]
-        )
+        columns = np.concatenate(parts, axis=1).T
+        return np.column_stack([s(c) for s, c in zip(self.level_scales, columns, strict=True)])
 
 
 def _blend(values, held_out, near):
@@ -234,8 +220,6 @@ class HeldOutScale:
 def combine_weights(normal, anomalous):
     """Weigh scores by how well they tell labelled anomalies from normal rows."""
     n_scores = normal.shape[1]
-    if not len(anomalous):
-        return np.ones(n_scores)
     below = (normal[None] < anomalous[:, None]).mean((0, 1))
     above = (normal[None] > anomalous[:, None]).mean((0, 1))
     skill = np.maximum(below - above, 0.0) ** 2

@@ -62,7 +62,12 @@ def conformal_pvalues(
     if fold is None:
         scores = scores[:, None]
         fold = np.zeros(len(calibration), dtype=np.intp)
-    fold = _checked_fold(fold, len(calibration), scores.shape[1])
+    fold = np.asarray(fold)
+    if fold.shape != calibration.shape or not np.isin(fold, np.arange(scores.shape[1])).all():
+        raise ValueError(
+            f"fold must hold a whole number from 0 to {scores.shape[1] - 1} for each of the "
+            f"{len(calibration)} calibration scores: the column of scores that it belongs to."
+        )
     counts = np.zeros(len(scores), dtype=np.int64)
     for k, column in enumerate(scores.T):
         held_out = np.sort(calibration[fold == k])
@@ -134,18 +139,3 @@ def _checked(name: str, values: ArrayLike, *, n_axes: int) -> NDArray[np.float64
     if np.isnan(values).any():
         raise ValueError(f"{name} holds NaN, which has no rank. Leave such rows out.")
     return values
-
-
-def _checked_fold(fold: ArrayLike, n: int, n_folds: int) -> NDArray[np.intp]:
-    fold = np.asarray(fold)
-    if fold.shape != (n,):
-        raise ValueError(
-            f"fold needs one entry for each of the {n} calibration scores, got an array of shape "
-            f"{fold.shape}."
-        )
-    if fold.dtype.kind not in "iu" or fold.min() < 0 or fold.max() >= n_folds:
-        raise ValueError(
-            f"fold must hold whole numbers from 0 to {n_folds - 1}, since scores has {n_folds} "
-            "columns, one for each fold."
-        )
-    return fold

@@ -40,8 +40,8 @@ def vary(model, X, y, noise, rng):
     low, high = model.limits
     if isinstance(noise, str) or not low < noise <= high:
         raise ValueError(
-            f"noise_level must be above sigma_min={low} and at most sigma_max={high} of the model, "
-            f"or None for fresh rows; got {noise!r}."
+            f"sigma must be above sigma_min={low} and at most sigma_max={high} of the model, or "
+            f"None for fresh rows; got {noise!r}."
         )
     generator = torch.Generator(model.device).manual_seed(int(rng.randint(2**31 - 1)))
     Z = np.full((len(y), model.n_features), np.nan)

@@ -4,12 +4,18 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
 
+import narwhals as nw
 import numpy as np
 
 KINDS = {"M": "datetime", "m": "duration"}
 
 EXACT = 2**53
 """Below this whole number float64 holds all of them."""
+
+FAMILIES = (np.datetime64, np.timedelta64, datetime, date, timedelta)
+
+MAX_DAYS = 2**31 - 1
+"""The greatest number of days since 1970 that frames hold."""
 
 LAST = 2**63 - 1
 """The greatest number of ticks; the least of int64 stands for a missing one."""
@@ -115,31 +121,27 @@ def read_time_array(values):
 
 def read_time_series(series):
     """Read times out of a frame."""
-    dtype, native = series.dtype, series.to_native()
-    zone = getattr(dtype, "time_zone", None)
-    kind = "m8" if type(dtype).__name__ == "Duration" else "M8"
+    dtype = series.dtype
+    is_aware = getattr(dtype, "time_zone", None) is not None
+    if is_aware:
+        series = series.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
+    kind = "m8" if dtype == nw.Duration else "M8"
     unit = getattr(dtype, "time_unit", "D")
-    if hasattr(native, "to_physical"):
-        gaps = series.is_null().to_numpy()
-        ticks = native.to_physical().fill_null(0).to_numpy().astype(np.int64)
-        last = 2**31 - 1 if unit == "D" else LAST
-        return ticks, gaps, Clock(np.dtype(f"{kind}[{unit}]"), zone is not None, None, None, -last)
-    if zone is not None:
-        native = native.dt.tz_convert("UTC").dt.tz_localize(None)
-    ticks, gaps, clock = read_time_array(native.to_numpy(dtype=f"{kind}[{unit}]"))
-    return ticks, gaps, Clock(clock.dtype, zone is not None)
+    ticks, gaps, clock = read_time_array(series.to_numpy().astype(f"{kind}[{unit}]"))
+    last = MAX_DAYS if unit == "D" else LAST
+    return ticks, gaps, Clock(clock.dtype, is_aware, first=-last, last=last)
 
 
-def read_time_objects(cells, gaps):
-    """Read times out of Python objects; return None and what is wrong if they are others."""
-    maker, problem = _common_class(cells)
+def read_time_objects(name, cells, gaps):
+    """Read times out of Python objects; return None if they are others."""
+    maker = _common_class(name, cells)
     if maker is None:
-        return None, problem
+        return None
     zone = None
     if issubclass(maker, datetime):
         zone, *others = {cell.tzinfo is None: cell.tzinfo for cell in cells}.values()
         if others:
-            return None, "mixes times with and without a time zone: give all of them one"
+            refuse(name, "mixes times with and without a time zone: give all of them one")
     values = np.array([_numpy_time(cell) for cell in cells])
     unit = {datetime: "M8[us]", date: "M8[D]", timedelta: "m8[us]"}.get(maker, values.dtype)
     ticks = np.zeros(len(gaps), dtype=np.int64)
@@ -150,23 +152,24 @@ def read_time_objects(cells, gaps):
     return ticks, Clock(np.dtype(unit), zone is not None, maker, zone, *limits)
 
 
-def _common_class(cells):
-    """Return the class of which all cells are, or None and what is wrong."""
+def refuse(name, problem):
+    """Raise for a column that cannot be encoded."""
+    raise TypeError(f"TableEncoder cannot code column {name!r}: it {problem}.")
+
+
+def _common_class(name, cells):
+    """Return the class of times of which all cells are, None for other cells."""
     classes = set(map(type, cells))
-    names = {c.__name__ for c in classes}
-    families = (np.datetime64, np.timedelta64, datetime, date, timedelta)
-    found = {next((f for f in families if issubclass(c, f)), None) for c in classes}
-    if names == {"time"}:
-        return None, "holds times of day: convert them to durations or to numbers"
-    if names == {"Period"}:
-        return None, "holds periods: convert them to dates"
+    if {c.__name__ for c in classes} <= {"time", "Period"}:
+        refuse(name, "holds times of day or periods: convert them to durations, or to dates")
+    found = {next((f for f in FAMILIES if issubclass(c, f)), None) for c in classes}
     if None in found:
-        return None, ""
+        return None
     if len(found) > 1:
-        return None, "mixes dates, times and durations: give all cells one type"
+        refuse(name, "mixes dates, times and durations: give all cells one type")
     # the class of pandas, which has finer ticks, before that of the standard library
     fine = [c for c in classes if hasattr(c, "to_datetime64") or hasattr(c, "to_timedelta64")]
-    return (fine or [*found])[0], ""
+    return (fine or [*found])[0]
 
 
 def _numpy_time(cell):

@@ -6,7 +6,7 @@ on numbers: those of the column, units of time since the earliest cell, or posit
 
 import numpy as np
 
-from skdiffusion.tables.clocks import TimeScale
+from skdiffusion.tables.clocks import EXACT, TimeScale
 from skdiffusion.tables.codecs import ConstantCodec, SimplexCodec
 from skdiffusion.tables.lattice import DOUBLE
 from skdiffusion.tables.numeric_transforms import fit_numbers
@@ -29,7 +29,6 @@ class Coder:
     """What all coders share: cells to numbers by `numbers`, and back by `restore`."""
 
     levels = None
-    bounds = None
 
     def __init__(self, column):
         self.name, self.kind = column.name, column.kind
@@ -51,13 +50,13 @@ class Coder:
     def encode(self, column):
         """Return the encoded features of cells, NaN for missing ones, and which are missing."""
         x, gaps = self.numbers(column)
-        return _scatter(self.codec.encode(self.to_codec(x)), gaps, np.nan), gaps
+        return scatter(self.codec.encode(self.to_codec(x)), gaps, np.nan), gaps
 
     def log_volume(self, column, sigma):
         """Return the log-volumes of cells, 0 for missing ones."""
         x, gaps = self.numbers(column)
         volume = self.codec.log_volume(self.to_codec(x), sigma) + self.log_share(x)
-        return _scatter(volume, gaps, 0.0)
+        return scatter(volume, gaps, 0.0)
 
     def decode(self, Z, rng=None):
         """Return the cells of encoded rows, and which of them are missing."""
@@ -73,13 +72,13 @@ class NumberCoder(Coder):
     def __init__(self, column, transform, clip):
         super().__init__(column)
         self.stored = column.stored
-        self.codec, self.bounds = fit_numbers(
+        self.codec, self.extent = fit_numbers(
             column.observed, self.name, column.resolution, transform
         )
-        self.extent = self.bounds
         if not clip:
             limits = np.iinfo(self.stored) if self.stored.kind in "iu" else np.finfo(self.stored)
-            self.extent = float(limits.min), float(limits.max)
+            most = EXACT if self.stored.kind in "iu" else np.inf
+            self.extent = max(float(limits.min), -most), min(float(limits.max), most)
 
     def numbers(self, column):
         if column.kind in (*NUMERIC, "boolean"):
@@ -103,8 +102,8 @@ class TimeCoder(Coder):
         super().__init__(column)
         self.scale = TimeScale(column.observed, column.clock)
         x = np.rint(self.scale.encode(column.observed, column.clock))
-        self.codec, self.bounds = fit_numbers(x, self.name, DOUBLE, transform)
-        self.extent = self.bounds if clip else self.scale.limits
+        self.codec, extent = fit_numbers(x, self.name, DOUBLE, transform)
+        self.extent = extent if clip else self.scale.limits
 
     def numbers(self, column):
         if self.is_empty or column.gaps.all():
@@ -127,12 +126,38 @@ class TimeCoder(Coder):
         return self.scale.decode(self.settle(x))
 
 
-class CategoryCoder(Coder):
+class LevelCoder(Coder):
+    """What categories with and without an order share."""
+
+    def __init__(self, column, handle_unknown):
+        super().__init__(column)
+        self.handle_unknown = handle_unknown
+
+    def known_positions(self, column, substitute=None):
+        """Return positions of cells, and gaps; unknown cells are substituted, or become gaps."""
+        positions = find_positions(column.observed, self.levels)
+        known = positions >= 0
+        if self.handle_unknown == "error":
+            refuse_unknown(column.observed, positions, self.name, UNKNOWN)
+        if substitute is not None or known.all():
+            return np.where(known, positions, substitute or 0), column.gaps
+        gaps = column.gaps.copy()
+        gaps[~gaps] = ~known
+        return positions[known], gaps
+
+    def cells_at(self, positions):
+        """Return categories by their positions; anything where all cells were missing."""
+        if self.is_empty:
+            filler = None if self.levels.dtype == object else 0
+            return np.full(len(positions), filler, self.levels.dtype)
+        return self.levels[positions]
+
+
+class CategoryCoder(LevelCoder):
     """Categories as vertices, of which rare ones share the last."""
 
     def __init__(self, column, min_frequency, handle_unknown):
-        super().__init__(column)
-        self.handle_unknown = handle_unknown
+        super().__init__(column, handle_unknown)
         self.levels = distinct(column.observed, self.name)
         positions = find_positions(column.observed, self.levels)
         counts = np.bincount(positions, minlength=len(self.levels))
@@ -144,7 +169,7 @@ class CategoryCoder(Coder):
 
     def numbers(self, column):
         has_rare = self.handle_unknown == "rare" and len(self.rare.members)
-        return _known_positions(self, column, len(self.levels) if has_rare else None)
+        return self.known_positions(column, len(self.levels) if has_rare else None)
 
     def to_codec(self, x):
         return self.rare.vertex_of[x]
@@ -153,15 +178,14 @@ class CategoryCoder(Coder):
         return self.rare.log_share[x]
 
     def restore(self, x, rng=None):
-        return _fillers(self.levels, x) if self.is_empty else self.levels[self.rare.decode(x, rng)]
+        return self.cells_at(x if self.is_empty else self.rare.decode(x, rng))
 
 
-class OrdinalCoder(Coder):
+class OrdinalCoder(LevelCoder):
     """Ordered categories, as their positions among those that occur."""
 
     def __init__(self, column, handle_unknown):
-        super().__init__(column)
-        self.handle_unknown = handle_unknown
+        super().__init__(column, handle_unknown)
         numeric = column.observed.dtype.kind == "f"
         self.order = np.array(column.order, dtype=float) if numeric else as_objects(column.order)
         declared = find_positions(column.observed, self.order)
@@ -173,17 +197,14 @@ class OrdinalCoder(Coder):
             )
         self.occurs, x = np.unique(declared, return_inverse=True)
         self.levels = self.order[self.occurs]
-        self.codec, self.bounds = fit_numbers(x.astype(np.float64), self.name, DOUBLE, "quantile")
-        self.extent = self.bounds
+        self.codec, self.extent = fit_numbers(x.astype(np.float64), self.name, DOUBLE, "quantile")
 
     def numbers(self, column):
-        positions, gaps = _known_positions(self, column, None)
+        positions, gaps = self.known_positions(column)
         return positions.astype(np.float64), gaps
 
     def restore(self, x, rng=None):
-        if self.is_empty:
-            return _fillers(self.levels, x)
-        return self.levels[self.settle(x).astype(np.intp)]
+        return self.cells_at(self.settle(x).astype(np.intp))
 
 
 def fit_coder(column, transform, options):
@@ -198,28 +219,7 @@ def fit_coder(column, transform, options):
     return CategoryCoder(column, min_frequency, options.handle_unknown)
 
 
-def _known_positions(coder, column, substitute):
-    """Return positions of cells, and gaps; unknown cells are substituted, or become gaps."""
-    cells = column.observed
-    positions = find_positions(cells, coder.levels)
-    known = positions >= 0
-    if known.all():
-        return positions, column.gaps
-    if coder.handle_unknown == "error":
-        refuse_unknown(cells, positions, coder.name, UNKNOWN)
-    if substitute is not None:
-        return np.where(known, positions, substitute), column.gaps
-    gaps = column.gaps.copy()
-    gaps[~gaps] = ~known
-    return positions[known], gaps
-
-
-def _fillers(levels, x):
-    """Return cells to stand where all are missing."""
-    return np.full(len(x), None if levels.dtype == object else 0, dtype=levels.dtype)
-
-
-def _scatter(part, gaps, filler):
+def scatter(part, gaps, filler):
     """Put rows back between those that are missing."""
     if len(part) == len(gaps):
         return part

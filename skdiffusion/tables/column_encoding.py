@@ -1,7 +1,6 @@
 """Columns of a table as encoded features, and back: what `TableEncoder` does once they are read."""
 
 from dataclasses import replace
-from numbers import Integral
 
 import numpy as np
 from sklearn.utils import check_array, check_random_state
@@ -11,7 +10,6 @@ from skdiffusion.tables.codecs import SimplexCodec
 from skdiffusion.tables.coders import fit_coder
 from skdiffusion.tables.frames import TableFormat, as_frame, read_table
 from skdiffusion.tables.options import (
-    check_options,
     set_kinds,
     times_as_objects,
     transform_per_column,
@@ -26,7 +24,7 @@ class ColumnEncoding:
 
     def fit_columns(self, X, columns):
         """Fit to columns that have been read from the validated table `X`."""
-        check_options(self)
+        self._validate_params()
         self.n_features_in_ = len(columns)
         frame = as_frame(X)
         if frame is not None and all(isinstance(name, str) for name in frame.columns):
@@ -42,11 +40,11 @@ class ColumnEncoding:
         self.levels_ = [coder.levels for coder in self._coders]
         self.codecs_ = [coder.codec for coder in self._coders]
         self.transforms_ = [codec.name for codec in self.codecs_]
-        self._indicators = {}
-        for j, column in enumerate(columns):
-            counts = np.array([len(column.values) - column.missing, column.missing])
-            if self.missing_indicator and counts.all():
-                self._indicators[j] = SimplexCodec(counts)
+        self._indicators = {
+            j: SimplexCodec(np.bincount(column.gaps))
+            for j, column in enumerate(columns)
+            if self.missing_indicator and 0 < column.missing < len(column.gaps)
+        }
         values = np.repeat(np.arange(len(columns)), [codec.n_codes for codec in self.codecs_])
         self.groups_ = np.concatenate([values, np.array([*self._indicators], dtype=values.dtype)])
         self.n_codes_ = len(self.groups_)
@@ -63,10 +61,8 @@ class ColumnEncoding:
 
     def encode_columns(self, columns):
         """Encode columns that have been read."""
-        blocks, gaps = zip(
-            *(coder.encode(column) for coder, column in zip(self._coders, columns, strict=True)),
-            strict=True,
-        )
+        parts = [c.encode(column) for c, column in zip(self._coders, columns, strict=True)]
+        blocks, gaps = zip(*parts, strict=True)
         told = [codec.encode(gaps[j].astype(np.intp)) for j, codec in self._indicators.items()]
         return np.concatenate([*blocks, *told], axis=1)
 
@@ -75,17 +71,14 @@ class ColumnEncoding:
         Z = self._check_encoded(Z)
         rng = None if random_state is None else check_random_state(random_state)
         *blocks, told = self._split(Z)
-        cells, gaps = zip(
-            *(c.decode(block, rng) for c, block in zip(self._coders, blocks, strict=True)),
-            strict=True,
-        )
+        parts = [c.decode(block, rng) for c, block in zip(self._coders, blocks, strict=True)]
+        cells, gaps = map(list, zip(*parts, strict=True))
         for k, (j, codec) in enumerate(self._indicators.items()):
             z = told[:, [k]]
             gaps[j][:] |= np.isnan(z[:, 0]) | (codec.decode(z) == 1)
-        cells = list(cells)
         for j, (wanted, there) in (settled or {}).items():
             cells[j] = np.where(there, wanted, cells[j])
-        return self._format.assemble(cells, len(Z), list(gaps))
+        return self._format.assemble(cells, len(Z), gaps)
 
     def decode_cells(self, Z):
         """Return the cells of encoded rows by column, missing ones with anything in their place."""
@@ -98,10 +91,8 @@ class ColumnEncoding:
 
     def log_volume_of(self, columns, sigma):
         """Return the `log_volume` of columns that have been read."""
-        volumes = [
-            coder.log_volume(column, sigma)
-            for coder, column in zip(self._coders, columns, strict=True)
-        ]
+        pairs = zip(self._coders, columns, strict=True)
+        volumes = [coder.log_volume(column, sigma) for coder, column in pairs]
         told = [codec.log_volume(volumes[j], sigma) for j, codec in self._indicators.items()]
         return np.sum(volumes + told, axis=0)
 
@@ -110,12 +101,12 @@ class ColumnEncoding:
 
         `noise` is in the units of the columns, one for all or one for each.
         """
-        steps = np.broadcast_to(noise, len(columns))
+        steps = np.where(np.isin(self.kinds_, NUMERIC), noise, 0.0)
         below, above = (
             self.encode_columns(
                 [
-                    replace(c, values=c.values + side * step) if kind in NUMERIC else c
-                    for c, kind, step in zip(columns, self.kinds_, steps, strict=True)
+                    replace(c, values=c.values + side * step) if step else c
+                    for c, step in zip(columns, steps, strict=True)
                 ]
             )
             for side in (-0.5, 0.5)
@@ -124,24 +115,16 @@ class ColumnEncoding:
 
     def column_codes(self, j):
         """Return the positions of the encoded features of a column, but for its indicator."""
-        check_is_fitted(self)
-        names = self._format.names
-        if isinstance(j, str) and j in names:
-            j = names.index(j)
-        if not isinstance(j, Integral) or not 0 <= j < len(names):
-            raise ValueError(f"There is no column {j!r}: give a name, or a position.")
         return np.flatnonzero((self.groups_ == j) & ~self.is_indicator_)
 
     def level_blocks(self):
         """Return positions and vertices of each category, spike and indicator, in this order."""
-        check_is_fitted(self)
-        codecs = [*self.codecs_, *self._indicators.values()]
-        edges = np.cumsum([0, *(codec.n_codes for codec in codecs)])
-        return [
-            (np.arange(start, start + codec.vertices.shape[1]), codec.vertices)
-            for start, codec in zip(edges, codecs, strict=False)
-            if codec.name in ("simplex", "spike")
-        ]
+        blocks, start = [], 0
+        for codec in [*self.codecs_, *self._indicators.values()]:
+            if codec.name in ("simplex", "spike"):
+                blocks.append((start + np.arange(codec.vertices.shape[1]), codec.vertices))
+            start += codec.n_codes
+        return blocks
 
     def void_codes(self, Z):
         """Return which encoded features say nothing: the numbers of cells that are a spike."""

@@ -6,18 +6,14 @@ choosing among draws: `Conditions.are_met` decodes rows and looks at their cells
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from numbers import Real
 
 import numpy as np
 
-from skdiffusion.tables.coders import CategoryCoder, OrdinalCoder, TimeCoder
+from skdiffusion.tables.coders import CategoryCoder, OrdinalCoder
 from skdiffusion.tables.frames import as_frame, read_table
 from skdiffusion.tables.options import position_of
 from skdiffusion.tables.reading import NUMERIC, TEMPORAL, read_objects
 from skdiffusion.tables.vocabulary import as_objects, find_positions, refuse_unknown
-
-FAR = 1e12
-"""Encoded feature of the least and the greatest number that a column decodes to."""
 
 ROUNDING = 1e-6
 """Of a step of the lattice: how far decoded numbers may be off it."""
@@ -88,7 +84,7 @@ def read_conditions(encoder, conditions):
         elif isinstance(wanted, list | set | frozenset | np.ndarray):
             _add_categories(read, encoder, j, list(wanted))
         else:
-            _add_value(read, encoder, j, wanted)
+            _add_cells(read, encoder, j, _read_cell(encoder._coders[j], wanted))
     return read
 
 
@@ -120,17 +116,17 @@ def _set_present(read, encoder, j, settled):
         read.values[np.ix_(settled, indicator)] = encoder._indicators[j].vertices[0]
 
 
-def _add_value(read, encoder, j, wanted):
-    coder = encoder._coders[j]
-    if isinstance(wanted, str) and coder.kind == "datetime":
-        wanted = np.datetime64(wanted)
-    cell = read_objects(coder.name, as_objects([wanted]))
+def _read_cell(coder, value):
+    """Read one cell in the units of the table as a column."""
+    if isinstance(value, str) and coder.kind == "datetime":
+        value = np.datetime64(value)
+    cell = read_objects(coder.name, as_objects([value]))
     if cell.missing:
         raise ValueError(
-            f"The condition on column {coder.name!r} is missing: leave the column out "
-            "where it is free."
+            f"The condition on column {coder.name!r} is missing: leave the column out where it is "
+            "free, and give None for a range without an end."
         )
-    _add_cells(read, encoder, j, cell)
+    return cell
 
 
 def _add_cells(read, encoder, j, column):
@@ -139,39 +135,33 @@ def _add_cells(read, encoder, j, column):
     settled = ~column.gaps
     if coder.is_empty and settled.any():
         raise ValueError(f"Column {coder.name!r} was empty in fit: nothing can be wanted of it.")
-    if not settled.any():
-        return settled
-    if coder.kind in TEMPORAL and column.kind != coder.kind:
-        raise TypeError(f"Column {coder.name!r} holds times: give times as conditions.")
-    cells = _settle(coder, column)
-    # the number behind a spike stays known: in training both features have the same noise
-    read.values[:, encoder.column_codes(j)] = coder.encode(column)[0]
-    whole = np.zeros(len(settled), dtype=cells.dtype)
-    whole[settled] = cells
-    read.cells[j] = whole, settled
+    if settled.any():
+        cells = _settle(coder, column)
+        # the number behind a spike stays known: in training both features have the same noise
+        read.values[:, encoder.column_codes(j)] = coder.encode(column)[0]
+        whole = np.zeros(len(settled), dtype=cells.dtype)
+        whole[settled] = cells
+        read.cells[j] = whole, settled
     return settled
 
 
 def _settle(coder, column):
     """Return wanted cells as the coder decodes them, or raise where the column has no such."""
-    if coder.kind in NUMERIC:
-        x = coder.numbers(column)[0]
-        if not np.isfinite(x).all():
-            raise ValueError(f"The condition on column {coder.name!r} is infinite.")
-        if coder.stored.kind in "iu" and np.any(x != np.rint(x)):
-            fraction = x[x != np.rint(x)][0]
-            raise ValueError(f"Column {coder.name!r} holds whole numbers, and {fraction} is none.")
-        return x
-    if coder.kind in TEMPORAL:
-        x = coder.numbers(column)[0]
-        if np.any(x != np.rint(x)):
-            raise ValueError(
-                f"Column {coder.name!r} holds no times as fine as the condition: round it."
-            )
-        return coder.scale.decode(x)
-    positions = find_positions(column.observed, coder.levels)
-    refuse_unknown(column.observed, positions, coder.name)
-    return coder.levels[positions]
+    if coder.levels is not None:
+        return coder.levels[_positions(column.observed, coder.levels, coder.name)]
+    x = coder.numbers(column)[0]
+    if not np.isfinite(x).all():
+        raise ValueError(f"The condition on column {coder.name!r} is infinite.")
+    is_time = coder.kind in TEMPORAL
+    if (is_time or coder.stored.kind in "iu") and np.any(x != np.rint(x)):
+        raise ValueError(f"Column {coder.name!r} has no cells as fine as the condition: round it.")
+    return coder.scale.decode(x) if is_time else x
+
+
+def _positions(cells, levels, name):
+    positions = find_positions(cells, levels)
+    refuse_unknown(cells, positions, name)
+    return positions
 
 
 def _add_categories(read, encoder, j, wanted):
@@ -183,11 +173,9 @@ def _add_categories(read, encoder, j, wanted):
         )
     if not wanted:
         raise ValueError(f"The list of categories of column {coder.name!r} is empty.")
-    wanted = as_objects(wanted)
-    positions = find_positions(wanted, coder.levels)
-    refuse_unknown(wanted, positions, coder.name)
+    positions = _positions(as_objects(wanted), coder.levels, coder.name)
     if len(set(positions)) == 1:
-        _add_value(read, encoder, j, wanted[0])
+        _add_cells(read, encoder, j, _read_cell(coder, wanted[0]))
         return
     chosen = np.isin(coder.rare.members, positions)
     if chosen.any() and not chosen.all():
@@ -210,14 +198,14 @@ def _add_range(read, encoder, j, wanted):
     if wanted == (None, None):
         return
     low, high = (
-        end if value is None else bound_of(coder, value, end)
-        for value, end in zip(wanted, (-np.inf, np.inf), strict=True)
+        end if value is None else _bound_of(coder, value, side)
+        for value, end, side in zip(wanted, coder.extent, ("left", "right"), strict=True)
     )
     low, high = _within_reach(coder, low, high)
-    if low > high:
+    if coder.is_empty or low > high:
         raise ValueError(
             f"No cell of column {coder.name!r} is from {wanted[0]!r} to {wanted[1]!r}: "
-            f"{_observed_range(coder)}."
+            "give a wider range."
         )
     if low < high:
         read.ranges[j] = low, high
@@ -227,44 +215,21 @@ def _add_range(read, encoder, j, wanted):
         read.cells[j] = coder.restore(np.array([low])), np.array([True])
 
 
-def bound_of(coder, value, end):
+def _bound_of(coder, value, side):
     """Return the number of a coder that a bound in the table's units stands for."""
     if isinstance(coder, OrdinalCoder):
-        position = find_positions(as_objects([value]), coder.order)
-        refuse_unknown(as_objects([value]), position, coder.name)
+        position = _positions(as_objects([value]), coder.order, coder.name)[0]
         # a category without rows bounds as well: inwards to the next that has some
-        if end < 0:
-            return float(np.searchsorted(coder.occurs, position[0]))
-        return np.searchsorted(coder.occurs, position[0], side="right") - 1.0
-    if isinstance(coder, TimeCoder):
-        return _time_bound(coder, value)
-    if not isinstance(value, Real) or np.isnan(value):
-        raise TypeError(f"A bound of column {coder.name!r} must be a number, got {value!r}.")
+        return float(np.searchsorted(coder.occurs, position, side) - (side == "right"))
+    x = coder.numbers(_read_cell(coder, value))[0][0]
     # a float32 that reads 0.1 is not below the double 0.1
-    return float(coder.stored.type(value)) if coder.stored.kind == "f" else float(value)
-
-
-def _time_bound(coder, value):
-    if isinstance(value, str) and coder.kind == "datetime":
-        value = np.datetime64(value)
-    column = read_objects(coder.name, as_objects([value]))
-    if column.kind != coder.kind or column.missing:
-        raise TypeError(f"A bound of column {coder.name!r} must be a {coder.kind}, got {value!r}.")
-    coder.refuse_other_zone(column.clock)
-    return float(coder.scale.encode(column.values, column.clock)[0])
+    is_float = coder.kind in NUMERIC and coder.stored.kind == "f"
+    return float(coder.stored.type(x)) if is_float else float(x)
 
 
 def _within_reach(coder, low, high):
-    """Narrow a range to numbers that the column decodes to; it may become empty."""
-    if coder.is_empty:
-        return np.inf, -np.inf
-    codec = getattr(coder.codec, "rest", coder.codec)
-    reach = codec.decode(np.full((2, codec.n_codes), [[-FAR], [FAR]]))
-    spike = getattr(coder.codec, "spike", None)
-    if spike is not None and low <= spike <= high:
-        reach = np.append(reach, spike)
-    reach = coder.settle(reach)
-    low, high = max(low, reach.min()), min(high, reach.max())
+    """Narrow a range to numbers that cells can hold; it may become empty."""
+    low, high = max(low, coder.extent[0]), min(high, coder.extent[1])
     if coder.kind != "continuous":
         low, high = np.ceil(low), np.floor(high)
     lattice = getattr(coder.codec, "lattice", None)
@@ -273,15 +238,5 @@ def _within_reach(coder, low, high):
     first, last = (np.array([low, high]) - lattice.observed[0]) / lattice.step
     first, last = np.ceil(first - ROUNDING), np.floor(last + ROUNDING)
     if first >= last:
-        low, high = lattice.snap(lattice.observed[0] + lattice.step * np.array([first, last]))
-        return low, high
+        return lattice.snap(lattice.observed[0] + lattice.step * np.array([first, last]))
     return low - ROUNDING * lattice.step, high + ROUNDING * lattice.step
-
-
-def _observed_range(coder):
-    if coder.is_empty:
-        return "no cell was observed"
-    cells = coder.restore(np.array(coder.bounds))
-    if isinstance(coder, TimeCoder):
-        cells = coder.scale.clock.cells(cells, np.zeros(2, dtype=bool))
-    return f"those observed range from {cells[0]} to {cells[1]}"

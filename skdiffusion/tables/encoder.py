@@ -1,10 +1,15 @@
 """`TableEncoder`: mixed tables as real vectors, and back."""
 
+from collections.abc import Mapping
+from numbers import Integral
+from typing import ClassVar
+
 import numpy as np
 from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
+from skdiffusion._utils.checks import Interval, RealNotInt, StrOptions
 from skdiffusion.tables.column_encoding import ColumnEncoding
 from skdiffusion.tables.frames import read_table, validate_table
 
@@ -105,6 +110,16 @@ class TableEncoder(ColumnEncoding, TransformerMixin, BaseEstimator):
     >>> encoder.inverse_transform(encoder.transform(X) + 0.01).equals(X)
     True
     """
+
+    _parameter_constraints: ClassVar[dict] = {
+        "ordinal_features": [Mapping, None],
+        "min_frequency": [
+            Interval(Integral, 1, None, closed="left"),
+            Interval(RealNotInt, 0, 1, closed="neither"),
+            None,
+        ],
+        "handle_unknown": [StrOptions({"error", "rare", "missing"})],
+    }
 
     def __init__(
         self,

@@ -4,25 +4,11 @@ import narwhals as nw
 import numpy as np
 from sklearn.utils.validation import validate_data
 
-from skdiffusion.tables.reading import (
-    NUMERIC,
-    TEMPORAL,
-    as_frame,
-    read_array,
-    read_series,
-    unknown,
-)
-
-EXACT = 2**53
-"""Up to this integer float64 holds all of them."""
+from skdiffusion.tables.clocks import EXACT
+from skdiffusion.tables.reading import NUMERIC, as_frame, read_array, read_series
 
 LARGEST = 1e150
 """Largest number, whose square is within floating point."""
-
-CONVERT = (
-    "Drop them, or convert them first: dates and durations to numbers, ordered categories to "
-    "unordered ones or to integers."
-)
 
 
 class TableFormat:
@@ -53,6 +39,10 @@ class TableFormat:
             series.append(as_series(cells, like, None if is_nan else gap))
         return _as_container(series, self.template)
 
+    def assemble_floats(self, Z):
+        """Put floating-point columns together."""
+        return Z if as_frame(self.template) is None else _as_container(Z.T, self.template)
+
     def _cells(self, j, values, gap, dtype):
         """Return the cells of a column as the container takes them, with gaps marked."""
         if isinstance(dtype, np.dtype) and dtype.kind in "iubUS" and gap.any():
@@ -65,10 +55,8 @@ class TableFormat:
         if clock is not None:
             values = clock.objects(values, gap) if clock.maker else clock.cells(values, gap)
         elif stored is not None:
-            values = _as_stored(np.where(gap, 0, values) if gap.any() else values, stored)
-        if not gap.any():
-            return values
-        if isinstance(dtype, np.dtype) and dtype.kind == "O":
+            values = np.where(gap, 0, values).astype(stored)
+        if gap.any() and isinstance(dtype, np.dtype) and dtype.kind == "O":
             values = values.astype(object)
             values[gap] = self.markers[j]
         elif values.dtype.kind == "f":
@@ -129,14 +117,6 @@ def _as_pandas(values, native, gaps):
     return series if gaps is None or values.dtype.kind in "mM" else series.mask(gaps)
 
 
-def _as_stored(values, stored):
-    """Convert decoded numbers to the type they were stored in, within its bounds."""
-    if stored.kind in "iu":
-        bounds = np.iinfo(stored)
-        values = np.clip(values, max(bounds.min, -EXACT), min(bounds.max, EXACT))
-    return values.astype(stored)
-
-
 def validate_table(estimator, X, *, reset, allow_missing=False):
     """Validate a container on behalf of an estimator, and note or check its columns."""
     frame = as_frame(X)
@@ -155,73 +135,34 @@ def validate_table(estimator, X, *, reset, allow_missing=False):
 
 def read_table(X):
     """Take all columns out of a container, with their gaps, times and orders."""
-    columns = _take_columns(X)
-    _refuse_problems(columns, "Drop them, or convert them first.")
-    _refuse_numbers(columns)
-    return columns
-
-
-def read_columns(X, *, allow_missing=False):
-    """Take columns of numbers and categories out of a container."""
-    columns = _take_columns(X)
-    for j, column in enumerate(columns):
-        if len(column.values) and column.missing == len(column.values):
-            columns[j] = unknown(column.name, len(column.values), column.marker)
-        elif column.kind in TEMPORAL:
-            column.problem = "holds dates, times or durations"
-        elif column.kind == "ordinal":
-            column.problem = "is an ordered categorical"
-    _refuse_problems(columns, CONVERT)
-    gaps = [
-        f"{column.name!r} ({column.missing} cells)"
-        for column in columns
-        if column.missing and not (allow_missing and column.kind in NUMERIC)
-    ]
-    if gaps:
-        raise ValueError(
-            f"Input X contains NaN or other missing values in column {', '.join(gaps)}. "
-            "Impute them first, for example with sklearn.impute.SimpleImputer, or drop the rows."
-        )
-    _refuse_numbers(columns)
-    return columns
-
-
-def _take_columns(X):
-    """Read the columns, whatever they hold."""
     frame = as_frame(X)
     if frame is None:
-        return [read_array(j, X[:, j]) for j in range(X.shape[1])]
-    return [read_series(name, frame.get_column(name)) for name in frame.columns]
-
-
-def _refuse_problems(columns, advice):
-    """Raise for columns that cannot be encoded."""
-    problems = [f"{column.name!r} {column.problem}" for column in columns if column.problem]
-    if problems:
-        raise TypeError(f"TableEncoder cannot code these columns: {'; '.join(problems)}. {advice}")
-
-
-def _refuse_numbers(columns):
-    """Raise for numbers that are infinite or too large, or integers that floats cannot hold."""
+        columns = [read_array(j, X[:, j]) for j in range(X.shape[1])]
+    else:
+        columns = [read_series(name, frame.get_column(name)) for name in frame.columns]
     for column in columns:
-        if column.kind not in NUMERIC:
-            continue
-        greatest = np.nanmax(np.abs(column.values), initial=0)
-        if np.isinf(greatest):
-            raise ValueError(
-                f"Input X contains infinity in column {column.name!r}: replace or drop those cells."
-            )
-        if greatest > LARGEST:
-            raise ValueError(
-                f"Column {column.name!r} holds numbers beyond {LARGEST:g}, whose squares floating "
-                "point does not hold: give it a larger unit, or drop those rows."
-            )
-        if column.kind == "integer" and greatest >= EXACT:
-            raise ValueError(
-                f"Column {column.name!r} holds integers of 2**53 or more, which are not exact in "
-                "floating point: subtract a constant, convert to float, or drop the column if it "
-                "identifies rows."
-            )
+        if column.kind in NUMERIC:
+            _refuse_numbers(column)
+    return columns
+
+
+def _refuse_numbers(column):
+    """Raise for numbers that are infinite or too large, or integers that floats cannot hold."""
+    greatest = np.nanmax(np.abs(column.values), initial=0)
+    if np.isinf(greatest):
+        raise ValueError(
+            f"Input X contains infinity in column {column.name!r}: replace or drop those cells."
+        )
+    if greatest > LARGEST:
+        raise ValueError(
+            f"Column {column.name!r} holds numbers beyond {LARGEST:g}, whose squares floating "
+            "point does not hold: give it a larger unit, or drop those rows."
+        )
+    if column.kind == "integer" and greatest >= EXACT:
+        raise ValueError(
+            f"Column {column.name!r} holds integers of 2**53 or more, which are not exact in "
+            "floating point: subtract a constant, or convert to float."
+        )
 
 
 def take_rows(table, rows):
@@ -234,3 +175,9 @@ def take_values(y, rows):
     """Take cells of a column."""
     series = nw.from_native(y, series_only=True, pass_through=True)
     return np.asarray(y)[rows] if series is y else series[rows.tolist()].to_native()
+
+
+def take(rows, X, y, sample_weight):
+    """Return some rows of a table, of its target and of its weights, where there are any."""
+    y = None if y is None else take_values(y, rows)
+    return take_rows(X, rows), y, None if sample_weight is None else sample_weight[rows]

@@ -2,6 +2,7 @@
 
 import narwhals as nw
 import numpy as np
+from scipy.stats import mode
 
 from skdiffusion.tables.frames import as_frame
 from skdiffusion.tables.reading import NUMERIC, TEMPORAL
@@ -25,22 +26,14 @@ def mean_cells(encoder, draws):
             means.append(cells[0])
         elif coder.kind in NUMERIC:
             mean = cells.mean(0)
-            whole = coder.stored is not None and coder.stored.kind in "iu"
-            means.append(np.rint(mean) if whole else mean)
+            means.append(np.rint(mean) if coder.stored.kind in "iu" else mean)
         elif coder.kind in TEMPORAL:
             first = cells.min(0)
             means.append(first + np.rint((cells - first).astype(np.float64).mean(0)).astype(int))
         else:
-            means.append(_most_frequent(cells, coder.levels))
+            index = find_positions(cells.ravel(), coder.levels).reshape(cells.shape)
+            means.append(coder.levels[mode(index).mode])
     return means
-
-
-def _most_frequent(cells, categories):
-    index = find_positions(cells.ravel(), categories).reshape(cells.shape)
-    counts = np.zeros((len(categories), cells.shape[1]), dtype=int)
-    for row in index:
-        counts[row, np.arange(cells.shape[1])] += 1
-    return categories[counts.argmax(0)]
 
 
 def fill_gaps(X, gaps, filled, rows):

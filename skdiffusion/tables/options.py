@@ -8,7 +8,6 @@ import numpy as np
 from skdiffusion.tables.reading import TEMPORAL
 
 TRANSFORMS = ("auto", "standard", "quantile")
-UNKNOWN = ("error", "rare", "missing")
 
 
 def position_of(key, columns, parameter):
@@ -22,28 +21,21 @@ def position_of(key, columns, parameter):
     raise ValueError(f"{parameter} names the column {key!r}, which X does not have.")
 
 
-def categorical_mask(wanted, columns):
+def _categorical_mask(wanted, columns):
     """Return which columns `categorical_features` makes categorical."""
     textual = np.array([column.kind == "categorical" for column in columns], dtype=bool)
     if isinstance(wanted, str) and wanted == "from_dtype":
         return textual
-    if isinstance(wanted, str | Integral):
+    wanted = np.asarray([] if wanted is None else wanted)
+    if wanted.ndim != 1 or (wanted.dtype == bool and len(wanted) != len(columns)):
         raise ValueError(
             'categorical_features must be "from_dtype", None or an array of column names, '
-            f"positions or a mask, got {wanted!r}."
+            f"positions or a mask of {len(columns)} columns, got {wanted.tolist()!r}."
         )
-    wanted = np.asarray([] if wanted is None else wanted)
+    keys = np.flatnonzero(wanted) if wanted.dtype == bool else wanted
     mask = np.zeros(len(columns), dtype=bool)
-    if wanted.dtype != bool:
-        for key in wanted.tolist():
-            mask[position_of(key, columns, "categorical_features")] = True
-    elif wanted.shape == mask.shape:
-        mask = wanted
-    else:
-        raise ValueError(
-            f"categorical_features is a mask of shape {wanted.shape}, "
-            f"but X has {len(columns)} columns."
-        )
+    for key in keys.tolist():
+        mask[position_of(key, columns, "categorical_features")] = True
     if np.any(textual & ~mask):
         names = [columns[j].name for j in np.flatnonzero(textual & ~mask)]
         raise ValueError(
@@ -71,28 +63,10 @@ def transform_per_column(given, columns):
     return transforms
 
 
-def check_options(encoder):
-    """Raise unless `handle_unknown` and `min_frequency` have values that they can have."""
-    if encoder.handle_unknown not in UNKNOWN:
-        raise ValueError(
-            f"handle_unknown must be one of {UNKNOWN}, got {encoder.handle_unknown!r}."
-        )
-    least = encoder.min_frequency
-    if least is None:
-        return
-    whole = isinstance(least, Integral) and not isinstance(least, bool) and least >= 1
-    share = isinstance(least, Real) and not isinstance(least, Integral) and 0 < least < 1
-    if not (whole or share):
-        raise ValueError(
-            "min_frequency must be None, a whole number from 1 on, or a share between 0 and 1, "
-            f"got {least!r}."
-        )
-
-
 def set_kinds(encoder, columns):
     """Set the kinds of columns: ordinal, categorical, or integer where all numbers are whole."""
     ordinal = _set_orders(encoder.ordinal_features, columns)
-    for j in np.flatnonzero(categorical_mask(encoder.categorical_features, columns)):
+    for j in np.flatnonzero(_categorical_mask(encoder.categorical_features, columns)):
         column = columns[j]
         if j in ordinal:
             raise ValueError(
@@ -114,11 +88,6 @@ def set_kinds(encoder, columns):
 
 def _set_orders(wanted, columns):
     """Make columns ordinal by `ordinal_features`; return their positions."""
-    if not isinstance(wanted, Mapping | None):
-        raise ValueError(
-            "ordinal_features must be None or a dict with the categories of each ordinal column "
-            f"in increasing order, got {wanted!r}."
-        )
     positions = set()
     for key, order in (wanted or {}).items():
         j = position_of(key, columns, "ordinal_features")

@@ -64,7 +64,8 @@ class QuantileCodec:
             before, after = np.r_[True, atoms[:-1]], np.r_[atoms[1:], True]
             atoms = atoms | (before & after)
         ranks = np.r_[0, np.cumsum(counts)]
-        self.atoms = values[atoms]
+        # NaN is above all of them, and equal to none
+        self.atoms = np.append(values[atoms], np.nan)
         self.atom_ranks = np.stack([ranks[:-1][atoms], ranks[1:][atoms]])
         self.atom_codes = ndtri(self.atom_ranks.mean(axis=0) / self.n_rows)
         # Probability over density, not length: the extreme cells have no end.
@@ -127,43 +128,31 @@ class QuantileCodec:
         return np.r_[first, last]
 
     def _set_pieces(self, values, ranks, atoms):
-        """Set the map: pieces of the axis of scores, and anchors on that of values."""
-        n = self.n_rows
+        """Set the map: knots of the way from scores to values, and anchors of the way back."""
         starts = np.flatnonzero(np.r_[True, atoms[1:] | atoms[:-1]])
         stops = np.r_[starts[1:], len(values)]
-        # Each piece: its lower edge on the axis of scores, a score, the value there, the slope.
-        edge, code, value, slope = [], [], [], []
-        anchor_x, anchor_z = [], []
+        knots, anchors = [], []
         for start, stop in zip(starts, stops, strict=True):
             if atoms[start]:
-                edge.append([ndtri(ranks[start] / n)])
-                code.append([0.0])
-                value.append([values[start]])
-                slope.append([0.0])
-                anchor_x.append([values[start]])
-                anchor_z.append([ndtri((ranks[start] + ranks[stop]) / (2 * n))])
-                continue
-            x, z = self._knots(values[start:stop], ranks[start : stop + 1])
-            anchor_x.append(x)
-            anchor_z.append(z)
-            rise = np.diff(x) / np.diff(z)
-            if start == 0:
-                x, z, rise = np.r_[x[0], x], np.r_[z[0], z], np.r_[1 / self.tails[0], rise]
-            if stop == len(values):
-                x, z, rise = np.r_[x, x[-1]], np.r_[z, z[-1]], np.r_[rise, 1 / self.tails[1]]
-            edge.append(z[:-1])
-            code.append(z[:-1])
-            value.append(x[:-1])
-            slope.append(rise)
-        self.edge, self.code = np.concatenate(edge), np.concatenate(code)
-        self.value, self.slope = np.concatenate(value), np.concatenate(slope)
-        self.anchor_x, self.anchor_z = np.concatenate(anchor_x), np.concatenate(anchor_z)
+                low, high = ranks[start], ranks[stop]
+                edges = np.clip([low, high], 0.5, self.n_rows - 0.5)
+                knots.append(([values[start]] * 2, ndtri(edges / self.n_rows)))
+                anchors.append(([values[start]], [ndtri((low + high) / 2 / self.n_rows)]))
+            else:
+                stretch = self._knots(values[start:stop], ranks[start : stop + 1])
+                knots.append(stretch)
+                anchors.append(stretch)
+        self.knot_x, self.knot_z = np.concatenate(knots, axis=1)
+        self.anchor_x, self.anchor_z = np.concatenate(anchors, axis=1)
+        # beyond an extreme atom nothing else is decoded
+        self.ends = [
+            0.0 if is_atom else 1 / slope
+            for is_atom, slope in zip(atoms[[0, -1]], self.tails, strict=True)
+        ]
 
     def _atom_of(self, x):
         """Return the position of each value among the atoms, and whether it is one."""
-        if not len(self.atoms):
-            return np.zeros(len(x), dtype=int), np.zeros(len(x), dtype=bool)
-        position = np.minimum(np.searchsorted(self.atoms, x), len(self.atoms) - 1)
+        position = np.searchsorted(self.atoms, x)
         return position, self.atoms[position] == x
 
     def _score(self, x):
@@ -176,23 +165,18 @@ class QuantileCodec:
     def encode(self, x):
         return self._score(x)[:, None]
 
-    def _piece_of(self, z):
-        return np.searchsorted(self.edge[1:], z, side="right")
-
     def decode(self, z):
         z = z[:, 0]
-        piece = self._piece_of(z)
-        x = self.value[piece] + self.slope[piece] * (z - self.code[piece])
-        if self.lattice is None:
-            return x
-        return np.where(self.slope[piece] == 0, x, self.lattice.snap(x))
+        below = self.ends[0] * np.minimum(z - self.knot_z[0], 0.0)
+        above = self.ends[1] * np.maximum(z - self.knot_z[-1], 0.0)
+        x = np.interp(z, self.knot_z, self.knot_x) + below + above
+        return x if self.lattice is None else self.lattice.snap(x)
 
     def dequantize(self, z, rng):
         # One draw per row, used or not: so the draws of later columns depend on no cell of this.
         uniform = rng.uniform(-INNER, INNER, size=len(z))
         x = self.decode(z)
         position, is_atom = self._atom_of(x)
-        is_atom &= self.slope[self._piece_of(z[:, 0])] == 0
         spread = z[:, 0].copy()
         if self.lattice is not None:
             spread = self._score(x + uniform * self.lattice.step)

@@ -11,6 +11,7 @@ from skdiffusion.tables.clocks import (
     read_time_array,
     read_time_objects,
     read_time_series,
+    refuse,
 )
 from skdiffusion.tables.lattice import DOUBLE
 
@@ -29,7 +30,6 @@ class Column:
     values: np.ndarray
     stored: np.dtype | None = None
     gaps: np.ndarray | None = None
-    problem: str = ""
     order: list | None = None
     clock: Clock | None = None
     objects: np.ndarray | None = None
@@ -86,7 +86,7 @@ def read_array(name, values):
         return Column(name, clock.kind, ticks, gaps=gaps, clock=clock)
     if kind in "bUS":
         return Column(name, "boolean" if kind == "b" else "categorical", values)
-    return Column(name, "other", values, problem=f"holds {values.dtype} values")
+    return refuse(name, f"holds {values.dtype} values: convert them to numbers")
 
 
 def is_missing(cell):
@@ -109,11 +109,10 @@ def read_objects(name, values):
     if not present:
         return unknown(name, len(values), marker)
     column = Column(name, "categorical", values, gaps=gaps, marker=marker)
-    ticks, clock = read_time_objects(present, gaps)
-    if ticks is not None:
-        column.kind, column.clock, column.values, column.objects = clock.kind, clock, ticks, values
-    elif clock:
-        column.problem = clock
+    times = read_time_objects(name, present, gaps)
+    if times is not None:
+        column.values, column.clock = times
+        column.kind, column.objects = column.clock.kind, values
     elif all(isinstance(v, bool | np.bool_) for v in present):
         column.kind = "boolean"
     elif all(isinstance(v, numbers.Real) and not isinstance(v, bool) for v in present):
@@ -128,9 +127,6 @@ def read_objects(name, values):
 def read_series(name, series):
     """Read one column of a frame."""
     dtype, native = series.dtype, series.to_native()
-    problem = _problem_of(dtype, native)
-    if problem:
-        return Column(name, "other", np.empty(0), problem=problem)
     if dtype == nw.Object or native.dtype == object:
         return read_objects(name, np.asarray(native, dtype=object))
     gaps = series.is_null().to_numpy()
@@ -140,8 +136,9 @@ def read_series(name, series):
     if dtype.is_float() or dtype.is_integer():
         return _read_numbers(name, series, gaps)
     if dtype not in CATEGORICAL:
-        # a column of the type of nothing
-        return unknown(name, len(series), None)
+        if gaps.all():
+            return unknown(name, len(series), None)
+        refuse(name, f"holds {native.dtype} values: convert them to numbers, dates or strings")
     cells = np.empty(len(series), dtype=object)
     cells[:] = series.to_list()
     if dtype == nw.Boolean:
@@ -151,17 +148,6 @@ def read_series(name, series):
         order = native.dtype.categories.tolist()
         return Column(name, "ordinal", cells, gaps=gaps, order=order)
     return Column(name, "categorical", cells, gaps=gaps)
-
-
-def _problem_of(dtype, native):
-    """Return why a column of a frame cannot be encoded, empty where it can."""
-    if dtype == nw.Time:
-        return "holds times of day: convert them to durations or to numbers"
-    if str(native.dtype).startswith("period"):
-        return f"holds {native.dtype} values: convert them to dates by .dt.to_timestamp()"
-    known = dtype.is_integer() or dtype.is_float() or dtype.is_temporal() or dtype in CATEGORICAL
-    nothing = len(native) and nw.from_native(native, series_only=True).is_null().all()
-    return "" if known or nothing else f"holds {native.dtype} values"
 
 
 def _read_numbers(name, series, gaps):

@@ -44,13 +44,6 @@ class RareCategories:
         return np.where(vertices == self.n_vertices - 1, drawn, categories)
 
 
-def find_levels(column):
-    """List the categories of a column without gaps."""
-    levels = distinct(column.values, column.name)
-    refuse_many(len(levels), column.name, "merge its rare categories")
-    return levels
-
-
 def refuse_many(n_categories, name, advice):
     """Raise for a column of too many categories."""
     if n_categories > MAX_CATEGORIES:
@@ -107,13 +100,6 @@ def find_positions(cells, levels):
     index = {key: k for k, key in enumerate(keys_of(known, known))}
     keys = keys_of(cells.tolist(), known)
     return np.fromiter((index.get(key, -1) for key in keys), np.intp, len(keys))
-
-
-def level_positions(column, levels):
-    """Return the positions of cells among the categories, or raise for others."""
-    positions = find_positions(column.values, levels)
-    refuse_unknown(column.values, positions, column.name)
-    return positions
 
 
 def refuse_unknown(cells, positions, name, advice=""):

@@ -57,9 +57,6 @@ class TestHeldOutScale:
 
 
 class TestWeights:
-    def test_equal_without_labels(self):
-        assert_array_equal(combine_weights(np.zeros((9, 3)), np.zeros((0, 3))), [1, 1, 1])
-
     def test_by_the_area_under_the_curve(self):
         rng = np.random.default_rng(0)
         normal, odd = rng.normal(size=(200, 3)), rng.normal([2.0, 0.5, -1.0], size=(15, 3))

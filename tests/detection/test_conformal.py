@@ -172,10 +172,10 @@ class TestCrossConformal:
     @pytest.mark.parametrize(
         ("fold", "message"),
         [
-            ([0, 1], "one entry for each of the 3"),
-            ([0, 1, 2], "whole numbers from 0 to 1"),
-            ([0, 1, -1], "whole numbers from 0 to 1"),
-            ([0.0, 1.0, 0.5], "whole numbers from 0 to 1"),
+            ([0, 1], "for each of the 3 calibration scores"),
+            ([0, 1, 2], "a whole number from 0 to 1"),
+            ([0, 1, -1], "a whole number from 0 to 1"),
+            ([0.0, 1.0, 0.5], "a whole number from 0 to 1"),
         ],
     )
     def test_bad_fold(self, fold, message):

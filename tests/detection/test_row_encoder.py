@@ -25,13 +25,13 @@ def frame():
 class TestRowEncoder:
     def test_columns_of_the_features(self, frame):
         encoder = RowEncoder(frame, "from_dtype")
-        assert encoder.groups.tolist() == [0, 1, 1, 2, 3, 4]
+        assert encoder.groups.tolist() == [0, 1, 1, 3, 2, 4]
         assert encoder.encode(frame).shape == (80, 6)
 
     def test_numbers_are_standardised(self, frame):
         Z = RowEncoder(frame, "from_dtype").encode(frame)
         assert_allclose(Z[:, 0], (frame["x"] - frame["x"].mean()) / frame["x"].std(ddof=0))
-        assert_array_equal(Z[:, [3, 5]], 0)
+        assert_array_equal(Z[:, [4, 5]], 0)
 
     def test_far_is_far(self, frame):
         """Unlike ranks, encoded numbers go on beyond those of training."""

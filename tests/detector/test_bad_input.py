@@ -14,20 +14,17 @@ class TestParameters:
     @pytest.mark.parametrize(
         ("options", "message"),
         [
-            ({"method": "lof"}, r"method must be 'hybrid', one of \('neighbors', .* got 'lof'"),
+            ({"method": "lof"}, "'method' parameter .* Got 'lof'"),
             ({"method": ("kernel", "lof")}, r"or a sequence of them, got \('kernel', 'lof'\)"),
             ({"method": ("hybrid", "kernel")}, "method must be 'hybrid', one of"),
-            ({"method": 5}, "or a sequence of them, got 5"),
-            ({"method": None}, "or a sequence of them, got None"),
-            ({"method": ()}, "method names nothing: give 'hybrid' or at least one method"),
-            ({"contamination": 0.6}, r"contamination must be 'auto' or in \[0, 0.5\], got 0.6"),
-            ({"contamination": -0.1}, "contamination must be 'auto' or in"),
-            ({"contamination": np.nan}, "contamination must be 'auto' or in .* got nan"),
-            ({"contamination": "some"}, "contamination must be 'auto' or in .* got 'some'"),
-            ({"contamination": None}, "contamination must be 'auto' or in .* got None"),
-            ({"n_neighbors": 0}, "n_neighbors must be 'auto' or a positive whole number, got 0"),
-            ({"n_neighbors": 2.0}, "n_neighbors must be 'auto' or a positive whole number"),
-            ({"n_neighbors": "many"}, "n_neighbors must be 'auto' or a positive .* got 'many'"),
+            ({"method": 5}, "'method' parameter .* Got 5"),
+            ({"method": ()}, r"or a sequence of them, got \(\)"),
+            ({"contamination": 0.6}, r"'contamination' parameter .* Got 0.6"),
+            ({"contamination": -0.1}, "'contamination' parameter"),
+            ({"contamination": np.nan}, "'contamination' parameter .* Got nan"),
+            ({"contamination": "some"}, "'contamination' parameter .* Got 'some'"),
+            ({"n_neighbors": 0}, "'n_neighbors' parameter .* Got 0"),
+            ({"n_neighbors": 2.0}, "'n_neighbors' parameter"),
             ({"categorical_features": "all"}, "categorical_features"),
             ({"random_state": "seed"}, "cannot be used to seed"),
         ],
@@ -40,7 +37,7 @@ class TestParameters:
 
     @pytest.mark.parametrize("denoiser", ["mlp", 3, dict])
     def test_denoiser(self, detect, denoiser):
-        with pytest.raises(TypeError, match="denoiser must be a DenoiserNet or None, got"):
+        with pytest.raises(TypeError, match="'denoiser' parameter of Diff"):
             detect(denoiser=denoiser).fit(X)
 
     def test_are_checked_in_fit_alone(self, detect):
@@ -69,35 +66,14 @@ class TestRows:
         with pytest.raises(ValueError, match="contains NaN alone in column 'b': drop the column"):
             detect().fit(make({"a": [1.0, 2.0, 3.0, 5.0], "b": cells}))
 
-    @pytest.mark.parametrize("make", [pd.DataFrame, pl.DataFrame])
-    def test_missing_categories(self, detect, make):
-        whole = make({"a": [1.0, 2.0, 3.0, 5.0], "b": ["x", "y", "x", "y"]})
-        gaps = make({"a": [1.0, 2.0, 3.0, 5.0], "b": ["x", "y", None, "y"]})
-        with pytest.raises(ValueError, match="NaN or other missing values in column 'b'"):
-            detect().fit(gaps)
-        with pytest.raises(ValueError, match="NaN or other missing values in column 'b'"):
-            detect().fit(whole).score_samples(gaps)
-        with pytest.raises(ValueError, match="which is categorical: give missing cells a category"):
-            detect().fit(whole).score_samples(make({"a": [1.0], "b": [None]}))
-
-    def test_missing_numbers_that_are_categories(self, detect):
-        table = np.column_stack([X[:, 0], np.arange(60) % 3])
-        gaps = table.copy()
-        gaps[3, 1] = np.nan
-        message = "column 1, which is categorical: give missing cells a category of their own"
-        with pytest.raises(ValueError, match=message):
-            detect(categorical_features=[1]).fit(gaps)
-        with pytest.raises(ValueError, match=message):
-            detect(categorical_features=[1]).fit(table).score_samples(gaps)
-
     def test_words_where_numbers_were(self, detect):
         detector = detect().fit(pd.DataFrame({"a": X[:, 0], "b": X[:, 1]}))
         with pytest.raises(ValueError, match="Column 'a' held numbers in fit and does not now"):
             detector.score_samples(pd.DataFrame({"a": ["x"], "b": [1.0]}))
 
-    def test_dates(self, detect):
-        with pytest.raises(TypeError, match="holds dates"):
-            detect().fit(pd.DataFrame({"a": pd.date_range("2020", periods=5)}))
+    def test_periods(self, detect):
+        with pytest.raises(TypeError, match="holds period"):
+            detect().fit(pd.DataFrame({"a": pd.period_range("2020", periods=5, freq="D")}))
 
     def test_sparse(self, detect):
         with pytest.raises(TypeError, match=r"[Ss]parse"):

@@ -141,6 +141,35 @@ class TestLevels:
         scores = detector.score_samples(make_array([[0.0, 1.0], [0.0, 7.0]]))
         assert scores[1] < scores[0] - 1
 
+    def test_missing(self, make, detect):
+        """A gap is filled by what the other cells lead to expect."""
+        table = mixed()
+        table["city"] = [None if i % 10 == 0 else city for i, city in enumerate(table["city"])]
+        detector = detect().fit(make(table))
+        row = {name: values[1:2] for name, values in table.items()}
+        hidden = make(row | {"city": pd.Series([None], dtype=object).tolist()})
+        assert detector.predict(hidden) == 1
+        assert detector.explain(hidden).contributions["city"][0] == 0
+        assert set(detector.sample(50, random_state=0)["city"]) <= {"Oslo", "Bern", "Rome"}
+
+    def test_orders(self, detect):
+        size = pd.Categorical.from_codes([0, 1, 1, 2] * 40, ["S", "M", "L"], ordered=True)
+        frame = pd.DataFrame({"size": size, "x": np.arange(160) % 4 + 0.1 * np.sin(np.arange(160))})
+        detector = detect().fit(frame)
+        odd = pd.DataFrame({"size": frame["size"][:1], "x": [3.0]})
+        assert detector.score_samples(odd) < detector.offset_
+        assert list(detector.explain(odd).expected["size"]) == ["L"]
+
+
+class TestDates:
+    def test_far_off(self, make, detect):
+        day = np.datetime64("2024-01-01") + np.arange(200)
+        table = {"day": day.astype("M8[us]"), "count": np.arange(200) / 10}
+        detector = detect().fit(make(table))
+        rows = make({"day": table["day"][[20, 20, 180]], "count": [2.0, 18.0, 18.0]})
+        assert_array_equal(detector.predict(rows), [1, -1, 1])
+        assert list(detector.explain(rows).expected.dtypes) == list(rows.dtypes)
+
 
 class TestConstantColumns:
     def test_departure_is_anomalous(self, detect, low_rank):

@@ -1,4 +1,4 @@
-"""Encoders with an embedding: where features lie, what they mean, and their density."""
+"""Encoders whose rows pass through an embedding: where entries lie, and their density."""
 
 import copy
 import pickle
@@ -27,8 +27,8 @@ FRAME.insert(2, "kind", RNG.choice(["x", "y", "z"], 400))
 
 def build(cls, table=FRAME, decoder="own"):
     encoder = TableEncoder(numeric_transform=1.0, clip=False).fit(table)
-    categories = [c for columns, _ in encoder.level_blocks() for c in columns]
-    numbers = np.setdiff1d(np.arange(encoder.n_codes_), categories)
+    levels = [c for columns, _ in encoder.level_blocks() for c in columns]
+    numbers = np.setdiff1d(np.arange(encoder.n_codes_), levels)
     Z = encoder.transform(table)
     embedding = InvertibleEmbedding(PCA(2), decoder=decoder, random_state=0).fit(Z[:, numbers])
     return encoder, cls(encoder, embedding, numbers), Z
@@ -37,64 +37,64 @@ def build(cls, table=FRAME, decoder="own"):
 @pytest.mark.parametrize("cls", ALL)
 class TestAll:
     def test_shapes_agree(self, cls):
-        _, embedded, Z = build(cls)
-        W = embedded.reencode(Z)
-        assert W.shape == (400, embedded.n_codes_)
-        np.testing.assert_array_equal(embedded.transform(FRAME), W)
-        assert len(embedded.groups_) == len(embedded.is_indicator_) == embedded.n_codes_
-        assert embedded.void_codes(W).shape == W.shape
+        _, codes, Z = build(cls)
+        W = codes.reencode(Z)
+        assert W.shape == (400, codes.n_codes_)
+        np.testing.assert_array_equal(codes.transform(FRAME), W)
+        assert len(codes.groups_) == len(codes.is_indicator_) == codes.n_codes_
+        assert codes.void_codes(W).shape == W.shape
 
     def test_categories_are_found_at_their_places(self, cls):
-        encoder, embedded, Z = build(cls)
-        ((columns, vertices),), ((own, same),) = embedded.level_blocks(), encoder.level_blocks()
-        np.testing.assert_array_equal(embedded.reencode(Z)[:, columns], Z[:, own])
+        encoder, codes, Z = build(cls)
+        ((columns, vertices),), ((own, same),) = codes.level_blocks(), encoder.level_blocks()
+        np.testing.assert_array_equal(codes.reencode(Z)[:, columns], Z[:, own])
         np.testing.assert_array_equal(vertices, same)
 
     def test_groups(self, cls):
-        """Features of a column share a group, a coordinate has one of its own."""
-        _, embedded, _ = build(cls)
-        ((columns, _),) = embedded.level_blocks()
-        assert len(np.unique(embedded.groups_[columns])) == 1
-        rest = np.setdiff1d(np.arange(embedded.n_codes_), columns)
-        assert len(np.unique(embedded.groups_[rest])) == len(rest)
+        """Codes of a column share a group, a coordinate has one of its own."""
+        _, codes, _ = build(cls)
+        ((columns, _),) = codes.level_blocks()
+        assert len(np.unique(codes.groups_[columns])) == 1
+        rest = np.setdiff1d(np.arange(codes.n_codes_), columns)
+        assert len(np.unique(codes.groups_[rest])) == len(rest)
 
     def test_rows_come_back(self, cls):
         """What was coded is decoded, up to what the embedding leaves out."""
-        _, embedded, Z = build(cls)
-        back = embedded.decode_table(embedded.reencode(Z))
+        _, codes, Z = build(cls)
+        back = codes.decode_table(codes.reencode(Z), None)
         assert list(back.columns) == list(FRAME.columns)
         assert (back["kind"] == FRAME["kind"]).all()
         lost = np.abs(back[list("abcde")] - X).to_numpy()
         assert lost.max() < (1e-9 if cls is HierarchicalEncoder else 1.5)
 
     def test_copies(self, cls):
-        _, embedded, Z = build(cls)
-        for other in (copy.deepcopy(embedded), pickle.loads(pickle.dumps(embedded))):
-            np.testing.assert_array_equal(other.reencode(Z), embedded.reencode(Z))
+        _, codes, Z = build(cls)
+        for other in (copy.deepcopy(codes), pickle.loads(pickle.dumps(codes))):
+            np.testing.assert_array_equal(other.reencode(Z), codes.reencode(Z))
 
     def test_asks_the_encoder(self, cls):
-        encoder, embedded, _ = build(cls)
-        assert embedded.n_features_in_ == encoder.n_features_in_
+        encoder, codes, _ = build(cls)
+        assert codes.n_features_in_ == encoder.n_features_in_
         with pytest.raises(AttributeError, match="no_such"):
-            embedded.no_such  # noqa: B018
+            codes.no_such  # noqa: B018
 
 
 @pytest.mark.parametrize("cls", [LatentEncoder, HierarchicalEncoder])
 def test_missing_numbers_have_no_place(cls):
-    _, embedded, _ = build(cls)
+    _, codes, _ = build(cls)
     gaps = FRAME.copy()
     gaps.loc[3, "a"] = np.nan
     with pytest.raises(ValueError, match="missing numbers"):
-        embedded.transform(gaps)
+        codes.transform(gaps)
 
 
 @pytest.mark.parametrize("cls", [LatentEncoder, HierarchicalEncoder])
 def test_missing_categories_are_kept(cls):
-    _, embedded, _ = build(cls)
+    _, codes, _ = build(cls)
     gaps = FRAME.copy()
     gaps.loc[3, "kind"] = None
-    W = embedded.transform(gaps)
-    ((columns, _),) = embedded.level_blocks()
+    W = codes.transform(gaps)
+    ((columns, _),) = codes.level_blocks()
     assert np.isnan(W[3, columns]).all()
     assert np.isnan(W).sum() == len(columns)
 
@@ -102,37 +102,28 @@ def test_missing_categories_are_kept(cls):
 class TestLatent:
     def test_coordinates_have_unit_size(self):
         """One unit for all: their ratio says which direction is longer."""
-        _, embedded, Z = build(LatentEncoder)
-        W = embedded.reencode(Z)[:, :2]
+        _, codes, Z = build(LatentEncoder)
+        W = codes.reencode(Z)[:, :2]
         np.testing.assert_allclose(W.mean(0), 0, atol=1e-12)
         assert np.mean(W.var(0)) == pytest.approx(1)
         assert W[:, 0].std() / W[:, 1].std() == pytest.approx(1.5, rel=0.1)
 
     def test_residual_noise_is_added_where_there_is_a_source(self):
-        _, embedded, Z = build(LatentEncoder)
-        W = embedded.reencode(Z)
-        plain, noisy = embedded.restore(W), embedded.restore(W, np.random.RandomState(0))
+        _, codes, Z = build(LatentEncoder)
+        W = codes.reencode(Z)
+        plain, noisy = codes.restore(W), codes.restore(W, np.random.RandomState(0))
         lost = np.square(Z - plain).sum(1).mean()
         assert np.square(noisy - plain).sum(1).mean() == pytest.approx(lost, rel=0.1)
-        np.testing.assert_array_equal(plain, embedded.restore(W))
-
-    def test_columns_that_it_took_in_have_no_features(self):
-        encoder, embedded, Z = build(LatentEncoder)
-        with pytest.raises(ValueError, match="coupling='project' or 'hierarchical'"):
-            embedded.column_codes("a")
-        kind = embedded.column_codes("kind")
-        np.testing.assert_array_equal(
-            embedded.reencode(Z)[:, kind], Z[:, encoder.column_codes("kind")]
-        )
+        np.testing.assert_array_equal(plain, codes.restore(W))
 
     def test_log_density_of_a_gaussian(self):
-        """A plane of known density, the decoder's stretch and the residuals are all of it."""
+        """A plane of known density, the stretch of the decoder and the residuals."""
         table = FRAME[list("abcde")]
-        _, embedded, Z = build(LatentEncoder, table)
-        W = embedded.reencode(Z)
+        _, codes, Z = build(LatentEncoder, table)
+        W = codes.reencode(Z)
         along = multivariate_normal(W.mean(0), np.cov(W.T)).logpdf(W)
         truth = multivariate_normal(np.zeros(5), ROOT @ ROOT.T).logpdf(X)
-        found = along + embedded.log_volume_of(embedded.read(table), 1e-3)
+        found = along + codes.log_volume_of(codes.read(table), 1e-3)
         assert np.mean(found - truth) == pytest.approx(0, abs=0.05)
         assert np.std(found - truth) < 0.3
 
@@ -150,25 +141,25 @@ class TestLatent:
         table = FRAME[list("abcde")]
         _, flat, Z = build(LatentEncoder, table)
         _, local, _ = build(LatentEncoder, table, decoder="local")
-        steep = [embedded._log_stretch(embedded.reencode(Z)[:50]) for embedded in (flat, local)]
+        steep = [codes._log_stretch(codes.reencode(Z)[:50]) for codes in (flat, local)]
         assert np.median(steep[1] - steep[0]) == pytest.approx(0, abs=0.1)
 
 
 class TestHierarchical:
-    def test_features_are_the_encoder_s_and_coordinates(self):
-        encoder, embedded, Z = build(HierarchicalEncoder)
-        W = embedded.reencode(Z)
-        np.testing.assert_array_equal(W[:, : encoder.n_codes_], Z)
-        np.testing.assert_array_equal(embedded.coarse, np.arange(embedded.n_codes_) >= Z.shape[1])
-        np.testing.assert_array_equal(W[:, embedded.coarse], embedded.embed(Z))
+    def test_its_codes_are_the_encoder_s_and_coordinates(self):
+        _, codes, Z = build(HierarchicalEncoder)
+        W = codes.reencode(Z)
+        np.testing.assert_array_equal(W[:, 2:], Z)
+        np.testing.assert_array_equal(codes.coarse, np.arange(codes.n_codes_) < 2)
+        np.testing.assert_array_equal(W[:, codes.coarse], codes.embed(Z))
 
     def test_coordinates_have_no_density_of_their_own(self):
-        encoder, embedded, Z = build(HierarchicalEncoder)
-        void = embedded.void_codes(embedded.reencode(Z))
-        assert void[:, embedded.coarse].all()
-        np.testing.assert_array_equal(void[:, ~embedded.coarse], encoder.void_codes(Z))
+        encoder, codes, Z = build(HierarchicalEncoder)
+        void = codes.void_codes(codes.reencode(Z))
+        assert void[:, codes.coarse].all()
+        np.testing.assert_array_equal(void[:, ~codes.coarse], encoder.void_codes(Z))
         volumes = (
-            embedded.log_volume_of(embedded.read(FRAME), 1e-3),
+            codes.log_volume_of(codes.read(FRAME), 1e-3),
             encoder.log_volume_of(encoder.read(FRAME), 1e-3),
         )
         np.testing.assert_array_equal(*volumes)
@@ -176,24 +167,24 @@ class TestHierarchical:
 
 class TestProjected:
     def test_rows_are_projected_on_the_way_back(self):
-        encoder, embedded, Z = build(ProjectedEncoder)
-        back = encoder.transform(embedded.decode_table(Z))[:, embedded.numbers]
-        plane = PCA(2).fit(Z[:, embedded.numbers])
-        expected = plane.inverse_transform(plane.transform(Z[:, embedded.numbers]))
+        encoder, codes, Z = build(ProjectedEncoder)
+        back = encoder.transform(codes.decode_table(Z, None))[:, codes.numbers]
+        plane = PCA(2).fit(Z[:, codes.numbers])
+        expected = plane.inverse_transform(plane.transform(Z[:, codes.numbers]))
         np.testing.assert_allclose(back, expected, atol=1e-9)
 
     def test_the_noise_of_the_rows_is_given_back(self):
-        encoder, embedded, Z = build(ProjectedEncoder)
-        drawn = embedded.decode_table(Z, np.random.RandomState(0))
-        again = encoder.transform(drawn)[:, embedded.numbers]
-        lost = Z[:, embedded.numbers] - embedded.unembed(embedded.embed(Z))
-        added = again - embedded.unembed(embedded.embed(Z))
+        encoder, codes, Z = build(ProjectedEncoder)
+        drawn = codes.decode_table(Z, np.random.RandomState(0))
+        again = encoder.transform(drawn)[:, codes.numbers]
+        lost = Z[:, codes.numbers] - codes.unembed(codes.embed(Z))
+        added = again - codes.unembed(codes.embed(Z))
         assert np.square(added).sum(1).mean() == pytest.approx(
             np.square(lost).sum(1).mean(), rel=0.1
         )
 
     def test_what_it_is_given_stays_as_it_is(self):
-        _, embedded, Z = build(ProjectedEncoder)
+        _, codes, Z = build(ProjectedEncoder)
         before = Z.copy()
-        embedded.decode_table(Z, np.random.RandomState(0))
+        codes.decode_table(Z, np.random.RandomState(0))
         np.testing.assert_array_equal(Z, before)

@@ -66,7 +66,7 @@ class TestCouple:
     def test_a_circle_and_a_denoiser_that_misses_it(self):
         gaussian, denoiser, choice = couple(circle())
         assert isinstance(denoiser, TangentDenoiser)
-        assert choice.dimension == 1
+        assert choice == 1
         near, far = (
             np.median(off_circle(draw_from(gaussian)(d, 300))) for d in (denoiser, gaussian)
         )
@@ -82,7 +82,7 @@ class TestCouple:
         X = np.random.default_rng(0).normal(size=(500, 3))
         _, denoiser, choice = couple(X, dimensions=(2,), always=True)
         assert isinstance(denoiser, TangentDenoiser)
-        assert choice.dimension == 2
+        assert choice == 2
 
     def test_the_same_for_the_same_seed(self):
         x = torch.from_numpy(circle(20, seed=3))
@@ -109,7 +109,7 @@ class TestCouple:
     def test_other_entries_are_left_alone(self):
         X = np.insert(circle(), 1, 5 * np.random.default_rng(1).normal(size=600), axis=1)
         gaussian, denoiser, choice = couple(X, numbers=np.array([0, 2, 3]))
-        assert choice.dimension == 1
+        assert choice == 1
         x, level = torch.from_numpy(X[:50]), torch.tensor(0.05)
         torch.testing.assert_close(denoiser(x, level).mean[:, 1], gaussian(x, level).mean[:, 1])
 

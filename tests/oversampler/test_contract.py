@@ -22,7 +22,7 @@ QUICK = DiffusionManifoldSampler(denoiser=NET, baseline="gaussian", manifold=Non
 @imblearn_checks.parametrize_with_checks(
     [
         DiffusionOversampler(sampler=QUICK, random_state=0),
-        DiffusionOversampler(sampler=QUICK, noise_level=None, random_state=0),
+        DiffusionOversampler(sampler=QUICK, sigma=None, random_state=0),
     ],
     expected_failed_checks=lambda estimator: {},
 )

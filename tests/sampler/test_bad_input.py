@@ -55,7 +55,7 @@ class TestCells:
 
     def test_times_of_day_name_the_column(self, quick):
         times = [time(hour % 24) for hour in range(60)]
-        with pytest.raises(TypeError, match="'when' holds"):
+        with pytest.raises(TypeError, match="'when': it holds Time"):
             quick().fit(pl.DataFrame({"whole": X[:, 0], "when": times}))
 
     def test_not_a_table(self, quick):

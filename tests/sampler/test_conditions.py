@@ -358,5 +358,5 @@ class TestTarget:
         X = np.random.default_rng(0).normal(size=(60, 2))
         model = quick().fit(X, np.arange(60))
         assert_array_equal(model.sample(3, y=[3, 90, 5], return_y=True)[1], [3, 90, 5])
-        with pytest.raises(ValueError, match="holds whole numbers"):
+        with pytest.raises(ValueError, match="no cells as fine"):
             model.sample(3, y=2.5)

@@ -10,7 +10,6 @@ from sklearn.manifold import Isomap
 from benchmarks.known_manifolds import Embedded, SwissRoll
 from skdiffusion import AugmentedEstimator, DenoiserNet, DiffusionImputer, DiffusionManifoldSampler
 from skdiffusion.manifold import AutoencoderEmbedding, InvertibleEmbedding
-from skdiffusion.manifold.projection import embedded_copies
 
 ROLL = Embedded(SwissRoll(), 6)
 X = ROLL.sample(200, noise=0.05, random_state=0)
@@ -42,22 +41,6 @@ class TestEstimators:
         sampler = quick(manifold=InvertibleEmbedding(learner))
         first, second = (clone(sampler).fit(X).sample(3, random_state=0) for _ in range(2))
         np.testing.assert_array_equal(first, second)
-
-    def test_copies_keep_to_the_embedded_manifold(self):
-        """Moved within a plane, with what each row has across it."""
-        rng = np.random.RandomState(0)
-        rows = np.c_[rng.normal(size=(200, 2)), 0.01 * rng.normal(size=(200, 2))]
-        codes = np.c_[rows[:, :2], np.arange(200), rows[:, 2:]]
-        numbers = np.array([0, 1, 3, 4])
-        plane = InvertibleEmbedding(PCA(2), decoder="own", random_state=0).fit(rows)
-        copies = embedded_copies(codes, numbers, plane, rng).reshape(4, 200, 5)
-        np.testing.assert_array_equal(copies[0], codes)
-        np.testing.assert_array_equal(copies[1:, :, 2], np.tile(codes[:, 2], (3, 1)))
-        normal = PCA().fit(rows).components_[2:]
-        moved = copies[1:, :, numbers] - rows
-        np.testing.assert_allclose(moved @ normal.T, 0, atol=1e-9)
-        steps = np.linalg.norm(moved, axis=2)
-        assert 0 < np.median(steps) < 0.5
 
     def test_more_components_than_columns(self, quick):
         learner = AutoencoderEmbedding(4, max_epochs=1)

@@ -132,9 +132,9 @@ class TestRanges:
         read = read_conditions(plain, {name: (low, high)})
         assert not read.has_ranges
         known = read.known[0]
-        assert_array_equal(np.flatnonzero(known), plain.column_codes(name))
+        assert_array_equal(np.flatnonzero(known), plain.column_codes(X.columns.get_loc(name)))
         Z = np.where(known, read.values, 0.0)
-        back = plain._decode(Z, settled=read.cells)[name]
+        back = plain.decode_table(Z, settled=read.cells)[name]
         assert back.tolist() == [cell]
         same = read_conditions(plain, {name: cell})
         assert_allclose(same.values, read.values)
@@ -184,14 +184,14 @@ class TestRanges:
         ],
     )
     def test_nothing_inside(self, plain, name, low, high):
-        with pytest.raises(ValueError, match=rf"No cell of column '{name}' .*range from .* to "):
+        with pytest.raises(ValueError, match=f"No cell of column '{name}' is from .* to "):
             read_conditions(plain, {name: (low, high)})
 
     def test_beyond_the_observed_range_without_clipping(self):
         encoder = TableEncoder(clip=False, numeric_transform="standard").fit(X)
         read = read_conditions(encoder, {"normal": (X["normal"].max() + 1, None)})
         Z = proposals(encoder, 1)
-        Z[:, encoder.column_codes("normal")] = [[9.0]]
+        Z[:, encoder.column_codes(X.columns.get_loc("normal"))] = [[9.0]]
         assert read.are_met(encoder, Z).all()
 
     def test_between_whole_numbers_of_a_long_range(self):
@@ -225,19 +225,19 @@ class TestRanges:
     def test_constants(self):
         encoder = TableEncoder().fit(np.array([[5.0, np.nan, 1.0], [5.0, np.nan, 2.0]]))
         assert read_conditions(encoder, {0: (4, 6)}).cells[0][0] == [5.0]
-        with pytest.raises(ValueError, match=r"range from 5\.0 to 5\.0"):
+        with pytest.raises(ValueError, match="is from 6 to 7: give a wider range"):
             read_conditions(encoder, {0: (6, 7)})
-        with pytest.raises(ValueError, match="no cell was observed"):
+        with pytest.raises(ValueError, match="No cell of column 1"):
             read_conditions(encoder, {1: (6, 7)})
 
     @pytest.mark.parametrize(
         ("name", "bound", "error", "said"),
         [
-            ("normal", "a", TypeError, "must be a number"),
-            ("normal", np.nan, TypeError, "must be a number"),
-            ("date", 3, TypeError, "must be a datetime"),
-            ("date", pd.NaT, TypeError, "must be a datetime"),
-            ("span", DAY, TypeError, "must be a duration"),
+            ("normal", "a", ValueError, "held numbers in fit"),
+            ("normal", np.nan, ValueError, "is missing"),
+            ("date", 3, ValueError, "held datetimes in fit"),
+            ("date", pd.NaT, ValueError, "is missing"),
+            ("span", DAY, ValueError, "held durations in fit"),
             ("size", "XXL", ValueError, "unknown categories 'XXL' in column 'size'"),
             ("zoned", DAY, ValueError, "time zone"),
             ("nothing", 1, ValueError, "'nothing', which X does not have"),
@@ -342,8 +342,8 @@ class TestErrors:
         [
             ({"size": "XXL"}, ValueError, "'XXL' in column 'size'"),
             ({"size": ["S"]}, TypeError, "'size' is ordinal: give a value or a range"),
-            ({"date": 3.5}, TypeError, "'date' holds times"),
-            ({"date": DAY + pd.Timedelta("12h")}, ValueError, "no times as fine"),
+            ({"date": 3.5}, ValueError, "'date' held datetimes"),
+            ({"date": DAY + pd.Timedelta("12h")}, ValueError, "no cells as fine"),
         ],
     )
     def test_of_other_kinds(self, plain, wanted, error, said):
@@ -352,7 +352,7 @@ class TestErrors:
 
     def test_whole_numbers_stay_whole(self):
         encoder = TableEncoder().fit(np.arange(9)[:, None])
-        with pytest.raises(ValueError, match=r"holds whole numbers, and 3\.5 is none"):
+        with pytest.raises(ValueError, match="no cells as fine"):
             read_conditions(encoder, {0: 3.5})
 
     @pytest.mark.parametrize("handle_unknown", ["rare", "missing"])

@@ -457,7 +457,7 @@ class TestParameters:
             TableEncoder(categorical_features=wanted).fit(self.X)
 
     def test_mask_of_wrong_length(self):
-        with pytest.raises(ValueError, match=r"mask of shape \(2,\), but X has 3 columns"):
+        with pytest.raises(ValueError, match="a mask of 3 columns, got"):
             TableEncoder(categorical_features=[True, False]).fit(self.X)
 
     @pytest.mark.parametrize("key", ["b", 1, -2])
@@ -513,9 +513,12 @@ class TestRefused:
     @pytest.mark.parametrize(
         ("cells", "what"),
         [
-            (pd.period_range("2024", periods=3, freq="D"), r"holds period\[D\] .*to_timestamp"),
-            (pd.Series([*pd.period_range("2024", periods=3)], dtype=object), "holds periods: conv"),
-            ([time(8), time(9), time(10)], "holds times of day: convert them to durations"),
+            (pd.period_range("2024", periods=3, freq="D"), r"holds period\[D\] values: convert"),
+            (
+                pd.Series([*pd.period_range("2024", periods=3)], dtype=object),
+                "holds times of day or periods: conv",
+            ),
+            ([time(8), time(9), time(10)], "holds times of day or periods: convert"),
             ([date(2024, 1, 1), timedelta(1), None], "mixes dates, times and durations"),
             (
                 pd.Series([datetime(2024, 1, 1), datetime(2024, 1, 1, tzinfo=UTC), None]).astype(
@@ -527,11 +530,11 @@ class TestRefused:
         ],
     )
     def test_cells_without_code(self, cells, what):
-        with pytest.raises(TypeError, match=f"cannot code these columns: 'odd' {what}"):
+        with pytest.raises(TypeError, match=f"cannot code column 'odd': it {what}"):
             TableEncoder().fit(pd.DataFrame({"fine": [1, 2, 3], "odd": cells}))
 
     def test_times_of_day_in_polars(self):
-        with pytest.raises(TypeError, match="'odd' holds times of day: convert them to durations"):
+        with pytest.raises(TypeError, match="'odd': it holds Time values: convert"):
             TableEncoder().fit(pl.DataFrame({"odd": [time(8), time(9)]}))
 
     @pytest.mark.parametrize("cells", [[[1], [2, 3]], [{"a": 1}, {"a": 2}]])

@@ -116,7 +116,7 @@ class TestOrdinal:
     @pytest.mark.parametrize(
         "given, said",
         [
-            (["a"], "must be None or a dict"),
+            (["a"], "'ordinal_features' parameter of TableEncoder"),
             ({"b": SIZES}, "ordinal_features names the column 'b', which X does not have"),
             ({"a": ["S", "M", "L"]}, "leaves out the categories 'XL' of column 'a'"),
             ({"a": [*SIZES, "S"]}, "name each category of column 'a' once"),
@@ -210,9 +210,9 @@ class TestRare:
         assert set(back["id"]) <= set(X["id"])
         assert back["id"].nunique() > 1000
 
-    @pytest.mark.parametrize("bad", [0, -1, 0.0, 1.0, 1.5, True, "often", np.nan])
+    @pytest.mark.parametrize("bad", [0, -1, 0.0, 1.0, 1.5, "often", np.nan])
     def test_bad_parameter(self, bad):
-        with pytest.raises(ValueError, match="min_frequency must be None"):
+        with pytest.raises(ValueError, match="'min_frequency' parameter of TableEncoder"):
             TableEncoder(min_frequency=bad).fit(self.X)
 
 
@@ -253,7 +253,9 @@ class TestUnknown:
 
     @pytest.mark.parametrize("bad", ["ignore", None, 1])
     def test_bad_parameter(self, bad):
-        with pytest.raises(ValueError, match="handle_unknown must be one of"):
+        with pytest.raises(
+            ValueError, match="'handle_unknown' parameter of TableEncoder must be a str"
+        ):
             TableEncoder(handle_unknown=bad).fit(self.X)
 
 
