@@ -6,7 +6,6 @@ import numpy as np
 import torch
 from sklearn.neighbors import NearestNeighbors
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import check_is_fitted
 
 from skdiffusion import geometry
 from skdiffusion._utils.checks import check_count, check_positive
@@ -83,7 +82,7 @@ def intrinsic_dimension(sampler, X=None, *, method="neighbors", sigma=None):
         near = NearestNeighbors(n_neighbors=1).fit(rows)
         near = near.kneighbors(_encoded(sampler, X), return_distance=False)
         return geometry.intrinsic_dimension(rows, per_point=True)[near[:, 0]].astype(np.float64)
-    model = _model(sampler)
+    model = sampler.model_
     Z = _tensor(model, rows if X is None else _encoded(sampler, X))
     probes = None if model.probes is None else model.probes.to(Z)
     level = Z.new_tensor(_reading_level(sampler, sigma))
@@ -110,7 +109,7 @@ def tangent_space(sampler, X, dimension=None, *, sigma=None):
     directions : ndarray of shape (n, n_encoded, dimension)
         Orthonormal, in the features of encoded rows, leading first.
     """
-    model = _model(sampler)
+    model = sampler.model_
     Z = _tensor(model, _encoded(sampler, X))
     dimension = _dimension(sampler) if dimension is None else dimension
     level = Z.new_tensor(_reading_level(sampler, sigma))
@@ -155,7 +154,7 @@ def local_metric(sampler, X, *, sigma=None, eps=0.01):
     metric : ndarray of shape (n, n_encoded, n_encoded)
         Symmetric positive matrices, in the features of encoded rows.
     """
-    model = _model(sampler)
+    model = sampler.model_
     Z = _tensor(model, _encoded(sampler, X))
     level = _reading_level(sampler, sigma)
     return denoiser_metric(model.of_rows.denoiser, Z, level, eps=eps).cpu().numpy()
@@ -191,7 +190,7 @@ def interpolate(sampler, a, b, n_points=20, *, sigma=None, hold_ends=False):
     check_count(n_points, "n_points")
     if n_points < 2:
         raise ValueError("n_points must be at least 2: a path has two ends.")
-    model = _model(sampler)
+    model = sampler.model_
     ends = np.concatenate([_one_row(sampler, a, "a"), _one_row(sampler, b, "b")])
     rows = _tensor(model, _rows(sampler))
     level = rows.new_tensor(_path_level(sampler, sigma))
@@ -234,7 +233,7 @@ def traverse(sampler, x, component=0, n_points=9, *, extent=2.0, sigma=None):
         Rows in the table's own columns, from one side to the other.
     """
     check_count(n_points, "n_points")
-    model = _model(sampler)
+    model = sampler.model_
     middle = _one_row(sampler, x, "x")
     dimension = _dimension(sampler)
     if not isinstance(component, Integral) or not 0 <= component < dimension:
@@ -277,7 +276,7 @@ def explore(sampler, n_samples=10, *, avoid_seen=True, random_state=None):
     """
     rows = _rows(sampler)
     check_count(n_samples, "n_samples")
-    model, rng = _model(sampler), check_random_state(random_state)
+    model, rng = sampler.model_, check_random_state(random_state)
     n = max(CANDIDATES_PER_POINT * n_samples, MIN_CANDIDATES)
     Z = model.encoder.transform(sampler.sample(n, random_state=rng))
     Z = Z[~np.isnan(Z).any(axis=1)]
@@ -313,24 +312,19 @@ def trajectory(sampler, n_samples=100, *, random_state=None):
         The noise levels, from the largest to zero.
     """
     check_count(n_samples, "n_samples")
-    model, rng = _model(sampler), check_random_state(random_state)
+    model, rng = sampler.model_, check_random_state(random_state)
     seed = int(rng.randint(2**31 - 1))
     return model.trajectory(n_samples, torch.Generator(model.device).manual_seed(seed))
 
 
-def _model(sampler):
-    check_is_fitted(sampler)
-    return sampler.model_
-
-
 def _rows(sampler):
     """Return the encoded rows of `fit` that the model keeps, without their target."""
-    model = _model(sampler)
+    model = sampler.model_
     return model.rows[:, ~model.is_target]
 
 
 def _encoded(sampler, X):
-    Z = _model(sampler).encoder.transform(X)
+    Z = sampler.model_.encoder.transform(X)
     if np.isnan(Z).any():
         raise ValueError(
             "Rows with missing cells have no place on a manifold: fill them first, for example "
@@ -380,7 +374,7 @@ def _reading_level(sampler, sigma):
         return float(sigma)
     rows = _rows(sampler)
     radii = local_planes(rows, 1, n_neighbors=min(N_NEIGHBORS, len(rows))).radii
-    return max(float(np.median(radii)) / 2, _model(sampler).sigma_min)
+    return max(float(np.median(radii)) / 2, sampler.model_.sigma_min)
 
 
 def _path_level(sampler, sigma):
@@ -393,7 +387,7 @@ def _path_level(sampler, sigma):
     spacing = float(np.median(neighbors.kneighbors()[0][:, -1]))
     few = _are_few(rows)
     noise = 0.0 if few else geometry.noise_level(rows, dimension=_dimension(sampler))
-    return max(3 * noise, spacing / 2, _model(sampler).sigma_min)
+    return max(3 * noise, spacing / 2, sampler.model_.sigma_min)
 
 
 def _walk(model, row, direction, n_points, step, dimension, level):

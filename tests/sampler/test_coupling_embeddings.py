@@ -66,7 +66,7 @@ class TestEstimators:
 class TestWithOthers:
     def test_imputer(self):
         """Gaps of fresh rows are filled on the manifold, far better than by the mean."""
-        net = DenoiserNet(max_epochs=3, n_patterns=8, module__width=64, module__depth=2)
+        net = DenoiserNet(max_epochs=3, module__width=64, module__depth=2)
         model = DiffusionManifoldSampler(denoiser=net, coupling="project")
         imputer = DiffusionImputer(sampler=model, n_models=1, n_draws=8, random_state=0).fit(X)
         gaps = FRESH[:15].copy()

@@ -35,7 +35,7 @@ def without_planes(sampler):
 @pytest.fixture(scope="module")
 def trained():
     """Samplers of the roll, for each coupling one."""
-    net = DenoiserNet(max_epochs=3, n_patterns=8, module__width=64, module__depth=2)
+    net = DenoiserNet(max_epochs=3, module__width=64, module__depth=2)
     samplers = {}
 
     def get(**options):

@@ -22,7 +22,7 @@ FAR = ROLL.distance(FRESH).mean()
 @pytest.fixture(scope="module")
 def noisy():
     """Samplers of noisy rows that know of their noise, and one that does not."""
-    net = DenoiserNet(max_epochs=3, n_patterns=8, module__width=32, module__depth=2)
+    net = DenoiserNet(max_epochs=3, module__width=32, module__depth=2)
     samplers = {
         noise: DiffusionManifoldSampler(
             denoiser=net, baseline="gaussian", data_noise=noise, random_state=0
