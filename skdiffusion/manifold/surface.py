@@ -112,6 +112,9 @@ def tangent_space(sampler, X, dimension=None, *, sigma=None):
     model = sampler.model_
     Z = _tensor(model, _encoded(sampler, X))
     dimension = _dimension(sampler) if dimension is None else dimension
+    check_count(dimension, "dimension")
+    if dimension > Z.shape[1]:
+        raise ValueError(f"dimension must be at most {Z.shape[1]}, got {dimension}.")
     level = Z.new_tensor(_reading_level(sampler, sigma))
     return denoiser_tangents(model.of_rows.denoiser, Z, level, dimension).vectors.cpu().numpy()
 
