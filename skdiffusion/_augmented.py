@@ -12,10 +12,10 @@ from sklearn.utils import check_random_state, check_scalar, get_tags
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import _check_method_params, check_is_fitted
+from sklearn.utils.validation import check_is_fitted
 
 from skdiffusion._sampler import DiffusionManifoldSampler
-from skdiffusion._utils.checks import check_weights
+from skdiffusion._utils.checks import check_method_params, check_weights
 from skdiffusion._utils.fitting import all_or_nothing
 from skdiffusion._utils.systematic import spread
 from skdiffusion.augmentation.rows import jitter, read_target, stack
@@ -345,7 +345,7 @@ class AugmentedEstimator(MetaEstimatorMixin, BaseEstimator):
         for train, test in cv.split(X, y, **to_split):
             odds.append(len(test) / len(train))
             rows = take_rows(X, train), y[train]
-            inside = _check_method_params(X, options, train)
+            inside = check_method_params(X, options, train)
             _, parts = self._synthetic(*rows, ratios, inside, rng)
             scores.append([])
             for i in range(len(ratios)):

@@ -9,10 +9,12 @@ from sklearn.utils._param_validation import (
     StrOptions,
     validate_parameter_constraints,
 )
+from sklearn.utils.validation import _check_method_params as check_method_params
 from sklearn.utils.validation import _check_sample_weight
 
 __all__ = [
     "check_count",
+    "check_method_params",
     "check_noise",
     "check_positive",
     "check_weights",
