@@ -6,9 +6,9 @@ from typing import ClassVar
 import numpy as np
 from sklearn.base import BaseEstimator, OutlierMixin, TransformerMixin
 from sklearn.utils import Bunch, check_random_state
-from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
+from skdiffusion._utils.checks import Interval, StrOptions
 from skdiffusion._utils.fitting import all_or_nothing
 from skdiffusion.detection.anomaly_model import METHODS, AnomalyModel, Options
 from skdiffusion.detection.conformal import benjamini_hochberg, conformal_pvalues

@@ -3,9 +3,18 @@
 from numbers import Integral, Real
 
 import numpy as np
+from sklearn.utils._param_validation import Interval, RealNotInt, StrOptions
 from sklearn.utils.validation import _check_sample_weight
 
-__all__ = ["check_count", "check_noise", "check_positive", "check_weights"]
+__all__ = [
+    "Interval",
+    "RealNotInt",
+    "StrOptions",
+    "check_count",
+    "check_noise",
+    "check_positive",
+    "check_weights",
+]
 
 
 def check_count(value, name):
