@@ -10,9 +10,8 @@ from sklearn.mixture import GaussianMixture
 
 from skdiffusion.diffusion import KernelDenoiser, MixtureDenoiser, flipd, tangent_space
 from skdiffusion.geometry import noise_level
-from skdiffusion.geometry.low_rank import low_rank_factors
-from skdiffusion.geometry.neighbors import neighbor_graph
-from skdiffusion.geometry.tensor import tensor_local
+from skdiffusion.geometry.diffusion_tensors import low_rank_factors, tensor_local
+from skdiffusion.geometry.nearest_rows import neighbor_graph
 
 __all__ = [
     "DENOISERS",

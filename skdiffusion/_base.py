@@ -34,6 +34,7 @@ class TableModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimato
     """
 
     _default_encoder = TableEncoder()
+    _target_transform = "auto"
     _allow_missing = True
 
     def __sklearn_tags__(self):
@@ -375,6 +376,9 @@ class TableModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimato
             seed = 0 if random_state is None else _seed(check_random_state(random_state))
             cells, target = expected_cells([model], [Z], n_draws, seed)
             filled = model.encoder.assemble(cells, len(Z))
+            if return_y and y is None:
+                own = model.target_encoder.encoder_.assemble([target], len(Z))
+                target = model.target_encoder.as_target(own[:, 0])
         else:
             rng = check_random_state(random_state)
             drawn = complete(model, Z, None, _seed(rng))
@@ -384,7 +388,7 @@ class TableModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimato
         X = fill_gaps(X, gaps, filled, wanted)
         if not return_y:
             return X
-        return X, model.target_encoder.as_target(target) if y is None else y
+        return X, target if y is None else y
 
     @property
     def _n_features_out(self):
@@ -401,7 +405,9 @@ class TableModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimato
         Z = encoder.dequantize(encoder.encode_columns(columns), rng)
         target_encoder = None
         if y is not None:
-            target_encoder = TargetEncoder(target=self.target).fit(y)
+            target_encoder = TargetEncoder(
+                target=self.target, numeric_transform=self._target_transform
+            ).fit(y)
             own = target_encoder.encoder_.dequantize(target_encoder.transform(y), rng)
             Z = np.concatenate([Z, own], axis=1)
         return EncodedRows(encoder, target_encoder, Z, sample_weight, measured)
@@ -420,7 +426,8 @@ class TableModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimato
         return self._model.encoder.read(X)
 
     def _encoded(self, X):
-        return self._model.encoder.encode_columns(self._read(X))
+        columns = self._read(X)
+        return self._model.encoder.encode_columns(columns)
 
     def _known_noise(self):
         """Return the noise of encoded rows that `denoise` removes without being told."""

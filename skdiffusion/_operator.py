@@ -271,8 +271,8 @@ class OperatorScoreMatching(TableModel):
         encoder = TableEncoder(numeric_transform="standard").fit_columns(X, columns)
         if encoder.level_blocks() or any(column.missing for column in columns):
             raise ValueError(
-                "Input X contains NaN, or columns of other kinds than numbers: OperatorScoreMatching "
-                "takes complete rows of numbers."
+                "Input X contains NaN, or columns of other kinds than numbers: "
+                "OperatorScoreMatching takes complete rows of numbers."
             )
         if self.process == "ou":
             return encoder, None

@@ -185,8 +185,7 @@ class TestFrames:
         draws = model.sample(6, random_state=0)
         assert isinstance(draws, library.DataFrame)
         assert list(draws.columns) == ["a", "count"]
-        # counts are continuous to this model
-        assert draws["count"].dtype == X["count"].dtype
+        assert draws["count"].dtype == frame["count"].dtype
         assert model.score_samples(frame).shape == (80,)
         assert list(model.feature_names_in_) == ["a", "count"]
 

@@ -10,9 +10,8 @@ from sklearn.utils import gen_batches
 
 from skdiffusion.diffusion.gaussians import GaussianDenoiser
 from skdiffusion.diffusion.kernel_density import KernelDenoiser
-from skdiffusion.geometry.low_rank import low_rank_factors
-from skdiffusion.geometry.neighbors import neighbor_graph
-from skdiffusion.geometry.tensor import tensor_local
+from skdiffusion.geometry.diffusion_tensors import low_rank_factors, tensor_local
+from skdiffusion.geometry.nearest_rows import neighbor_graph
 
 __all__ = ["RowKernels", "fit_robust_gaussian"]
 

@@ -97,7 +97,8 @@ class Marginal:
         Which columns are kept, boolean.
     sigma_max : float
         Noise level of an unknown entry: the largest that the denoiser was made for, and large
-        against the spread of the data, since what `fill` tells the model has that error.
+        against the spread of the data, since what `fill` tells the model has that error; infinite
+        for closed forms.
     fill : float or Tensor of shape (d,), default=0.0
         Value of an unknown entry: the mean of its column, which is 0 for centred data.
 
@@ -133,7 +134,8 @@ class Marginal:
                 "kept must be a one-dimensional tensor with at least one True, "
                 f"got {int(kept.sum())} True in shape {tuple(kept.shape)}."
             )
-        _check_level("sigma_max", sigma_max)
+        if not sigma_max > 0.0:
+            raise ValueError(f"sigma_max must be positive, got {sigma_max!r}.")
         self.denoiser = denoiser
         self.kept = kept
         self.n_kept = int(kept.sum())

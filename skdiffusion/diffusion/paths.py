@@ -229,10 +229,6 @@ def local_metric(
     ValueError
         If the rows are not a floating-point matrix, or `sigma` or `eps` is not positive.
 
-    See Also
-    --------
-    skdiffusion.geometry.riemannian_metric : The same of the tensors at the rows of a data set.
-
     Examples
     --------
     >>> import torch

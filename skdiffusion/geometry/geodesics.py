@@ -21,7 +21,7 @@ from scipy.sparse.csgraph import connected_components, dijkstra
 from sklearn.metrics import pairwise_distances_argmin_min
 from sklearn.neighbors import NearestNeighbors
 
-from skdiffusion.geometry.neighbors import neighbor_graph
+from skdiffusion.geometry.nearest_rows import neighbor_graph
 
 __all__ = ["farthest_points", "geodesic_graph", "geodesic_path", "path_length", "resample_path"]
 

@@ -17,8 +17,9 @@ MAX_CLASSES = 20
 class TargetEncoder(BaseEstimator):
     """Code a target invertibly: classes as a simplex, numbers as :class:`TableEncoder` does."""
 
-    def __init__(self, *, target="auto"):
+    def __init__(self, *, target="auto", numeric_transform="auto"):
         self.target = target
+        self.numeric_transform = numeric_transform
 
     def fit(self, y):
         """Learn the coding of a target."""
@@ -34,7 +35,9 @@ class TargetEncoder(BaseEstimator):
             self.classes_, counts = np.unique(values, return_counts=True)
             self.class_prior_ = counts / counts.sum()
         chosen = [0] if self.is_categorical_ else None
-        self.encoder_ = TableEncoder(categorical_features=chosen).fit(values.reshape(-1, 1))
+        self.encoder_ = TableEncoder(
+            categorical_features=chosen, numeric_transform=self.numeric_transform
+        ).fit(values.reshape(-1, 1))
         return self
 
     def transform(self, y):

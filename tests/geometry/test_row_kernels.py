@@ -5,10 +5,8 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.datasets import load_iris, make_moons
 
-from skdiffusion.geometry import kernels as kernels_module
-from skdiffusion.geometry.bandwidth import bandwidth_scott
-from skdiffusion.geometry.cross_validation import TensorOptions
-from skdiffusion.geometry.kernels import KernelOptions, fit_kernels, neighbor_candidates
+from skdiffusion.geometry import row_kernels
+from skdiffusion.geometry.row_kernels import KernelOptions, fit_kernels
 
 X = np.random.default_rng(0).normal(size=(90, 2)) * [1.0, 0.2]
 METRICS = [
@@ -21,7 +19,7 @@ METRICS = [
 
 
 def options(metric="local", rank=2, **others):
-    return KernelOptions(TensorOptions(metric, rank=rank), **others)
+    return KernelOptions(metric, rank=rank, **others)
 
 
 def covariances(kernels):
@@ -75,6 +73,35 @@ class TestFitKernels:
             assert both.bandwidth.log_likelihood >= alone.bandwidth.log_likelihood - 0.5
 
 
+class TestWeights:
+    GIVEN = {"bandwidth": (0.5, 0.1), "n_neighbors": 7}  # noqa: RUF012
+
+    def test_of_the_kernels(self):
+        weights = np.arange(1.0, 91.0)
+        kernels = fit_kernels(X, options(background=0.2, **self.GIVEN), 0, sample_weight=weights)
+        assert_allclose(kernels.weights[:90], 0.8 * weights / weights.sum())
+        assert_allclose(kernels.weights.sum(), 1.0)
+
+    def test_of_held_out_rows(self):
+        """Rows of nearly no weight have no say in the bandwidths, nor beneath the kernels."""
+        wide = np.concatenate([X, 30 * X[:30]])
+        weights = np.r_[np.ones(90), np.full(30, 1e-9)]
+        given = options("euclidean", n_neighbors=7)
+        kernels = fit_kernels(wide, given, 0, sample_weight=weights)
+        alone = fit_kernels(X, given, 0)
+        assert kernels.bandwidth.h == pytest.approx(alone.bandwidth.h, rel=0.35)
+        assert fit_kernels(wide, given, 0).bandwidth.h > 2 * alone.bandwidth.h
+        assert_allclose(kernels.mixtures[0].means_, alone.mixtures[0].means_, atol=1e-9)
+
+    def test_are_frequencies_of_the_background(self):
+        kernels = fit_kernels(np.concatenate([X, X[:45]]), options(background=0.2, **self.GIVEN), 0)
+        weights = np.r_[np.full(45, 2.0), np.ones(45)]
+        mixture = fit_kernels(
+            X, options(background=0.2, **self.GIVEN), 0, sample_weight=weights
+        ).mixtures[0]
+        assert_allclose(mixture.means_.mean(0), kernels.mixtures[0].means_.mean(0), atol=0.3)
+
+
 class TestClasses:
     LABEL = np.arange(90) % 3
 
@@ -110,12 +137,12 @@ class TestClasses:
 
 
 class TestNeighbours:
-    @pytest.mark.parametrize("n, d", [(2, 1), (3, 5), (12, 2), (17, 3), (31, 4), (500, 30)])
-    def test_candidates_are_below_half_of_the_rows(self, n, d):
-        found = neighbor_candidates(n, d)
-        assert found
-        assert min(found) >= 1
-        assert 2 * max(found) < n or found == [1]
+    @pytest.mark.parametrize("n, d", [(2, 1), (3, 5), (12, 2), (17, 3), (31, 4), (90, 30)])
+    def test_are_below_half_of_the_rows(self, n, d):
+        Y = np.random.default_rng(0).normal(size=(n, d))
+        k = fit_kernels(Y, options(background=0.0, rank=1), 0).n_neighbors
+        assert k >= 1
+        assert 2 * k < n or k == 1
 
     def test_too_many(self):
         with pytest.warns(UserWarning, match="n_neighbors=90 is not below .* 90: using 89"):
@@ -131,12 +158,12 @@ class TestScott:
     @pytest.mark.parametrize("metric, times", [("local", 0.25), ("knn", 0.25), ("euclidean", 1.0)])
     def test_blur(self, metric, times):
         bandwidth = fit_kernels(X, options(metric, bandwidth="scott", background=0.0), 0).bandwidth
-        assert bandwidth.h == pytest.approx(times * bandwidth_scott(90, 2))
+        assert bandwidth.h == pytest.approx(times * 90 ** (-1 / 6))
         assert bandwidth.eps == (metric != "euclidean")
 
     def test_covariance_is_scaled_by_the_squared_rule(self):
         kernels = fit_kernels(X, options("covariance", bandwidth="scott", background=0.0), 0)
-        expected = bandwidth_scott(90, 2) ** 2 * np.cov(X.T, bias=True)
+        expected = 90 ** (-1 / 6) ** 2 * np.cov(X.T, bias=True)
         assert_allclose(covariances(kernels)[0], expected, atol=2e-6)
 
 
@@ -145,7 +172,7 @@ class TestManyRows:
 
     @pytest.fixture(autouse=True)
     def few(self, monkeypatch):
-        monkeypatch.setattr(kernels_module, "MAX_SELECTION_ROWS", 300)
+        monkeypatch.setattr(row_kernels, "MAX_SELECTION_ROWS", 300)
 
     Y = np.random.default_rng(1).normal(size=(4800, 1))
 

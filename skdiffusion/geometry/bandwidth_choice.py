@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 
-from skdiffusion.geometry.low_rank import LowRank
+from skdiffusion.geometry.diffusion_tensors import LowRank
 
 __all__ = ["Bandwidth", "Fold", "choose_bandwidth", "held_out_log_density"]
 
@@ -20,7 +20,7 @@ Floats = NDArray[np.float64]
 _EPS = np.array([0.0, 0.03, 0.1, 0.3, 1.0, 3.0])
 _EPS_RATIO = 3.2
 _H_MAX, _N_H = 2.0, 12
-_N_REFINEMENTS = 2
+_STEPS = np.array([-0.5, 0.0, 0.5])
 # the coarse grid has most of the points, and its choice is made again with all rows
 _MAX_COARSE_ROWS = 500
 _SHARES = np.array([0, 0.01, 0.03, 0.06, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9])
@@ -33,9 +33,31 @@ class Fold(NamedTuple):
     """Rows held out, and what was fitted without them."""
 
     X: Floats  # (n, d)
-    tensors: LowRank
+    weights: Floats  # (n,), of the kernels
     held_out: Floats  # (m, d)
+    held_out_weights: Floats  # (m,)
     log_background: Floats | None  # (m,), log-density of the background at the held-out rows
+    tensors: LowRank
+
+    def thinned(self, step: int) -> "Fold":
+        """Hold out every so many rows only."""
+        few = None if self.log_background is None else self.log_background[::step]
+        return self._replace(
+            held_out=self.held_out[::step],
+            held_out_weights=self.held_out_weights[::step],
+            log_background=few,
+        )
+
+    def log_kernels(self, eps: Floats, h: Floats) -> Floats:
+        """Return the log-density of the held-out rows, one column for each bandwidth."""
+        return held_out_log_density(self.X, self.weights, self.tensors, self.held_out, eps, h)
+
+    def total(self, log_kernels: Floats, share: float) -> Floats:
+        """Return the log-likelihood with a share of the background, for each bandwidth."""
+        if self.log_background is not None and share > 0:
+            wide = self.log_background[:, None] + np.log(share)
+            log_kernels = np.logaddexp(log_kernels + np.log1p(-share), wide)
+        return self.held_out_weights @ log_kernels
 
 
 class Bandwidth(NamedTuple):
@@ -47,8 +69,10 @@ class Bandwidth(NamedTuple):
     log_likelihood: float
 
 
-def held_out_log_density(X: Floats, tensors: LowRank, Y: Floats, eps: Floats, h: Floats) -> Floats:
-    """Log-density of rows under kernels of several bandwidths."""
+def held_out_log_density(
+    X: Floats, weights: Floats, tensors: LowRank, Y: Floats, eps: Floats, h: Floats
+) -> Floats:
+    """Return log-densities of the rows `Y` under kernels of several bandwidths."""
     (n, d), r = X.shape, tensors.values.shape[1]
     V = tensors.vectors.transpose(1, 0, 2).reshape(d, n * r)
     centres = np.einsum("nd,ndr->nr", X, tensors.vectors)
@@ -58,7 +82,8 @@ def held_out_log_density(X: Floats, tensors: LowRank, Y: Floats, eps: Floats, h:
         [1 / (tensors.values[:, :, None] * eps + blur), 1 / floor[:, None]], axis=1
     )
     log_det = -np.log(precision[:, :-1]).sum(1) + (d - r) * np.log(floor)
-    constant = -0.5 * (log_det + d * np.log(2 * np.pi)) - np.log(n)
+    log_weights = np.log(weights / weights.sum())[:, None]
+    constant = log_weights - 0.5 * (log_det + d * np.log(2 * np.pi))
     parts = []
     for rows in np.array_split(Y, max(1, len(Y) * n * (r + 1 + len(eps)) // _CHUNK_ELEMENTS)):
         z = ((rows @ V).reshape(len(rows), n, r) - centres) ** 2
@@ -84,67 +109,52 @@ def choose_bandwidth(
     share: float | None = None,
 ) -> Bandwidth:
     """Maximise the held-out likelihood over diffusion time, blur and share of the background."""
-    shares = np.array([share]) if share is not None else _SHARES
     if all(fold.log_background is None for fold in folds):
-        shares = np.zeros(1)
+        share = 0.0
+    shares = _SHARES if share is None else np.array([share])
     if fixed is not None:
-        best = _best(folds, np.array(fixed[:1]), np.array(fixed[1:]), shares)
-        return best if len(shares) == 1 else _with_best_share(folds, best)
-    ratio = (_H_MAX / h_min) ** (1 / (_N_H - 1))
-    eps, h = np.meshgrid(_EPS[:1] if isotropic else _EPS, h_min * ratio ** np.arange(_N_H))
-    best = _best(_thinned(folds), eps.ravel(), h.ravel(), shares)._replace(log_likelihood=-np.inf)
-    for level in range(1, _N_REFINEMENTS + 1):
-        steps = np.array([-0.5, 0.0, 0.5])
-        near_eps = best.eps * _EPS_RATIO ** (steps / level) if best.eps else np.zeros(1)
-        near_h = np.maximum(best.h * ratio ** (steps / level), h_min)
-        eps, h = np.meshgrid(near_eps, near_h)
-        best = max(best, _best(folds, eps.ravel(), h.ravel(), shares), key=_log_likelihood)
-    return best if len(shares) == 1 else _with_best_share(folds, best)
+        best = _best_of_grid(folds, *np.array(fixed)[:, None], shares)
+    else:
+        best = _search(folds, h_min, isotropic, shares)
+    return _with_best_share(folds, best) if share is None else best
 
 
-def _thinned(folds: list[Fold]) -> list[Fold]:
-    """Hold out fewer rows, evenly spread over those of each fold."""
+def _search(folds: list[Fold], h_min: float, isotropic: bool, shares: Floats) -> Bandwidth:
+    """Search a coarse grid with some of the held-out rows, and two finer ones with all."""
     n_out = sum(len(fold.held_out) for fold in folds)
-    step = max(1, round(n_out / _MAX_COARSE_ROWS))
-    return [
-        fold._replace(
-            held_out=fold.held_out[::step],
-            log_background=None if fold.log_background is None else fold.log_background[::step],
-        )
-        for fold in folds
-    ]
+    few = [fold.thinned(max(1, round(n_out / _MAX_COARSE_ROWS))) for fold in folds]
+    ratio = (_H_MAX / h_min) ** (1 / (_N_H - 1))
+    eps = _EPS[:1] if isotropic else _EPS
+    best = _best_of_grid(few, eps, h_min * ratio ** np.arange(_N_H), shares)
+    best = best._replace(log_likelihood=-np.inf)
+    for fineness in (1, 2):
+        near_eps = best.eps * _EPS_RATIO ** (_STEPS / fineness) if best.eps else np.zeros(1)
+        near_h = np.maximum(best.h * ratio ** (_STEPS / fineness), h_min)
+        finer = _best_of_grid(folds, near_eps, near_h, shares)
+        best = max(best, finer, key=lambda found: found.log_likelihood)
+    return best
 
 
-def _log_likelihood(bandwidth: Bandwidth) -> float:
-    return bandwidth.log_likelihood
-
-
-def _best(folds: list[Fold], eps: Floats, h: Floats, shares: Floats) -> Bandwidth:
+def _best_of_grid(folds: list[Fold], eps: Floats, h: Floats, shares: Floats) -> Bandwidth:
+    eps, h = (axis.ravel() for axis in np.meshgrid(eps, h))
     total = np.zeros((len(eps), len(shares)))
     for fold in folds:
-        log_kernel = held_out_log_density(fold.X, fold.tensors, fold.held_out, eps, h)
-        for j, share in enumerate(shares):
-            total[:, j] += _mixed(log_kernel.T, fold.log_background, share).sum(1)
-    total /= sum(len(fold.held_out) for fold in folds)
-    i, j = (int(k) for k in np.unravel_index(total.argmax(), total.shape))
+        log_kernels = fold.log_kernels(eps, h)
+        total += np.column_stack([fold.total(log_kernels, share) for share in shares])
+    total /= sum(fold.held_out_weights.sum() for fold in folds)
+    i, j = np.unravel_index(total.argmax(), total.shape)
     return Bandwidth(float(eps[i]), float(h[i]), float(shares[j]), float(total[i, j]))
-
-
-def _mixed(log_kernel: Floats, log_background: Floats | None, share: float) -> Floats:
-    if log_background is None or share == 0:
-        return log_kernel
-    return np.logaddexp(log_kernel + np.log1p(-share), log_background + np.log(share))
 
 
 def _with_best_share(folds: list[Fold], best: Bandwidth) -> Bandwidth:
     """Refine the share, in which the log-likelihood is concave."""
     eps, h = np.array([best.eps]), np.array([best.h])
-    kernels = [held_out_log_density(f.X, f.tensors, f.held_out, eps, h)[:, 0] for f in folds]
+    log_kernels = [fold.log_kernels(eps, h) for fold in folds]
+    weight = sum(fold.held_out_weights.sum() for fold in folds)
 
     def loss(share: float) -> float:
-        parts = zip(kernels, folds, strict=True)
-        logs = [_mixed(k, f.log_background, share) for k, f in parts]
-        return -float(np.mean(np.concatenate(logs)))
+        pairs = zip(folds, log_kernels, strict=True)
+        return -sum(fold.total(logs, share).item() for fold, logs in pairs) / weight
 
     found = minimize_scalar(loss, bounds=(0.0, _MAX_SHARE), method="bounded")
     if -found.fun <= best.log_likelihood:

@@ -1,22 +1,13 @@
-"""Diffusion tensors, their low-rank form and the rules of thumb for the blur."""
+"""Diffusion tensors and their low-rank form."""
 
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 from sklearn.covariance import empirical_covariance
 
-from skdiffusion.geometry import metric as metric_module
-from skdiffusion.geometry.bandwidth import bandwidth_scott, bandwidth_silverman
-from skdiffusion.geometry.low_rank import low_rank_factors
-from skdiffusion.geometry.metric import METRICS, metric_tensors
-from skdiffusion.geometry.neighbors import neighbor_graph
-from skdiffusion.geometry.tensor import (
-    riemannian_metric,
-    tensor_covariance,
-    tensor_euclidean,
-    tensor_knn,
-    tensor_local,
-)
+from skdiffusion.geometry import diffusion_tensors
+from skdiffusion.geometry.diffusion_tensors import low_rank_factors, metric_tensors, tensor_local
+from skdiffusion.geometry.nearest_rows import neighbor_graph
 
 X = np.random.default_rng(0).normal(size=(40, 3)) * [1.0, 0.3, 2.0]
 GRAPH = neighbor_graph(X, 6)
@@ -64,29 +55,6 @@ class TestLocal:
         rows = np.ones((5, 2))
         assert_allclose(tensor_local(rows, *neighbor_graph(rows, 3), weights=weights), 0)
 
-    def test_unknown_weights(self):
-        with pytest.raises(ValueError, match="'uniform' or 'kernel', got 'tricube'"):
-            tensor_local(X, *GRAPH, weights="tricube")
-
-
-class TestOthers:
-    def test_euclidean(self):
-        assert_allclose(tensor_euclidean(X), np.zeros((40, 3, 3)))
-
-    @pytest.mark.parametrize("d", [1, 3])
-    def test_covariance(self, d):
-        assert_allclose(tensor_covariance(X[:, :d]), [empirical_covariance(X[:, :d])] * 40)
-
-    def test_knn_reaches_the_last_neighbour(self):
-        assert_allclose(tensor_knn(X, GRAPH[0]), GRAPH[0][:, -1, None, None] ** 2 / 3 * np.eye(3))
-
-    def test_riemannian_metric_inverts_the_kernel(self):
-        """A unit of length under the metric is a standard deviation of the kernel by sqrt(eps)."""
-        tensors = tensor_local(X, *GRAPH)
-        kernels = 0.3 * tensors + 0.2**2 * np.eye(3)
-        products = riemannian_metric(tensors, eps=0.3, h=0.2) @ kernels
-        assert_allclose(products, 0.3 * np.tile(np.eye(3), (40, 1, 1)), atol=1e-12)
-
 
 class TestLowRank:
     TENSORS = tensor_local(X, *GRAPH)
@@ -124,29 +92,29 @@ class TestLowRank:
 class TestMetricTensors:
     EXPECTED = {  # noqa: RUF012
         "local": tensor_local(X, *GRAPH),
-        "euclidean": tensor_euclidean(X),
-        "covariance": tensor_covariance(X),
-        "knn": tensor_knn(X, GRAPH[0]),
+        "euclidean": np.zeros((40, 3, 3)),
+        "covariance": np.tile(empirical_covariance(X), (40, 1, 1)),
+        "knn": GRAPH[0][:, -1, None, None] ** 2 / 3 * np.eye(3),
     }
 
-    @pytest.mark.parametrize("name", METRICS)
+    @pytest.mark.parametrize("name", EXPECTED)
     def test_by_name(self, name):
         tensors = metric_tensors(name, X, *GRAPH, rank=3)
         assert_allclose(dense(tensors), self.EXPECTED[name], atol=1e-14)
 
+    def test_covariance_of_one_column(self):
+        tensors = metric_tensors("covariance", X[:, :1], *GRAPH, rank=1)
+        assert_allclose(dense(tensors), np.full((40, 1, 1), X[:, 0].var()))
+
     def test_in_chunks(self, monkeypatch):
         whole = metric_tensors("local", X, *GRAPH, rank=2, weights="kernel")
-        monkeypatch.setattr(metric_module, "_CHUNK_ELEMENTS", 50)
+        monkeypatch.setattr(diffusion_tensors, "_CHUNK_ELEMENTS", 50)
         parts = metric_tensors("local", X, *GRAPH, rank=2, weights="kernel")
         assert_allclose(dense(parts), dense(whole), atol=1e-14)
 
     def test_function(self):
-        tensors = metric_tensors(tensor_covariance, X, *GRAPH, rank=3)
+        tensors = metric_tensors(lambda X: self.EXPECTED["covariance"], X, *GRAPH, rank=3)
         assert_allclose(dense(tensors), self.EXPECTED["covariance"], atol=1e-14)
-
-    def test_unknown(self):
-        with pytest.raises(ValueError, match=r"metric must be one of .* got 'global'"):
-            metric_tensors("global", X, *GRAPH, rank=3)
 
     @pytest.mark.parametrize(
         "wrong, said",
@@ -161,26 +129,3 @@ class TestMetricTensors:
     def test_function_that_returns_something_else(self, wrong, said):
         with pytest.raises(ValueError, match=said):
             metric_tensors(wrong, X, *GRAPH, rank=3)
-
-
-class TestRulesOfThumb:
-    def test_silverman_is_best_for_a_normal_law(self):
-        """Least integrated squared error, which has a closed form for Gaussian kernels."""
-        n = 200
-
-        def error(h):
-            # E int (f_h - f)^2 for the standard normal law in one dimension
-            def peak(variance):
-                return 1 / np.sqrt(2 * np.pi * variance)
-
-            variance = peak(2 * h**2) / n
-            return variance + (1 - 1 / n) * peak(2 + 2 * h**2) - 2 * peak(2 + h**2) + peak(2)
-
-        grid = np.linspace(0.1, 1.0, 500)
-        assert bandwidth_silverman(n, 1) == pytest.approx(grid[error(grid).argmin()], rel=0.06)
-
-    @pytest.mark.parametrize("d", [1, 3, 8])
-    def test_scott_differs_by_a_factor(self, d):
-        ratio = bandwidth_silverman(77, d) / bandwidth_scott(77, d)
-        assert ratio == pytest.approx((4 / (d + 2)) ** (1 / (d + 4)))
-        assert bandwidth_scott(77, d) == pytest.approx(77 ** (-1 / (d + 4)))

@@ -6,7 +6,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.neighbors import KNeighborsTransformer, RadiusNeighborsTransformer
 from sklearn.preprocessing import StandardScaler
 
-from skdiffusion.geometry.neighbors import neighbor_graph, restrict_graph
+from skdiffusion.geometry.nearest_rows import neighbor_graph
 
 X = np.random.default_rng(0).normal(size=(60, 3))
 
@@ -72,39 +72,3 @@ class TestNeighborGraph:
 
         with pytest.raises(ValueError, match=r"Near found \d of 9 neighbours of row \d+"):
             neighbor_graph(X, 9, transformer=Near(radius=0.5))
-
-
-class TestRestrictGraph:
-    @pytest.mark.parametrize("depth", [9, 15, 59])
-    @pytest.mark.parametrize("share", [0.2, 0.8])
-    def test_is_the_graph_of_the_rows_kept(self, depth, share):
-        """Also of rows most of whose listed neighbours were taken out, or all of them."""
-        kept = np.flatnonzero(np.random.default_rng(1).random(60) < share)
-        distances, indices = restrict_graph(X, *neighbor_graph(X, depth), kept, 8)
-        expected = neighbor_graph(X[kept], 8)
-        assert_allclose(distances, expected[0])
-        assert_array_equal(indices, expected[1])
-
-    def test_a_graph_that_lists_too_few(self):
-        kept = np.arange(0, 60, 2)
-        distances, indices = restrict_graph(X, *neighbor_graph(X, 3), kept, 8)
-        expected = neighbor_graph(X[kept], 8)
-        assert_allclose(distances, expected[0])
-        assert_array_equal(indices, expected[1])
-
-    def test_equal_rows(self):
-        rows = np.repeat(X[:4], 10, axis=0)
-        kept = np.flatnonzero(np.arange(40) % 10 > 2)
-        distances, indices = restrict_graph(rows, *neighbor_graph(rows, 9), kept, 6)
-        assert_allclose(distances, 0, atol=1e-7)
-        assert_array_equal(indices // 7, np.tile(np.arange(28)[:, None] // 7, 6))
-
-    def test_a_row_that_does_not_find_itself(self):
-        """Among more equal rows than are searched for."""
-        rows = np.repeat(X[:2], 30, axis=0)
-        kept = np.flatnonzero(np.arange(60) % 30 > 2)
-        distances, indices = restrict_graph(rows, *neighbor_graph(rows, 2), kept, 4)
-        assert indices.shape == (54, 4)
-        assert_allclose(distances, 0, atol=1e-7)
-        assert (indices != np.arange(54)[:, None]).all()
-        assert_array_equal(indices // 27, np.tile(np.arange(54)[:, None] // 27, 4))

@@ -1,0 +1,122 @@
+"""Diffusion tensors at the rows of a data set: inverses of the Riemannian metrics it suggests.
+
+A diffusion with the tensor ``C(x)`` spreads from ``x`` over the ellipsoid of ``C(x)`` in a unit of
+time; it is Brownian motion under the metric ``C^{-1}``, in which directions along the data are
+short and those off the data long. A kernel density with the covariances ``eps C_i + h^2 I`` lets
+each row diffuse for the time ``eps`` and blurs it by ``h``. The tensors are held fixed at the rows,
+which makes the kernels integrate to one and is exact to first order in ``eps``.
+
+References
+----------
+Vincent, P., Bengio, Y. (2002). Manifold Parzen windows. NeurIPS 15.
+
+Berry, T., Sauer, T. (2016). Local kernels and the geometric structure of data. arXiv:1407.1426.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["METRICS", "LowRank", "Metric", "low_rank_factors", "metric_tensors", "tensor_local"]
+
+Floats = NDArray[np.float64]
+Metric = str | Callable[[Floats], Floats]
+
+METRICS = ("local", "euclidean", "covariance", "knn")
+
+_CHUNK_ELEMENTS = 2**22
+
+
+class LowRank(NamedTuple):
+    """Tensors ``C_i = V_i diag(values_i) V_i' + residuals_i (I - V_i V_i')``."""
+
+    vectors: Floats  # (n, d, r)
+    values: Floats  # (n, r)
+    residuals: Floats  # (n,)
+
+    def kernel(self, eps: float, h: float) -> tuple[Floats, Floats]:
+        """Return ``eps C_i + h^2 I`` as factors and floors, ``F_i F_i' + floors_i I``."""
+        base = self.residuals
+        if self.values.shape[1] == self.vectors.shape[1] > 0:
+            # any floor up to the least eigenvalue is exact, and a tiny one loses digits
+            base = 0.5 * self.values.min(1)
+        above = np.maximum(eps * (self.values - base[:, None]), 0)
+        return self.vectors * np.sqrt(above)[:, None], eps * base + h**2
+
+
+def low_rank_factors(tensors: Floats, rank: int) -> LowRank:
+    """Keep the leading eigenvectors of each tensor, and the mean of its other eigenvalues."""
+    values, vectors = np.linalg.eigh(tensors)
+    values = np.maximum(values, 0)
+    n, d = values.shape
+    residuals = values[:, : d - rank].mean(1) if rank < d else np.zeros(n)
+    leading = slice(d - rank, None)
+    return LowRank(np.ascontiguousarray(vectors[:, :, leading]), values[:, leading], residuals)
+
+
+def metric_tensors(
+    metric: Metric,
+    X: Floats,
+    distances: Floats,
+    indices: NDArray[np.intp],
+    *,
+    rank: int,
+    weights: str = "uniform",
+) -> LowRank:
+    """Return the diffusion tensor of each row under a metric, given the neighbours of each row."""
+    n, d = X.shape
+    if callable(metric):
+        return low_rank_factors(_checked_tensors(metric(X), n, d), rank)
+    if metric in ("euclidean", "knn"):
+        # spheres: of no width, or reaching the last neighbour
+        reach = distances[:, -1] if metric == "knn" else np.zeros(n)
+        return LowRank(np.zeros((n, d, 0)), np.zeros((n, 0)), reach**2 / max(d, 1))
+    if metric == "covariance":
+        covariance = np.atleast_2d(np.cov(X, rowvar=False, bias=True))
+        one = low_rank_factors(covariance[None], rank)
+        return LowRank(*(np.repeat(part, n, axis=0) for part in one))
+    # all full tensors together may be large
+    size = max(1, _CHUNK_ELEMENTS // (d * max(d, distances.shape[1])))
+    chunks = [
+        low_rank_factors(
+            tensor_local(X, distances, indices, weights=weights, at=slice(start, start + size)),
+            rank,
+        )
+        for start in range(0, n, size)
+    ]
+    return LowRank(*(np.concatenate(parts) for parts in zip(*chunks, strict=True)))
+
+
+def tensor_local(
+    X: Floats,
+    distances: Floats,
+    indices: NDArray[np.intp],
+    *,
+    weights: str = "uniform",
+    at: NDArray[np.intp] | slice = slice(None),
+) -> Floats:
+    """Return local covariances about rows, ``C_i = sum_j w_ij (x_j - x_i)(x_j - x_i)'``."""
+    distances, indices = distances[at], indices[at]
+    share = np.ones_like(distances)
+    if weights == "kernel":
+        # the k-th distance is zero where k rows are equal
+        reach = np.maximum(distances[:, -1:], np.finfo(float).tiny)
+        share = np.exp(-2 * (distances / reach) ** 2)
+    share = np.sqrt(share / share.sum(1, keepdims=True))
+    steps = share[:, :, None] * (X[indices] - X[at][:, None])
+    return steps.transpose(0, 2, 1) @ steps
+
+
+def _checked_tensors(tensors: Floats, n: int, d: int) -> Floats:
+    tensors = np.asarray(tensors, dtype=np.float64)
+    if tensors.shape != (n, d, d) or not np.isfinite(tensors).all():
+        raise ValueError(
+            f"metric(X) must return finite tensors of shape {(n, d, d)}, got {tensors.shape}."
+        )
+    slack = 1e-8 * max(float(np.abs(tensors).max(initial=0)), np.finfo(float).tiny)
+    symmetric = np.allclose(tensors, tensors.transpose(0, 2, 1), atol=slack)
+    if not symmetric or np.linalg.eigvalsh(tensors).min(initial=0) < -slack:
+        raise ValueError("metric(X) must return symmetric tensors without negative eigenvalues.")
+    return tensors
