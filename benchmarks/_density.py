@@ -88,8 +88,8 @@ class GaussianDensity:
 
     def score_samples(self, X):
         """Return the log-density at each row."""
-        law = multivariate_normal(self.mean_, self.covariance_, allow_singular=True)
-        return law.logpdf(X).reshape(len(X))
+        model = multivariate_normal(self.mean_, self.covariance_, allow_singular=True)
+        return model.logpdf(X).reshape(len(X))
 
 
 class GaussianMixtureBIC:

@@ -84,7 +84,7 @@ DENOISERS = {"mixture": mixture, "kernel": kernel}
 
 
 READINGS = {
-    "FLIPD": lambda law, x, sigma: flipd(law, x, sigma, divergence="exact"),
+    "FLIPD": lambda law, x, sigma: flipd(law, x, sigma),
     "kept": lambda law, x, sigma: tangent_space(law, x, sigma).dimension,
 }
 

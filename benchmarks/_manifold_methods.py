@@ -155,9 +155,7 @@ def latent(rows, seed, *, learner, dimension, **options):
 def kernel(rows, seed, **options):
     """RiemannianKernelSmoother, which is not trained."""
     model = RiemannianKernelSmoother(random_state=seed).fit(rows.train)
-    law = Law(
-        model.model_.denoiser, lambda X: model.columns_.encode(np.asarray(X, dtype=np.float64))
-    )
+    law = Law(model.model_.denoiser, model.model_.encoder.transform)
     return Fitted(lambda n, seed: model.sample(n, random_state=seed), law)
 
 

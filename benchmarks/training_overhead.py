@@ -48,7 +48,6 @@ def with_skorch(rows, gaussian, n_epochs):
     """Train by DenoiserNet; return the validation losses and the number of steps."""
     net = DenoiserNet(
         batch_size=BATCH_SIZE,
-        n_patterns=N_PATTERNS,
         lr=LEARNING_RATE,
         max_epochs=n_epochs,
         patience=None,

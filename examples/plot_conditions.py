@@ -56,7 +56,7 @@ X.head(4)
 # Fit and sample
 # --------------
 #
-# With ``generate_missing=True`` drawn rows have gaps where the table has them. Without, they are
+# With ``missing_indicator=True`` drawn rows have gaps where the table has them. Without, they are
 # complete.
 
 model = DiffusionManifoldSampler(
@@ -97,20 +97,17 @@ pd.DataFrame(summary).round(2)
 # --------------------------
 #
 # A dict from columns to what shall hold: a value, a range as a tuple with None for no end, or a
-# list of levels. Known cells are conditioned on; ranges and lists are met by choosing among draws.
-# The acceptance is the share of them that met all ranges and lists, here about the share of such
-# orders in the table.
+# list of categories. Known cells are conditioned on; ranges and lists are met by choosing among
+# draws. The acceptance rate is the share of draws that meet all of them, here about the share of
+# such orders in the table.
 
-spring, acceptance = sampler.sample(
-    300,
-    conditions={
-        "day": (pd.Timestamp("2025-03-01"), pd.Timestamp("2025-05-31")),
-        "product": ["seeds", "soil"],
-        "discount": (0.1, None),
-    },
-    return_acceptance=True,
-    random_state=0,
-)
+wanted = {
+    "day": (pd.Timestamp("2025-03-01"), pd.Timestamp("2025-05-31")),
+    "product": ["seeds", "soil"],
+    "discount": (0.1, None),
+}
+spring = sampler.sample(300, conditions=wanted, random_state=0)
+acceptance = sampler.acceptance_rate(wanted, random_state=0)
 
 
 def matching(table):

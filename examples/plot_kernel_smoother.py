@@ -69,9 +69,9 @@ circle = np.stack([np.cos(turn), np.sin(turn)])
 fig, axes = plt.subplots(1, 3, figsize=(10.5, 3.6), layout="constrained")
 for ax, metric in zip(axes, metrics, strict=True):
     model = RiemannianKernelSmoother(metric=metric, background=None, random_state=0).fit(X)
-    law = model.model_.denoiser
-    for x, F, floor in zip(law.means, law.factors, law.floors, strict=True):
-        values, vectors = np.linalg.eigh((F @ F.T).numpy() + float(floor) * np.eye(2))
+    kernels = model.model_.denoiser
+    for x, F, floor in zip(kernels.means, kernels.factors, kernels.floors, strict=True):
+        values, vectors = np.linalg.eigh((F @ F.T).numpy() + np.diag(np.full(2, floor)))
         ellipse = (vectors * np.sqrt(values)) @ circle + x.numpy()[:, None]
         ax.plot(*ellipse, color=BLUE, linewidth=0.5, alpha=0.7)
     ax.set_title(f"{metric}: {model.score(X_new):.2f} nats")
@@ -82,7 +82,7 @@ plt.show()
 # A diffusion model without training
 # ----------------------------------
 #
-# The estimate is a Gaussian mixture, so the law of the rows after any diffusion is one too. Its
+# The estimate is a Gaussian mixture, and so is the distribution of rows that have diffused. Its
 # score points towards the spiral near it, and towards the middle when little of the rows is left.
 
 coarse = np.linspace(-2.1, 2.1, 22)
@@ -105,8 +105,8 @@ plt.show()
 
 drawn = smoother.sample(500, random_state=0)
 noisy = make_spiral(150, 0.12, seed=2)
-clean = smoother.set_params(noise_level=0.12).transform(noisy)
-given = smoother.sample(2000, given=[1.0, np.nan], random_state=0)
+clean = smoother.denoise(noisy, noise=0.12)
+given = smoother.sample(2000, conditions={0: 1.0}, random_state=0)
 
 fig, axes = plt.subplots(1, 3, figsize=(10.5, 3.6), layout="constrained")
 axes[0].scatter(*drawn.T, s=5, color=BLUE)

@@ -47,7 +47,7 @@ fig, axes = plt.subplots(1, 3, figsize=(10, 3.4), layout="constrained", sharey=T
 for ax, (title, name) in zip(axes, schedules.items(), strict=True):
     schedule = get_schedule(name)
     t = schedule.time(sigmas)
-    z = torch.stack([schedule.from_ve(x, s) for x, s in zip(paths, t, strict=True)])
+    z = schedule.alpha(t).reshape(-1, 1, 1) * paths
     ax.plot(t, z[..., 0], color=SLATE, linewidth=0.7, alpha=0.7)
     ax.set(title=title, xlabel="t", xlim=(1, 0))
 axes[0].set_ylabel("z")

@@ -118,13 +118,13 @@ small = DiffusionManifoldSampler(denoiser=DenoiserNet(max_epochs=6))
 
 fig, axes = plt.subplots(1, 2, figsize=(8.5, 3.6), sharex=True, sharey=True, layout="constrained")
 accuracies = {"real rows": (P[kept], label[kept])}
-for ax, noise_level in zip(axes, [0.3, None], strict=True):
-    oversampler = DiffusionOversampler(sampler=small, noise_level=noise_level, random_state=0)
+for ax, sigma in zip(axes, [0.3, None], strict=True):
+    oversampler = DiffusionOversampler(sampler=small, sigma=sigma, random_state=0)
     P_more, label_more = oversampler.fit_resample(P[kept], label[kept])
-    accuracies[f"noise_level={noise_level}"] = P_more, label_more
+    accuracies[f"sigma={sigma}"] = P_more, label_more
     ax.scatter(*P_more[oversampler.is_synthetic_].T, s=6, color=ORANGE)
     ax.scatter(*P[kept].T, s=8, color=np.where(label[kept] == 1, BLUE, SLATE))
-    ax.set(title=f"noise_level={noise_level}", xticks=[], yticks=[])
+    ax.set(title=f"sigma={sigma}", xticks=[], yticks=[])
 plt.show()
 
 for name, table in accuracies.items():

@@ -4,18 +4,21 @@ from collections.abc import Hashable
 from numbers import Integral, Real
 
 import numpy as np
+from sklearn import get_config
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, clone, is_classifier
 from sklearn.metrics import check_scoring
 from sklearn.model_selection import check_cv
-from sklearn.utils import check_consistent_length, check_random_state, check_scalar, get_tags
+from sklearn.utils import check_random_state, check_scalar, get_tags
+from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_is_fitted, column_or_1d
+from sklearn.utils.validation import _check_method_params, check_is_fitted
 
 from skdiffusion._sampler import DiffusionManifoldSampler
+from skdiffusion._utils.checks import check_weights
 from skdiffusion._utils.fitting import all_or_nothing
 from skdiffusion._utils.systematic import spread
-from skdiffusion.augmentation.rows import jitter, stack
+from skdiffusion.augmentation.rows import jitter, read_target, stack
 from skdiffusion.augmentation.synthesis import fit_sampler, synthesize
 from skdiffusion.tables.frames import take_rows, validate_table
 
@@ -48,13 +51,13 @@ class AugmentedEstimator(MetaEstimatorMixin, BaseEstimator):
         Unfitted classifier or regressor, or a pipeline that ends in one.
     sampler : DiffusionManifoldSampler or None, default=None
         Unfitted model of the rows; None is ``DiffusionManifoldSampler()``. With
-        ``noise_level=None`` any estimator with ``fit(X, y)`` and
+        ``sigma=None`` any estimator with ``fit(X, y)`` and
         ``sample(n_samples, y=, random_state=)`` will do.
     ratio : "auto", float or sequence of float, default="auto"
         Number of synthetic rows as a share of the real ones: one that is used, or several to
         choose from by cross-validation. "auto" is ``(0, 2, 4)``.
-    noise_level : float or None, default=None
-        Noise from which synthetic rows are denoised, in standard deviations of a column; see
+    sigma : float or None, default=None
+        Noise level from which real rows are denoised, in standard deviations of a column; see
         :class:`DiffusionOversampler`. None draws fresh rows, which vary more.
     balance : bool, default=False
         Whether all classes get equally many synthetic rows, rather than in proportion to their
@@ -125,7 +128,7 @@ class AugmentedEstimator(MetaEstimatorMixin, BaseEstimator):
         *,
         sampler=None,
         ratio="auto",
-        noise_level=None,
+        sigma=None,
         balance=False,
         margin=2.0,
         cv=5,
@@ -135,7 +138,7 @@ class AugmentedEstimator(MetaEstimatorMixin, BaseEstimator):
         self.estimator = estimator
         self.sampler = sampler
         self.ratio = ratio
-        self.noise_level = noise_level
+        self.sigma = sigma
         self.balance = balance
         self.margin = margin
         self.cv = cv
@@ -155,7 +158,7 @@ class AugmentedEstimator(MetaEstimatorMixin, BaseEstimator):
         tags.input_tags.categorical = inner.input_tags.categorical
         return tags
 
-    def fit(self, X, y):
+    def fit(self, X, y, **params):
         """Choose the number of synthetic rows, and fit the estimator with them.
 
         Parameters
@@ -164,6 +167,10 @@ class AugmentedEstimator(MetaEstimatorMixin, BaseEstimator):
             Rows.
         y : array-like of shape (n,)
             Classes or numbers.
+        **params : dict
+            `groups` for the splitter of the folds, and `sample_weight` for the estimator's `fit`:
+            synthetic rows follow real ones in proportion to the weights, and weigh their mean. With
+            ``enable_metadata_routing=True`` what the estimator and the splitter request.
 
         Returns
         -------
@@ -173,12 +180,35 @@ class AugmentedEstimator(MetaEstimatorMixin, BaseEstimator):
         with all_or_nothing(self):
             ratios = self._ratios()
             check_scalar(self.margin, "margin", Real, min_val=0)
-            X, y = self._validate(X, y)
+            X = validate_table(self, X, reset=True, allow_missing=True)
+            is_object = isinstance(X, np.ndarray) and X.dtype == object
+            if is_object and not all(isinstance(value, Hashable) for value in X.flat):
+                raise TypeError("Every argument must be a string or a number, one for each cell.")
+            y = read_target(self, X, y)
+            if is_classifier(self.estimator):
+                check_classification_targets(y)
+            else:
+                y = y.astype(np.float64)
+            options, to_split = self._route(params, len(y))
             rng = check_random_state(self.random_state)
-            self.ratio_ = ratios[0] if len(ratios) == 1 else self._choose(ratios, X, y, rng)
-            self.sampler_, parts = self._synthetic(X, y, [self.ratio_], rng)
-            self.estimator_ = clone(self.estimator).fit(*_join(X, y, parts))
+            self.ratio_ = ratios[0]
+            if len(ratios) > 1:
+                self.ratio_ = self._choose(ratios, X, y, options, to_split, rng)
+            self.sampler_, parts = self._synthetic(X, y, [self.ratio_], options, rng)
+            self.estimator_ = self._train(X, y, parts, options)
         return self
+
+    def get_metadata_routing(self):
+        """Return which metadata of `fit` the estimator and the splitter request.
+
+        Returns
+        -------
+        routing : MetadataRouter
+            The requests.
+        """
+        fit, split = (MethodMapping().add(caller="fit", callee=name) for name in ("fit", "split"))
+        router = MetadataRouter(owner=self).add(estimator=self.estimator, method_mapping=fit)
+        return router.add(splitter=check_cv(self.cv), method_mapping=split)
 
     def predict(self, X):
         """Predict classes or numbers.
@@ -274,9 +304,23 @@ class AugmentedEstimator(MetaEstimatorMixin, BaseEstimator):
 
     def _delegate(self, method, X):
         check_is_fitted(self)
-        return getattr(self.estimator_, method)(
-            validate_table(self, X, reset=False, allow_missing=True)
-        )
+        X = validate_table(self, X, reset=False, allow_missing=True)
+        return getattr(self.estimator_, method)(X)
+
+    def _route(self, params, n):
+        """Say which metadata of `fit` go to which method."""
+        params = {name: value for name, value in params.items() if value is not None}
+        if get_config()["enable_metadata_routing"] and params:
+            routed = process_routing(self, "fit", **params)
+            to_fit, to_split = routed.estimator.fit, routed.splitter.split
+        else:
+            to_fit = {name: params.pop(name) for name in ["sample_weight"] if name in params}
+            to_split = {name: params.pop(name) for name in ["groups"] if name in params}
+            if params:
+                raise TypeError(f"fit got unexpected arguments: {', '.join(params)}.")
+        if "sample_weight" in to_fit:
+            to_fit["sample_weight"] = check_weights(to_fit["sample_weight"], n)
+        return to_fit, to_split
 
     def _ratios(self):
         if isinstance(self.ratio, str) and self.ratio == "auto":
@@ -290,24 +334,7 @@ class AugmentedEstimator(MetaEstimatorMixin, BaseEstimator):
             )
         return [float(r) for r in ratios]
 
-    def _validate(self, X, y):
-        X = validate_table(self, X, reset=True, allow_missing=True)
-        _refuse_containers(X)
-        if y is None:
-            raise ValueError(
-                f"{type(self).__name__} requires y to be passed, but the target y is None."
-            )
-        y = column_or_1d(y, warn=True)
-        check_consistent_length(X, y)
-        if is_classifier(self.estimator):
-            check_classification_targets(y)
-        else:
-            y = y.astype(np.float64)
-        if y.dtype.kind == "f" and not np.isfinite(y).all():
-            raise ValueError("Input y contains NaN or infinity: drop those rows, or fill them.")
-        return X, y
-
-    def _choose(self, ratios, X, y, rng):
+    def _choose(self, ratios, X, y, options, to_split, rng):
         """Cross-validate the ratios; return the best, none unless it beats none clearly."""
         scorer = check_scoring(self.estimator, scoring=self.scoring)
         cv = self.cv
@@ -315,13 +342,14 @@ class AugmentedEstimator(MetaEstimatorMixin, BaseEstimator):
             cv = max(2, min(cv, np.unique(y, return_counts=True)[1].min()))
         cv = check_cv(cv, y, classifier=is_classifier(self.estimator))
         scores, odds = [], []
-        for train, test in cv.split(X, y):
+        for train, test in cv.split(X, y, **to_split):
             odds.append(len(test) / len(train))
             rows = take_rows(X, train), y[train]
-            _, parts = self._synthetic(*rows, ratios, rng)
+            inside = _check_method_params(X, options, train)
+            _, parts = self._synthetic(*rows, ratios, inside, rng)
             scores.append([])
             for i in range(len(ratios)):
-                model = clone(self.estimator).fit(*_join(*rows, parts[: i + 1]))
+                model = self._train(*rows, parts[: i + 1], inside)
                 scores[-1].append(scorer(model, take_rows(X, test), y[test]))
         self.cv_results_ = _results(ratios, np.array(scores), np.mean(odds))
         best = int(np.argmax(self.cv_results_["mean_test_score"]))
@@ -331,38 +359,38 @@ class AugmentedEstimator(MetaEstimatorMixin, BaseEstimator):
                 return 0.0
         return ratios[best]
 
-    def _synthetic(self, X, y, ratios, rng):
+    def _synthetic(self, X, y, ratios, options, rng):
         """Fit a model and make the rows that each ratio has beyond the ratio before it."""
         numbers = np.diff([0, *(round(r * len(y)) for r in ratios)])
+        has_classes = is_classifier(self.estimator)
         if not numbers.any():
-            return None, [(take_rows(X, []), y[:0]) for _ in numbers]
+            return None, []
         sampler = DiffusionManifoldSampler() if self.sampler is None else self.sampler
-        sampler = fit_sampler(sampler, X, y, is_classifier(self.estimator), rng)
-        weights = np.ones(len(y))
-        if self.balance and is_classifier(self.estimator):
-            _, inverse, counts = np.unique(y, return_inverse=True, return_counts=True)
-            weights = 1 / counts[inverse]
+        sampler = fit_sampler(sampler, X, y, has_classes, rng)
+        weights = options.get("sample_weight", np.ones(len(y)))
+        if self.balance and has_classes:
+            classes = np.unique(y, return_inverse=True)[1]
+            weights = weights / np.bincount(classes, weights).clip(1e-300)[classes]
         parts = []
         for n in numbers:
             rows = spread(weights, n, rng)
-            y_new = y[rows] if is_classifier(self.estimator) else jitter(y, rows, rng)
+            y_new = y[rows] if has_classes else jitter(y, rows, rng)
+            parents = take_rows(X, rows)
             parts.append(
-                (synthesize(sampler, take_rows(X, rows), y_new, self.noise_level, rng), y_new)
-                if n
-                else (take_rows(X, []), y[:0])
+                (synthesize(sampler, parents, y_new, self.sigma, rng) if n else parents, y_new)
             )
         return sampler, parts
 
-
-def _refuse_containers(X):
-    """Raise for cells that hold several values: neither side could read them."""
-    if isinstance(X, np.ndarray) and X.dtype.kind == "O":
-        for value in X.flat:
-            if not isinstance(value, Hashable):
-                raise TypeError(
-                    f"X holds a {type(value).__name__}, but every argument must be a single value: "
-                    "a string or a number."
-                )
+    def _train(self, X, y, parts, options):
+        """Fit a copy of the estimator on real rows and several parts of synthetic ones."""
+        n = len(y)
+        for X_new, y_new in parts:
+            if len(y_new):
+                X, y = stack(X, X_new), np.concatenate([y, y_new])
+        if "sample_weight" in options:
+            weights = np.pad(options["sample_weight"], (0, len(y) - n), mode="mean")
+            options = {**options, "sample_weight": weights}
+        return clone(self.estimator).fit(X, y, **options)
 
 
 def _results(ratios, scores, odds):
@@ -378,11 +406,3 @@ def _results(ratios, scores, odds):
         # the splits share training rows, whence the second term
         "se_gain": spread_of_gain * np.sqrt(1 / len(gain) + odds),
     }
-
-
-def _join(X, y, parts):
-    """Put real rows and several parts of synthetic ones together."""
-    for X_new, y_new in parts:
-        if len(y_new):
-            X, y = stack(X, X_new), np.concatenate([y, y_new])
-    return X, y

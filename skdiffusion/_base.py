@@ -1,7 +1,6 @@
 """The base of the estimators that learn the distribution of a table."""
 
 from abc import abstractmethod
-from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -12,12 +11,12 @@ from sklearn.utils.validation import check_is_fitted
 
 from skdiffusion._utils.checks import check_count, check_noise, check_weights
 from skdiffusion._utils.fitting import all_or_nothing
-from skdiffusion._utils.systematic import spread
-from skdiffusion.model.encoded import EncodedRows
-from skdiffusion.model.imputation import complete, expected_cells, known_features
-from skdiffusion.tables.conditions import Conditions, read_conditions
+from skdiffusion.model.encoded import EncodedRows, encode_rows
+from skdiffusion.model.imputation import fill_by_draw, fill_by_mean, known_features
+from skdiffusion.model.wanted import read_wanted
+from skdiffusion.tables.conditions import Conditions
 from skdiffusion.tables.encoder import TableEncoder
-from skdiffusion.tables.frames import NUMERIC, read_table, validate_table
+from skdiffusion.tables.frames import NUMERIC, read_table, take, validate_table
 from skdiffusion.tables.gaps import fill_gaps, gaps_of
 from skdiffusion.tables.target import TargetEncoder
 
@@ -76,7 +75,7 @@ class TableModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimato
         y : array-like of shape (n,) or None, default=None
             Target to condition on: classes or numbers.
         sample_weight : array-like of shape (n,) or None, default=None
-            Weights of the rows, as if they occurred that often.
+            Weights of the rows, as if they occurred that often; rows of weight 0 are left out.
 
         Returns
         -------
@@ -98,6 +97,9 @@ class TableModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimato
             if y is not None:
                 check_consistent_length(X, y)
             sample_weight = check_weights(sample_weight, len(X))
+            if sample_weight is not None:
+                kept = np.flatnonzero(sample_weight)
+                X, y, sample_weight = take(kept, X, y, sample_weight)
             rows = self._encode(X, y, sample_weight, rng)
             self._model = self._fit_model(rows, rng)
         return self
@@ -151,7 +153,9 @@ class TableModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimato
         check_is_fitted(self)
         rng = check_random_state(random_state)
         model = self.model_
-        n_samples, wanted, target = self._conditions(n_samples, y, conditions, return_y, rng)
+        if y is not None or return_y:
+            self._need_target()
+        n_samples, wanted, target = read_wanted(model, n_samples, y, conditions, rng)
         both = wanted if target is None else wanted.extended(target.values)
         Z = model.draw(n_samples, self._generator(rng), both)
         X = model.encoder.decode_table(Z[:, ~model.is_target], rng, wanted.cells)
@@ -181,7 +185,9 @@ class TableModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimato
         check_is_fitted(self)
         rng = check_random_state(random_state)
         model = self.model_
-        n_samples, wanted, target = self._conditions(n_samples, y, conditions, False, rng)
+        if y is not None:
+            self._need_target()
+        n_samples, wanted, target = read_wanted(model, n_samples, y, conditions, rng)
         known = replace(wanted, ranges={}, categories={})
         both = known if target is None else known.extended(target.values)
         Z = model.draw(n_samples, self._generator(rng), both)
@@ -367,24 +373,13 @@ class TableModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimato
         X = validate_table(self, X, reset=False, allow_missing=self._allow_missing)
         model = self.model_
         columns = model.encoder.read(X)
-        gaps = gaps_of(columns) & ~np.array([c.is_empty for c in model.encoder.coders_])
+        gaps = gaps_of(columns) & ~np.array([c.is_empty for c in model.encoder._coders])
         wanted = gaps.any(1) | (return_y and y is None)
         if not wanted.any():
             return (X, np.asarray(y)) if return_y else X
         Z = known_features(model, columns, y)[wanted]
-        if strategy == "mean":
-            seed = 0 if random_state is None else _seed(check_random_state(random_state))
-            cells, target = expected_cells([model], [Z], n_draws, seed)
-            filled = model.encoder.assemble(cells, len(Z))
-            if return_y and y is None:
-                own = model.target_encoder.encoder_.assemble([target], len(Z))
-                target = model.target_encoder.as_target(own[:, 0])
-        else:
-            rng = check_random_state(random_state)
-            drawn = complete(model, Z, None, _seed(rng))
-            filled = model.encoder.decode_table(drawn[:, ~model.is_target], rng)
-            if return_y and y is None:
-                target = model.target_encoder.decode_target(drawn[:, model.is_target])
+        fill = fill_by_mean if strategy == "mean" else fill_by_draw
+        filled, target = fill(model, Z, n_draws, random_state)
         X = fill_gaps(X, gaps, filled, wanted)
         if not return_y:
             return X
@@ -402,14 +397,12 @@ class TableModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimato
             raise ValueError("A distribution cannot be learned from n_samples=1: give at least 2.")
         if encoder.n_codes_ == 0:
             raise ValueError("Every column of X is constant: there is nothing to learn.")
-        Z = encoder.dequantize(encoder.encode_columns(columns), rng)
         target_encoder = None
         if y is not None:
             target_encoder = TargetEncoder(
                 target=self.target, numeric_transform=self._target_transform
-            ).fit(y)
-            own = target_encoder.encoder_.dequantize(target_encoder.transform(y), rng)
-            Z = np.concatenate([Z, own], axis=1)
+            ).fit(y, sample_weight)
+        Z = encode_rows(encoder, columns, target_encoder, y, rng)
         return EncodedRows(encoder, target_encoder, Z, sample_weight, measured)
 
     def _fit_encoder(self, X, columns, rng):
@@ -438,35 +431,6 @@ class TableModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimato
     def _need_target(self):
         if self._model.target_encoder is None:
             raise ValueError("There is no target: the estimator was fitted without y.")
-
-    def _conditions(self, n_samples, y, conditions, return_y, rng):
-        """Return the number of rows to draw, and what is settled about them and the target."""
-        encoder = self._model.target_encoder
-        if y is not None or return_y:
-            self._need_target()
-        for name, given in (("y", y), ("conditions", conditions)):
-            if given is not None and np.ndim(given) > 0 and not isinstance(given, Mapping):
-                if n_samples not in (1, len(given)):
-                    raise ValueError(f"{name} has {len(given)} entries, but n_samples={n_samples}.")
-                n_samples = len(given)
-        check_count(n_samples, "n_samples")
-        wanted = self._read_conditions(conditions)
-        if encoder is None:
-            return n_samples, wanted, None
-        if y is not None:
-            y = np.full(n_samples, y) if np.ndim(y) == 0 else y
-        elif encoder.is_categorical_ and conditions is None:
-            y = encoder.classes_[spread(encoder.class_prior_, n_samples, rng)]
-        target = Conditions(np.full((1, encoder.encoder_.n_codes_), np.nan))
-        if y is not None:
-            target = read_conditions(encoder.encoder_, encoder.known(y)[:, None])
-        return n_samples, wanted, target
-
-    def _read_conditions(self, conditions):
-        encoder = self._model.encoder
-        if conditions is None:
-            return Conditions(np.full((1, encoder.n_codes_), np.nan))
-        return read_conditions(encoder, conditions)
 
     def _generator(self, rng):
         return torch.Generator(self._model.device).manual_seed(_seed(rng))

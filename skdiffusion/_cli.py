@@ -9,6 +9,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.datasets import load_breast_cancer
+from sklearn.mixture import GaussianMixture
+from sklearn.model_selection import GridSearchCV, train_test_split
+from sklearn.neighbors import KernelDensity
+from sklearn.pipeline import make_pipeline
+
+import skdiffusion
+from skdiffusion.metrics import fidelity_report
+from skdiffusion.plotting import LogDensityDisplay, SyntheticComparisonDisplay, draw_overview
 
 # The report compares at most this many rows a side: more would cost minutes and change nothing.
 MAX_REPORTED_ROWS = 1000
@@ -33,6 +42,10 @@ shape, trend   errors of single columns and of pairs of columns; lower is better
 DCR       distance to the closest training row, relative to real rows; below 0.5 = copies"""
 
 
+class _UnusableInput(Exception):
+    """What the user gave cannot be worked with."""
+
+
 class Table(NamedTuple):
     """A table with, or without, a column to condition on."""
 
@@ -40,48 +53,39 @@ class Table(NamedTuple):
     frame: Any
     target: str | None
 
-    def with_rows(self, frame: Any) -> "Table":
-        return self._replace(frame=frame)
-
-    @property
-    def X(self) -> Any:
-        return self.frame if self.target is None else self.frame.drop(columns=self.target)
-
-    @property
-    def y(self) -> Any:
-        return None if self.target is None else self.frame[self.target]
+    def columns(self, frame: Any) -> Any:
+        """Return rows without the target."""
+        return frame.drop(columns=[] if self.target is None else self.target)
 
     def categorical(self) -> list[int]:
-        """Positions of the columns that hold categories, a target of few values among them."""
-        from pandas.api.types import is_bool_dtype, is_numeric_dtype
-
-        numeric = [is_numeric_dtype(c) and not is_bool_dtype(c) for c in self.frame.dtypes]
-        if self.target is not None and self.y.nunique() <= MAX_CLASSES:
-            numeric[self.frame.columns.get_loc(self.target)] = False
-        return [position for position, found in enumerate(numeric) if not found]
+        """Return the positions of the columns of categories, a target of few values among them."""
+        numeric = set(self.frame.select_dtypes("number"))
+        if self.target is not None and self.frame[self.target].nunique() <= MAX_CLASSES:
+            numeric.discard(self.target)
+        return [i for i, name in enumerate(self.frame) if name not in numeric]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line."""
     parser = _parser()
     args = parser.parse_args(argv)
+    needed = ("pandas", "matplotlib", "ot")
+    missing = [name for name in needed if importlib.util.find_spec(name) is None]
     try:
-        _require("pandas", "matplotlib", "ot")
+        if missing:
+            raise _UnusableInput(
+                f"the demo needs {' and '.join(missing)}; "
+                "install with: pip install 'skdiffusion[demo]'"
+            )
         _demo(args)
     except _UnusableInput as error:
         parser.exit(2, f"{parser.prog}: error: {' '.join(str(error).split())}\n")
     return 0
 
 
-class _UnusableInput(Exception):
-    """What the user gave cannot be worked with."""
-
-
 def _parser() -> argparse.ArgumentParser:
-    from . import __version__
-
     parser = argparse.ArgumentParser(prog="skdiffusion", description="Diffusion models for tables.")
-    parser.add_argument("--version", action="version", version=__version__)
+    parser.add_argument("--version", action="version", version=skdiffusion.__version__)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     demo = commands.add_parser(
         "demo",
@@ -105,35 +109,38 @@ def _positive(text: str) -> int:
     return value
 
 
-def _require(*libraries: str) -> None:
-    if missing := [name for name in libraries if importlib.util.find_spec(name) is None]:
-        raise _UnusableInput(
-            f"the demo needs {' and '.join(missing)}; install with: pip install 'skdiffusion[demo]'"
-        )
-
-
 def _demo(args: argparse.Namespace) -> None:
     table = _load(args)
     _check(table.frame)
     train, test, fresh = _split(table, args.seed)
-    print(_headline(table, len(train.frame), len(test.frame)), flush=True)
+    n_columns, n_categorical = table.frame.shape[1], len(table.categorical())
+    print(
+        f"{table.name}: {len(table.frame)} rows, {n_columns} columns "
+        f"({n_columns - n_categorical} numeric, {n_categorical} categorical)"
+        + (f", target {table.target!r}" if table.target else "")
+        + f"\n{len(train)} rows to train on, {len(test)} held out to judge by",
+        flush=True,
+    )
     start = time.perf_counter()
-    sampler = _fit(train, args)
+    net = skdiffusion.DenoiserNet(max_epochs=1, steps_per_epoch=20) if args.quick else None
+    sampler = skdiffusion.DiffusionManifoldSampler(denoiser=net, verbose=1, random_state=args.seed)
+    sampler.fit(table.columns(train), train.get(table.target))
     print(f"Trained in {time.perf_counter() - start:.1f} s", end=", ", flush=True)
     start = time.perf_counter()
-    n_rows, n_judged = args.rows or len(table.frame), len(fresh.frame)
-    drawn = _sample(sampler, train, max(n_rows, n_judged), args.seed)
+    n_rows, n_judged = args.rows or len(table.frame), len(fresh)
+    drawn = _sample(sampler, train, table.target, max(n_rows, n_judged), args.seed)
     print(f"drew {len(drawn)} rows in {time.perf_counter() - start:.1f} s.\n", flush=True)
     samples = {
-        "fresh real rows": fresh.frame,
+        "fresh real rows": fresh,
         "skdiffusion": drawn.head(n_judged),
         **_references(train, n_judged, args),
     }
-    print(_fidelity_table(samples, train, test, args.seed), flush=True)
+    print(_fidelity_table(samples, train, test, table.categorical(), args.seed), flush=True)
     args.output.mkdir(parents=True, exist_ok=True)
     drawn = drawn.head(n_rows)
     drawn.to_csv(args.output / "synthetic.csv", index=False)
-    _picture(table, sampler, (train, test), drawn).savefig(args.output / "picture.png", dpi=110)
+    groups = {"training rows": train, "held-out rows": test, "synthetic rows": drawn}
+    _picture(table, sampler, groups).savefig(args.output / "picture.png", dpi=110)
     print(f"\nWrote {args.output / 'synthetic.csv'} and {args.output / 'picture.png'}.")
 
 
@@ -143,7 +150,10 @@ def _load(args: argparse.Namespace) -> Table:
     if args.csv is None:
         if args.target is not None:
             raise _UnusableInput("--target names a column of a CSV file: give --csv as well")
-        return _breast_cancer()
+        data = load_breast_cancer(as_frame=True)
+        frame = data.frame.drop(columns="target")
+        frame.insert(0, "diagnosis", data.target_names[data.target])
+        return Table("breast cancer", frame, "diagnosis")
     try:
         frame = pd.read_csv(args.csv)
     except (OSError, ValueError) as error:
@@ -155,97 +165,54 @@ def _load(args: argparse.Namespace) -> Table:
     return Table(args.csv.stem, frame, args.target)
 
 
-def _breast_cancer() -> Table:
-    from sklearn.datasets import load_breast_cancer
-
-    data = load_breast_cancer(as_frame=True)
-    frame = data.frame.drop(columns="target")
-    frame.insert(0, "diagnosis", data.target_names[data.target])
-    return Table("breast cancer", frame, "diagnosis")
-
-
 def _check(frame: Any) -> None:
     """Refuse what cannot be encoded or judged before any time is spent on it."""
-    from . import TableEncoder
+    import pandas as pd
 
     if gaps := [str(name) for name in frame if frame[name].isna().any()]:
         raise _UnusableInput(f"the metrics need rows without missing values: fill {gaps}")
-    if dates := [str(name) for name in frame if _is_date(frame[name])]:
+    # dates are text in a file, and would pass for thousands of categories
+    text = frame.select_dtypes(exclude=["number", "bool"])
+    times = text.apply(pd.to_datetime, format="ISO8601", errors="coerce")
+    if dates := [str(name) for name in times if times[name].notna().all()]:
         raise _UnusableInput(f"the metrics have no distance of dates: convert {dates} to numbers")
     try:
-        TableEncoder().fit(frame)
+        skdiffusion.TableEncoder().fit(frame)
     except (TypeError, ValueError) as error:
         raise _UnusableInput(str(error)) from error
 
 
-def _is_date(column: Any) -> bool:
-    """Whether text is ISO dates, which would pass for thousands of categories."""
-    import pandas as pd
-    from pandas.api.types import is_numeric_dtype
-
-    if is_numeric_dtype(column):
-        return False
-    return bool(pd.to_datetime(column, format="ISO8601", errors="coerce").notna().all())
-
-
-def _split(table: Table, seed: int) -> list[Table]:
-    """Rows to train on, to judge by, and to show what fresh real rows would reach."""
-    from sklearn.model_selection import train_test_split
-
-    def halve(part: Table, held_out: int) -> list[Table]:
-        y = part.y
-        classes = y is not None and y.nunique() <= MAX_CLASSES and y.value_counts().min() >= 10
-        halves = train_test_split(
-            part.frame, test_size=held_out, stratify=y if classes else None, random_state=seed
-        )
-        return [part.with_rows(half) for half in halves]
-
+def _split(table: Table, seed: int) -> list[Any]:
+    """Return rows to train on, to judge by, and to show what fresh real rows would reach."""
     judged = min(len(table.frame) // 5, MAX_REPORTED_ROWS)
-    train, held_out = halve(table, 2 * judged)
-    return [train, *halve(held_out, judged)]
+    parts, rest = [], table.frame
+    for held_out in (2 * judged, judged):
+        y = rest.get(table.target)
+        classes = y is not None and y.nunique() <= MAX_CLASSES and y.value_counts().min() >= 10
+        part, rest = train_test_split(
+            rest, test_size=held_out, stratify=y if classes else None, random_state=seed
+        )
+        parts.append(part)
+    return [*parts, rest]
 
 
-def _headline(table: Table, n_train: int, n_test: int) -> str:
-    n_rows, n_columns = table.frame.shape
-    n_categorical = len(table.categorical())
-    target = f", target {table.target!r}" if table.target else ""
-    return (
-        f"{table.name}: {n_rows} rows, {n_columns} columns "
-        f"({n_columns - n_categorical} numeric, {n_categorical} categorical){target}\n"
-        f"{n_train} rows to train on, {n_test} held out to judge by"
-    )
-
-
-def _fit(train: Table, args: argparse.Namespace) -> Any:
-    from . import DenoiserNet, DiffusionManifoldSampler
-
-    denoiser = DenoiserNet(max_epochs=1, steps_per_epoch=20) if args.quick else None
-    sampler = DiffusionManifoldSampler(denoiser=denoiser, verbose=1, random_state=args.seed)
-    return sampler.fit(train.X, train.y)
-
-
-def _sample(sampler: Any, train: Table, n_rows: int, seed: int) -> Any:
-    """Draw a frame like the one that was read: its columns, their order and dtypes."""
-    if train.target is None:
+def _sample(sampler: Any, train: Any, target: str | None, n_rows: int, seed: int) -> Any:
+    """Draw a frame like the one that was read: its columns, their order and data types."""
+    if target is None:
         return sampler.sample(n_rows, random_state=seed)
-    rows, target = sampler.sample(n_rows, return_y=True, random_state=seed)
-    frame = rows.assign(**{train.target: np.asarray(target)})[list(train.frame)]
-    return frame.astype({train.target: train.y.dtype})
+    rows, y = sampler.sample(n_rows, return_y=True, random_state=seed)
+    frame = rows.assign(**{target: np.asarray(y)})[list(train)]
+    return frame.astype({target: train[target].dtype})
 
 
-def _references(train: Table, n_rows: int, args: argparse.Namespace) -> dict[str, Any]:
-    """Rows of the models that scikit-learn has, tuned by cross-validation, equally encoded."""
-    from sklearn.mixture import GaussianMixture
-    from sklearn.model_selection import GridSearchCV
-    from sklearn.neighbors import KernelDensity
-    from sklearn.pipeline import make_pipeline
-
-    from . import TableEncoder, sample_from
+def _references(train: Any, n_rows: int, args: argparse.Namespace) -> dict[str, Any]:
+    """Return rows of the models that scikit-learn has, tuned by cross-validation."""
 
     def draw(model: Any, parameter: str, values: Any, **options: Any) -> Any:
         grid = {f"{type(model).__name__.lower()}__{parameter}": values}
-        search = GridSearchCV(make_pipeline(TableEncoder(), model), grid, cv=3).fit(train.frame)
-        return sample_from(search.best_estimator_, n_rows, **options)
+        pipeline = make_pipeline(skdiffusion.TableEncoder(), model)
+        search = GridSearchCV(pipeline, grid, cv=3).fit(train)
+        return skdiffusion.sample_from(search.best_estimator_, n_rows, **options)
 
     widths = np.geomspace(0.05, 2.0, 4 if args.quick else 12)
     counts = [1, 2] if args.quick else [1, 2, 3, 5, 8]
@@ -256,39 +223,32 @@ def _references(train: Table, n_rows: int, args: argparse.Namespace) -> dict[str
     }
 
 
-def _fidelity_table(samples: dict[str, Any], train: Table, test: Table, seed: int) -> str:
-    from .metrics import fidelity_report
-
-    real = [_as_numbers(part.frame, train) for part in (train, test)]
+def _fidelity_table(
+    samples: dict[str, Any], train: Any, test: Any, categorical: list[int], seed: int
+) -> str:
+    real = [_as_numbers(frame, train, categorical) for frame in (train, test)]
     lines = [f"{'':18}" + "".join(f"{name:>10}" for name in COLUMNS)]
     for name, frame in samples.items():
-        fake = _as_numbers(frame, train)
-        report = fidelity_report(*real, fake, categorical=train.categorical(), random_state=seed)
+        fake = _as_numbers(frame, train, categorical)
+        report = fidelity_report(*real, fake, categorical=categorical, random_state=seed)
         cells = (form.format(report[key]) for key, form in COLUMNS.values())
         lines.append(f"{name:18}" + "".join(f"{cell:>10}" for cell in cells))
     return "\n".join([*lines, "", LEGEND])
 
 
-def _as_numbers(frame: Any, train: Table) -> NDArray[np.float64]:
+def _as_numbers(frame: Any, train: Any, categorical: list[int]) -> NDArray[np.float64]:
     """Write categories as their positions among those of the training rows."""
     frame = frame.copy()
-    for position in train.categorical():
-        name = frame.columns[position]
-        categories = np.unique(np.asarray(train.frame[name]).astype(str))
-        values = np.asarray(frame[name]).astype(str)
-        frame[name] = np.searchsorted(categories, values)
+    for name in train.columns[categorical]:
+        categories = np.unique(np.asarray(train[name]).astype(str))
+        frame[name] = np.searchsorted(categories, np.asarray(frame[name]).astype(str))
     return frame.to_numpy(dtype=np.float64)
 
 
-def _picture(table: Table, sampler: Any, real: tuple[Table, Table], drawn: Any) -> Any:
-    from .plotting import LogDensityDisplay, SyntheticComparisonDisplay, draw_overview
-
+def _picture(table: Table, sampler: Any, groups: dict[str, Any]) -> Any:
     comparison = SyntheticComparisonDisplay.from_samples(
-        table.frame, drawn, categorical_features=table.categorical()
+        table.frame, groups["synthetic rows"], categorical_features=table.categorical()
     )
-    groups = ("training rows", "held-out rows", "synthetic rows")
-    parts = (*real, table.with_rows(drawn))
-    rows = {n: part.X.head(MAX_SCORED_ROWS) for n, part in zip(groups, parts, strict=True)}
+    rows = {name: table.columns(rows).head(MAX_SCORED_ROWS) for name, rows in groups.items()}
     log_density = LogDensityDisplay.from_estimator(sampler, rows)
-    title = f"{table.name}: real and synthetic rows"
-    return draw_overview(comparison, log_density, title=title)
+    return draw_overview(comparison, log_density, title=f"{table.name}: real and synthetic rows")

@@ -344,7 +344,7 @@ class DiffusionAnomalyDetector(TransformerMixin, OutlierMixin, BaseEstimator):
         kernels, groups = self._model.kernels, self._encoder.groups
         surprise, expected = kernels.explain(self._filler(Z), groups, np.isnan(Z))
         return Bunch(
-            contributions=self._encoder.table.format_.assemble_floats(surprise),
+            contributions=self._encoder.table._format.assemble_floats(surprise),
             expected=self._encoder.decode(expected),
         )
 

@@ -236,7 +236,7 @@ class DiffusionImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         X = validate_table(self, X, reset=False, allow_missing=True)
         encoder = self.models_[0].encoder
         columns = encoder.read(X)
-        empty = np.array([coder.is_empty for coder in encoder.coders_])
+        empty = np.array([coder.is_empty for coder in encoder._coders])
         gaps = gaps_of(columns) & ~empty
         rows = gaps.any(1)
         return X, gaps, [known_features(model, columns)[rows] for model in self.models_]

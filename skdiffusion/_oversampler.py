@@ -1,22 +1,19 @@
 """`DiffusionOversampler`: synthetic rows for rare classes and rare values of a target."""
 
-from dataclasses import dataclass
 from numbers import Real
 
 import narwhals as nw
 import numpy as np
 from scipy import sparse
 from sklearn.base import BaseEstimator, OneToOneFeatureMixin
-from sklearn.preprocessing import label_binarize
-from sklearn.utils import InputTags, Tags, check_consistent_length, check_random_state
+from sklearn.utils import Bunch, InputTags, Tags, TargetTags, check_random_state
 from sklearn.utils.multiclass import type_of_target
-from sklearn.utils.validation import column_or_1d
 
 from skdiffusion._sampler import DiffusionManifoldSampler
 from skdiffusion._utils.fitting import all_or_nothing
 from skdiffusion._utils.systematic import spread
 from skdiffusion.augmentation import boxplot_relevance, density_relevance
-from skdiffusion.augmentation.rows import jitter, stack
+from skdiffusion.augmentation.rows import jitter, read_target, stack
 from skdiffusion.augmentation.synthesis import fit_sampler, synthesize
 from skdiffusion.tables.frames import as_frame, as_series, take_rows, validate_table
 from skdiffusion.tables.target import TARGETS, is_categorical
@@ -26,21 +23,14 @@ __all__ = ["DiffusionOversampler"]
 RELEVANCES = {"boxplot": boxplot_relevance, "density": density_relevance}
 
 
-@dataclass(slots=True)
-class _SamplerTags:
-    """What imbalanced-learn wants to know of a sampler."""
-
-    sample_indices: bool = True
-
-
-@dataclass(slots=True)
 class _InputTags(InputTags):
-    dataframe: bool = True
+    dataframe = True
 
 
-@dataclass(slots=True)
 class _Tags(Tags):
-    sampler_tags: _SamplerTags | None = None
+    """The tags of scikit-learn, and those that imbalanced-learn adds."""
+
+    sampler_tags = Bunch(sample_indices=True)
 
 
 class DiffusionOversampler(OneToOneFeatureMixin, BaseEstimator):
@@ -55,7 +45,7 @@ class DiffusionOversampler(OneToOneFeatureMixin, BaseEstimator):
     ----------
     sampler : DiffusionManifoldSampler or None, default=None
         Unfitted model of the table; None is ``DiffusionManifoldSampler()``. With
-        ``noise_level=None`` any estimator with ``fit(X, y)`` and
+        ``sigma=None`` any estimator with ``fit(X, y)`` and
         ``sample(n_samples, y=, random_state=)`` will do.
     sampling_strategy : str, float, dict or callable, default="auto"
         How many synthetic rows.
@@ -68,11 +58,11 @@ class DiffusionOversampler(OneToOneFeatureMixin, BaseEstimator):
         For numbers: "auto" gives the rare rows as many rows as the others have, a float is the
         number of synthetic rows as a share of the rows, and a function gets `y` and returns their
         number.
-    noise_level : float or None, default=0.3
-        Noise from which synthetic rows are denoised, in standard deviations of a column: near 0
-        they repeat the real rows that they start from, and far above 1 nothing is left of those.
-        None draws fresh rows from noise alone. The default keeps classes apart where they meet:
-        more noise ranks rows better and is worse at a fixed threshold.
+    sigma : float or None, default=0.3
+        Noise level from which real rows are denoised, in standard deviations of a column: near 0
+        synthetic rows repeat the real ones that they start from, and far above 1 nothing is left of
+        those. None draws fresh rows. The default keeps classes apart where they meet: more noise
+        ranks rows better and is worse at a fixed threshold.
     target : {"auto", "categorical", "continuous"}, default="auto"
         What `y` is. "auto" takes text, booleans, and whole numbers of at most 20 values as
         classes.
@@ -143,7 +133,7 @@ class DiffusionOversampler(OneToOneFeatureMixin, BaseEstimator):
         *,
         sampler=None,
         sampling_strategy="auto",
-        noise_level=0.3,
+        sigma=0.3,
         target="auto",
         relevance="boxplot",
         threshold=0.5,
@@ -151,19 +141,18 @@ class DiffusionOversampler(OneToOneFeatureMixin, BaseEstimator):
     ):
         self.sampler = sampler
         self.sampling_strategy = sampling_strategy
-        self.noise_level = noise_level
+        self.sigma = sigma
         self.target = target
         self.relevance = relevance
         self.threshold = threshold
         self.random_state = random_state
 
     def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.target_tags.required = True
-        options = {name: getattr(tags, name) for name in Tags.__dataclass_fields__}
-        options["estimator_type"] = "sampler"
-        options["input_tags"] = _InputTags(string=True, categorical=True, allow_nan=True)
-        return _Tags(**options, sampler_tags=_SamplerTags())
+        return _Tags(
+            estimator_type="sampler",
+            target_tags=TargetTags(required=True),
+            input_tags=_InputTags(string=True, categorical=True, allow_nan=True),
+        )
 
     def fit(self, X, y):
         """Fit the model and count the rows that are missing; `fit_resample` does it by itself.
@@ -215,11 +204,11 @@ class DiffusionOversampler(OneToOneFeatureMixin, BaseEstimator):
             n_real = len(values)
             self.is_synthetic_ = np.arange(n_real + len(rows)) >= n_real
             self.n_synthetic_ = len(rows)
-            origin = np.full(len(rows), -1) if self.noise_level is None else rows
+            origin = np.full(len(rows), -1) if self.sigma is None else rows
             self.sample_indices_ = np.concatenate([np.arange(n_real), origin])
             if len(rows):
                 parents = take_rows(table, rows)
-                new = synthesize(self.sampler_, parents, y_new, self.noise_level, rng)
+                new = synthesize(self.sampler_, parents, y_new, self.sigma, rng)
                 table = stack(table, new)
                 values = np.concatenate([values, y_new])
         if isinstance(X, list):
@@ -229,20 +218,13 @@ class DiffusionOversampler(OneToOneFeatureMixin, BaseEstimator):
         return table, _restore(values, y)
 
     def _fit(self, X, y):
-        """Validate, count the synthetic rows, fit the model; return rows, targets, randomness."""
+        """Count the synthetic rows and fit the model; return rows, targets and randomness."""
         self._check_parameters()
         rng = check_random_state(self.random_state)
         if sparse.issparse(X):
             raise TypeError("Sparse rows cannot be modelled: pass X.toarray() instead.")
         X = validate_table(self, X, reset=True, allow_missing=True)
-        if y is None:
-            raise ValueError(
-                f"{type(self).__name__} requires y to be passed, but the target y is None."
-            )
-        values = _as_values(y)
-        check_consistent_length(X, values)
-        if values.dtype.kind == "f" and not np.isfinite(values).all():
-            raise ValueError("Input y contains NaN or infinity: drop those rows, or fill them.")
+        values = read_target(self, X, _one_column(y), warn=False)
         has_classes = self.target == "categorical" or (
             self.target == "auto" and is_categorical(values)
         )
@@ -302,17 +284,15 @@ class DiffusionOversampler(OneToOneFeatureMixin, BaseEstimator):
 
     def _draw_targets(self, y, rng):
         """Return the real rows to start from, and the targets of the synthetic rows."""
-        if isinstance(self.sampling_strategy_, dict):
-            rows = [
-                spread((y == label).astype(float), n, rng)
-                for label, n in self.sampling_strategy_.items()
-            ]
+        wanted = self.sampling_strategy_
+        if isinstance(wanted, dict):
+            rows = [spread((y == label).astype(float), n, rng) for label, n in wanted.items()]
             rows = np.concatenate([np.empty(0, dtype=int), *rows])
             return rows, y[rows]
-        weights = np.where(self.relevance_ >= self.threshold, self.relevance_, 0.0)
-        if not weights.any():
-            return np.empty(0, dtype=int), y[:0]
-        rows = spread(weights, self.sampling_strategy_, rng)
+        rows = np.empty(0, dtype=int)
+        if wanted:
+            weights = np.where(self.relevance_ >= self.threshold, self.relevance_, 0.0)
+            rows = spread(weights, wanted, rng)
         return rows, jitter(y, rows, rng)
 
 
@@ -329,18 +309,18 @@ def _count_by_class(strategy, y):
     return {label: int(n) for label, n in counts.items()}
 
 
-def _as_values(y):
-    """Return a target as one column; columns of 0 and 1, one for each class, as positions."""
+def _one_column(y):
+    """Return the numbers of the classes for columns of 0 and 1, one for each class."""
     frame = as_frame(y)
     values = np.asarray(y) if frame is None else frame.to_numpy()
-    if values.ndim == 2 and values.shape[1] > 1:
-        if type_of_target(values) != "multilabel-indicator" or np.any(values.sum(axis=1) != 1):
-            raise ValueError(
-                "Imbalanced-learn currently supports binary, multiclass and binarized encoded "
-                "multiclass targets. Multilabel and multioutput targets are not supported."
-            )
-        return values.argmax(axis=1)
-    return column_or_1d(values)
+    if values.ndim < 2 or values.shape[1] == 1:
+        return y
+    if type_of_target(values) != "multilabel-indicator" or np.any(values.sum(axis=1) != 1):
+        raise ValueError(
+            "Imbalanced-learn currently supports binary, multiclass and binarized encoded "
+            "multiclass targets. Multilabel and multioutput targets are not supported."
+        )
+    return values.argmax(axis=1)
 
 
 def _densify(X):
@@ -355,18 +335,14 @@ def _is_sparse_frame(X):
 
 def _restore(values, y):
     """Put targets into a container like `y`."""
+    native = nw.from_native(y, allow_series=True, pass_through=True)
+    if isinstance(native, nw.Series):
+        series = nw.from_native(as_series(values, native), series_only=True)
+        return series.alias(native.name).to_native()
+    if isinstance(native, nw.DataFrame) and native.shape[1] == 1:
+        column = _restore(values, native.get_column(native.columns[0]).to_native())
+        return nw.from_native(column, series_only=True).to_frame().to_native()
     if isinstance(y, list):
         return values.tolist()
-    series = nw.from_native(y, series_only=True, pass_through=True)
-    if isinstance(series, nw.Series):
-        out = nw.from_native(as_series(values, series), series_only=True)
-        return out.alias(series.name).to_native()
-    frame = as_frame(y)
-    if frame is not None and len(frame.columns) == 1:
-        column = frame.get_column(frame.columns[0])
-        out = nw.from_native(as_series(values, column), series_only=True)
-        return out.alias(column.name).to_frame().to_native()
-    array = np.asarray(y)
-    if array.ndim == 2 and array.shape[1] > 1:
-        return label_binarize(values, classes=np.arange(array.shape[1]))
-    return values
+    shape = np.shape(y)
+    return np.eye(shape[1], dtype=int)[values] if len(shape) == 2 and shape[1] > 1 else values

@@ -23,7 +23,7 @@ from skdiffusion.manifold.robustness import encoded_noise, inlier_rows
 from skdiffusion.model import Model
 from skdiffusion.model.drawing import Sampling, draw_known
 from skdiffusion.tables.conditions import Conditions
-from skdiffusion.tables.frames import read_table, take_rows, take_values
+from skdiffusion.tables.frames import read_table, take
 from skdiffusion.training.net import DenoiserNet
 
 __all__ = ["DiffusionManifoldSampler"]
@@ -227,9 +227,7 @@ class DiffusionManifoldSampler(TableModel):
     def _encode(self, X, y, sample_weight, rng):
         if self.contamination:
             kept = inlier_rows(self._unfitted_encoder(), X, read_table(X), self.contamination)
-            X = take_rows(X, kept)
-            y = None if y is None else take_values(y, kept)
-            sample_weight = None if sample_weight is None else sample_weight[kept]
+            X, y, sample_weight = take(kept, X, y, sample_weight)
         return super()._encode(X, y, sample_weight, rng)
 
     def _fit_encoder(self, X, columns, rng):

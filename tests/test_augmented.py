@@ -1,9 +1,12 @@
 """Training on synthetic rows: when they are used, how many, and that nothing leaks."""
 
+from unittest import mock
+
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn.base import BaseEstimator, clone, is_classifier, is_regressor
+from sklearn import config_context
+from sklearn.base import BaseEstimator, ClassifierMixin, clone, is_classifier, is_regressor
 from sklearn.compose import make_column_transformer
 from sklearn.dummy import DummyClassifier
 from sklearn.ensemble import HistGradientBoostingClassifier
@@ -11,6 +14,7 @@ from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import (
     GridSearchCV,
+    GroupKFold,
     KFold,
     StratifiedKFold,
     cross_val_score,
@@ -18,18 +22,18 @@ from sklearn.model_selection import (
 from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
-from sklearn.svm import LinearSVC
+from sklearn.svm import SVC, LinearSVC
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from skdiffusion import DenoiserNet, DiffusionManifoldSampler
 from skdiffusion._augmented import AugmentedEstimator
 
-NET = DenoiserNet(max_epochs=2, steps_per_epoch=5, module__width=16, module__depth=1)
-QUICK = DiffusionManifoldSampler(denoiser=NET, baseline="gaussian", n_steps=6)
+NET = DenoiserNet(max_epochs=1, steps_per_epoch=3, module__width=8, module__depth=1)
+QUICK = DiffusionManifoldSampler(denoiser=NET, baseline="gaussian", manifold=None, n_steps=5)
 
 
 class Blobs(BaseEstimator):
-    """A sampler that knows the law of the tests below, or takes one class for the other."""
+    """A sampler that knows the tests' distribution, or takes one class for the other."""
 
     seen = ()
 
@@ -70,14 +74,14 @@ def test_scikit_learn_contract(estimator, check):
 
 
 class TestChoice:
-    def test_rows_of_the_true_law_are_used(self, few):
+    def test_rows_of_the_true_distribution_are_used(self, few):
         # of the 30 rows of a fold 25 are neighbours: with more rows they are near ones
         model = AugmentedEstimator(
             KNeighborsClassifier(25),
             sampler=Blobs(),
             scoring="neg_brier_score",
             ratio=(0, 5, 20),
-            noise_level=None,
+            sigma=None,
             cv=4,
             random_state=0,
         ).fit(*few)
@@ -87,7 +91,7 @@ class TestChoice:
     def test_wrong_rows_are_not_used(self, few):
         wrong = Blobs(wrong=True)
         model = AugmentedEstimator(
-            KNeighborsClassifier(1), sampler=wrong, ratio=(0, 1, 5), noise_level=None
+            KNeighborsClassifier(1), sampler=wrong, ratio=(0, 1, 5), sigma=None
         ).fit(*few)
         assert model.ratio_ == 0
         assert model.sampler_ is None
@@ -97,7 +101,7 @@ class TestChoice:
     def test_without_none_the_best_is_used(self, few):
         wrong = Blobs(wrong=True)
         model = AugmentedEstimator(
-            KNeighborsClassifier(1), sampler=wrong, ratio=(5, 1), noise_level=None
+            KNeighborsClassifier(1), sampler=wrong, ratio=(5, 1), sigma=None
         ).fit(*few)
         np.testing.assert_array_equal(model.cv_results_["ratio"], [1, 5])
         assert model.ratio_ == [1, 5][model.cv_results_["mean_test_score"].argmax()]
@@ -119,7 +123,7 @@ class TestChoice:
             DummyClassifier(),
             sampler=Blobs(),
             ratio=(0, 1),
-            noise_level=None,
+            sigma=None,
             cv=3,
             scoring=lambda estimator, X, y: next(scores),
         ).fit(*few)
@@ -139,7 +143,7 @@ class TestChoice:
             DummyClassifier(),
             sampler=Blobs(),
             ratio=(0, 1),
-            noise_level=None,
+            sigma=None,
             margin=margin,
             cv=3,
             scoring=lambda estimator, X, y: next(scores),
@@ -153,7 +157,7 @@ class TestChoice:
 
     def test_one_ratio_needs_no_folds(self, few):
         model = AugmentedEstimator(
-            LogisticRegression(), sampler=Blobs(), ratio=0.5, noise_level=None, cv="nonsense"
+            LogisticRegression(), sampler=Blobs(), ratio=0.5, sigma=None, cv="nonsense"
         ).fit(*few)
         assert model.ratio_ == 0.5
         assert not hasattr(model, "cv_results_")
@@ -163,7 +167,7 @@ class TestChoice:
         X, y = few
         cv = KFold(4)
         AugmentedEstimator(
-            LogisticRegression(), sampler=Blobs(), ratio=(0, 1), noise_level=None, cv=cv
+            LogisticRegression(), sampler=Blobs(), ratio=(0, 1), sigma=None, cv=cv
         ).fit(X, y)
         for seen, (train, _) in zip(Blobs.seen, cv.split(X), strict=False):
             np.testing.assert_array_equal(seen, X[train, 0])
@@ -173,7 +177,7 @@ class TestChoice:
             LogisticRegression(),
             sampler=Blobs(),
             ratio=(0, 1),
-            noise_level=None,
+            sigma=None,
             scoring="roc_auc",
             cv=[(np.arange(20), np.arange(20, 40))],
         ).fit(*few)
@@ -185,7 +189,7 @@ class TestChoice:
     def test_small_classes_lower_the_number_of_folds(self, few):
         X, y = few[0], np.repeat([0, 1], [37, 3])
         model = AugmentedEstimator(
-            LogisticRegression(), sampler=Blobs(), ratio=(0, 1), noise_level=None
+            LogisticRegression(), sampler=Blobs(), ratio=(0, 1), sigma=None
         ).fit(X, y)
         assert "split2_test_score" in model.cv_results_
         assert "split3_test_score" not in model.cv_results_
@@ -204,7 +208,7 @@ class TestSyntheticRows:
             KNeighborsClassifier(),
             sampler=Blobs(),
             ratio=1.0,
-            noise_level=None,
+            sigma=None,
             balance=balance,
             random_state=0,
         ).fit(few[0], y)
@@ -224,7 +228,7 @@ class TestSyntheticRows:
         X = rng.normal(size=(150, 3))
         y = X[:, 0] + 0.1 * rng.normal(size=150)
         model = AugmentedEstimator(
-            KNeighborsRegressor(3), sampler=QUICK, ratio=1.0, noise_level=0.1, random_state=0
+            KNeighborsRegressor(3), sampler=QUICK, ratio=1.0, sigma=0.1, random_state=0
         ).fit(X, y)
         assert model.estimator_.n_samples_fit_ == 300
         assert model.score(rng.normal(size=(50, 3)), np.zeros(50)) <= 1.0
@@ -285,3 +289,69 @@ class TestComposition:
         assert model.predict(X).shape == (40,)
         with pytest.raises(ValueError, match="NaN"):
             AugmentedEstimator(LogisticRegression(), sampler=QUICK, ratio=1.0).fit(X, y)
+
+
+class Groups(GroupKFold):
+    """A splitter that notes the groups it is given."""
+
+    seen = ()
+
+    def split(self, X, y=None, groups=None):
+        Groups.seen = groups
+        return super().split(X, y, groups)
+
+
+class Weighed(ClassifierMixin, BaseEstimator):
+    """A classifier that notes how many rows it is trained on, and with what weights."""
+
+    seen = ()
+
+    def fit(self, X, y, sample_weight=None):
+        self.classes_ = np.unique(y)
+        Weighed.seen = (*Weighed.seen, (X[:, 0], sample_weight))
+        return self
+
+    def predict(self, X):
+        return np.zeros(len(X), dtype=int)
+
+
+class TestMetadata:
+    @pytest.fixture(params=[False, True], ids=["without", "routing"])
+    def fitted(self, request, few):
+        """The table, its groups and weights, and what arrived of them, with routing and without."""
+        X, y = few
+        groups, weights = np.arange(40) // 4, np.arange(40.0)
+        Weighed.seen = ()
+        with config_context(enable_metadata_routing=request.param):
+            judge = Weighed().set_fit_request(sample_weight=True) if request.param else Weighed()
+            AugmentedEstimator(
+                judge, sampler=Blobs(), ratio=(0, 1), sigma=None, cv=Groups(3), scoring="accuracy"
+            ).fit(X, y, groups=groups, sample_weight=weights)
+        return X, groups, weights
+
+    def test_no_group_is_split(self, fitted):
+        X, groups, _ = fitted
+        np.testing.assert_array_equal(Groups.seen, groups)
+        for seen in Blobs.seen:
+            inside = np.isin(X[:, 0], seen)
+            assert not set(groups[inside]) & set(groups[~inside])
+
+    def test_synthetic_rows_weigh_the_mean_of_real_ones(self, fitted):
+        X, _, weights = fitted
+        for column, seen in Weighed.seen:
+            real = weights[np.isin(X[:, 0], column)]
+            np.testing.assert_array_equal(seen[: len(real)], real)
+            np.testing.assert_allclose(seen[len(real) :], real.mean())
+
+    def test_rows_of_no_weight_have_no_synthetic_ones(self, few):
+        weights = np.where(few[1] == 0, 0.0, 1.0)
+        model = AugmentedEstimator(
+            SVC(kernel="linear"), sampler=Blobs(), ratio=1.0, sigma=None, random_state=0
+        )
+        with mock.patch.object(Blobs, "sample", autospec=True, side_effect=Blobs.sample) as sample:
+            model.fit(*few, sample_weight=weights + 1e-9)
+        assert set(sample.call_args.kwargs["y"]) == {1}
+
+    def test_unknown(self, few):
+        with pytest.raises(TypeError, match="weights"):
+            AugmentedEstimator(LogisticRegression(), ratio=0).fit(*few, weights=few[1])

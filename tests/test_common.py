@@ -14,15 +14,14 @@ from skdiffusion import (
 from skdiffusion.training.presets import judging_net
 
 TINY = DiffusionManifoldSampler(
-    denoiser=DenoiserNet(max_epochs=1, steps_per_epoch=5, module__width=16, module__depth=1),
+    denoiser=DenoiserNet(max_epochs=1, steps_per_epoch=3, module__width=8, module__depth=1),
     baseline="gaussian",
     n_steps=4,
+    n_likelihood_steps=2,
 )
 
 ESTIMATORS = [
-    DiffusionManifoldSampler(),
-    DiffusionManifoldSampler(denoiser=DenoiserNet(max_epochs=2), baseline="gaussian"),
-    RiemannianKernelSmoother(),
+    TINY,
     RiemannianKernelSmoother(metric="euclidean", bandwidth="scott", background=None),
     OperatorScoreMatching(),
     DiffusionAnomalyDetector(denoiser=judging_net().set_params(max_epochs=1, steps_per_epoch=20)),

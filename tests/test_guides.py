@@ -17,6 +17,9 @@ pytest.importorskip("ot")
 
 ROOT = Path(__file__).parent.parent
 BLOCK = re.compile(r"^```python\n(.*?)^```$", flags=re.MULTILINE | re.DOTALL)
+# numbers of rows, to learn and to draw, and what they become; a manifold needs more than others
+MANY = re.compile(r"\b(?:200|500|1000|50_000)\b")
+FEW = {"manifolds.md": "300"}
 
 
 def code_of(path):
@@ -39,7 +42,7 @@ PROGRAMS = {
 def readme_tables():
     """Patients and tumours, as the README speaks of them without showing them."""
     rng = np.random.default_rng(0)
-    n = 150
+    n = 80
     numbers = pd.DataFrame(
         rng.normal([170.0, 70.0, 50.0, 120.0], [9, 12, 15, 10], size=(n, 4)),
         columns=["height", "weight", "age", "pressure"],
@@ -64,10 +67,10 @@ def readme_tables():
 
 def rows_to_judge():
     """Normal rows, and new ones of which some are not."""
-    X = pd.DataFrame(np.random.default_rng(0).normal(size=(150, 4)), columns=list("abcd"))
-    y = np.repeat([1, -1], [140, 10])
+    X = pd.DataFrame(np.random.default_rng(0).normal(size=(100, 4)), columns=list("abcd"))
+    y = np.repeat([1, -1], [90, 10])
     X[y == -1] += 5
-    return {"X_normal": X[:140], "X_new": X[100:], "X": X, "y": y}
+    return {"X_normal": X[:90], "X_new": X[80:], "X": X, "y": y}
 
 
 GIVEN = {"README.md": readme_tables, "anomaly.md": rows_to_judge}
@@ -75,22 +78,22 @@ GIVEN = {"README.md": readme_tables, "anomaly.md": rows_to_judge}
 
 @pytest.fixture(autouse=True)
 def few_rows(monkeypatch):
-    """Load a fifth of the tumours, as exact log-densities of 30 columns are dear."""
+    """Load some of the tumours, as exact log-densities of 30 columns are dear."""
 
     def load_some(**options):
         X, y = load_breast_cancer(**options)
-        return X[:120], y[:120]
+        return X[:60], y[:60]
 
     monkeypatch.setattr(sklearn.datasets, "load_breast_cancer", load_some)
 
 
 @pytest.fixture(autouse=True)
 def brief_training(monkeypatch):
-    """Train every network for a moment only."""
+    """Train small networks for a moment only."""
     fit = DenoiserNet.fit
 
     def fit_briefly(self, *args, **kwargs):
-        self.set_params(max_epochs=1, steps_per_epoch=3)
+        self.set_params(max_epochs=1, steps_per_epoch=3, module__width=16)
         return fit(self, *args, **kwargs)
 
     monkeypatch.setattr(DenoiserNet, "fit", fit_briefly)
@@ -101,7 +104,8 @@ def brief_training(monkeypatch):
 def test_page_runs(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     namespace = GIVEN.get(page, dict)()
-    exec(compile(PROGRAMS[page], page, "exec"), namespace)
+    program = MANY.sub(FEW.get(page, "60"), PROGRAMS[page])
+    exec(compile(program, page, "exec"), namespace)
 
 
 @pytest.mark.skipif(not PROGRAMS, reason="runs without the source tree")

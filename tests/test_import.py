@@ -13,41 +13,46 @@ import skdiffusion
 HEAVY = ("torch", "skorch", "sklearn", "scipy", "numpy", "pandas", "polars", "matplotlib", "ot")
 
 
-def loaded_after(statement: str) -> set[str]:
-    """Names of the modules that a fresh interpreter has loaded after ``statement``."""
-    code = f"{statement}\nimport sys\nprint(*sys.modules)"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    return set(done.stdout.split())
+# from cheap to dear: each is imported after those before it
+STATEMENTS = (
+    "import skdiffusion",
+    "from skdiffusion import sample_from",
+    "import skdiffusion.metrics, skdiffusion.plotting",
+    "from skdiffusion import RiemannianKernelSmoother",
+    "from skdiffusion import DiffusionManifoldSampler, DenoiserNet, TableEncoder",
+)
+CODE = "import sys\n" + "\n".join(f"{line}\nprint(*sys.modules)" for line in STATEMENTS)
+NO_DEVICE = "import torch\nassert not torch.cuda.is_initialized()"
+
+
+@pytest.fixture(scope="module")
+def loaded():
+    """Names of the modules that a fresh interpreter has loaded after each of the statements."""
+    command = [sys.executable, "-c", f"{CODE}\n{NO_DEVICE}"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    names = (set(line.split()) for line in done.stdout.splitlines())
+    return dict(zip(STATEMENTS, names, strict=True))
 
 
 class TestLaziness:
-    def test_the_package_alone_is_cheap(self):
-        assert loaded_after("import skdiffusion").isdisjoint(HEAVY)
+    def test_the_package_alone_is_cheap(self, loaded):
+        assert loaded[STATEMENTS[0]].isdisjoint(HEAVY)
 
-    def test_sampling_from_a_pipeline_loads_no_network(self):
-        loaded = loaded_after("from skdiffusion import sample_from")
-        assert "sklearn" in loaded
-        assert loaded.isdisjoint({"torch", "skorch", "matplotlib"})
+    def test_sampling_from_a_pipeline_loads_no_network(self, loaded):
+        assert "sklearn" in loaded[STATEMENTS[1]]
+        assert loaded[STATEMENTS[1]].isdisjoint({"torch", "skorch", "matplotlib"})
 
-    def test_the_kernel_smoother_loads_no_network(self):
-        loaded = loaded_after("from skdiffusion import RiemannianKernelSmoother")
-        assert "torch" in loaded
-        assert loaded.isdisjoint({"skorch", "skdiffusion.nets", "skdiffusion.training"})
+    def test_helpers_load_neither_torch_nor_what_they_draw_with(self, loaded):
+        assert loaded[STATEMENTS[2]].isdisjoint({"torch", "skorch", "matplotlib", "ot"})
 
-    @pytest.mark.parametrize("name", ["DiffusionManifoldSampler", "DenoiserNet", "TableEncoder"])
-    def test_optional_libraries_stay_unloaded(self, name):
-        loaded = loaded_after(f"from skdiffusion import {name}")
-        assert loaded.isdisjoint({"polars", "matplotlib", "ot", "imblearn"})
+    def test_the_kernel_smoother_loads_no_network(self, loaded):
+        assert "torch" in loaded[STATEMENTS[3]]
+        networks = {"skorch", "skdiffusion.nets", "skdiffusion.training"}
+        assert loaded[STATEMENTS[3]].isdisjoint(networks)
 
-    @pytest.mark.parametrize("room", ["plotting", "metrics"])
-    def test_helpers_load_neither_torch_nor_what_they_draw_with(self, room):
-        loaded = loaded_after(f"import skdiffusion.{room}")
-        assert loaded.isdisjoint({"torch", "skorch", "matplotlib", "ot"})
-
-    def test_importing_a_network_starts_no_device(self):
-        code = "from skdiffusion import DenoiserNet\nimport torch\n"
-        code += "assert not torch.cuda.is_initialized()"
-        assert loaded_after(code)
+    def test_optional_libraries_stay_unloaded(self, loaded):
+        assert "skorch" in loaded[STATEMENTS[4]]
+        assert loaded[STATEMENTS[4]].isdisjoint({"polars", "matplotlib", "ot", "imblearn"})
 
 
 class TestNames:

@@ -5,7 +5,9 @@ import re
 
 import numpy as np
 import pytest
+from sklearn.base import clone
 from sklearn.datasets import load_iris, make_regression
+from sklearn.naive_bayes import GaussianNB
 
 import skdiffusion._base
 from skdiffusion import (
@@ -21,31 +23,36 @@ from skdiffusion import (
 )
 from skdiffusion.manifold import AutoencoderEmbedding, InvertibleEmbedding
 
-NET = DenoiserNet(max_epochs=1, steps_per_epoch=5, module__width=8, module__depth=1)
-SAMPLER = DiffusionManifoldSampler(denoiser=NET, random_state=0)
-GENERATIVE = [SAMPLER, RiemannianKernelSmoother(bandwidth="scott"), OperatorScoreMatching()]
+NET = DenoiserNet(max_epochs=1, steps_per_epoch=2, module__width=8, module__depth=1)
+SAMPLER = DiffusionManifoldSampler(denoiser=NET, baseline="gaussian", n_steps=4, random_state=0)
+SMOOTHER = RiemannianKernelSmoother(bandwidth="scott", random_state=0)
+GENERATIVE = [SAMPLER, SMOOTHER, OperatorScoreMatching(random_state=0)]
 WITH_INVERSE = [*GENERATIVE[:2], TableEncoder(), AutoencoderEmbedding(), InvertibleEmbedding()]
+X, Y = load_iris(return_X_y=True)
+RARE = np.r_[0:60, 100:110]
+
+# how each estimator is fitted
+FITS = {
+    "sampler": lambda: clone(SAMPLER).fit(X, Y),
+    "smoother": lambda: clone(SMOOTHER).fit(X, Y),
+    "operator": lambda: clone(GENERATIVE[2]).fit(X[:, :2]),
+    "detector": lambda: DiffusionAnomalyDetector(method=("neighbors", "kernel")).fit(X),
+    "imputer": lambda: DiffusionImputer(sampler=SAMPLER, n_models=1, n_draws=2).fit(X),
+    "oversampler": lambda: resampled(DiffusionOversampler(sampler=SAMPLER), X[RARE], Y[RARE]),
+    "augmented": lambda: AugmentedEstimator(GaussianNB(), sampler=SAMPLER, ratio=1.0).fit(X, Y),
+    "encoder": lambda: TableEncoder().fit(X),
+    "embedding": lambda: InvertibleEmbedding(AutoencoderEmbedding(max_epochs=1)).fit(X),
+}
 
 
-def fitted_estimators():
-    from sklearn.linear_model import LogisticRegression
-
-    X, y = load_iris(return_X_y=True)
-    rare = np.r_[0:60, 100:110]
-    yield SAMPLER.fit(X, y)
-    yield RiemannianKernelSmoother(bandwidth="scott", random_state=0).fit(X, y)
-    yield OperatorScoreMatching(random_state=0).fit(X[:, :2])
-    yield DiffusionAnomalyDetector(method=("neighbors", "kernel"), random_state=0).fit(X)
-    yield DiffusionImputer(sampler=SAMPLER, n_models=1, n_draws=2, random_state=0).fit(X)
-    oversampler = DiffusionOversampler(sampler=SAMPLER, random_state=0)
-    oversampler.fit_resample(X[rare], y[rare])
-    yield oversampler
-    yield AugmentedEstimator(LogisticRegression(), sampler=SAMPLER, ratio=1.0).fit(X, y)
-    yield TableEncoder().fit(X)
-    yield InvertibleEmbedding(random_state=0, estimator=AutoencoderEmbedding(max_epochs=1)).fit(X)
+def resampled(estimator, X, y):
+    estimator.fit_resample(X, y)
+    return estimator
 
 
-FITTED = list(fitted_estimators())
+@pytest.fixture(scope="module")
+def sampler():
+    return FITS["sampler"]()
 
 
 def named(estimators):
@@ -84,22 +91,21 @@ class TestSample:
     """The same kind of thing for the same arguments."""
 
     @pytest.mark.parametrize("conditions", [None, {0: 5.0}, {0: (5.0, None)}])
-    def test_rows_alone_or_with_targets(self, conditions):
-        sampler = FITTED[0]
+    def test_rows_alone_or_with_targets(self, sampler, conditions):
         options = {"conditions": conditions, "random_state": 0}
         assert isinstance(sampler.sample(3, **options), np.ndarray)
         X, y = sampler.sample(3, return_y=True, **options)
         assert (X.shape, y.shape) == ((3, 4), (3,))
 
-    def test_acceptance_is_a_method_of_its_own(self):
-        sampler = FITTED[0]
+    def test_acceptance_is_a_method_of_its_own(self, sampler):
         assert sampler.acceptance_rate({0: 5.0}, n_samples=10, random_state=0) == 1.0
         assert 0 < sampler.acceptance_rate({0: (5.0, None)}, random_state=0) < 1
 
 
 class TestFittedState:
-    @pytest.mark.parametrize("estimator", **named(FITTED))
-    def test_what_is_public_is_documented(self, estimator):
+    @pytest.mark.parametrize("fit", FITS.values(), ids=FITS)
+    def test_what_is_public_is_documented(self, fit):
+        estimator = fit()
         doc = inspect.getdoc(type(estimator))
         section = re.search(r"Attributes\n-+\n(.*?)\n\n[A-Z]", doc, re.DOTALL)
         names = re.findall(r"^(\w[\w, ]*) :", section[1] if section else "", re.MULTILINE)
@@ -133,11 +139,9 @@ class TestOneReading:
     @pytest.mark.parametrize("estimator", **named(GENERATIVE[:2]))
     @pytest.mark.parametrize("table", ["plain", "geometric"])
     def test_once(self, estimator, table, count):
-        X, y = load_iris(return_X_y=True)
-        if table == "geometric":
-            X, y = make_regression(200, 4, random_state=0)
-        estimator.fit(X, y)
+        data = (X, Y) if table == "plain" else make_regression(120, 4, random_state=0)
+        estimator = clone(estimator).fit(*data)
         assert count == {"validate": 1, "encode": 1}
         count.update(validate=0, encode=0)
-        estimator.score_samples(X[:5])
+        estimator.score_samples(data[0][:5])
         assert count == {"validate": 1, "encode": 1}

@@ -3,17 +3,23 @@
 from numbers import Integral, Real
 
 import numpy as np
-from sklearn.utils._param_validation import Interval, RealNotInt, StrOptions
+from sklearn.utils._param_validation import (
+    Interval,
+    RealNotInt,
+    StrOptions,
+    validate_parameter_constraints,
+)
 from sklearn.utils.validation import _check_sample_weight
 
 __all__ = [
-    "Interval",
-    "RealNotInt",
-    "StrOptions",
     "check_count",
     "check_noise",
     "check_positive",
     "check_weights",
+    "Interval",
+    "RealNotInt",
+    "StrOptions",
+    "validate_parameter_constraints",
 ]
 
 

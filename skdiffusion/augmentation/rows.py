@@ -2,10 +2,22 @@
 
 import narwhals as nw
 import numpy as np
+from sklearn.utils import check_array, check_consistent_length, column_or_1d
 
 from skdiffusion.tables.frames import as_frame
 
-__all__ = ["jitter", "stack"]
+__all__ = ["jitter", "read_target", "stack"]
+
+
+def read_target(estimator, X, y, *, warn=True):
+    """Return a target as an array of one column, without missing values."""
+    if y is None:
+        raise ValueError(
+            f"{type(estimator).__name__} requires y to be passed, but the target y is None."
+        )
+    y = column_or_1d(check_array(y, ensure_2d=False, dtype=None, input_name="y"), warn=warn)
+    check_consistent_length(X, y)
+    return y
 
 
 def jitter(y, rows, rng):

@@ -87,9 +87,9 @@ def choose_known_noise(
     if n < MIN_ROWS or Z.shape[1] == 1 or not len(numbers):
         return known_noise
     rows = Z[rng.permutation(n)[:MAX_ROWS]]
-    columns, many = numbers, len(numbers) > MAX_OWN_COLUMNS
+    columns, many = numbers.tolist(), len(numbers) > MAX_OWN_COLUMNS
     if many:
-        columns = rng.permutation(numbers)[:N_COMMON_COLUMNS]
+        columns = rng.permutation(numbers)[:N_COMMON_COLUMNS].tolist()
     n_folds = int(np.clip(MAX_FOLDS_TIMES_COLUMNS // len(columns), 1, N_FOLDS))
     errors = np.zeros((len(columns), len(KNOWN_NOISE)))
     for kept, out in list(KFold(N_FOLDS).split(rows))[:n_folds]:

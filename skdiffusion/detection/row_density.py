@@ -81,16 +81,17 @@ class RowKernels:
     def log_prob(self, Z, level):
         """Return log-densities of new rows."""
         if level not in self.prepared:
-            self.prepared[level] = self.denoiser.log_prob_at(_level(level))
-        return self.prepared[level](torch.from_numpy(Z)).numpy()
+            self.prepared[level] = self.denoiser.log_terms_at(_level(level))
+        parts = self.prepared[level](torch.from_numpy(Z))
+        return torch.cat([terms.logsumexp(1) for terms in parts]).numpy()
 
     def leave_one_out(self, level):
         """Return log-densities of the training rows, each without any part in the kernels."""
-        sigma, share = _level(level), SHARE / self.n_neighbors
-        peaks = self._log_terms(self.denoiser.means, sigma).diagonal().copy()
+        log_terms, share = self.denoiser.log_terms_at(_level(level)), SHARE / self.n_neighbors
+        peaks = torch.cat(list(log_terms(self.denoiser.means))).diagonal().numpy().copy()
         log_prob = np.empty(len(self.Z))
         for batch in gen_batches(len(self.Z), CHUNK_ROWS):
-            terms = self._log_terms(torch.from_numpy(self.Z[batch]), sigma)
+            terms = torch.cat(list(log_terms(torch.from_numpy(self.Z[batch])))).numpy()
             owners = zip(terms, self.shaped[batch], self.owner[batch], strict=True)
             for row, kernels, owned in owners:
                 peak, term = peaks[kernels], row[kernels]
@@ -122,9 +123,6 @@ class RowKernels:
         """Draw encoded rows."""
         generator = torch.Generator().manual_seed(int(rng.randint(2**31 - 1)))
         return self.denoiser.sample(n_samples, generator).numpy()
-
-    def _log_terms(self, x, sigma):
-        return self.denoiser.log_terms(x, sigma).numpy()
 
 
 def fit_robust_gaussian(Z):

@@ -46,7 +46,7 @@ class RowEncoder:
         """Return encoded rows, NaN where a cell is missing."""
         columns = self.table.read(X)
         Z, departures = self.table.encode_columns(columns), []
-        for j, (coder, column) in enumerate(zip(self.table.coders_, columns, strict=True)):
+        for j, (coder, column) in enumerate(zip(self.table._coders, columns, strict=True)):
             is_constant = coder.codec.n_codes == 0
             if coder.levels is not None:
                 x = (find_positions(column.observed, coder.levels) < 0).astype(float)

@@ -56,13 +56,12 @@ class Levels(nn.Module):
         self.register_buffer("numbers", torch.nonzero(is_number).squeeze(1))
         self.register_buffer("entries", torch.nonzero(~is_number).squeeze(1))
 
-    def log_prob(self, x: Tensor, sigma: Tensor, correction: Tensor | None = None) -> Tensor:
-        """Return the log-probability of each category."""
+    def log_prob(self, x: Tensor, sigma: Tensor) -> Tensor:
+        """Return the log-probability of each category, from its own entries alone."""
         x = x.to(torch.float64)
         noise = sigma.to(x).expand_as(x)[:, self.first][:, self.block]
         # |x|^2 is the same for all categories of a column
-        evidence = self.log_shares + self._closeness(x) / noise**2
-        return self.normalise(evidence if correction is None else evidence + correction)
+        return self.normalise(self.log_shares + self._closeness(x) / noise**2)
 
     def normalise(self, logits: Tensor) -> Tensor:
         """Subtract from each column's logits the logarithm of the sum of their exponentials."""

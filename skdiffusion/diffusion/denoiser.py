@@ -18,18 +18,15 @@ __all__ = ["Denoiser", "Posterior", "score"]
 
 
 class Posterior(NamedTuple):
-    """Mean and variance of a clean row given its noisy version.
+    """What is known of a clean row given its noisy version.
 
     Parameters
     ----------
     mean : Tensor of shape (n, d)
         The expected clean row, ``E[x0 | x]``.
-    var : Tensor of shape (n, d) or None, default=None
-        The variance of each clean entry, ``Var[x0_j | x]``; None where a denoiser has none.
     """
 
     mean: Tensor
-    var: Tensor | None = None
 
 
 class Denoiser(Protocol):

@@ -12,7 +12,6 @@ from torch import Tensor
 
 from skdiffusion.diffusion.denoiser import Denoiser
 from skdiffusion.diffusion.jacobian import (
-    Divergence,
     check_probes,
     check_rows,
     mean_and_diagonal,
@@ -36,14 +35,7 @@ class TangentSpace(NamedTuple):
         return (self.values > _KEPT).sum(1)
 
 
-def flipd(
-    denoiser: Denoiser,
-    x: Tensor,
-    sigma: Tensor,
-    *,
-    divergence: Divergence = "auto",
-    probes: Tensor | None = None,
-) -> Tensor:
+def flipd(denoiser: Denoiser, x: Tensor, sigma: Tensor, *, probes: Tensor | None = None) -> Tensor:
     """Return the dimension by which the noised density falls with the noise level.
 
     Parameters
@@ -54,11 +46,9 @@ def flipd(
         Rows on the manifold; there the estimate holds.
     sigma : Tensor that broadcasts to ``x``
         Noise levels, positive: above the noise of the data, below the radius of curvature.
-    divergence : {"auto", "exact", "hutchinson"}, default="auto"
-        Whether the trace is exact, which takes a derivative per column, or estimated with the
-        probes; "auto" is exact up to 32 columns.
     probes : Tensor of shape (m, d) or None, default=None
-        Random signs, for the estimate.
+        Random signs that estimate the trace above 32 columns; without them it is exact, which
+        takes a derivative per column.
 
     Returns
     -------
@@ -68,8 +58,8 @@ def flipd(
     Raises
     ------
     ValueError
-        If the rows are no floating-point matrix, a noise level is not positive, or probes are
-        needed and missing or of the wrong shape.
+        If the rows are no floating-point matrix, a noise level is not positive, or probes are of
+        the wrong shape.
 
     Notes
     -----
@@ -96,7 +86,7 @@ def flipd(
     """
     x = check_rows(x).detach()
     _check_positive(sigma)
-    mean, diagonal = mean_and_diagonal(denoiser, x, sigma, check_probes(x, divergence, probes))
+    mean, diagonal = mean_and_diagonal(denoiser, x, sigma, check_probes(x, probes))
     return diagonal.sum(1) + (((mean - x) / sigma) ** 2).sum(1)
 
 
@@ -126,8 +116,7 @@ def tangent_space(
     Raises
     ------
     ValueError
-        If the rows are no floating-point matrix, a noise level is not positive, or `dimension` is
-        out of range.
+        If the rows are no floating-point matrix or a noise level is not positive.
 
     Examples
     --------
@@ -140,12 +129,8 @@ def tangent_space(
     """
     check_rows(x)
     _check_positive(sigma)
-    d = x.shape[1]
-    kept = d if dimension is None else dimension
-    if not 1 <= kept <= d:
-        raise ValueError(f"dimension={dimension} must lie between 1 and d={d}.")
     values, vectors = principal_directions(denoiser, x, sigma)
-    return TangentSpace(vectors[..., :kept], values[:, :kept])
+    return TangentSpace(vectors[..., :dimension], values[:, :dimension])
 
 
 def _check_positive(sigma: Tensor) -> None:

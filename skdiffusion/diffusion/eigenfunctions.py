@@ -12,7 +12,8 @@ reached the time ``time(noise)``, and ``shrink(t)`` is the factor between the tw
 """
 
 import math
-from abc import ABC, abstractmethod
+from itertools import product
+from typing import Self
 
 import torch
 from torch import Tensor
@@ -21,7 +22,7 @@ __all__ = [
     "BASES",
     "FAMILIES",
     "CosineFunctions",
-    "Eigenfunctions",
+    "Family",
     "HermiteFunctions",
     "index_set",
 ]
@@ -30,7 +31,7 @@ BASES = ("product", "total_degree")
 MAX_FUNCTIONS = 1500
 
 
-class Eigenfunctions(ABC):
+class Eigenfunctions:
     """Eigenfunctions ``phi_0 = 1, phi_1, ..., phi_degree`` of a diffusion on the line."""
 
     power: int
@@ -41,42 +42,13 @@ class Eigenfunctions(ABC):
             raise ValueError(f"degree must be at least 1, got {degree!r}.")
         self.degree = int(degree)
         self.numbers = torch.arange(self.degree + 1, dtype=torch.float64)
-
-    @property
-    def eigenvalues(self) -> Tensor:
-        """Eigenvalues of the generator, zero or negative, of shape (degree + 1,)."""
-        return -(self.numbers**self.power)
-
-    @property
-    @abstractmethod
-    def norms(self) -> Tensor:
-        """Mean squares under the stationary distribution, of shape (degree + 1,)."""
-
-    @abstractmethod
-    def evaluate(self, z: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the functions and their derivatives."""
-
-    @abstractmethod
-    def linearisation(self) -> tuple[Tensor, Tensor]:
-        """Return the products of two functions, and of two derivatives, as sums of functions."""
-
-    @abstractmethod
-    def time(self, noise: Tensor) -> Tensor:
-        """Return the time that corresponds to a noise level."""
-
-    @abstractmethod
-    def shrink(self, t: Tensor) -> Tensor:
-        """Return the factor by which the process has pulled its rows to the centre."""
-
-    @abstractmethod
-    def stationary_score(self, z: Tensor) -> Tensor:
-        """Return the derivative of the stationary log-density."""
+        self.eigenvalues = -(self.numbers**self.power)
 
     def decay(self, t: Tensor) -> Tensor:
         """Return the factors ``exp(lambda_n t)`` by which expectations shrink."""
         return torch.exp(t.unsqueeze(-1) * self.eigenvalues.to(t))
 
-    def doubled(self) -> "Eigenfunctions":
+    def doubled(self) -> Self:
         """Return the family up to twice the degree, which the products need."""
         return type(self)(2 * self.degree)
 
@@ -88,10 +60,11 @@ class HermiteFunctions(Eigenfunctions):
 
     @property
     def norms(self) -> Tensor:
-        """Mean squares: all one."""
+        """Mean squares under the stationary distribution: all one."""
         return torch.ones_like(self.numbers)
 
     def evaluate(self, z: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the functions and their derivatives."""
         values = [torch.ones_like(z), z]
         for n in range(1, self.degree):
             values.append((z * values[n] - math.sqrt(n) * values[n - 1]) / math.sqrt(n + 1))
@@ -99,26 +72,29 @@ class HermiteFunctions(Eigenfunctions):
         return stacked, self.numbers.sqrt().to(z) * stacked.roll(1, dims=-1)
 
     def linearisation(self) -> tuple[Tensor, Tensor]:
+        """Return the products of two functions, and of two derivatives, as sums of functions."""
         size = self.degree + 1
         values = torch.zeros(size, size, 2 * self.degree + 1, dtype=torch.float64)
-        for a in range(size):
-            for b in range(size):
-                for r in range(min(a, b) + 1):
-                    top = math.factorial(a) * math.factorial(b) * math.factorial(a + b - 2 * r)
-                    bottom = math.factorial(r) * math.factorial(a - r) * math.factorial(b - r)
-                    values[a, b, a + b - 2 * r] = math.sqrt(top) / bottom
+        for a, b in product(range(size), repeat=2):
+            for r in range(min(a, b) + 1):
+                top = math.factorial(a) * math.factorial(b) * math.factorial(a + b - 2 * r)
+                bottom = math.factorial(r) * math.factorial(a - r) * math.factorial(b - r)
+                values[a, b, a + b - 2 * r] = math.sqrt(top) / bottom
         derivatives = torch.zeros_like(values)
         n = self.numbers[1:]
         derivatives[1:, 1:] = torch.outer(n, n).sqrt().unsqueeze(-1) * values[:-1, :-1]
         return values, derivatives
 
     def time(self, noise: Tensor) -> Tensor:
+        """Return the time that corresponds to a noise level."""
         return 0.5 * torch.log1p(noise**2)
 
     def shrink(self, t: Tensor) -> Tensor:
+        """Return the factor by which the process has pulled its rows to the centre."""
         return torch.exp(-t)
 
     def stationary_score(self, z: Tensor) -> Tensor:
+        """Return the derivative of the stationary log-density."""
         return -z
 
 
@@ -155,10 +131,9 @@ class CosineFunctions(Eigenfunctions):
         return torch.zeros_like(z)
 
 
-FAMILIES: dict[str, type[Eigenfunctions]] = {
-    "ou": HermiteFunctions,
-    "reflected_bm": CosineFunctions,
-}
+Family = HermiteFunctions | CosineFunctions
+
+FAMILIES: dict[str, type[Family]] = {"ou": HermiteFunctions, "reflected_bm": CosineFunctions}
 """The eigenfunctions of each process."""
 
 

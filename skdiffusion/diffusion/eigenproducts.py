@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from skdiffusion.diffusion.eigenfunctions import Eigenfunctions
+from skdiffusion.diffusion.eigenfunctions import Family
 
 __all__ = ["all_but_last", "linearise", "product_means", "product_over_columns"]
 
@@ -20,28 +20,28 @@ def all_but_last(indices: Tensor) -> tuple[Tensor, Tensor]:
 
 def product_over_columns(values: Tensor, indices: Tensor) -> Tensor:
     """Return products over the columns, of values whose last axes are columns and functions."""
-    product = values[..., 0, indices[:, 0]]
-    for j in range(1, indices.shape[1]):
+    product = values.new_ones(*values.shape[:-2], len(indices))
+    for j in range(indices.shape[1]):
         product = product * values[..., j, indices[:, j]]
     return product
 
 
-def product_means(functions: Eigenfunctions, indices: Tensor, rows: Tensor) -> Tensor:
+def product_means(functions: Family, indices: Tensor, rows: Tensor) -> Tensor:
     """Return the means over the rows, of shape (n, blocks, columns), of products of functions."""
     prefixes, prefix_of = all_but_last(indices)
-    n_blocks, d = rows.shape[1:]
+    n_blocks = rows.shape[1]
     total = rows.new_zeros(n_blocks, len(prefixes), functions.degree + 1)
     for part in rows.split(max(1, MAX_ELEMENTS // (n_blocks * total[0].numel()))):
         values = functions.evaluate(part)[0]
-        first = part.new_ones(len(part), n_blocks, 1)
-        if d > 1:
-            first = product_over_columns(values[:, :, :-1], prefixes)
+        first = product_over_columns(values[:, :, :-1], prefixes)
         total += torch.einsum("nbq,nbk->bqk", first, values[:, :, -1])
     return (total / len(rows))[:, prefix_of, indices[:, -1]]
 
 
-def linearise(functions: Eigenfunctions, indices: Tensor) -> tuple[tuple[Tensor, ...], Tensor]:
-    """Write the products of derivatives of all pairs of functions as sums of functions."""
+def linearise(functions: Family, indices: Tensor) -> tuple[tuple[Tensor, ...], Tensor]:
+    """Write the products of derivatives of all pairs of functions as sums of functions.
+
+    Terms have an entry in the matrix of pairs, a function, and coefficients (d,) of derivatives."""
     n_functions, d = indices.shape
     row, column = torch.triu_indices(n_functions, n_functions, device=indices.device)
     values, slopes = (part.to(indices.device) for part in functions.linearisation())
@@ -72,4 +72,4 @@ def linearise(functions: Eigenfunctions, indices: Tensor) -> tuple[tuple[Tensor,
         distinct, code = torch.unique(code[old] * n_powers + c, return_inverse=True)
         last = (distinct % n_powers).unsqueeze(1)
         products = torch.cat([products[distinct // n_powers], last], dim=1)
-    return (pair, code, factors, row, column), products
+    return ((row * n_functions + column)[pair], code, factors), products

@@ -49,8 +49,7 @@ def denoising_error(denoiser: Denoiser, x: Tensor, sigmas: Tensor) -> Tensor:
     """
     x = check_rows(x).detach()
     levels = torch.as_tensor(sigmas, dtype=torch.float64)
-    positive = bool((torch.isfinite(levels) & (levels > 0)).all())
-    if levels.ndim != 1 or len(levels) == 0 or not positive:
+    if levels.ndim != 1 or len(levels) == 0 or not bool((levels > 0).all()):
         raise ValueError(f"sigmas must be a vector of positive noise levels, got {sigmas}.")
     with torch.no_grad():
         means = [denoiser(x, x.new_tensor(level)).mean for level in levels.tolist()]

@@ -84,10 +84,9 @@ class MixtureDenoiser(nn.Module):
         return self.covs.dim() == 2
 
     def forward(self, x: Tensor, sigma: Tensor) -> Posterior:
-        """Return the exact posterior mean and per-entry variance; see :class:`Denoiser`."""
-        parts = [self._posterior(*chunk) for chunk in self._chunks(x, sigma)]
-        mean, var = (torch.cat(part).to(x.dtype) for part in zip(*parts, strict=True))
-        return Posterior(mean, var)
+        """Return the exact posterior mean; see :class:`Denoiser`."""
+        means = [self._mean(*chunk) for chunk in self._chunks(x, sigma)]
+        return Posterior(torch.cat(means).to(x.dtype))
 
     def log_prob(self, x: Tensor, sigma: Tensor) -> Tensor:
         """Return the log-density of the noised mixture at ``x``, in nats.
@@ -149,22 +148,22 @@ class MixtureDenoiser(nn.Module):
         levels = [sigma] * len(rows) if shared else list(sigma.split(size))
         return list(zip(rows, levels, strict=True))
 
-    def _innovations(self, x: Tensor, sigma: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Return log weights (n, k), ``(S_k + N)^{-1} (x - mu_k)``, its diagonal, and ``N``."""
+    def _innovations(self, x: Tensor, sigma: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return log weights (n, k), ``(S_k + N)^{-1} (x - mu_k)``, and ``N``."""
         patterns, index = noise_patterns(x, sigma)
         noise, delta = patterns**2, x.unsqueeze(1) - self.means
         if self.is_diagonal:
             noised = (self.covs + noise.unsqueeze(1))[index]
-            solved, diagonal = delta / noised, 1 / noised
+            solved = delta / noised
             log_det = noised.log().sum(-1)
         else:
-            solved, diagonal, log_det = self._solve(delta, noise, index)
+            solved, log_det = self._solve(delta, noise, index)
         mahalanobis = (delta * solved).sum(-1)
         log_normal = -0.5 * (mahalanobis + log_det + self.n_features * _LOG_2PI)
-        return self.weights.log() + log_normal, solved, diagonal, noise[index].unsqueeze(1)
+        return self.weights.log() + log_normal, solved, noise[index].unsqueeze(1)
 
-    def _solve(self, delta: Tensor, noise: Tensor, index: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Return ``(S_k + N)^{-1} delta``, that inverse's diagonal, and its log determinant."""
+    def _solve(self, delta: Tensor, noise: Tensor, index: Tensor) -> tuple[Tensor, Tensor]:
+        """Return ``(S_k + N)^{-1} delta``, and the log determinant of ``S_k + N``."""
         # columns in which every component is a point, such as classes, need no factorising
         varies = (self.covs.diagonal(dim1=-2, dim2=-1) > 0).any(0)
         noised = self.covs[:, varies][:, :, varies] + noise[:, None, varies].diag_embed()
@@ -172,19 +171,14 @@ class MixtureDenoiser(nn.Module):
         precision = torch.cholesky_inverse(factor)
         log_det = 2 * factor.diagonal(dim1=-2, dim2=-1).log().sum(-1)
         log_det = (log_det + noise[:, ~varies].log().sum(-1, keepdim=True))[index]
-        diagonal = (1 / noise[index]).unsqueeze(1).repeat(1, len(self.means), 1)
-        diagonal[..., varies] = precision.diagonal(dim1=-2, dim2=-1)[index]
-        solved = delta * diagonal
+        solved = delta / noise[index].unsqueeze(1)
         solved[..., varies] = apply_by_pattern(precision, delta[..., varies], index)
-        return solved, diagonal, log_det
+        return solved, log_det
 
-    def _posterior(self, x: Tensor, sigma: Tensor) -> tuple[Tensor, Tensor]:
-        log_weights, solved, diagonal, noise = self._innovations(x, sigma)
+    def _mean(self, x: Tensor, sigma: Tensor) -> Tensor:
+        log_weights, solved, noise = self._innovations(x, sigma)
         share = torch.softmax(log_weights, dim=1).unsqueeze(-1)
-        means = x.unsqueeze(1) - noise * solved
-        mean = (share * means).sum(1)
-        variances = noise - noise**2 * diagonal + (means - mean.unsqueeze(1)) ** 2
-        return mean, (share * variances).sum(1).clamp_min(0)
+        return (share * (x.unsqueeze(1) - noise * solved)).sum(1)
 
 
 class GaussianDenoiser(MixtureDenoiser):
@@ -207,7 +201,7 @@ class GaussianDenoiser(MixtureDenoiser):
     >>> import torch
     >>> denoiser = GaussianDenoiser(torch.zeros(2), torch.tensor([4.0, 0.0]))
     >>> denoiser(torch.tensor([[5.0, 5.0]]), torch.tensor(1.0))
-    Posterior(mean=tensor([[4., 0.]]), var=tensor([[0.8000, 0.0000]]))
+    Posterior(mean=tensor([[4., 0.]]))
     """
 
     def __init__(self, mean: Tensor, cov: Tensor):

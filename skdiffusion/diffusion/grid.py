@@ -12,7 +12,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from skdiffusion.diffusion.schedule import EDM, VE, Schedule, check_noise_range, get_schedule
+from skdiffusion.diffusion.schedule import EDM, VE, Schedule, get_schedule
 
 __all__ = ["GRIDS", "check_grid", "karras", "log_linear", "log_shifted", "uniform"]
 
@@ -103,7 +103,6 @@ def log_shifted(
     sigma_min: float, sigma_max: float, n_steps: int, *, shift: float, final_zero: bool = True
 ) -> Tensor:
     """Return noise levels evenly spaced in ``log(sigma ** 2 + shift ** 2)``."""
-    check_noise_range(sigma_min, sigma_max)
     ends = math.hypot(sigma_min, shift), math.hypot(sigma_max, shift)
     shifted = log_linear(*ends, n_steps, final_zero=final_zero)
     sigmas = (shifted**2 - shift**2).clamp_min(0).sqrt()
@@ -151,9 +150,11 @@ def uniform(
     >>> uniform(0.25, 4.0, 2, schedule="flow", final_zero=False)
     tensor([4.0000, 1.0000, 0.2500], dtype=torch.float64)
     """
-    check_noise_range(sigma_min, sigma_max)
-    if n_steps < 1:
-        raise ValueError(f"n_steps must be at least 1, got {n_steps!r}.")
+    if not 0.0 < sigma_min < sigma_max < math.inf or n_steps < 1:
+        raise ValueError(
+            "A grid needs 0 < sigma_min < sigma_max < inf and n_steps >= 1, got "
+            f"sigma_min={sigma_min!r}, sigma_max={sigma_max!r} and n_steps={n_steps!r}."
+        )
     schedule = get_schedule(schedule)
     ends = torch.tensor([sigma_max, sigma_min], dtype=torch.float64)
     times = schedule.time(ends)
@@ -175,22 +176,18 @@ def uniform(
 def check_grid(sigmas: Tensor, *, final_zero: bool = True) -> list[float]:
     """Check a grid of noise levels and return it as numbers."""
     levels = torch.as_tensor(sigmas, dtype=torch.float64)
-    if levels.ndim != 1 or len(levels) < 2:
+    falling = levels.ndim == 1 and len(levels) > 1 and bool((levels.diff() < 0).all())
+    if not falling or not levels[0] < math.inf or levels[-1] < 0.0:
         raise ValueError(
-            "sigmas must be a one-dimensional tensor of two or more noise levels, "
-            f"got shape {tuple(levels.shape)}."
+            "sigmas must be a vector of two or more noise levels, finite, strictly decreasing and "
+            f"not negative, got {sigmas}."
         )
-    if not torch.isfinite(levels).all() or not (levels[1:] < levels[:-1]).all():
-        raise ValueError(
-            "sigmas must be finite and strictly decreasing, from large to small noise."
-        )
-    if levels[-1] < 0.0:
-        raise ValueError(f"sigmas must not be negative, got {levels[-1].item()!r} as the last.")
     if levels[-1] == 0.0 and not final_zero:
         raise ValueError(
             "sigmas must end in a positive noise level here: build the grid with final_zero=False."
         )
-    return [float(level) for level in levels]
+    numbers: list[float] = levels.tolist()
+    return numbers
 
 
 GRIDS: dict[str, Callable[..., Tensor]] = {

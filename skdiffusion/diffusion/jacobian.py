@@ -6,7 +6,6 @@ not interact in a denoiser, so one derivative serves a whole batch.
 """
 
 from collections.abc import Callable
-from typing import Literal
 
 import torch
 from torch import Tensor
@@ -14,15 +13,12 @@ from torch import Tensor
 from skdiffusion.diffusion.denoiser import Denoiser
 
 __all__ = [
-    "Divergence",
     "check_probes",
     "check_rows",
     "mean_and_diagonal",
     "mean_and_products",
     "principal_directions",
 ]
-
-Divergence = Literal["auto", "exact", "hutchinson"]
 
 _MAX_EXACT_COLUMNS = 32
 
@@ -69,18 +65,11 @@ def _linearise(
     return mean.detach(), pull_back
 
 
-def check_probes(x: Tensor, divergence: str, probes: Tensor | None) -> Tensor:
+def check_probes(x: Tensor, probes: Tensor | None) -> Tensor:
     """Return the probes whose mean square is the identity: unit vectors, or scaled random signs."""
-    if divergence not in {"auto", "exact", "hutchinson"}:
-        raise ValueError(f"divergence must be 'auto', 'exact' or 'hutchinson', got {divergence!r}.")
     d = x.shape[1]
-    if divergence == "exact" or (divergence == "auto" and d <= _MAX_EXACT_COLUMNS):
+    if probes is None or d <= _MAX_EXACT_COLUMNS:
         return torch.eye(d, dtype=x.dtype, device=x.device)
-    if probes is None:
-        raise ValueError(
-            f"The estimated divergence of {d} columns needs probes, random signs of shape "
-            f"(m, {d}); divergence='exact' does without."
-        )
     if probes.ndim != 2 or probes.shape[1] != d or len(probes) == 0:
         raise ValueError(f"probes must be of shape (m, {d}), got {tuple(probes.shape)}.")
     return probes.to(x) / len(probes) ** 0.5

@@ -8,7 +8,6 @@ or approximated.
 
 import math
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -138,8 +137,8 @@ class KernelDenoiser(nn.Module):
         """
         return self._evaluate(x, sigma, None)[0].to(x.dtype)
 
-    def log_prob_at(self, sigma: Tensor) -> Callable[[Tensor], Tensor]:
-        """Prepare `log_prob` at one noise level, for rows that come a few at a time.
+    def log_terms_at(self, sigma: Tensor) -> Callable[[Tensor], Iterator[Tensor]]:
+        """Prepare the densities of single kernels at one noise level.
 
         Parameters
         ----------
@@ -149,31 +148,12 @@ class KernelDenoiser(nn.Module):
         Returns
         -------
         callable
-            From rows of shape (m, d) to their log-densities. All kernels are evaluated, however
-            far.
+            From rows of shape (m, d) to logarithms of weight times density of each kernel, (m, n),
+            a few rows at a time; their log-sum-exp is `log_prob`. No kernel is left out.
         """
         levels, form = self._form(sigma)
-        return lambda x: self._evaluate_form(self._centre(x, levels), form, None)[0]
-
-    def log_terms(self, x: Tensor, sigma: Tensor) -> Tensor:
-        """Return what each kernel has in the noised density at each row.
-
-        Parameters
-        ----------
-        x : Tensor of shape (m, d)
-            Rows.
-        sigma : Tensor of shape () or (d,)
-            Noise levels, the same for all rows.
-
-        Returns
-        -------
-        Tensor of shape (m, n)
-            Logarithms of weight times density; their log-sum-exp is `log_prob`. All kernels are
-            evaluated, however far.
-        """
-        levels, form = self._form(sigma)
-        rows = self._centre(x, levels).split(self._n_rows(form))
-        return torch.cat([form.log_weights(part) for part in rows])
+        n_rows = self._n_rows(form)
+        return lambda x: map(form.log_weights, self._centre(x, levels).split(n_rows))
 
     def score(self, x: Tensor, sigma: Tensor) -> Tensor:
         """Return the gradient of `log_prob`, also at noise level zero.
@@ -268,10 +248,6 @@ class KernelDenoiser(nn.Module):
         super()._apply(fn, recurse)
         self._cells = self._partition()
         return self
-
-    def _load_from_state_dict(self, *args: Any) -> None:
-        super()._load_from_state_dict(*args)
-        self._cells = self._partition()
 
     def _partition(self) -> Cells | None:
         truncated = len(self.means) >= _MIN_TRUNCATED and self.tolerance > 0

@@ -21,14 +21,9 @@ from torch import Tensor
 
 from skdiffusion.diffusion.denoiser import Denoiser
 from skdiffusion.diffusion.grid import check_grid
-from skdiffusion.diffusion.jacobian import (
-    Divergence,
-    check_probes,
-    check_rows,
-    mean_and_diagonal,
-)
+from skdiffusion.diffusion.jacobian import check_probes, check_rows, mean_and_diagonal
 
-__all__ = ["Noised", "decode", "elbo", "encode", "flow_with_divergence", "log_density"]
+__all__ = ["Noised", "decode", "elbo", "encode", "log_density"]
 
 
 class Noised(Protocol):
@@ -45,7 +40,6 @@ def log_density(
     sigmas: Tensor,
     prior: Noised,
     *,
-    divergence: Divergence = "auto",
     probes: Tensor | None = None,
     shift: float = 0.0,
 ) -> Tensor:
@@ -63,13 +57,11 @@ def log_density(
     prior : Noised
         Distribution whose noised density stands in for the data's at ``sigmas[0]``: a Gaussian with
         the data's mean and covariance.
-    divergence : {"auto", "exact", "hutchinson"}, default="auto"
-        How the trace of the denoiser's Jacobian is found: exactly, with one derivative per column,
-        or estimated, with one per probe. "auto" is exact up to 32 columns, where the estimate
-        would save little.
     probes : Tensor of shape (m, d) or None, default=None
-        Random signs for the estimate. All rows share them, so that a row's score depends neither
-        on its neighbours nor on the call.
+        Random signs that estimate the trace of the denoiser's Jacobian (Hutchinson), with one
+        derivative for each, above 32 columns. Up to 32, where that would save little, and without
+        probes the trace is exact, with one derivative per column. All rows share the probes, so
+        that a row's score depends neither on its neighbours nor on the call.
     shift : float, default=0.0
         Integrate in ``log(sigma ** 2 + shift ** 2) / 2``: for data that are smooth below this
         scale, on the grid :func:`~skdiffusion.diffusion.grid.log_shifted`.
@@ -82,8 +74,8 @@ def log_density(
     Raises
     ------
     ValueError
-        If the grid is not strictly decreasing and positive, `x` or `probes` have the wrong shape,
-        or probes are needed and missing.
+        If the grid is not strictly decreasing and positive, or `x` or `probes` have the wrong
+        shape.
 
     Notes
     -----
@@ -105,37 +97,19 @@ def log_density(
     >>> log_density(normal, torch.zeros(1, 1), sigmas, normal).round(decimals=3)
     tensor([-0.9190], dtype=torch.float64)
     """
-    latents, change = flow_with_divergence(
-        denoiser, x, sigmas, divergence=divergence, probes=probes, shift=shift
-    )
-    with torch.no_grad():
-        return prior.log_prob(latents, latents.new_tensor(float(sigmas[0]))) + change.sum(1)
-
-
-def flow_with_divergence(
-    denoiser: Denoiser,
-    x: Tensor,
-    sigmas: Tensor,
-    *,
-    divergence: Divergence = "auto",
-    probes: Tensor | None = None,
-    shift: float = 0.0,
-) -> tuple[Tensor, Tensor]:
-    """Carry rows up the probability flow, and add up what their volume gains in each entry."""
     levels = check_grid(sigmas, final_zero=False)
     x = check_rows(x).detach().double()
-    d = x.shape[1]
-    signs = check_probes(x, divergence, probes)
+    d, signs = x.shape[1], check_probes(x, probes)
 
     def slope(state: Tensor, sigma: float) -> Tensor:
         rows = state[:, :d]
         mean, diagonal = mean_and_diagonal(denoiser, rows, rows.new_full((), sigma), signs)
-        return torch.cat([rows - mean, 1.0 - diagonal], dim=1)
+        return torch.cat([rows - mean, d - diagonal.sum(1, keepdim=True)], dim=1)
 
     with torch.no_grad():
-        state = torch.cat([x, torch.zeros_like(x)], dim=1)
+        state = torch.cat([x, x.new_zeros(len(x), 1)], dim=1)
         state = _integrate(slope, state, levels[::-1], shift)
-    return state[:, :d], state[:, d:]
+        return prior.log_prob(state[:, :d], x.new_tensor(levels[0])) + state[:, d]
 
 
 def elbo(denoiser: Denoiser, x: Tensor, sigmas: Tensor, prior: Noised, noise: Tensor) -> Tensor:

@@ -30,27 +30,22 @@ class UniformBox(nn.Module):
 
     low: Tensor
     high: Tensor
+    is_diagonal = True
 
     def __init__(self, low: Tensor, high: Tensor):
         super().__init__()
         self.register_buffer("low", low)
         self.register_buffer("high", high)
-
-    is_diagonal = True
-
-    @property
-    def n_features(self) -> int:
-        """Number of columns."""
-        return len(self.low)
+        self.n_features = len(low)
 
     @property
     def mean(self) -> Tensor:
-        """The middle of the box."""
+        """The middle of the box, of shape (d,)."""
         return (self.low + self.high) / 2
 
     @property
     def cov(self) -> Tensor:
-        """The variances of the columns."""
+        """The variances of the columns, of shape (d,)."""
         return (self.high - self.low) ** 2 / 12
 
     def log_prob(self, x: Tensor, sigma: Tensor | None = None) -> Tensor:
@@ -61,9 +56,7 @@ class UniformBox(nn.Module):
         self, n: int, generator: torch.Generator | None = None, sigma: float = 0.0
     ) -> Tensor:
         """Draw rows."""
-        shares = torch.rand(
-            n, len(self.low), generator=generator, dtype=self.low.dtype, device=self.low.device
-        )
+        shares = self.low.new_empty(n, self.n_features).uniform_(generator=generator)
         return self.low + (self.high - self.low) * shares
 
     def fold(self, x: Tensor) -> Tensor:
@@ -87,7 +80,7 @@ class OperatorDenoiser(nn.Module):
     reach : Tensor of shape (2, d)
         Smallest and largest coordinates of the data.
     prior : GaussianDenoiser or UniformBox
-        See the property.
+        The distribution under large noise, with `log_prob` and `sample`.
 
     Notes
     -----
@@ -135,7 +128,8 @@ class OperatorDenoiser(nn.Module):
         self.register_buffer("centre", centre)
         self.register_buffer("scale", scale)
         self.register_buffer("reach", reach)
-        self._prior = prior
+        self.prior = prior
+        self.n_features = len(centre)
 
     @classmethod
     def fit(
@@ -146,10 +140,9 @@ class OperatorDenoiser(nn.Module):
         basis: str = "product",
         degree: int = 4,
         ridge: float = 1e-3,
-        margin: float = MARGIN,
     ) -> "OperatorDenoiser":
         """Build the denoiser from rows."""
-        _check_options(data, process, basis, degree, ridge, margin)
+        _check_options(data, process, basis, degree)
         rows = data.detach().to(torch.float64)
         functions = FAMILIES[process](degree)
         low, high = rows.amin(0), rows.amax(0)
@@ -161,8 +154,8 @@ class OperatorDenoiser(nn.Module):
             prior = GaussianDenoiser(centre, cov)
         else:
             width = _positive(high - low)
-            centre = low - margin * width - torch.where(high > low, 0.0, 0.5)
-            scale = (1 + 2 * margin) * width / math.pi
+            centre = low - MARGIN * width - torch.where(high > low, 0.0, 0.5)
+            scale = (1 + 2 * MARGIN) * width / math.pi
             prior = UniformBox(centre, centre + math.pi * scale)
         u = (rows - centre) / scale
         block = 1 if basis == "product" else rows.shape[1]
@@ -170,54 +163,38 @@ class OperatorDenoiser(nn.Module):
         series = EigenSeries(functions, indices, u, ridge)
         return cls(series, centre, scale, torch.stack([u.amin(0), u.amax(0)]), prior)
 
-    @property
-    def n_features(self) -> int:
-        """Number of columns."""
-        return len(self.centre)
-
-    @property
-    def prior(self) -> GaussianDenoiser | UniformBox:
-        """The distribution under large noise, with `log_prob` and `sample`."""
-        return self._prior
-
     def forward(self, x: Tensor, sigma: Tensor) -> Posterior:
-        """Return ``x + sigma ** 2 * score``, without a variance; see :class:`Denoiser`."""
-        levels = torch.as_tensor(sigma, dtype=torch.float64, device=x.device)
-        mean = x.to(torch.float64) + levels**2 * self._score(x.to(torch.float64), levels)
-        return Posterior(mean.to(x.dtype))
+        """Return ``x + sigma ** 2 * score``; see :class:`Denoiser`."""
+        rows, levels = x.to(torch.float64), sigma.to(torch.float64)
+        return Posterior((rows + levels**2 * self.score(rows, levels)).to(x.dtype))
 
     def score(self, x: Tensor, sigma: Tensor) -> Tensor:
         """Return the gradient of the noised log-density, finite down to zero noise."""
-        levels = torch.as_tensor(sigma, dtype=torch.float64, device=x.device)
-        return self._score(x.to(torch.float64), levels).to(x.dtype)
-
-    def objective(self, x0: Tensor, sigma: Tensor) -> Tensor:
-        """Return the score-matching loss on other rows; lower is better."""
-        noise = torch.as_tensor(sigma, dtype=torch.float64, device=self.scale.device) / self.scale
-        u = (x0.to(torch.float64) - self.centre) / self.scale
-        return self.series.objective(u, noise)
-
-    def mean_log_density(self, x0: Tensor, sigmas: Tensor) -> Tensor:
-        """Return the mean log-density of other rows at many noise levels, without a solver."""
-        if not isinstance(self._prior, UniformBox):
-            raise ValueError("mean_log_density needs process='reflected_bm'.")
-        u = (x0.to(torch.float64) - self.centre) / self.scale
-        noise = sigmas.to(self.scale).unsqueeze(1) / self.scale
-        growth = self.series.growth(u, noise, self.scale**-2)
-        gained = torch.diff(sigmas.to(growth) ** 2) / 2 * (growth[1:] + growth[:-1]) / 2
-        after = torch.cat([gained.flip(0).cumsum(0).flip(0), gained.new_zeros(1)])
-        return self._prior.log_prob(x0[:1]).to(after) - after
-
-    def _score(self, x: Tensor, sigma: Tensor) -> Tensor:
-        noise = sigma / self.scale
-        functions = self.series.functions
+        noise, functions = sigma.to(torch.float64) / self.scale, self.series.functions
         shrink = functions.shrink(functions.time(noise))
-        z = shrink * (x - self.centre) / self.scale
+        z = shrink * self._coordinates(x)
         inside = z
         if isinstance(functions, HermiteFunctions) and functions.degree > 2:
             inside = self._clip(z, shrink)
-        gradient = self.series.gradient(inside, noise)
-        return shrink / self.scale * (gradient + functions.stationary_score(z))
+        gradient = self.series.gradient(inside, noise) + functions.stationary_score(z)
+        return (shrink / self.scale * gradient).to(x.dtype)
+
+    def objective(self, x0: Tensor, sigma: Tensor) -> Tensor:
+        """Return the score-matching loss on other rows; lower is better."""
+        return self.series.objective(self._coordinates(x0), sigma.to(self.scale) / self.scale)
+
+    def mean_log_density(self, x0: Tensor, sigmas: Tensor) -> Tensor:
+        """Return the mean log-density of other rows at many noise levels, without a solver."""
+        if not isinstance(self.prior, UniformBox):
+            raise ValueError("mean_log_density needs process='reflected_bm'.")
+        noise = sigmas.to(self.scale).unsqueeze(1) / self.scale
+        growth = self.series.growth(self._coordinates(x0), noise, self.scale**-2)
+        gained = torch.diff(sigmas.to(growth) ** 2) / 2 * (growth[1:] + growth[:-1]) / 2
+        after = torch.cat([gained.flip(0).cumsum(0).flip(0), gained.new_zeros(1)])
+        return self.prior.log_prob(x0[:1]).to(after) - after
+
+    def _coordinates(self, x: Tensor) -> Tensor:
+        return (x.to(torch.float64) - self.centre) / self.scale
 
     def _clip(self, z: Tensor, shrink: Tensor) -> Tensor:
         """Move rows to the nearest ones that the noised data reaches."""
@@ -231,21 +208,16 @@ def _positive(scale: Tensor) -> Tensor:
     return torch.where(scale > 0, scale, torch.ones_like(scale))
 
 
-def _check_options(
-    data: Tensor, process: str, basis: str, degree: int, ridge: float, margin: float
-) -> None:
+def _check_options(data: Tensor, process: str, basis: str, degree: int) -> None:
     if data.ndim != 2 or 0 in data.shape or not bool(torch.isfinite(data).all()):
         raise ValueError(
             f"data must be a finite tensor of shape (n, d) with rows, got {tuple(data.shape)}."
         )
-    if process not in FAMILIES:
-        raise ValueError(f"process must be one of {sorted(FAMILIES)}, got {process!r}.")
-    if not 0.0 <= ridge < math.inf:
-        raise ValueError(f"ridge must be finite and not negative, got {ridge!r}.")
-    if not 0.0 <= margin < math.inf:
-        raise ValueError(f"margin must be finite and not negative, got {margin!r}.")
-    if basis not in BASES:
-        raise ValueError(f"basis must be one of {BASES}, got {basis!r}.")
+    if process not in FAMILIES or basis not in BASES:
+        raise ValueError(
+            f"process must be one of {sorted(FAMILIES)} and basis one of {BASES}, "
+            f"got {process!r} and {basis!r}."
+        )
     if process == "ou" and degree > MAX_HERMITE:
         raise ValueError(
             f"Products of Hermite polynomials of degree {degree} lose all digits: use at most "

@@ -46,10 +46,8 @@ def relax_path(
     *,
     n_iter: int = 10,
     dimension: int | None = None,
-    scale: Tensor | None = None,
     hold_ends: bool = True,
     tol: float = 0.05,
-    generator: torch.Generator | None = None,
 ) -> Tensor:
     """Pull a path onto the manifold of a denoiser and tighten it to a geodesic.
 
@@ -72,16 +70,10 @@ def relax_path(
         and no other, which keeps it from crossing gaps that the denoiser is in doubt about: give
         it where it is known. None takes the number of eigenvalues of the Jacobian above one half,
         at ``1.5 * sigma`` and the median point of the path, and at most eight.
-    scale : Tensor of shape (d,) or None, default=None
-        Units of the columns, where lengths are to be measured in others than those of `path`:
-        ``scale * x``. None measures them as they are.
     hold_ends : bool, default=True
         Whether the ends stay as they are, or are pulled onto the manifold first.
     tol : float, default=0.05
         The rounds end where no point moved by more than this share of the mean step of the path.
-    generator : torch.Generator or None, default=None
-        Source of the directions in which tangents are looked for first; None is a fixed one. The
-        path hardly depends on it.
 
     Returns
     -------
@@ -114,13 +106,12 @@ def relax_path(
     if dimension is not None and not 1 <= dimension <= path.shape[1]:
         raise ValueError(f"dimension={dimension} must be from 1 to {path.shape[1]}, the columns.")
     level = _one_level(sigma, path)
-    units = torch.ones_like(path[0]) if scale is None else scale.to(path)
     moving = torch.ones_like(path[:, :1])
     if hold_ends:
         moving[[0, -1]] = 0
     with torch.no_grad():
         path = path + moving * (denoiser(path, level).mean - path)
-    tangents = _first_tangents(denoiser, path, level, dimension, generator)
+    tangents = _first_tangents(denoiser, path, level, dimension)
     for round_ in range(n_iter + 1):
         mean, products = mean_and_products(denoiser, path, level, tangents)
         # a power of subspace iteration: the path moves little from round to round
@@ -129,7 +120,7 @@ def relax_path(
         path = path + moving * (pull - _along(tangents, pull))
         if round_ == n_iter or len(path) == 2:
             break
-        step = _tightening(path, tangents[1:-1], units)
+        step = _tightening(path, tangents[1:-1])
         longest = step.norm(dim=1).max()
         path[1:-1] += step * (_LARGEST_STEP * level / longest.clamp_min(1e-30)).clamp_max(1)
         if longest <= tol * path.diff(dim=0).norm(dim=1).mean():
@@ -150,16 +141,14 @@ def _along(tangents: Tensor, v: Tensor) -> Tensor:
     return (tangents @ (tangents.mT @ v.unsqueeze(2))).squeeze(2)
 
 
-def _tightening(path: Tensor, tangents: Tensor, units: Tensor) -> Tensor:
+def _tightening(path: Tensor, tangents: Tensor) -> Tensor:
     """Return the moves of the inner points along their tangents that make the energy least."""
     n, _, r = tangents.shape
-    scaled = units.unsqueeze(1) * tangents
-    force = (units**2 * path.diff(n=2, dim=0)).unsqueeze(2)
-    right = (tangents.mT @ force).reshape(n * r)
+    right = (tangents.mT @ path.diff(n=2, dim=0).unsqueeze(2)).reshape(n * r)
     system = path.new_zeros(n, r, n, r)
     at = torch.arange(n)
-    system[at, :, at, :] = 2 * scaled.mT @ scaled
-    coupling = scaled[:-1].mT @ scaled[1:]
+    system[at, :, at, :] = 2 * tangents.mT @ tangents
+    coupling = tangents[:-1].mT @ tangents[1:]
     system[at[:-1], :, at[1:], :] = -coupling
     system[at[1:], :, at[:-1], :] = -coupling.mT
     system = system.reshape(n * r, n * r)
@@ -168,11 +157,7 @@ def _tightening(path: Tensor, tangents: Tensor, units: Tensor) -> Tensor:
 
 
 def _first_tangents(
-    denoiser: Denoiser,
-    path: Tensor,
-    sigma: Tensor,
-    dimension: int | None,
-    generator: torch.Generator | None,
+    denoiser: Denoiser, path: Tensor, sigma: Tensor, dimension: int | None
 ) -> Tensor:
     """Return leading eigenvectors (n, d, r) of the Jacobian, found among random directions."""
     n, d = path.shape
@@ -180,8 +165,8 @@ def _first_tangents(
     width = min(d, (dimension or _MAX_DIMENSION) + _SPARE)
     probes = torch.eye(d).to(path).expand(n, d, d)
     if width < d:
-        generator = torch.Generator().manual_seed(0) if generator is None else generator
-        draws = torch.randn(d, width - 1, generator=generator, device=generator.device)
+        # any directions will do
+        draws = torch.randn(d, width - 1, generator=torch.Generator().manual_seed(0))
         ahead = torch.cat([path[1:], path[-1:]]) - torch.cat([path[:1], path[:-1]])
         parts = [ahead.unsqueeze(2), draws.to(path).expand(n, d, width - 1)]
         first = torch.linalg.qr(torch.cat(parts, dim=2)).Q

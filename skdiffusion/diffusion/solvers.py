@@ -3,7 +3,7 @@
 With ``D`` the posterior mean, rows at noise level ``sigma`` are carried to smaller noise by the
 probability flow ``dx / d sigma = (x - D(x, sigma)) / sigma`` (`heun`, `dpmpp_2m`, `ddim`) or by
 stochastic processes with the same marginals (`ancestral`, `euler_maruyama`, `annealed_langevin`,
-`heun` with churn and `ddim` with a positive `eta`).
+`ddim` with a positive `eta`).
 
 A solver is a generator that yields every state, the initial one first; :func:`run` returns the
 last. The initial rows are the caller's: draws of the data noised at ``sigmas[0]``. Solvers never
@@ -20,6 +20,7 @@ from torch import Tensor
 
 from skdiffusion.diffusion.denoiser import Denoiser
 from skdiffusion.diffusion.grid import check_grid
+from skdiffusion.diffusion.jacobian import check_rows
 
 __all__ = [
     "N_STEPS",
@@ -36,19 +37,11 @@ __all__ = [
 
 
 def heun(
-    denoiser: Denoiser,
-    x: Tensor,
-    sigmas: Tensor,
-    *,
-    generator: torch.Generator | None = None,
-    s_churn: float = 0.0,
-    s_min: float = 0.0,
-    s_max: float = math.inf,
-    s_noise: float = 1.0,
+    denoiser: Denoiser, x: Tensor, sigmas: Tensor, *, generator: torch.Generator | None = None
 ) -> Iterator[Tensor]:
-    """Heun's method on the probability flow, optionally with churn: the sampler of EDM.
+    """Walk down the probability flow by Heun's method: the deterministic sampler of EDM.
 
-    Second order, two evaluations a step save the step to noise level 0, which is Euler's.
+    Second order, two evaluations a step but for the step to noise level 0, which is Euler's.
 
     Parameters
     ----------
@@ -59,31 +52,17 @@ def heun(
     sigmas : Tensor of shape (n_steps + 1,)
         Decreasing noise levels.
     generator : torch.Generator or None, default=None
-        Source of the fresh noise; used with churn only.
-    s_churn : float, default=0.0
-        Fresh noise over the whole run; a step raises the noise level by the fraction
-        ``min(s_churn / n_steps, sqrt(2) - 1)`` before it goes down. 0 is deterministic.
-    s_min : float, default=0.0
-        Smallest noise level at which churn is applied.
-    s_max : float, default=inf
-        Largest noise level at which churn is applied.
-    s_noise : float, default=1.0
-        Standard deviation of the fresh noise; slightly above 1 offsets a network's loss of detail.
+        Not used: the solver is deterministic.
 
     Yields
     ------
     Tensor of shape (n, d)
         The rows at each noise level.
 
-    Raises
-    ------
-    ValueError
-        If `s_churn` or `s_noise` is negative.
-
     References
     ----------
     Karras, T. et al. (2022). Elucidating the design space of diffusion-based generative models.
-    arXiv:2206.00364, algorithm 2.
+    arXiv:2206.00364, algorithm 1.
 
     Examples
     --------
@@ -95,33 +74,19 @@ def heun(
     tensor([[0.9945]])
     """
     levels = _levels(x, sigmas)
-    _check_option("s_churn", s_churn, s_churn >= 0.0, "at least 0")
-    _check_option("s_noise", s_noise, s_noise >= 0.0, "at least 0")
-    largest_churn = min(s_churn / (len(levels) - 1), math.sqrt(2.0) - 1.0)
     yield x
     for sigma, sigma_next in pairwise(levels):
-        churn = largest_churn if s_min <= sigma <= s_max else 0.0
-        sigma_hat = sigma * (1.0 + churn)
-        if churn > 0.0:
-            extra = math.sqrt(sigma_hat**2 - sigma**2)
-            x = x + extra * s_noise * _noise(x, generator)
-        mean = _mean(denoiser, x, sigma_hat)
-        proposal = mean + (sigma_next / sigma_hat) * (x - mean)
+        mean = _mean(denoiser, x, sigma)
+        proposal = mean + (sigma_next / sigma) * (x - mean)
         if sigma_next > 0.0:
-            slope = (x - mean) / sigma_hat
             slope_next = (proposal - _mean(denoiser, proposal, sigma_next)) / sigma_next
-            x = x + (sigma_next - sigma_hat) * 0.5 * (slope + slope_next)
-        else:
-            x = proposal
+            proposal = x + (sigma_next - sigma) * 0.5 * ((x - mean) / sigma + slope_next)
+        x = proposal
         yield x
 
 
 def dpmpp_2m(
-    denoiser: Denoiser,
-    x: Tensor,
-    sigmas: Tensor,
-    *,
-    generator: torch.Generator | None = None,
+    denoiser: Denoiser, x: Tensor, sigmas: Tensor, *, generator: torch.Generator | None = None
 ) -> Iterator[Tensor]:
     """DPM-Solver++(2M): second order from one evaluation a step and the one before it.
 
@@ -221,7 +186,8 @@ def ddim(
     tensor([[0.9890]])
     """
     levels = _levels(x, sigmas)
-    _check_option("eta", eta, 0.0 <= eta <= 1.0, "between 0 and 1")
+    if not 0.0 <= eta <= 1.0:
+        raise ValueError(f"eta must be between 0 and 1, got {eta!r}.")
     yield x
     for sigma, sigma_next in pairwise(levels):
         mean = _mean(denoiser, x, sigma)
@@ -233,22 +199,14 @@ def ddim(
 
 
 def ancestral(
-    denoiser: Denoiser,
-    x: Tensor,
-    sigmas: Tensor,
-    *,
-    generator: torch.Generator | None = None,
+    denoiser: Denoiser, x: Tensor, sigmas: Tensor, *, generator: torch.Generator | None = None
 ) -> Iterator[Tensor]:
     """Draw by the ancestral sampling of DDPM: `ddim` with all of its fresh noise."""
     return ddim(denoiser, x, sigmas, generator=generator, eta=1.0)
 
 
 def euler_maruyama(
-    denoiser: Denoiser,
-    x: Tensor,
-    sigmas: Tensor,
-    *,
-    generator: torch.Generator | None = None,
+    denoiser: Denoiser, x: Tensor, sigmas: Tensor, *, generator: torch.Generator | None = None
 ) -> Iterator[Tensor]:
     """Euler-Maruyama on the reverse stochastic equation, with ``sigma ** 2`` as its clock.
 
@@ -328,18 +286,13 @@ def annealed_langevin(
         Langevin steps at each level, one evaluation each. The paper takes 100 at 10 levels; the
         same work mixes better over many close levels.
     step_size : float, default=1.0
-        Step size in units of ``sigma ** 2``. The paper's is 0.2 in these units; the bias of a
-        larger one vanishes with the noise level and it mixes faster.
+        Step size in units of ``sigma ** 2``, at most 1. The paper's is 0.2 in these units; the bias
+        of a larger one vanishes with the noise level and it mixes faster.
 
     Yields
     ------
     Tensor of shape (n, d)
         The rows at each noise level.
-
-    Raises
-    ------
-    ValueError
-        If `n_langevin` is below 1 or `step_size` is not in (0, 1].
 
     References
     ----------
@@ -359,13 +312,13 @@ def annealed_langevin(
     tensor([[1.]])
     """
     levels = _levels(x, sigmas)
-    _check_option("n_langevin", n_langevin, n_langevin >= 1, "at least 1")
-    _check_option("step_size", step_size, 0.0 < step_size <= 1.0, "above 0 and at most 1")
     yield x
     for sigma, sigma_next in pairwise(levels):
         if sigma_next > 0.0:
             for _ in range(n_langevin):
-                x = _langevin_step(denoiser, x, sigma_next, step_size, generator)
+                # algorithm 1 with alpha = step_size * sigma^2
+                drift = 0.5 * step_size * (_mean(denoiser, x, sigma_next) - x)
+                x = x + drift + math.sqrt(step_size) * sigma_next * _noise(x, generator)
         else:
             x = _mean(denoiser, x, sigma)
         yield x
@@ -427,11 +380,7 @@ For standard deviations from one half to two, on the grid of Karras from noise l
 
 
 def _levels(x: Tensor, sigmas: Tensor) -> list[float]:
-    if x.ndim != 2 or not x.is_floating_point():
-        raise ValueError(
-            "x must be a floating-point tensor of shape (n, d), "
-            f"got shape {tuple(x.shape)} of {x.dtype}."
-        )
+    check_rows(x)
     return check_grid(sigmas)
 
 
@@ -441,16 +390,3 @@ def _mean(denoiser: Denoiser, x: Tensor, sigma: float) -> Tensor:
 
 def _noise(x: Tensor, generator: torch.Generator | None) -> Tensor:
     return torch.randn(x.shape, generator=generator, dtype=x.dtype, device=x.device)
-
-
-def _langevin_step(
-    denoiser: Denoiser, x: Tensor, sigma: float, step: float, generator: torch.Generator | None
-) -> Tensor:
-    # Algorithm 1 of NCSN with alpha = step * sigma^2, where the score is (mean - x) / sigma^2.
-    mean = _mean(denoiser, x, sigma)
-    return x + 0.5 * step * (mean - x) + math.sqrt(step) * sigma * _noise(x, generator)
-
-
-def _check_option(name: str, value: float, valid: bool, wanted: str) -> None:
-    if not valid:
-        raise ValueError(f"{name} must be {wanted}, got {value!r}.")

@@ -87,9 +87,11 @@ class TangentDenoiser(nn.Module):
     centres: Tensor
     bases: Tensor
     floors: Tensor
-    entries: Tensor | None
-    origin: Tensor | None
-    directions: Tensor | None
+    lifted_centres: Tensor
+    lifted_bases: Tensor
+    entries: Tensor
+    origin: Tensor
+    directions: Tensor
 
     def __init__(
         self,
@@ -108,9 +110,16 @@ class TangentDenoiser(nn.Module):
         self.n_planes = min(n_planes, len(planes.anchors) - 1)
         for name, tensor in planes._asdict().items():
             self.register_buffer(name, tensor)
-        self.register_buffer("entries", entries)
-        self.register_buffer("origin", None if frame is None else frame.origin)
-        self.register_buffer("directions", None if frame is None else frame.directions)
+        if frame is None:
+            frame = Frame(torch.zeros_like(planes.anchors[0]), torch.eye(len(planes.bases[0])))
+        origin, directions = (part.to(planes.anchors) for part in frame)
+        self.register_buffer("origin", origin)
+        self.register_buffer("directions", directions)
+        # the same planes in the entries of a row
+        self.register_buffer("lifted_centres", origin + planes.centres @ directions.mT)
+        self.register_buffer("lifted_bases", directions @ planes.bases)
+        every = torch.arange(len(origin), device=origin.device)
+        self.register_buffer("entries", every if entries is None else entries)
 
     def forward(self, x: Tensor, sigma: Tensor) -> Posterior:
         """Return the posterior mean; see :class:`~skdiffusion.diffusion.Denoiser`."""
@@ -119,14 +128,12 @@ class TangentDenoiser(nn.Module):
     def keep(self, x: Tensor, mean: Tensor, sigma: Tensor) -> Tensor:
         """Keep means of the inner denoiser to the planes."""
         sigma = sigma.to(x).expand_as(x)
-        if self.entries is None:
-            return mean + self._correction(x, mean, sigma)
         own = [part[:, self.entries] for part in (x, mean, sigma)]
         return mean.index_add(1, self.entries, self._correction(*own))
 
     def distance(self, x: Tensor) -> Tensor:
         """Return how far rows are from the planes."""
-        seen = self._seen(x if self.entries is None else x[:, self.entries])
+        seen = self._seen(x[:, self.entries])
         nearest, weights = self._nearest(seen)
         delta = seen.unsqueeze(1) - self.centres[nearest]
         across = delta - _project(self.bases[nearest], None, delta)
@@ -149,33 +156,30 @@ class TangentDenoiser(nn.Module):
     @property
     def _chunk(self) -> int:
         """Number of rows whose planes are held at once."""
-        return max(1, _MAX_ELEMENTS // (self.n_planes * self.bases[0].numel()))
+        return max(1, _MAX_ELEMENTS // (self.n_planes * self.lifted_bases[0].numel()))
 
     def _pull(self, x: Tensor, mean: Tensor, sigma: Tensor) -> Tensor:
         """Return the way from the mean to the row on planes, as the mean is along them."""
-        seen_mean = self._seen(mean)
-        nearest, weights = self._nearest(seen_mean)
-        planes = Planes(*(part[nearest] for part in self._planes()))
-        if bool((sigma == sigma[:, :1]).all()):
+        seen = self._seen(mean)
+        nearest, weights = self._nearest(seen)
+        is_uniform = bool((sigma == sigma[:, :1]).all())
+        if is_uniform:
             # one level for a whole row: all is said in the frame, which is small
-            pull = _on_planes(planes, weights, self._seen(x), seen_mean, sigma[:, :1], None)
-            pull = pull - seen_mean
-            return pull if self.directions is None else pull @ self.directions.mT
-        if self.directions is not None and self.origin is not None:
-            centres = self.origin + planes.centres @ self.directions.mT
-            planes = planes._replace(centres=centres, bases=self.directions @ planes.bases)
-        precision = sigma**-2
-        precision = precision / precision.amax(1, keepdim=True)
-        pull = _on_planes(planes, weights, x, mean, sigma, precision) - mean
-        return pull if self.directions is None else pull @ self.directions @ self.directions.mT
-
-    def _planes(self) -> Planes:
-        return Planes(self.anchors, self.centres, self.bases, self.floors)
+            x, mean, sigma, precision = self._seen(x), seen, sigma[:, :1], None
+            centres, bases = self.centres[nearest], self.bases[nearest]
+        else:
+            precision = (sigma / sigma.amin(1, keepdim=True)) ** -2
+            centres, bases = self.lifted_centres[nearest], self.lifted_bases[nearest]
+        along = _project(bases, precision, mean.unsqueeze(1) - centres)
+        delta = x.unsqueeze(1) - centres
+        across = delta - _project(bases, precision, delta)
+        floors = self.floors[nearest].unsqueeze(2)
+        kept = floors / (floors + sigma.unsqueeze(1) ** 2)
+        pull = (weights.unsqueeze(2) * (centres + along + kept * across)).sum(1) - mean
+        return (pull if is_uniform else pull @ self.directions) @ self.directions.mT
 
     def _seen(self, x: Tensor) -> Tensor:
         """Return the coordinates of rows that the planes are in."""
-        if self.directions is None or self.origin is None:
-            return x
         return (x - self.origin) @ self.directions
 
     def _nearest(self, rows: Tensor) -> tuple[Tensor, Tensor]:
@@ -188,23 +192,6 @@ class TangentDenoiser(nn.Module):
         # rows as far from all anchors are no nearer to any
         weights = weights + torch.finfo(rows.dtype).eps
         return places[:, :-1], weights / weights.sum(1, keepdim=True)
-
-
-def _on_planes(
-    planes: Planes,
-    weights: Tensor,
-    x: Tensor,
-    mean: Tensor,
-    sigma: Tensor,
-    precision: Tensor | None,
-) -> Tensor:
-    """Denoise across planes (n, q), and along them as `mean` does."""
-    _, centres, bases, floors = planes
-    along = _project(bases, precision, mean.unsqueeze(1) - centres)
-    delta = x.unsqueeze(1) - centres
-    across = delta - _project(bases, precision, delta)
-    kept = floors.unsqueeze(2) / (floors.unsqueeze(2) + sigma.unsqueeze(1) ** 2)
-    return (weights.unsqueeze(2) * (centres + along + kept * across)).sum(1)
 
 
 def _project(bases: Tensor, precision: Tensor | None, deltas: Tensor) -> Tensor:

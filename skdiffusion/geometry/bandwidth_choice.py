@@ -113,7 +113,7 @@ def choose_bandwidth(
         share = 0.0
     shares = _SHARES if share is None else np.array([share])
     if fixed is not None:
-        best = _best_of_grid(folds, *np.array(fixed)[:, None], shares)
+        best = _best_of_grid(folds, np.array(fixed[:1]), np.array(fixed[1:]), shares)
     else:
         best = _search(folds, h_min, isotropic, shares)
     return _with_best_share(folds, best) if share is None else best

@@ -71,8 +71,10 @@ class KernelOptions:
 
     def tensors(self, X: Floats, graph: Graph, n_neighbors: int | None = None) -> LowRank:
         """Return the tensor of each row, by the nearest of its neighbours in the graph."""
-        near = (part[:, :n_neighbors] for part in graph)
-        return metric_tensors(self.metric, X, *near, rank=self.rank, weights=self.weights)
+        distances, indices = graph[0][:, :n_neighbors], graph[1][:, :n_neighbors]
+        return metric_tensors(
+            self.metric, X, distances, indices, rank=self.rank, weights=self.weights
+        )
 
 
 class Kernels(NamedTuple):
@@ -101,7 +103,9 @@ class Group(NamedTuple):
 
     def repeated(self) -> Floats:
         """Return rows repeated in proportion to their weights, as a mixture takes none."""
-        ends = np.rint(np.cumsum(self.weights) * (len(self.X) / self.weights.sum())).astype(int)
+        total = self.weights.sum()
+        n_effective = np.rint(total**2 / (self.weights**2).sum())
+        ends = np.rint(np.cumsum(self.weights) * (n_effective / total)).astype(int)
         return np.repeat(self.X, np.diff(ends, prepend=0), axis=0)
 
 
@@ -200,7 +204,9 @@ def _choice(
     ]
     usable = [group for group in few if len(group.X) >= MIN_SELECTION_ROWS]
     share = options.background if any(group.mixture for group in groups) else 0.0
-    fixed = _scott(options, n_largest, d) if options.bandwidth == "scott" else options.bandwidth
+    fixed = options.bandwidth
+    if isinstance(fixed, str):
+        fixed = _scott(options, n_largest, d)
     candidates = _candidates(options, n_largest, round(n_largest * thinning), d)
     if not usable or (fixed and share is not None and len(candidates) == 1):
         eps, h = fixed or _scott(options, n_largest, d)

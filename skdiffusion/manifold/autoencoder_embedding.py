@@ -2,15 +2,17 @@
 
 import numpy as np
 import torch
+from sklearn.utils import check_random_state
 from sklearn.utils.validation import validate_data
 
 from skdiffusion._utils.checks import check_count, check_positive
 from skdiffusion._utils.fitting import all_or_nothing
 from skdiffusion.manifold.embedding import Embedding
-from skdiffusion.training.autoencoder_net import AutoencoderNet
+from skdiffusion.nets.autoencoder import Autoencoder, train_autoencoder
 
 __all__ = ["AutoencoderEmbedding"]
 
+STEPS_PER_EPOCH = 50
 # of the largest variance of a component, below which it is taken not to vary
 NO_VARIANCE = 1e-12
 
@@ -30,34 +32,18 @@ class AutoencoderEmbedding(Embedding):
         components are then continuous, and never cut or fold it.
     width : int, default=128
         Width of the hidden layers. Half of it trains twice as fast and is a third less exact.
-    depth : int, default=2
-        Hidden layers of each perceptron; 0 leaves linear maps.
     max_epochs : int, default=30
         Epochs, of 50 steps each; about two seconds for 50 columns.
-    lr : float, default=0.01
-        Peak of the one-cycle learning rate.
-    batch_size : int, default=128
-        Rows per step.
     input_noise : float, default=0.05
         Noise on rows before they are encoded, as a share of their root mean square deviation. It
         makes the encoder heed less what lies off the manifold.
-    patience : int or None, default=10
-        Epochs without a better loss of held-out rows, a tenth of all, after which training stops.
-        The best weights are kept. None trains on.
     random_state : int, RandomState instance or None, default=None
         Source of initial weights, batches and noise. The global generators stay untouched.
-    verbose : int, default=0
-        1 shows a progress bar.
 
     Attributes
     ----------
     embedding_ : ndarray of shape (n, n_components)
         The embedded training rows, uncorrelated and of unit variance.
-    history_ : list of dict
-        Losses of each epoch.
-    module_ : Autoencoder
-        The trained network, on centred rows in units of their root mean square deviation. There is
-        one unit for all columns: the reconstruction is judged by distance.
     n_features_in_ : int
         Number of columns seen in `fit`.
     feature_names_in_ : ndarray of str
@@ -81,29 +67,13 @@ class AutoencoderEmbedding(Embedding):
     """
 
     def __init__(
-        self,
-        n_components=2,
-        *,
-        width=128,
-        depth=2,
-        max_epochs=30,
-        lr=1e-2,
-        batch_size=128,
-        input_noise=0.05,
-        patience=10,
-        random_state=None,
-        verbose=0,
+        self, n_components=2, *, width=128, max_epochs=30, input_noise=0.05, random_state=None
     ):
         self.n_components = n_components
         self.width = width
-        self.depth = depth
         self.max_epochs = max_epochs
-        self.lr = lr
-        self.batch_size = batch_size
         self.input_noise = input_noise
-        self.patience = patience
         self.random_state = random_state
-        self.verbose = verbose
 
     def fit(self, X, y=None):
         """Train the autoencoder.
@@ -123,66 +93,45 @@ class AutoencoderEmbedding(Embedding):
         Raises
         ------
         ValueError
-            If a parameter is out of range, cells are missing or infinite, there are fewer than two
-            rows, or training diverges.
+            If a parameter is out of range, cells are missing or infinite, or there are fewer than
+            two rows.
         """
         with all_or_nothing(self):
-            self._check_parameters()
+            for name in ("n_components", "width", "max_epochs"):
+                check_count(getattr(self, name), name)
+            if self.input_noise != 0:
+                check_positive(self.input_noise, "input_noise")
             X = validate_data(self, X, dtype=np.float64, ensure_min_samples=2)
             self._mean = X.mean(0)
             self._scale = float(np.sqrt(X.var(0).mean())) or 1.0
-            net = self._net().fit((X - self._mean) / self._scale)
-            self.module_, self.history_ = net.autoencoder(), list(net.history)
-            Z = self._encode(X)
-            self._refuse_divergence(Z)
-            self._whiten(Z)
+            self._train(torch.from_numpy((X - self._mean) / self._scale).float())
+            self._whiten(self._latents(X))
             self.embedding_ = self._embed(X)
         return self
 
-    def _check_parameters(self):
-        for name in ("n_components", "width", "max_epochs", "batch_size"):
-            check_count(getattr(self, name), name)
-        if self.depth != 0:
-            check_count(self.depth, "depth")
-        if self.input_noise != 0:
-            check_positive(self.input_noise, "input_noise")
-        check_positive(self.lr, "lr")
-        if self.patience is not None:
-            check_count(self.patience, "patience")
+    def _train(self, rows):
+        seed = check_random_state(self.random_state).randint(2**31 - 1)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            self._net = Autoencoder(rows, self.n_components, self.width)
+            n_steps = STEPS_PER_EPOCH * self.max_epochs
+            train_autoencoder(self._net, rows, n_steps, self.input_noise)
+        self._net.double().requires_grad_(False)
 
-    def _net(self):
-        options = self.get_params()
-        for name in ("n_components", "width", "depth"):
-            options[f"module__{name}"] = options.pop(name)
-        return AutoencoderNet(**options)
-
-    def _encode(self, X):
-        return self.module_.encode(torch.from_numpy((X - self._mean) / self._scale)).numpy()
-
-    def _refuse_divergence(self, Z):
-        if not self.module_.decode(torch.from_numpy(Z)).isfinite().all():
-            raise ValueError(
-                "Training diverged: reconstructed rows are not finite. Lower lr, which is "
-                f"{self.lr!r}, or input_noise, which is {self.input_noise!r}."
-            )
+    def _latents(self, X):
+        return self._net.encode(torch.from_numpy((X - self._mean) / self._scale)).numpy()
 
     def _embed(self, X):
-        return (self._encode(X) - self._latent_mean) @ self._whitening
+        return (self._latents(X) - self._latent_mean) @ self._whitening
 
     def _decode(self, X):
         Z = torch.from_numpy(X @ self._unwhitening + self._latent_mean)
-        return self.module_.decode(Z).numpy() * self._scale + self._mean
+        return self._net.decode(Z).numpy() * self._scale + self._mean
 
     def _whiten(self, Z):
-        """Choose the rotation and the scales that make latent rows white."""
+        """Choose the rotation and the scales that make latents uncorrelated, of unit variance."""
         self._latent_mean = Z.mean(0)
-        centred = Z - self._latent_mean
-        variances, directions = np.linalg.eigh(centred.T @ centred / len(Z))
-        variances, directions = variances[::-1], directions.T[::-1]
-        varies = variances > NO_VARIANCE * max(variances[0], NO_VARIANCE)
-        deviation = np.sqrt(np.where(varies, variances, 1.0))
-        # the sign of a direction is arbitrary: its largest entry is made positive
-        largest = np.abs(directions).argmax(1)
-        directions = directions * np.sign(directions[range(len(directions)), largest])[:, None]
-        self._whitening = directions.T / deviation
-        self._unwhitening = directions * deviation[:, None]
+        variances, directions = np.linalg.eigh(np.cov(Z.T, bias=True).reshape(2 * Z.shape[1:]))
+        deviation = np.sqrt(np.maximum(variances, NO_VARIANCE * max(variances[-1], NO_VARIANCE)))
+        self._whitening = directions[:, ::-1] / deviation[::-1]
+        self._unwhitening = (directions * deviation).T[::-1]

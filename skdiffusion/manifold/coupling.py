@@ -23,7 +23,6 @@ from skdiffusion.manifold.invertible_embedding import InvertibleEmbedding
 from skdiffusion.manifold.projection import (
     GeometricRows,
     couple_tangent,
-    embedded_copies,
     tangent_copies,
 )
 from skdiffusion.manifold.units import has_geometry, is_thin, linear_does, linear_units
@@ -149,8 +148,6 @@ def training_rows(Z, geometry, rng):
     """Return the rows to train on: with "regularize" copies come after them."""
     if geometry.coupling != "regularize":
         return Z
-    if geometry.plan.is_estimator:
-        return embedded_copies(Z, geometry.numbers, geometry.embedding, rng)
     return tangent_copies(_geometric(Z, geometry), geometry.dimension, rng)
 
 
@@ -165,13 +162,13 @@ def couple(denoiser, draw, Z, geometry, sigma_min, rng):
     k = geometry.plane_dimension
     dimensions = [d for d in (k, k + 1) if d < geometry.n_factors]
     rows = _geometric(Z, geometry)
-    denoiser, choice = couple_tangent(
+    denoiser, dimension = couple_tangent(
         denoiser, draw, rows, dimensions, sigma_min, rng, always=plan.forced
     )
     if name == "hierarchical":
         return denoiser, geometry
-    if choice is not None:
-        return denoiser, geometry._replace(dimension=choice.dimension)
+    if dimension is not None:
+        return denoiser, geometry._replace(dimension=dimension)
     if plan.forced:
         warnings.warn(
             "There are no planes to project onto: the rows fill their space, or are too few for "
@@ -197,9 +194,10 @@ def _embed(rows, geometry, rng):
         rows = rows.encoded_by(encoder)
     if plan.coupling == "latent":
         # its features are coordinates, which have no geometry of their own
-        geometry = geometry._replace(
-            numbers=np.arange(encoder.n_latent), n_factors=encoder.n_latent
-        )
+        n = encoder.n_latent
+        geometry = geometry._replace(numbers=np.arange(n), n_factors=n)
+    elif plan.coupling == "hierarchical":
+        geometry = geometry._replace(numbers=numbers + encoder.n_latent)
     return geometry, rows
 
 
@@ -244,7 +242,7 @@ def _numbers(encoder, columns):
     """Return the columns of a table that vary, if all are continuous; None for other tables."""
     varies = np.array(encoder.transforms_) != "constant"
     kinds, transforms = np.array(encoder.kinds_), np.array(encoder.transforms_)
-    if encoder.indicators_ or not {"standard", "quantile"}.issuperset(transforms[varies]):
+    if encoder._indicators or not {"standard", "quantile"}.issuperset(transforms[varies]):
         return None
     if set(kinds[varies]) != {"continuous"} or not {"continuous", "integer"}.issuperset(kinds):
         return None

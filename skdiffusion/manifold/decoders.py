@@ -35,23 +35,20 @@ class Decoder:
 
     def fit(self, W, X, rng):
         """Fit to embedded rows (n, n_components) and rows (n, n_features)."""
-        self.residuals = X - self._fit_held_out(W, X, rng)
-        self.noise = self.residuals
-        if isinstance(self.regressor, LocalLinearRegressor):
+        self.is_local = isinstance(self.regressor, LocalLinearRegressor)
+        if isinstance(self.regressor, OwnInverse):
+            held_out = self.predict(W)
+        elif self.is_local:
+            held_out = self.regressor.fit(W, X).loo_
+        else:
+            folds = KFold(min(N_FOLDS, len(X)), shuffle=True, random_state=rng)
+            held_out = cross_val_predict(self.regressor, W, X, cv=folds).reshape(len(X), -1)
+            self.regressor.fit(W, X)
+        self.noise = self.residuals = X - held_out
+        if self.is_local:
             self.noise = self.residuals / np.sqrt(1 + self.regressor.leverage_)[:, None]
         self.search = NearestNeighbors(n_neighbors=min(POOL * self.n_neighbors, len(W))).fit(W)
         return self
-
-    def _fit_held_out(self, W, X, rng):
-        """Fit the regressor, and return predictions of the rows that each was left out of."""
-        if isinstance(self.regressor, OwnInverse):
-            return self.predict(W)
-        if isinstance(self.regressor, LocalLinearRegressor):
-            return self.regressor.fit(W, X).loo_
-        folds = KFold(min(N_FOLDS, len(X)), shuffle=True, random_state=rng)
-        held_out = cross_val_predict(self.regressor, W, X, cv=folds)
-        self.regressor.fit(W, X)
-        return held_out.reshape(len(X), -1)
 
     def predict(self, W):
         """Return the mean rows of embedded ones."""
@@ -59,7 +56,7 @@ class Decoder:
 
     def draw(self, W, rng):
         """Draw a row for each embedded one."""
-        if isinstance(self.regressor, LocalLinearRegressor):
+        if self.is_local:
             mean, leverage = self.regressor.predict(W, return_leverage=True)
         else:
             mean, leverage = self.predict(W), np.zeros(len(W))

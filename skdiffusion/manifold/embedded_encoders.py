@@ -21,7 +21,6 @@ class EmbeddedEncoder:
         self.encoder = encoder
         self.embedding = embedding
         self.numbers = numbers
-        self.others = np.setdiff1d(np.arange(encoder.n_codes_), numbers)
         W = embedding.embedding_
         self.centre, self.scale = W.mean(0), np.sqrt(W.var(0).mean()) or 1.0
         self.n_latent = W.shape[1]
@@ -57,6 +56,10 @@ class EmbeddedEncoder:
         """Encode rows."""
         return self.reencode(self.encoder.transform(X))
 
+    def noise_codes(self, columns, noise):
+        """Raise: coordinates bend along the embedding, and noise in them is no number."""
+        raise ValueError("Rows with coordinates of an embedding cannot be denoised.")
+
     def decode_table(self, W, rng=None, cells=None):
         """Decode to a table, with some cells as given."""
         return self.encoder.decode_table(self.restore(W, rng), rng, cells)
@@ -66,44 +69,64 @@ class EmbeddedEncoder:
         return self.decode_table(X, random_state)
 
 
-class LatentEncoder(EmbeddedEncoder):
-    """The coordinates of the numbers in an embedding, then the other features."""
+class CoordinateEncoder(EmbeddedEncoder):
+    """The coordinates of the numbers in an embedding, then `kept` features of the row."""
 
     @property
     def n_codes_(self):
-        return self.n_latent + len(self.others)
+        return self.n_latent + len(self.kept)
 
     @property
     def groups_(self):
-        own = self.encoder.groups_[self.others]
-        return np.concatenate([3 * self.encoder.n_features_in_ + np.arange(self.n_latent), own])
+        coordinates = 3 * self.encoder.n_features_in_ + np.arange(self.n_latent)
+        return np.concatenate([coordinates, self.encoder.groups_[self.kept]])
 
     @property
     def is_indicator_(self):
-        own = self.encoder.is_indicator_[self.others]
-        return np.concatenate([np.zeros(self.n_latent, dtype=bool), own])
+        return np.pad(self.encoder.is_indicator_[self.kept], (self.n_latent, 0))
 
     def level_blocks(self):
         """Return the categories, at their new positions."""
         blocks = self.encoder.level_blocks()
-        return [(self.n_latent + np.searchsorted(self.others, c), v) for c, v in blocks]
+        return [(self.n_latent + np.searchsorted(self.kept, c), v) for c, v in blocks]
+
+    def column_codes(self, j):
+        """Return the positions of a column's features; raise if the embedding took it in."""
+        own = self.encoder.column_codes(j)
+        if np.isin(own, self.numbers).any():
+            raise ValueError(
+                "An embedding took the column in, so that it has no features to be conditioned "
+                "on: use coupling='project' or 'hierarchical'."
+            )
+        return self.n_latent + np.searchsorted(self.others, own)
 
     def void_codes(self, Z):
-        """Flag features that say nothing; all coordinates say something."""
+        """Flag features that say nothing: coordinates, where they follow from the others."""
         whole = np.zeros((len(Z), self.encoder.n_codes_))
-        whole[:, self.others] = Z[:, self.n_latent :]
-        void = self.encoder.void_codes(whole)[:, self.others]
-        return np.concatenate([np.zeros((len(Z), self.n_latent), dtype=bool), void], axis=1)
+        whole[:, self.kept] = Z[:, self.n_latent :]
+        void = self.encoder.void_codes(whole)[:, self.kept]
+        return np.pad(void, ((0, 0), (self.n_latent, 0)), constant_values=self.is_whole)
 
     def reencode(self, Z):
         """Return the features here of rows of the encoder."""
-        return np.concatenate([self.embed(Z), Z[:, self.others]], axis=1)
+        return np.concatenate([self.embed(Z), Z[:, self.kept]], axis=1)
+
+
+class LatentEncoder(CoordinateEncoder):
+    """Coordinates in place of the numbers."""
+
+    is_whole = False
+
+    @property
+    def kept(self):
+        """The other features."""
+        return np.setdiff1d(np.arange(self.encoder.n_codes_), self.numbers)
 
     def restore(self, W, rng=None):
         """Return the encoder's rows."""
         Z = np.empty((len(W), self.encoder.n_codes_))
         Z[:, self.numbers] = self.unembed(W[:, : self.n_latent], rng)
-        Z[:, self.others] = W[:, self.n_latent :]
+        Z[:, self.kept] = W[:, self.n_latent :]
         return Z
 
     def log_volume_of(self, columns, sigma):
@@ -129,43 +152,32 @@ class LatentEncoder(EmbeddedEncoder):
         return -(squares + n_across * np.log(2 * np.pi * variance)) / 2
 
 
-class HierarchicalEncoder(EmbeddedEncoder):
-    """The features of a row, then the coordinates of its numbers in an embedding."""
+class HierarchicalEncoder(CoordinateEncoder):
+    """Coordinates, which are drawn first, besides all features."""
+
+    is_whole = True
 
     @property
-    def n_codes_(self):
-        return self.encoder.n_codes_ + self.n_latent
-
-    @property
-    def groups_(self):
-        own = 3 * self.encoder.n_features_in_ + np.arange(self.n_latent)
-        return np.concatenate([self.encoder.groups_, own])
-
-    @property
-    def is_indicator_(self):
-        return np.pad(self.encoder.is_indicator_, (0, self.n_latent))
+    def kept(self):
+        """All features."""
+        return np.arange(self.encoder.n_codes_)
 
     @property
     def coarse(self):
         """Which features are drawn first."""
-        return np.arange(self.n_codes_) >= self.encoder.n_codes_
-
-    def void_codes(self, Z):
-        """Flag features that say nothing: coordinates follow from the others."""
-        void = self.encoder.void_codes(Z[:, : self.encoder.n_codes_])
-        return np.pad(void, ((0, 0), (0, self.n_latent)), constant_values=True)
-
-    def reencode(self, Z):
-        """Return the features here of rows of the encoder."""
-        return np.concatenate([Z, self.embed(Z)], axis=1)
+        return np.arange(self.n_codes_) < self.n_latent
 
     def restore(self, W, rng=None):
         """Return the encoder's rows."""
-        return W[:, : self.encoder.n_codes_]
+        return W[:, self.n_latent :]
 
 
 class ProjectedEncoder(EmbeddedEncoder):
     """The encoder's features, whose numbers pass through the embedding on the way back."""
+
+    def noise_codes(self, columns, noise):
+        """Return the noise of encoded rows."""
+        return self.encoder.noise_codes(columns, noise)
 
     def reencode(self, Z):
         """Return the rows as they are."""

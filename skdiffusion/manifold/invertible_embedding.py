@@ -21,7 +21,8 @@ class InvertibleEmbedding(Embedding):
     """Give any manifold learner an inverse, and a transform where it has none.
 
     The learner embeds the rows; a decoder learns the way back. Where the learner cannot embed new
-    rows, as TSNE, MDS and SpectralEmbedding cannot, that is learned too.
+    rows, as TSNE, MDS and SpectralEmbedding cannot, linear maps over the nearest rows do, which
+    return each training row to its own place.
 
     Parameters
     ----------
@@ -35,10 +36,6 @@ class InvertibleEmbedding(Embedding):
         of scikit-learn is fitted to embedded rows and rows. "auto" is "own" for an
         :class:`AutoencoderEmbedding`, whose decoder is trained with it, and else "local": the
         inverse of PCA or KernelPCA leaves more out.
-    forward : {"auto", "local", "own"} or regressor, default="auto"
-        The way there. "auto" is the learner's own ``transform``, or "local" without one. "local"
-        is a linear map over the nearest rows, which returns each training row to its own place.
-        A regressor of scikit-learn is fitted to rows and embedded rows.
     n_neighbors : int, default=20
         Neighbours of the local maps, and of what is near when noise is drawn. Of fewer rows all
         are taken.
@@ -80,18 +77,9 @@ class InvertibleEmbedding(Embedding):
     True
     """
 
-    def __init__(
-        self,
-        estimator=None,
-        *,
-        decoder="auto",
-        forward="auto",
-        n_neighbors=20,
-        random_state=None,
-    ):
+    def __init__(self, estimator=None, *, decoder="auto", n_neighbors=20, random_state=None):
         self.estimator = estimator
         self.decoder = decoder
-        self.forward = forward
         self.n_neighbors = n_neighbors
         self.random_state = random_state
 
@@ -210,16 +198,14 @@ class InvertibleEmbedding(Embedding):
                 f"estimator must be a manifold learner with fit_transform, got {learner!r}."
             )
         check_count(self.n_neighbors, "n_neighbors")
-        for name, method in (("decoder", "inverse_transform"), ("forward", "transform")):
-            way = getattr(self, name)
-            wrong = f"{name} must be one of {WAYS} or a regressor, got {way!r}."
-            if isinstance(way, str):
-                if way not in WAYS:
-                    raise ValueError(wrong)
-                if way == "own" and not hasattr(learner, method):
-                    raise TypeError(f"{type(learner).__name__} has no {method} of its own.")
-            elif isinstance(way, type) or not hasattr(way, "fit") or not is_regressor(way):
-                raise TypeError(wrong)
+        wrong = f"decoder must be one of {WAYS} or a regressor, got {self.decoder!r}."
+        if isinstance(self.decoder, str):
+            if self.decoder not in WAYS:
+                raise ValueError(wrong)
+            if self.decoder == "own" and not hasattr(learner, "inverse_transform"):
+                raise TypeError(f"{type(learner).__name__} has no inverse_transform of its own.")
+        elif isinstance(self.decoder, type | None) or not is_regressor(self.decoder):
+            raise TypeError(wrong)
 
     def _fit_ways(self, learner, X, embedded, rng):
         embedded = check_array(embedded, dtype=np.float64, input_name="embedding", copy=True)
@@ -228,22 +214,15 @@ class InvertibleEmbedding(Embedding):
                 f"{len(embedded)} embedded rows and {len(X)} rows disagree: pass the rows that the "
                 "learner was fitted to."
             )
-        self._forward = self._new_forward(learner, rng)
-        if self._forward is not None:
-            self._forward.fit(X, embedded)
+        self._forward = None
+        if not hasattr(learner, "transform"):
+            maps = LocalLinearRegressor(n_neighbors=self.n_neighbors, interpolate=True)
+            self._forward = maps.fit(X, embedded)
         decoder = Decoder(self._new_regressor(learner, rng), self.n_neighbors)
         self._decoder = decoder.fit(embedded, X, rng)
         self.residuals_ = decoder.residuals
         self.embedding_ = embedded
         self.estimator_ = learner
-
-    def _new_forward(self, learner, rng):
-        """Return the regressor that embeds rows, or None where the learner does."""
-        if not isinstance(self.forward, str):
-            return seeded(self.forward, rng)
-        if self.forward == "local" or not hasattr(learner, "transform"):
-            return LocalLinearRegressor(n_neighbors=self.n_neighbors, interpolate=True)
-        return None
 
     def _new_regressor(self, learner, rng):
         """Return the regressor that decodes rows."""
@@ -255,9 +234,8 @@ class InvertibleEmbedding(Embedding):
         return LocalLinearRegressor(n_neighbors=self.n_neighbors)
 
     def _embed(self, X):
-        if self._forward is None:
-            return np.asarray(self.estimator_.transform(X), dtype=np.float64)
-        return np.asarray(self._forward.predict(X), dtype=np.float64).reshape(len(X), -1)
+        embed = self.estimator_.transform if self._forward is None else self._forward.predict
+        return np.asarray(embed(X), dtype=np.float64)
 
     def _decode(self, X):
         return self._decoder.predict(X)

@@ -64,11 +64,9 @@ class LocalLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
 
         ``share_j = w_j (1 + (z - m)' (S + ridge v I)^{-1} (z_j - m))``
 
-    Where there are as many columns as neighbours, or more, the same is computed from the inner
-    products of the neighbours, so that time and memory grow with the number of columns and not
-    with its square. Without a penalty linear functions are met exactly. Rows farther than two
-    radii of their neighbourhood from its mean are taken for the point at that distance on the way
-    to them: a linear map followed far out leads anywhere.
+    Without a penalty linear functions are met exactly. Rows farther than two radii of their
+    neighbourhood from its mean are taken for the point at that distance on the way to them: a
+    linear map followed far out leads anywhere.
 
     References
     ----------
@@ -115,15 +113,8 @@ class LocalLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
             check_count(self.n_neighbors, "n_neighbors")
             if self.ridge != "auto" and not (isinstance(self.ridge, Real) and self.ridge >= 0):
                 raise ValueError(f"ridge must be 'auto' or a number >= 0, got {self.ridge!r}.")
-            X, y = validate_data(
-                self,
-                X,
-                y,
-                dtype=np.float64,
-                multi_output=True,
-                y_numeric=True,
-                ensure_min_samples=2,
-            )
+            options = {"multi_output": True, "y_numeric": True, "ensure_min_samples": 2}
+            X, y = validate_data(self, X, y, dtype=np.float64, **options)
             self._rows, self._targets = X, np.asarray(y, dtype=np.float64)
             n_neighbors = min(self.n_neighbors, len(X) - 1)
             self._search = NearestNeighbors(n_neighbors=n_neighbors).fit(X)
@@ -151,7 +142,7 @@ class LocalLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         check_is_fitted(self)
         X = validate_data(self, X, dtype=np.float64, reset=False)
         indices = self._search.kneighbors(X, return_distance=False)
-        shares = self._shares(X, indices, self.ridge_)
+        shares = self._shares(X, indices, (self.ridge_,))[0]
         predictions = self._apply(shares, indices)
         return (predictions, (shares**2).sum(1)) if return_leverage else predictions
 
@@ -159,9 +150,9 @@ class LocalLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         """Choose the penalty, and keep what it predicts of rows that are left out."""
         # its own rows: of equal rows any may be left out for another, which changes nothing
         indices = self._search.kneighbors(return_distance=False)
+        ridges = RIDGES if self.ridge == "auto" else (self.ridge,)
         best = np.inf
-        for ridge in RIDGES if self.ridge == "auto" else (self.ridge,):
-            shares = self._shares(self._rows, indices, ridge)
+        for ridge, shares in zip(ridges, self._shares(self._rows, indices, ridges), strict=True):
             predicted = self._apply(shares, indices)
             error = np.mean((predicted - self._targets) ** 2)
             if error < best or not hasattr(self, "ridge_"):
@@ -177,20 +168,18 @@ class LocalLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         matrix = csr_array((shares.ravel(), indices.ravel(), starts), (n, len(self._targets)))
         return matrix @ self._targets
 
-    def _shares(self, X, indices, ridge):
-        """Return what the predictions of rows take from their neighbours, of shape (n, k)."""
+    def _shares(self, X, indices, ridges):
+        """Return what predictions take from their neighbours, (n_ridges, n, k)."""
         (n, k), d = indices.shape, X.shape[1]
-        # the neighbours and what is made of them, and a matrix to be solved with its factors
-        size = max(1, MAX_ELEMENTS // (3 * k * d + 2 * min(k, d) ** 2))
-        return np.concatenate(
-            [
-                _shares_of(X[part], self._rows[indices[part]], ridge, self.interpolate)
-                for part in gen_batches(n, size)
-            ]
-        )
+        size = max(1, MAX_ELEMENTS // (5 * k * d))
+        parts = [
+            _shares_of(X[part], self._rows[indices[part]], ridges, self.interpolate)
+            for part in gen_batches(n, size)
+        ]
+        return np.concatenate(parts, axis=1)
 
 
-def _shares_of(X, near, ridge, interpolate):
+def _shares_of(X, near, ridges, interpolate):
     """Return the shares of neighbours `near` (n, k, d) in the predictions of rows (n, d)."""
     weights = _weights(((near - X[:, None]) ** 2).sum(2), interpolate)
     mean = np.einsum("nk,nkd->nd", weights, near)
@@ -199,13 +188,18 @@ def _shares_of(X, near, ridge, interpolate):
     length = np.sqrt((step**2).sum(1, keepdims=True))
     spread = np.sqrt((near**2).sum(2).max(1))[:, None]
     step = step * np.minimum(1, MAX_REACH * spread / np.maximum(length, 1e-300))
-    k, d = near.shape[1:]
-    # of so few neighbours the covariance is singular
-    if d >= k:
-        return _from_products(weights, near, step, ridge)
-    cov = np.einsum("nk,nkd,nke->nde", weights, near, near)
-    slope = _solve_penalised(cov, step, ridge, d)
-    return weights * (1 + np.einsum("nkd,nd->nk", near, slope))
+    root = np.sqrt(weights)[:, :, None]
+    left, singular, right = np.linalg.svd(root * near, full_matrices=False)
+    # what rounding makes of directions in which neighbours do not differ
+    singular = np.where(singular > 1e-10 * singular[:, :1], singular, 0.0)
+    along = singular * np.einsum("nrd,nd->nr", right, step)
+    variance = (singular**2).sum(1, keepdims=True) / near.shape[2]
+    shares = []
+    for ridge in ridges:
+        floor = np.where(variance > 0, np.maximum(ridge, 1e-12) * variance, 1.0)
+        tilt = left @ (along / (singular**2 + floor))[:, :, None]
+        shares.append(weights + (root * tilt)[:, :, 0])
+    return np.stack(shares)
 
 
 def _weights(squares, interpolate):
@@ -217,23 +211,3 @@ def _weights(squares, interpolate):
     if interpolate:
         weights /= squares / radius**2 + 1e-12
     return weights / weights.sum(1, keepdims=True)
-
-
-def _from_products(weights, near, step, ridge):
-    """Return the shares by a system of as many equations as there are neighbours."""
-    root = np.sqrt(weights)
-    near = root[:, :, None] * near
-    along = (near @ step[:, :, None])[:, :, 0]
-    tilt = _solve_penalised(near @ near.transpose(0, 2, 1), along, ridge, near.shape[2])
-    # no part along the roots but by rounding, as the weighted differences sum to zero
-    tilt -= root * (root * tilt).sum(1, keepdims=True)
-    return weights + root * tilt
-
-
-def _solve_penalised(matrix, right, ridge, n_columns):
-    """Solve systems (n, m, m) for vectors (n, m), with the penalty on the diagonals."""
-    variance = np.trace(matrix, axis1=1, axis2=2) / n_columns
-    floor = np.where(variance > 0, np.maximum(ridge, 1e-12) * variance, 1.0)
-    m = matrix.shape[1]
-    matrix[:, range(m), range(m)] += floor[:, None]
-    return np.linalg.solve(matrix, right[:, :, None])[:, :, 0]

@@ -7,7 +7,6 @@ well may still leave them farther from the manifold than held-out rows are.
 """
 
 from itertools import product
-from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -16,13 +15,7 @@ from scipy.integrate import trapezoid
 from skdiffusion.diffusion.tangent_denoiser import Frame, Planes, TangentDenoiser
 from skdiffusion.geometry.planes import local_planes
 
-__all__ = [
-    "GeometricRows",
-    "TangentChoice",
-    "couple_tangent",
-    "embedded_copies",
-    "tangent_copies",
-]
+__all__ = ["GeometricRows", "couple_tangent", "tangent_copies"]
 
 # a fourth and seven tenths of the typical radius of a neighbourhood: below the first, rows tell
 # near planes from far ones; above the second they do not
@@ -42,15 +35,6 @@ QUANTILES = (0.5, 0.7, 0.9)
 N_BOOTSTRAPS = 100
 # standard errors by which planes have to bring drawn rows nearer
 CLEARLY = 2.0
-
-
-class TangentChoice(NamedTuple):
-    """What was chosen, and how much it gains on held-out rows."""
-
-    dimension: int
-    n_neighbors: int
-    gain: float  # by how much nearer drawn rows come to the distances of held-out ones
-    error: float  # its standard error
 
 
 class GeometricRows:
@@ -83,7 +67,10 @@ class GeometricRows:
 
 
 def couple_tangent(denoiser, draw, rows, dimensions, sigma_min, rng, *, always=False):
-    """Make a denoiser keep to local planes, if that brings drawn rows as near as real ones."""
+    """Make a denoiser keep to local planes, if that brings drawn rows as near as real ones.
+
+    Return it and the dimension of the planes, or the denoiser as it is and None.
+    """
     order = rng.permutation(len(rows.codes))
     n_held = min(MAX_HELD_OUT, len(order) // 5)
     held, rest = order[:n_held], order[n_held:][:MAX_PLANES]
@@ -96,46 +83,31 @@ def couple_tangent(denoiser, draw, rows, dimensions, sigma_min, rng, *, always=F
     if highest <= sigma_min:
         return denoiser, None
     sigmas = np.geomspace(sigma_min, highest, N_LEVELS)
-    noisy = _noisy(denoiser, rows.codes[held], sigmas, rng)
     candidates = [_lay(denoiser, rows, rest, *option) for option in options]
-    losses = [_loss(candidate, noisy) for candidate in candidates]
+    losses = _losses(denoiser, candidates, rows.codes[held], sigmas, rng)
     best = int(np.argmin(losses))
     coupled = candidates[best]
     near, drawn, drawn_alone = (
         coupled.distance(torch.from_numpy(Z)).numpy()
         for Z in (rows.codes[held], draw(coupled, N_DRAWN), draw(denoiser, N_DRAWN))
     )
-    gain, error = _gain(near, drawn, drawn_alone, rng)
-    if not always and gain < CLEARLY * error:
+    if not (always or _brings_nearer(near, drawn, drawn_alone, rng)):
         return denoiser, None
     coupled = _lay(denoiser, rows, order[:MAX_PLANES], *options[best])
-    return coupled, TangentChoice(*options[best], gain, error)
+    return coupled, options[best][0]
 
 
 def tangent_copies(rows, dimension, rng):
     """Return the rows and copies of them that are moved along the manifold."""
     Z = rows.seen
     n_neighbors = min(TYPICAL, len(Z))
-    planes = local_planes(Z, min(dimension, n_neighbors - 1), n_neighbors=n_neighbors)
+    planes = local_planes(Z, min(dimension, n_neighbors - 1, Z.shape[1]), n_neighbors=n_neighbors)
     copies = [rows.codes]
     for _ in range(N_COPIES):
         steps = MOVE * planes.radii[:, None] * rng.normal(size=planes.bases.shape[::2])
         steps = np.einsum("nmk,nk->nm", planes.bases, steps)
         moved = rows.codes.copy()
         moved[:, rows.numbers] += steps if rows.directions is None else steps @ rows.directions.T
-        copies.append(moved)
-    return np.concatenate(copies)
-
-
-def embedded_copies(codes, numbers, embedding, rng):
-    """Return the rows and copies of them that are moved along an embedded manifold."""
-    W = embedding.embedding_
-    radii = local_planes(W, 1, n_neighbors=min(TYPICAL, len(W))).radii
-    means, copies = embedding.inverse_transform(W), [codes]
-    for _ in range(N_COPIES):
-        moved = codes.copy()
-        steps = MOVE * radii[:, None] * rng.normal(size=W.shape)
-        moved[:, numbers] += embedding.inverse_transform(W + steps) - means
         copies.append(moved)
     return np.concatenate(copies)
 
@@ -166,46 +138,26 @@ def _n_planes(dimension, n_neighbors):
     return round(n_neighbors * ((dimension + 6) / (dimension + 2)) ** (dimension / 2))
 
 
-class NoisyRows(NamedTuple):
-    """Held-out rows at one noise level, and what a denoiser without planes makes of them."""
-
-    sigma: torch.Tensor
-    x0: torch.Tensor
-    x: torch.Tensor
-    mean: torch.Tensor
-
-
-def _noisy(denoiser, Z, sigmas, rng):
-    """Noise rows at each of some levels."""
-    x0 = torch.from_numpy(Z)
-    noise = torch.from_numpy(rng.normal(size=(len(sigmas), *Z.shape)))
-    parts = []
-    with torch.no_grad():
-        for sigma, eps in zip(torch.from_numpy(sigmas), noise, strict=True):
-            x = x0 + sigma * eps
-            parts.append(NoisyRows(sigma, x0, x, denoiser(x, sigma).mean))
-    return parts
+def _losses(denoiser, candidates, Z, sigmas, rng):
+    """Integrate squared errors of held-out rows over noise levels as the log-likelihood does."""
+    x0, errors = torch.from_numpy(Z), np.empty((len(candidates), len(sigmas)))
+    for j, sigma in enumerate(torch.from_numpy(sigmas)):
+        x = x0 + sigma * torch.from_numpy(rng.normal(size=Z.shape))
+        with torch.no_grad():
+            mean = denoiser(x, sigma).mean
+        for i, candidate in enumerate(candidates):
+            error = x0 - candidate.keep(x, mean, sigma)
+            errors[i, j] = (error**2).sum(1).mean() / sigma**2
+    return trapezoid(errors, np.log(sigmas))
 
 
-def _loss(coupled, noisy):
-    """Integrate squared errors over the noise levels as the log-likelihood does."""
-    sigmas = np.array([rows.sigma for rows in noisy])
-    errors = [
-        ((rows.x0 - coupled.keep(rows.x, rows.mean, rows.sigma)) ** 2).sum(1).mean().item()
-        for rows in noisy
-    ]
-    return trapezoid(errors / sigmas**2, np.log(sigmas))
-
-
-def _gain(near, drawn, drawn_alone, rng):
-    """Return by how much planes bring distances nearer to held-out ones, and its standard error."""
-    samples = [
-        np.log(np.maximum(part, np.finfo(float).tiny)) for part in (near, drawn, drawn_alone)
-    ]
+def _brings_nearer(near, drawn, drawn_alone, rng):
+    """Whether planes clearly bring distances of drawn rows nearer to those of held-out ones."""
+    samples = [np.log(np.maximum(s, np.finfo(float).tiny)) for s in (near, drawn, drawn_alone)]
 
     def gain(parts):
         real, with_planes, alone = (np.quantile(part, QUANTILES) for part in parts)
         return np.mean(np.abs(alone - real) - np.abs(with_planes - real))
 
     again = [gain([rng.choice(part, len(part)) for part in samples]) for _ in range(N_BOOTSTRAPS)]
-    return float(gain(samples)), float(np.std(again))
+    return gain(samples) >= CLEARLY * np.std(again)

@@ -19,7 +19,7 @@ def log_prob(model, Z):
     """
     # whether a cell is there comes before what it is: so the probabilities sum to one
     blocks = model.encoder.level_blocks()
-    n_cells = len(blocks) - len(model.encoder.indicators_)
+    n_cells = len(blocks) - len(model.encoder._indicators)
     blocks = [
         (torch.from_numpy(columns).to(Z.device), torch.from_numpy(vertices).to(Z))
         for columns, vertices in blocks[n_cells:] + blocks[:n_cells]

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["EncodedRows"]
+__all__ = ["EncodedRows", "encode_rows"]
 
 
 @dataclass(frozen=True)
@@ -58,3 +58,12 @@ class EncodedRows:
         """Positions of the row's features that are no category's."""
         categories = [c for columns, _ in self.encoder.level_blocks() for c in columns]
         return np.setdiff1d(np.arange(self.encoder.n_codes_), categories)
+
+
+def encode_rows(encoder, columns, target_encoder, y, rng):
+    """Return columns and their target as encoded features, rounded numbers spread."""
+    Z = encoder.dequantize(encoder.encode_columns(columns), rng)
+    if target_encoder is None:
+        return Z
+    own = target_encoder.encoder_.dequantize(target_encoder.transform(y), rng)
+    return np.concatenate([Z, own], axis=1)

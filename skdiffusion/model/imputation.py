@@ -4,20 +4,32 @@ from dataclasses import replace
 
 import numpy as np
 import torch
+from sklearn.utils import check_random_state
 
-from skdiffusion.diffusion import STOCHASTIC
+from skdiffusion.diffusion import SOLVERS, STOCHASTIC
 from skdiffusion.model.drawing import draw_known, even_noise
 from skdiffusion.tables.conditions import Conditions
 from skdiffusion.tables.gaps import mean_cells
 
-__all__ = ["RowUniforms", "complete", "expected_cells", "known_features", "row_noise"]
+__all__ = [
+    "RowUniforms",
+    "complete",
+    "expected_cells",
+    "fill_by_draw",
+    "fill_by_mean",
+    "known_features",
+    "row_noise",
+]
+
+# by name or as a function
+WITH_NOISE = {*STOCHASTIC, *(SOLVERS[name] for name in STOCHASTIC)}
 
 
 def known_features(model, columns, y=None):
     """Return the encoded features of a table and its target, NaN where they are to be found."""
     encoder = model.encoder
     Z = encoder.encode_columns(columns)
-    for j, simplex in encoder.indicators_.items():
+    for j, simplex in encoder._indicators.items():
         # what is filled in shall be a cell
         Z[:, (encoder.groups_ == j) & encoder.is_indicator_] = simplex.vertices[0]
     target = np.full((len(Z), int(model.is_target.sum())), np.nan)
@@ -32,7 +44,7 @@ def complete(model, Z, start, seed):
     Each row is drawn by itself: its draw does not depend on those beside it.
     """
     sampling = replace(model.sampling, guidance_scale=1.0)
-    if sampling.solver in STOCHASTIC:
+    if sampling.solver in WITH_NOISE:
         sampling = replace(sampling, solver="dpmpp_2m")
     generator = torch.Generator(model.device).manual_seed(seed)
     return draw_known(replace(model, sampling=sampling), len(Z), Conditions(Z), generator, start)
@@ -64,6 +76,30 @@ def expected_cells(models, Zs, n_draws, seed):
     means = mean_cells(models[0].encoder, cells)
     target = mean_cells(models[0].target_encoder.encoder_, targets)[0] if targets else None
     return means, target
+
+
+def fill_by_mean(model, Z, n_draws, random_state):
+    """Return tables and targets of which what is NaN in `Z` is expected; None is a fixed seed."""
+    seed = 0 if random_state is None else _seed(check_random_state(random_state))
+    cells, target = expected_cells([model], [Z], n_draws, seed)
+    if target is not None:
+        own = model.target_encoder.encoder_.assemble([target], len(Z))
+        target = model.target_encoder.as_target(own[:, 0])
+    return model.encoder.assemble(cells, len(Z)), target
+
+
+def fill_by_draw(model, Z, n_draws, random_state):
+    """Return tables and targets of which what is NaN in `Z` is drawn, once."""
+    rng = check_random_state(random_state)
+    drawn = complete(model, Z, None, _seed(rng))
+    filled = model.encoder.decode_table(drawn[:, ~model.is_target], rng)
+    if model.target_encoder is None:
+        return filled, None
+    return filled, model.target_encoder.decode_target(drawn[:, model.is_target])
+
+
+def _seed(rng):
+    return int(rng.randint(2**31 - 1))
 
 
 def _expected(model, Z):

@@ -40,7 +40,7 @@ def vary(model, X, y, noise, rng):
     low, high = model.limits
     if isinstance(noise, str) or not low < noise <= high:
         raise ValueError(
-            f"noise must be above sigma_min={low} and at most sigma_max={high} of the model, or "
+            f"sigma must be above sigma_min={low} and at most sigma_max={high} of the model, or "
             f"None for fresh rows; got {noise!r}."
         )
     generator = torch.Generator(model.device).manual_seed(int(rng.randint(2**31 - 1)))

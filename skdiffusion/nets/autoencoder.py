@@ -1,59 +1,19 @@
-"""A small autoencoder for rows, which starts as principal components."""
+"""A small autoencoder for rows, which starts as principal components, and its training."""
 
 from itertools import pairwise
-from typing import cast
 
 import torch
 from torch import Tensor, nn
 
-__all__ = ["Autoencoder"]
+__all__ = ["Autoencoder", "train_autoencoder"]
+
+BATCH_SIZE = 128
+# peak of the one-cycle learning rate
+LR = 1e-2
 
 
-class Autoencoder(nn.Module):
-    """An encoder and a decoder, each a linear map plus a perceptron with smooth activations."""
-
-    def __init__(self, n_inputs: int, n_components: int, *, width: int = 128, depth: int = 2):
-        super().__init__()
-        self.net = nn.ModuleList(
-            [
-                _Bent(n_inputs, n_components, width, depth),
-                _Bent(n_components, n_inputs, width, depth),
-            ]
-        )
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Return the reconstructions of rows (n, n_inputs)."""
-        return self.decode(self.encode(x))
-
-    def encode(self, x: Tensor) -> Tensor:
-        """Return the latent rows (n, n_components) of rows (n, n_inputs)."""
-        latent: Tensor = self.net[0](x)
-        return latent
-
-    def decode(self, z: Tensor) -> Tensor:
-        """Return the rows (n, n_inputs) of latent ones (n, n_components)."""
-        rows: Tensor = self.net[1](z)
-        return rows
-
-    @torch.no_grad()
-    def start_at_principal_components(self, x: Tensor) -> None:
-        """Make the linear maps the leading principal components of centred rows."""
-        maps = [cast(_Bent, bent) for bent in self.net]
-        for bent in maps:
-            for weights in (bent.skip.weight, bent.skip.bias, bent.last.bias):
-                weights.zero_()
-            bent.last.weight.mul_(0.1)
-        to_latent, to_rows = (bent.skip.weight for bent in maps)
-        _, singular, directions = torch.linalg.svd(x, full_matrices=False)
-        deviation = singular / len(x) ** 0.5
-        # directions in which rows do not differ have no component
-        kept = int((deviation[: len(to_latent)] > 1e-6 * deviation[0]).sum())
-        to_latent[:kept] = directions[:kept] / deviation[:kept, None]
-        to_rows[:, :kept] = directions[:kept].T * deviation[:kept]
-
-
-class _Bent(nn.Module):
-    """A linear map plus a perceptron."""
+class Bent(nn.Module):
+    """A linear map plus a perceptron with smooth activations."""
 
     def __init__(self, n_inputs: int, n_outputs: int, width: int, depth: int):
         super().__init__()
@@ -63,8 +23,49 @@ class _Bent(nn.Module):
             layers += [nn.Linear(size, next_size), nn.SiLU()]
         self.hidden = nn.Sequential(*layers)
         self.last = nn.Linear(sizes[-1], n_outputs)
-        self.skip = nn.Linear(n_inputs, n_outputs)
+        self.skip = nn.Linear(n_inputs, n_outputs, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        bent: Tensor = self.skip(x) + self.last(self.hidden(x))
-        return bent
+        """Return the images of rows."""
+        images: Tensor = self.skip(x) + self.last(self.hidden(x))
+        return images
+
+
+class Autoencoder(nn.Module):
+    """An encoder and a decoder, which start at the principal components of centred rows."""
+
+    def __init__(self, rows: Tensor, n_components: int, width: int = 128, depth: int = 2):
+        super().__init__()
+        d = rows.shape[1]
+        self.encode = Bent(d, n_components, width, depth)
+        self.decode = Bent(n_components, d, width, depth)
+        _, singular, directions = torch.linalg.svd(rows, full_matrices=False)
+        deviation = singular / len(rows) ** 0.5
+        # directions in which rows do not differ have no component
+        k = int((deviation[:n_components] > 1e-6 * deviation[0]).sum())
+        with torch.no_grad():
+            for bent in (self.encode, self.decode):
+                bent.skip.weight.zero_()
+                bent.last.weight.mul_(0.1)
+                bent.last.bias.zero_()
+            self.encode.skip.weight[:k] = directions[:k] / deviation[:k, None]
+            self.decode.skip.weight[:, :k] = directions[:k].T * deviation[:k]
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the reconstructions of rows."""
+        rows: Tensor = self.decode(self.encode(x))
+        return rows
+
+
+def train_autoencoder(net: Autoencoder, rows: Tensor, n_steps: int, input_noise: float) -> None:
+    """Teach a net to reconstruct rows from noisy ones."""
+    optimizer = torch.optim.AdamW(net.parameters(), LR, fused=True)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, LR, n_steps + 1, pct_start=0.1)
+    for _ in range(n_steps):
+        batch = rows[torch.randint(len(rows), (BATCH_SIZE,))]
+        error = net(batch + input_noise * torch.randn_like(batch)) - batch
+        optimizer.zero_grad()
+        error.square().mean().backward()
+        nn.utils.clip_grad_norm_(net.parameters(), 1.0)
+        optimizer.step()
+        schedule.step()

@@ -11,8 +11,8 @@ from ._anomaly_score import AnomalyScoreDisplay
 from ._comparison import SyntheticComparisonDisplay
 from ._feature_contribution import FeatureContributionDisplay
 from ._log_density import LogDensityDisplay
+from ._manifold import ManifoldDisplay
 from ._overview import draw_overview
-from ._projection import ManifoldDisplay
 from ._trajectory import TrajectoryDisplay
 from ._traversal import TraversalDisplay
 

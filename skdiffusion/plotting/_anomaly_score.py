@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ._style import MUTED, NOTE, REAL, SYNTHETIC, axes_or_new, label_axes, legend_above, tidy
+from ._style import MUTED, NOTE, REAL, SYNTHETIC, legend_above, take_axes, tidy
 
 
 @dataclass(kw_only=True, repr=False, eq=False)
@@ -129,13 +129,16 @@ class AnomalyScoreDisplay:
             The display itself, with ``ax_``, ``figure_``, ``histograms_`` and
             ``threshold_line_``.
         """
-        self.ax_ = ax = axes_or_new(ax, 6.0, 3.6)
-        self.figure_ = ax.figure
-        edges = self._edges()
+        ax, edges = take_axes(self, ax, 6.0, 3.6), self._edges()
+        groups = {"rows": self.scores}
+        if (odd := self.is_anomaly) is not None:
+            groups = {"normal": self.scores[~odd], "anomalous": self.scores[odd]}
+        filled = {"fill": True, "color": REAL, "alpha": 0.45, "linewidth": 0}
+        styles = (filled, {"color": SYNTHETIC, "linewidth": 1.6})
         self.histograms_ = []
-        for label, rows, style in self._groups():
+        for (name, rows), style in zip(groups.items(), styles, strict=False):
             counts = np.histogram(np.clip(rows, edges[0], edges[-1]), edges)[0]
-            label = f"{label} ({len(rows):,})"
+            label = f"{name} ({len(rows):,})"
             self.histograms_.append(ax.stairs(counts, edges, label=label, **style))
         self.threshold_line_ = None
         if self.threshold is not None:
@@ -144,37 +147,24 @@ class AnomalyScoreDisplay:
             self.threshold_line_ = ax.axvline(
                 self.threshold, color=MUTED, linestyle="--", linewidth=1.2, label=label
             )
-        below, above = int(np.sum(self.scores < edges[0])), int(np.sum(self.scores > edges[-1]))
         note = {"transform": ax.transAxes, "va": "top", **NOTE}
-        if below:
+        if below := int(np.sum(self.scores < edges[0])):
             ax.text(0, 0.97, f"← {below:,} further out", ha="left", **note)
-        if above:
+        if above := int(np.sum(self.scores > edges[-1])):
             ax.text(1, 0.97, f"{above:,} further out →", ha="right", **note)
         legend_above(ax)
-        label_axes(ax, "anomaly score", "rows")
-        tidy(ax)
+        tidy(ax, "anomaly score", "rows")
         return self
 
-    def _groups(self):
-        """The histograms to draw: a label, scores and a look for each."""
-        filled = {"fill": True, "color": REAL, "alpha": 0.45, "linewidth": 0}
-        if self.is_anomaly is None:
-            return [("rows", self.scores, filled)]
-        line = {"color": SYNTHETIC, "linewidth": 1.6}
-        return [
-            ("normal", self.scores[~self.is_anomaly], filled),
-            ("anomalous", self.scores[self.is_anomaly], line),
-        ]
-
     def _edges(self):
-        """Edges of 12 to 60 bins: fewer hide the shape, more can hardly be seen."""
+        """Return edges of 12 to 60 bins: fewer hide the shape, more can hardly be seen."""
         low, high = self._limits()
         shown = np.clip(self.scores, low, high)
         count = np.clip(len(np.histogram_bin_edges(shown, "auto")) - 1, 12, 60)
         return np.linspace(low, high, count + 1)
 
     def _limits(self):
-        """A range for all rows, unless a few of them would squeeze the others."""
+        """Return a range for all rows, unless a few of them would squeeze the others."""
         finite = self.scores[np.isfinite(self.scores)]
         low, high = finite.min(), finite.max()
         quartiles = np.quantile(finite, [0.25, 0.75])
@@ -192,17 +182,14 @@ class AnomalyScoreDisplay:
 
 
 def _is_anomaly(y, pos_label, n_rows):
-    """Which labels are `pos_label`, where the labels can mean normal and anomalous."""
+    """Return which labels are `pos_label`; raise unless they mean normal and anomalous."""
     if y.shape != (n_rows,):
         raise ValueError(f"y needs one label for each of the {n_rows} rows, got shape {y.shape}.")
     labels = y.tolist()
     values = list(dict.fromkeys(labels))
-    if len(values) > 2:
-        shown = ", ".join(map(repr, values[:5]))
-        raise ValueError(f"y must hold two labels, for normal and anomalous rows, got {shown}.")
-    if len(values) == 2 and pos_label not in values:
+    if len(values) > 2 or (len(values) == 2 and pos_label not in values):
         raise ValueError(
-            f"Neither of the labels {values[0]!r} and {values[1]!r} is pos_label={pos_label!r}. "
-            "Pass the label of anomalous rows as pos_label."
+            f"y must hold two labels, of which pos_label={pos_label!r} is that of anomalous rows; "
+            f"it holds {', '.join(map(repr, values[:5]))}."
         )
     return np.array([label == pos_label for label in labels], dtype=bool)

@@ -64,8 +64,8 @@ class SyntheticComparisonDisplay:
             Names or indices of numeric columns that hold categories. Columns that are not
             numeric are categories anyway.
         max_columns : int, default=6
-            How many columns to draw: those that are least alike by the distance of their
-            distribution functions (of their shares, for categories).
+            How many columns to draw, at least one: those that are least alike by the distance of
+            their distribution functions (of their shares, for categories).
 
         Returns
         -------
@@ -84,7 +84,8 @@ class SyntheticComparisonDisplay:
             raise ValueError(f"Unknown columns {unknown}; the tables have {names}.")
         numeric = {name for name in names if _columns.is_numeric(ours[name])} - categorical
         found = [_columns.compare(n, ours[n], theirs[n], n in numeric) for n in names]
-        marginals = sorted(found, key=lambda column: -column.distance)[:max_columns]
+        found = sorted(found, key=lambda column: -column.distance)
+        marginals = found[: max(max_columns, 1)]
         order = ", least alike first" if len(marginals) > 1 else ""
         a, b, labels = _columns.project(ours, theirs, categorical)
         return cls(
@@ -109,30 +110,23 @@ class SyntheticComparisonDisplay:
         display : SyntheticComparisonDisplay
             The display itself, with ``ax_``, ``marginal_axes_`` and ``figure_``.
         """
-        ax = _style.axes_or_new(ax, 10.5, 4.6)
-        place, self.figure_ = _style.give_up_place(ax), ax.figure
+        place = _style.give_up_place(_style.take_axes(self, ax, 10.5, 4.6))
         n_rows = min(2, len(self.marginals))
-        n_cols = -(-len(self.marginals) // max(n_rows, 1))
-        grid = place.subgridspec(1, 2, width_ratios=[1.0, 0.45 * max(n_cols, 1)])
-        self.ax_ = self.figure_.add_subplot(grid[0] if n_rows else place)
+        n_cols = -(-len(self.marginals) // n_rows)
+        left, right = place.subgridspec(1, 2, width_ratios=[1.0, 0.45 * n_cols])
+        self.ax_ = self.figure_.add_subplot(left)
         _style.scatter_mixed(self.ax_, self.real_projection, self.synthetic_projection)
         _style.legend_above(self.ax_)
-        _style.label_axes(self.ax_, *self.axis_labels)
-        _style.tidy(self.ax_)
-        self.marginal_axes_ = np.empty(len(self.marginals), dtype=object)
-        if n_rows:
-            self._plot_marginals(grid[1], n_rows, n_cols)
-        return self
-
-    def _plot_marginals(self, place, n_rows, n_cols):
-        grid = place.subgridspec(1 + n_rows, n_cols, height_ratios=[0.04] + [1] * n_rows)
+        _style.tidy(self.ax_, *self.axis_labels)
+        grid = right.subgridspec(1 + n_rows, n_cols, height_ratios=[0.04] + [1] * n_rows)
         strip = self.figure_.add_subplot(grid[0, :])
         strip.set_axis_off()
         strip.text(0, 0.5, self.heading, va="center", **_style.NOTE)
+        self.marginal_axes_ = np.empty(len(self.marginals), dtype=object)
         for i, column in enumerate(self.marginals):
-            panel = self.figure_.add_subplot(grid[1 + i // n_cols, i % n_cols])
-            _plot_marginal(panel, column)
-            self.marginal_axes_[i] = panel
+            self.marginal_axes_[i] = self.figure_.add_subplot(grid[1 + i // n_cols, i % n_cols])
+            _plot_marginal(self.marginal_axes_[i], column)
+        return self
 
 
 def _plot_marginal(ax, column):

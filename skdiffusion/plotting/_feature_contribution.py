@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ._columns import as_columns
-from ._style import MUTED, NOTE, REAL, SYNTHETIC, axes_or_new, label_axes, tidy
+from ._style import MUTED, NOTE, REAL, SYNTHETIC, take_axes, tidy
 
 
 @dataclass(kw_only=True, repr=False, eq=False)
@@ -126,17 +126,13 @@ class FeatureContributionDisplay:
         order = np.argsort(-self.contributions.mean(axis=0), kind="stable")[: self.n_features]
         self.bars_ = self.image_ = None
         if len(self.rows) == 1:
-            self.ax_ = axes_or_new(ax, 6.0, 1.1 + 0.42 * len(order))
-            self._plot_bars(order)
+            self._plot_bars(take_axes(self, ax, 6.0, 1.1 + 0.42 * len(order)), order)
         else:
-            self.ax_ = axes_or_new(ax, 1.6 + 0.6 * len(order), 4.4)
-            self._plot_heat_map(order)
-        self.figure_ = self.ax_.figure
-        tidy(self.ax_)
+            self._plot_heat_map(take_axes(self, ax, 1.6 + 0.6 * len(order), 4.4), order)
         return self
 
-    def _plot_bars(self, order):
-        ax, values, at = self.ax_, self.contributions[0, order], np.arange(len(order))
+    def _plot_bars(self, ax, order):
+        values, at = self.contributions[0, order], np.arange(len(order))
         colours = np.where(values >= 0, SYNTHETIC, REAL)
         self.bars_ = ax.barh(at, values, height=0.62, color=colours)
         ax.set_yticks(at, [self._label(j) for j in order])
@@ -147,10 +143,10 @@ class FeatureContributionDisplay:
         if rest := len(self.observed) - len(order):
             heading += f"; {rest:,} more columns with at most {values.min():.3g}"
         ax.set_title(heading, loc="left", **NOTE)
-        label_axes(ax, "contribution to the anomaly")
+        tidy(ax, "contribution to the anomaly")
 
-    def _plot_heat_map(self, order):
-        ax, values, names = self.ax_, self.contributions[:, order], list(self.observed)
+    def _plot_heat_map(self, ax, order):
+        values, names = self.contributions[:, order], list(self.observed)
         self.image_ = ax.imshow(
             values,
             cmap="Oranges",
@@ -166,7 +162,7 @@ class FeatureContributionDisplay:
         # Positions are written out for as many rows as there is room for.
         at = np.arange(0, len(self.rows), -(-len(self.rows) // 25))
         ax.set_yticks(at, [str(i) for i in self.rows[at]])
-        label_axes(ax, "", "row")
+        tidy(ax, y="row")
         if len(order) < len(names):
             heading = f"{len(order)} of {len(names)} columns, largest first"
             ax.set_title(heading, loc="left", **NOTE)
@@ -176,16 +172,16 @@ class FeatureContributionDisplay:
         bar.outline.set_visible(False)
 
     def _label(self, j):
-        """A column's name and, beneath it, its value and the expected one."""
+        """Return a column's name and, beneath it, its value and the expected one."""
         name, column = list(self.observed.items())[j]
         label = f"{_short(name)}\n{_shown(column[0])}"
-        if self.expected is not None:
-            label += f", expected {_shown(list(self.expected.values())[j][0])}"
-        return label
+        if self.expected is None:
+            return label
+        return f"{label}, expected {_shown(list(self.expected.values())[j][0])}"
 
 
 def _positions(row, n_rows):
-    """Positions from 0 of one row, of several or of all."""
+    """Return the positions from 0 of one row, of several or of all."""
     rows = np.arange(n_rows) if row is None else np.atleast_1d(row)
     if rows.ndim != 1 or not len(rows) or rows.dtype.kind not in "iu":
         raise ValueError(f"row={row!r} must be a position, several positions or None for all rows.")
@@ -199,7 +195,7 @@ def _short(text, length=24):
 
 
 def _shown(value):
-    """A cell as a few characters."""
+    """Return a cell as a few characters."""
     if not isinstance(value, str) and str(value) in {"nan", "None", "<NA>", "NaT"}:
         return "missing"
     if isinstance(value, float | np.floating):

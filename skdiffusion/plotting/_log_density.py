@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ._style import GROUPS, axes_or_new, label_axes, tidy, write_at_edge
+from ._style import GROUPS, take_axes, tidy, write_at_edge
 
 
 @dataclass(kw_only=True, repr=False, eq=False)
@@ -103,8 +103,7 @@ class LogDensityDisplay:
         display : LogDensityDisplay
             The display itself, with ``ax_`` and ``figure_``.
         """
-        self.ax_ = ax = axes_or_new(ax, 6.0, 1.2 + 0.75 * len(self.log_densities))
-        self.figure_ = ax.figure
+        ax = take_axes(self, ax, 6.0, 1.2 + 0.75 * len(self.log_densities))
         low, high = self._limits()
         for i, (name, values) in enumerate(self.log_densities.items()):
             self._plot_group(name, values, low, high, GROUPS[i % len(GROUPS)], -float(i))
@@ -112,8 +111,7 @@ class LogDensityDisplay:
         ax.set_xticks([tick for tick in ax.get_xticks() if low <= tick <= high])
         ax.set_ylim(1 - len(self.log_densities) - 0.05, 1.0)
         ax.spines["bottom"].set_bounds(low, high)
-        label_axes(ax, "log-density (nats)")
-        tidy(ax, left=False)
+        tidy(ax, "log-density (nats)", left=False)
         return self
 
     def _plot_group(self, name, values, low, high, colour, base):
@@ -128,7 +126,7 @@ class LogDensityDisplay:
         write_at_edge(ax, 0, base + 0.42, label, colour, "small")
 
     def _limits(self):
-        """An axis for the bulk of every group, unless one of them would squeeze the others."""
+        """Return an axis for the bulk of every group, unless one would squeeze the others."""
         finite = [values[np.isfinite(values)] for values in self.log_densities.values()]
         medians = [np.median(values) for values in finite]
         lows = [np.quantile(values, 0.02) for values in finite]
@@ -141,7 +139,7 @@ class LogDensityDisplay:
 
 
 def _density(values, grid):
-    """A smooth density scaled to a peak of 0.85, so that groups do not overlap."""
+    """Return a smooth density scaled to a peak of 0.85, so that groups do not overlap."""
     # Never narrower than can be seen: a group may hold a single value.
     width = max(np.std(values) * len(values) ** -0.2, 0.008 * np.ptp(grid))
     height = np.exp(-0.5 * ((grid[:, None] - values) / width) ** 2).sum(axis=1)

@@ -21,34 +21,33 @@ def import_pyplot():
     return plt
 
 
-def axes_or_new(ax, width, height):
-    """Return the axes given, or those of a new figure."""
+def take_axes(display, ax, width, height):
+    """Give a display the axes to draw into: those given, or those of a new figure."""
     plt = import_pyplot()
-    return plt.subplots(figsize=(width, height), layout="constrained")[1] if ax is None else ax
+    if ax is None:
+        ax = plt.subplots(figsize=(width, height), layout="constrained")[1]
+    display.ax_, display.figure_ = ax, ax.figure
+    return ax
 
 
 def give_up_place(ax):
     """Hide axes, and return their place in the grid of the figure for other axes."""
-    place = ax.get_subplotspec()
-    if place is None:
+    if (place := ax.get_subplotspec()) is None:
         raise ValueError("ax must come from a grid, for example from plt.subplots().")
     ax.set_axis_off()
     return place
 
 
-def tidy(ax, *, left=True):
-    """Take away the lines of axes that carry no data."""
+def tidy(ax, x="", y="", *, left=True):
+    """Label axes, and take away their lines that carry no data."""
+    ax.set_xlabel(x, **NOTE)
+    ax.set_ylabel(y, **NOTE)
     ax.spines[["top", "right"]].set_visible(False)
     ax.spines[["left", "bottom"]].set_color(MUTED)
     ax.tick_params(colors=MUTED, labelsize="small")
     if not left:
         ax.spines["left"].set_visible(False)
         ax.set_yticks([])
-
-
-def label_axes(ax, x, y=""):
-    ax.set_xlabel(x, **NOTE)
-    ax.set_ylabel(y, **NOTE)
 
 
 def legend_above(ax):
@@ -77,16 +76,14 @@ def name_colour(ax, colour, label):
 
 def scatter_mixed(ax, real, synthetic=None):
     """Draw two samples of points in mixed order, so that neither hides the other."""
-    samples = [(real, REAL, "real")]
-    if synthetic is not None:
-        samples.append((synthetic, SYNTHETIC, "synthetic"))
-    points = np.concatenate([sample for sample, _, _ in samples])
-    colours = np.concatenate([[colour] * len(sample) for sample, colour, _ in samples])
+    samples = {"real": real} if synthetic is None else {"real": real, "synthetic": synthetic}
+    points, sizes = np.concatenate(list(samples.values())), list(map(len, samples.values()))
+    colours = np.repeat([REAL, SYNTHETIC][: len(samples)], sizes)
     mixed = np.random.default_rng(0).permutation(len(points))
     size = marker_size(len(points))
     ax.scatter(*points[mixed].T, c=colours[mixed].tolist(), s=size, alpha=0.6, linewidths=0)
-    for sample, colour, name in samples:
-        name_colour(ax, colour, f"{name} ({len(sample):,} rows)")
+    for name, n, colour in zip(samples, sizes, (REAL, SYNTHETIC), strict=False):
+        name_colour(ax, colour, f"{name} ({n:,} rows)")
 
 
 def write_at_edge(ax, edge, y, text, colour, fontsize):

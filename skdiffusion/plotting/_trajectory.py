@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from sklearn.decomposition import PCA
 
-from ._style import MUTED, axes_or_new, give_up_place, tidy
+from ._style import MUTED, give_up_place, take_axes, tidy
 
 
 @dataclass(kw_only=True, repr=False, eq=False)
@@ -105,9 +105,7 @@ class TrajectoryDisplay:
             The display itself, with ``axes_``, ``ax_`` and ``figure_``.
         """
         n_panels, n, _ = self.projection.shape
-        self.ax_ = axes_or_new(ax, 2.2 * n_panels, 2.5)
-        self.figure_ = self.ax_.figure
-        grid = give_up_place(self.ax_).subgridspec(1, n_panels)
+        grid = give_up_place(take_axes(self, ax, 2.2 * n_panels, 2.5)).subgridspec(1, n_panels)
         self.axes_ = np.array([self.figure_.add_subplot(grid[i]) for i in range(n_panels)])
         # a few rows far out shall not squeeze the others
         reach = 1.15 * np.quantile(np.abs(self.projection), 0.99) or 1.0

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ._columns import as_columns, is_numeric
-from ._style import GROUPS, axes_or_new, label_axes, tidy, write_at_edge
+from ._style import GROUPS, take_axes, tidy, write_at_edge
 
 # Height of a column's band of one; the rest keeps the numbers at its edges apart.
 _BAND = 0.7
@@ -108,20 +108,16 @@ class TraversalDisplay:
         display : TraversalDisplay
             The display itself, with ``ax_``, ``figure_`` and ``lines_``.
         """
+        self.lines_ = []
         if self.images is None:
-            self.ax_ = axes_or_new(ax, 6.0, 1.0 + 0.6 * len(self.columns))
-            self.lines_ = self._plot_lines()
+            self._plot_lines(take_axes(self, ax, 6.0, 1.0 + 0.6 * len(self.columns)))
         else:
-            self.ax_ = axes_or_new(ax, min(0.8 * len(self.images), 14.0), 1.4)
-            self.lines_ = []
-            self._plot_images()
-        label_axes(self.ax_, "position on the path")
-        self.figure_ = self.ax_.figure
+            self._plot_images(take_axes(self, ax, min(0.8 * len(self.images), 14.0), 1.4))
         return self
 
-    def _plot_lines(self):
+    def _plot_lines(self, ax):
         """Draw the columns one above the other, each in a band of its own range."""
-        lines, ax = [], self.ax_
+        lines = self.lines_
         for i, (name, values) in enumerate(self.columns.items()):
             heights, low, high, style = _heights(values)
             colour = GROUPS[i % len(GROUPS)]
@@ -130,30 +126,29 @@ class TraversalDisplay:
             write_at_edge(ax, 1, -i, low, colour, "x-small")
         ax.set_yticks(_BAND / 2 - np.arange(len(lines)), list(self.columns))
         ax.set_ylim(0.75 - len(lines), _BAND + 0.25)
-        tidy(ax)
+        tidy(ax, "position on the path")
         ax.spines["left"].set_visible(False)
         ax.tick_params(axis="y", length=0)
-        return lines
 
-    def _plot_images(self):
+    def _plot_images(self, ax):
         """Draw the images side by side, in one scale of grey."""
         n, _, width = self.images.shape
         gap = max(1, width // 8)
         padded = np.pad(self.images, [(0, 0), (0, 0), (0, gap)], constant_values=np.nan)
         strip = np.concatenate(list(padded), axis=1)[:, :-gap]
-        self.ax_.imshow(strip, cmap="gray_r", interpolation="nearest")
+        ax.imshow(strip, cmap="gray_r", interpolation="nearest")
         labelled = np.unique(np.linspace(0, n - 1, min(n, 5)).round().astype(int))
         middle = labelled * (width + gap) + (width - 1) / 2
-        self.ax_.set_xticks(middle, [f"{self.positions[i]:.2g}" for i in labelled])
-        tidy(self.ax_, left=False)
-        self.ax_.spines["bottom"].set_visible(False)
+        ax.set_xticks(middle, [f"{self.positions[i]:.2g}" for i in labelled])
+        tidy(ax, "position on the path", left=False)
+        ax.spines["bottom"].set_visible(False)
 
 
 def _heights(values):
-    """A column scaled to its band, what its edges mean, and how lines are drawn."""
+    """Return a column scaled to its band, what its edges mean, and how lines are drawn."""
     if is_numeric(values):
         numbers, style = values.astype(np.float64), "default"
-        edges = [f"{edge:.3g}" for edge in (np.nanmin(numbers), np.nanmax(numbers))]
+        edges = [f"{edge(numbers):.3g}" for edge in (np.nanmin, np.nanmax)]
     else:
         # in the order in which they come
         categories = list(dict.fromkeys(values.astype(str).tolist()))

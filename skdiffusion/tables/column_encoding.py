@@ -31,22 +31,22 @@ class ColumnEncoding:
             self.feature_names_in_ = np.asarray(frame.columns, dtype=object)
         set_kinds(self, columns)
         transforms = transform_per_column(self.numeric_transform, columns)
-        self.coders_ = [
+        self._coders = [
             fit_coder(column, transform, self)
             for column, transform in zip(columns, transforms, strict=True)
         ]
-        self.format_ = TableFormat(X, columns)
+        self._format = TableFormat(X, columns)
         self.kinds_ = [column.kind for column in columns]
-        self.levels_ = [coder.levels for coder in self.coders_]
-        self.codecs_ = [coder.codec for coder in self.coders_]
+        self.levels_ = [coder.levels for coder in self._coders]
+        self.codecs_ = [coder.codec for coder in self._coders]
         self.transforms_ = [codec.name for codec in self.codecs_]
-        self.indicators_ = {
+        self._indicators = {
             j: SimplexCodec(np.bincount(column.gaps))
             for j, column in enumerate(columns)
             if self.missing_indicator and 0 < column.missing < len(column.gaps)
         }
         values = np.repeat(np.arange(len(columns)), [codec.n_codes for codec in self.codecs_])
-        self.groups_ = np.concatenate([values, np.array([*self.indicators_], dtype=values.dtype)])
+        self.groups_ = np.concatenate([values, np.array([*self._indicators], dtype=values.dtype)])
         self.n_codes_ = len(self.groups_)
         self.is_indicator_ = np.arange(self.n_codes_) >= len(values)
         return self
@@ -61,9 +61,9 @@ class ColumnEncoding:
 
     def encode_columns(self, columns):
         """Encode columns that have been read."""
-        parts = [c.encode(column) for c, column in zip(self.coders_, columns, strict=True)]
+        parts = [c.encode(column) for c, column in zip(self._coders, columns, strict=True)]
         blocks, gaps = zip(*parts, strict=True)
-        told = [codec.encode(gaps[j].astype(np.intp)) for j, codec in self.indicators_.items()]
+        told = [codec.encode(gaps[j].astype(np.intp)) for j, codec in self._indicators.items()]
         return np.concatenate([*blocks, *told], axis=1)
 
     def decode_table(self, Z, random_state=None, settled=None):
@@ -71,29 +71,29 @@ class ColumnEncoding:
         Z = self._check_encoded(Z)
         rng = None if random_state is None else check_random_state(random_state)
         *blocks, told = self._split(Z)
-        parts = [c.decode(block, rng) for c, block in zip(self.coders_, blocks, strict=True)]
+        parts = [c.decode(block, rng) for c, block in zip(self._coders, blocks, strict=True)]
         cells, gaps = map(list, zip(*parts, strict=True))
-        for k, (j, codec) in enumerate(self.indicators_.items()):
+        for k, (j, codec) in enumerate(self._indicators.items()):
             z = told[:, [k]]
             gaps[j][:] |= np.isnan(z[:, 0]) | (codec.decode(z) == 1)
         for j, (wanted, there) in (settled or {}).items():
             cells[j] = np.where(there, wanted, cells[j])
-        return self.format_.assemble(cells, len(Z), gaps)
+        return self._format.assemble(cells, len(Z), gaps)
 
     def decode_cells(self, Z):
         """Return the cells of encoded rows by column, missing ones with anything in their place."""
         *blocks, _ = self._split(Z)
-        return [c.decode(block)[0] for c, block in zip(self.coders_, blocks, strict=True)]
+        return [c.decode(block)[0] for c, block in zip(self._coders, blocks, strict=True)]
 
     def assemble(self, cells, n):
         """Put cells by column into a table like that of `fit`."""
-        return self.format_.assemble(cells, n)
+        return self._format.assemble(cells, n)
 
     def log_volume_of(self, columns, sigma):
         """Return the `log_volume` of columns that have been read."""
-        pairs = zip(self.coders_, columns, strict=True)
+        pairs = zip(self._coders, columns, strict=True)
         volumes = [coder.log_volume(column, sigma) for coder, column in pairs]
-        told = [codec.log_volume(volumes[j], sigma) for j, codec in self.indicators_.items()]
+        told = [codec.log_volume(volumes[j], sigma) for j, codec in self._indicators.items()]
         return np.sum(volumes + told, axis=0)
 
     def noise_codes(self, columns, noise):
@@ -120,7 +120,7 @@ class ColumnEncoding:
     def level_blocks(self):
         """Return positions and vertices of each category, spike and indicator, in this order."""
         blocks, start = [], 0
-        for codec in [*self.codecs_, *self.indicators_.values()]:
+        for codec in [*self.codecs_, *self._indicators.values()]:
             if codec.name in ("simplex", "spike"):
                 blocks.append((start + np.arange(codec.vertices.shape[1]), codec.vertices))
             start += codec.n_codes

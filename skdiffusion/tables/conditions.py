@@ -62,11 +62,11 @@ class Conditions:
         """Return which encoded rows decode to cells in the ranges and the sets of categories."""
         met = np.ones(len(Z), dtype=bool)
         for j, (low, high) in self.ranges.items():
-            coder = encoder.coders_[j]
+            coder = encoder._coders[j]
             x = coder.settle(coder.codec.decode(Z[:, encoder.column_codes(j)]))
             met &= (low <= x) & (x <= high)
         for j, allowed in self.categories.items():
-            cells, _ = encoder.coders_[j].decode(Z[:, encoder.column_codes(j)])
+            cells, _ = encoder._coders[j].decode(Z[:, encoder.column_codes(j)])
             met &= find_positions(cells, allowed) >= 0
         return met
 
@@ -77,14 +77,14 @@ def read_conditions(encoder, conditions):
         return _read_cells(encoder, conditions)
     read = Conditions(np.full((1, encoder.n_codes_), np.nan))
     for key, wanted in conditions.items():
-        j = position_of(key, encoder.coders_, "conditions")
+        j = position_of(key, encoder._coders, "conditions")
         _set_present(read, encoder, j, np.array([True]))
         if isinstance(wanted, tuple):
             _add_range(read, encoder, j, wanted)
         elif isinstance(wanted, list | set | frozenset | np.ndarray):
             _add_categories(read, encoder, j, list(wanted))
         else:
-            _add_cells(read, encoder, j, _read_cell(encoder.coders_[j], wanted))
+            _add_cells(read, encoder, j, _read_cell(encoder._coders[j], wanted))
     return read
 
 
@@ -103,7 +103,7 @@ def _read_cells(encoder, conditions):
         keys, columns = frame.columns, read_table(conditions)
     read = Conditions(np.full((len(conditions), encoder.n_codes_), np.nan))
     for key, column in zip(keys, columns, strict=True):
-        j = position_of(key, encoder.coders_, "conditions")
+        j = position_of(key, encoder._coders, "conditions")
         settled = _add_cells(read, encoder, j, column)
         _set_present(read, encoder, j, settled)
     return read
@@ -111,9 +111,9 @@ def _read_cells(encoder, conditions):
 
 def _set_present(read, encoder, j, settled):
     """Set the indicator of cells that are not missing, where there is one."""
-    if j in encoder.indicators_:
+    if j in encoder._indicators:
         indicator = (encoder.groups_ == j) & encoder.is_indicator_
-        read.values[np.ix_(settled, indicator)] = encoder.indicators_[j].vertices[0]
+        read.values[np.ix_(settled, indicator)] = encoder._indicators[j].vertices[0]
 
 
 def _read_cell(coder, value):
@@ -131,7 +131,7 @@ def _read_cell(coder, value):
 
 def _add_cells(read, encoder, j, column):
     """Set cells and their encoded features; return in which rows."""
-    coder = encoder.coders_[j]
+    coder = encoder._coders[j]
     settled = ~column.gaps
     if coder.is_empty and settled.any():
         raise ValueError(f"Column {coder.name!r} was empty in fit: nothing can be wanted of it.")
@@ -165,7 +165,7 @@ def _positions(cells, levels, name):
 
 
 def _add_categories(read, encoder, j, wanted):
-    coder = encoder.coders_[j]
+    coder = encoder._coders[j]
     if not isinstance(coder, CategoryCoder):
         raise TypeError(
             f"Column {coder.name!r} is {coder.kind}: give a value or a range (low, high), and no "
@@ -190,7 +190,7 @@ def _add_categories(read, encoder, j, wanted):
 def _add_range(read, encoder, j, wanted):
     if len(wanted) != 2:
         raise ValueError(f"A range is a tuple (low, high), got {wanted!r}.")
-    coder = encoder.coders_[j]
+    coder = encoder._coders[j]
     if isinstance(coder, CategoryCoder):
         raise TypeError(
             f"Column {coder.name!r} is {coder.kind} and has no bounds: list its categories."

@@ -237,7 +237,7 @@ class TableEncoder(ColumnEncoding, TransformerMixin, BaseEstimator):
         for name, codec in zip(inputs, self.codecs_, strict=True):
             several = [f"{name}_{k}" for k in range(codec.n_codes)]
             names.extend([name] if codec.n_codes == 1 else several)
-        names.extend(f"missing_{inputs[j]}" for j in self.indicators_)
+        names.extend(f"missing_{inputs[j]}" for j in self._indicators)
         return np.asarray(names, dtype=object)
 
     def dequantize(self, Z, random_state=None):

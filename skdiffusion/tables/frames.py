@@ -163,3 +163,9 @@ def take_values(y, rows):
     """Take cells of a column."""
     series = nw.from_native(y, series_only=True, pass_through=True)
     return np.asarray(y)[rows] if series is y else series[rows.tolist()].to_native()
+
+
+def take(rows, X, y, sample_weight):
+    """Return some rows of a table, of its target and of its weights, where there are any."""
+    y = None if y is None else take_values(y, rows)
+    return take_rows(X, rows), y, None if sample_weight is None else sample_weight[rows]

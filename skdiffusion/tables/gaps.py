@@ -20,7 +20,7 @@ def gaps_of(columns):
 def mean_cells(encoder, draws):
     """Return by column the mean or most frequent cell of several draws of the same rows."""
     means = []
-    for coder, *cells in zip(encoder.coders_, *draws, strict=True):
+    for coder, *cells in zip(encoder._coders, *draws, strict=True):
         cells = np.stack(cells)
         if coder.is_empty:
             means.append(cells[0])

@@ -21,8 +21,8 @@ class TargetEncoder(BaseEstimator):
         self.target = target
         self.numeric_transform = numeric_transform
 
-    def fit(self, y):
-        """Learn the coding of a target."""
+    def fit(self, y, sample_weight=None):
+        """Learn the coding of a target; weights count for the frequencies of classes."""
         if self.target not in TARGETS:
             raise ValueError(f"target must be one of {TARGETS}, got {self.target!r}.")
         values = self._values(y)
@@ -32,7 +32,8 @@ class TargetEncoder(BaseEstimator):
             self.target == "auto" and is_categorical(values)
         )
         if self.is_categorical_:
-            self.classes_, counts = np.unique(values, return_counts=True)
+            self.classes_, labels = np.unique(values, return_inverse=True)
+            counts = np.bincount(labels, sample_weight)
             self.class_prior_ = counts / counts.sum()
         chosen = [0] if self.is_categorical_ else None
         self.encoder_ = TableEncoder(

@@ -1,4 +1,4 @@
-"""A skorch callback that averages weights and ends training when their average no longer gains."""
+"""Callbacks of training: averaged weights, early stopping by them, and the learning rate."""
 
 import math
 from collections.abc import Iterator
@@ -6,21 +6,24 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
-from skorch.callbacks import Callback
+from skorch.callbacks import Callback, GradientNormClipping, LRScheduler, PassthroughScoring
 from torch import Tensor
 
-__all__ = ["AveragedEarlyStopping", "EarlyStop"]
+__all__ = ["AveragedEarlyStopping", "EarlyStop", "training_callbacks"]
 
 
-class EarlyStop(KeyboardInterrupt):
-    """Ends training as skorch expects it; a KeyboardInterrupt that no user has sent."""
+# of the averaged weights
+DECAY = 0.995
+
+
+class EarlyStop(Exception):
+    """Ends training before its last epoch."""
 
 
 class AveragedEarlyStopping(Callback):
     """Keep an exponential moving average of the weights, and the best of it by validation loss."""
 
-    def __init__(self, decay: float, patience: int | None):
-        self.decay = decay
+    def __init__(self, patience: int | None):
         self.patience = patience
 
     def on_train_begin(self, net: Any, X: Any = None, y: Any = None, **kwargs: Any) -> None:
@@ -51,7 +54,7 @@ class AveragedEarlyStopping(Callback):
     ) -> None:
         """Update the average after a training step."""
         if training:
-            decay = min(self.decay, (1 + self.count_) / (10 + self.count_))
+            decay = min(DECAY, (1 + self.count_) / (10 + self.count_))
             torch._foreach_lerp_(self.averages_, self.weights_, 1 - decay)
             self.count_ += 1
 
@@ -76,3 +79,23 @@ class AveragedEarlyStopping(Callback):
 
 def _copies(tensors: list[Tensor]) -> list[Tensor]:
     return [tensor.detach().clone() for tensor in tensors]
+
+
+def training_callbacks(lr: float, n_steps: int, patience: int | None) -> list[tuple[str, Any]]:
+    """Return what every training has."""
+    schedule = LRScheduler(
+        torch.optim.lr_scheduler.OneCycleLR,
+        step_every="batch",
+        max_lr=lr,
+        # one step more than taken: the policy refuses to step past its end, and has to rise for
+        # more than its first step
+        total_steps=max(n_steps + 1, 11),
+        pct_start=0.1,
+    )
+    return [
+        ("train_loss", PassthroughScoring("train_loss", on_train=True)),
+        ("valid_loss", PassthroughScoring("valid_loss")),
+        ("average", AveragedEarlyStopping(patience)),
+        ("clip", GradientNormClipping(1.0)),
+        ("lr_scheduler", schedule),
+    ]

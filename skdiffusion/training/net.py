@@ -1,16 +1,26 @@
 """The trainer: a skorch net whose ``infer`` and ``get_loss`` hold the denoising objective."""
 
-from collections.abc import Callable
+import copy
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from numbers import Integral, Real
 from typing import Any, NamedTuple, Self
 
 import numpy as np
 import torch
 from numpy.typing import ArrayLike
+from sklearn.utils import check_random_state
+from skorch import NeuralNet
+from skorch.callbacks import ProgressBar
 from skorch.dataset import Dataset
 from torch import Tensor, nn
 
-from skdiffusion.closed_forms.weights import check_weights
+from skdiffusion._utils.checks import (
+    Interval,
+    StrOptions,
+    check_weights,
+    validate_parameter_constraints,
+)
 from skdiffusion.diffusion.categories import Levels
 from skdiffusion.diffusion.gaussians import GaussianDenoiser
 from skdiffusion.diffusion.preconditioning import (
@@ -21,8 +31,8 @@ from skdiffusion.diffusion.preconditioning import (
 )
 from skdiffusion.diffusion.schedule import Schedule, get_schedule
 from skdiffusion.nets import ResidualMLP
-from skdiffusion.training.averaged import AveragedNet
-from skdiffusion.training.batches import pair_with_completions
+from skdiffusion.training.batches import RowBatches, pair_with_completions
+from skdiffusion.training.callbacks import EarlyStop, training_callbacks
 from skdiffusion.training.noise import NoiseLevels
 from skdiffusion.training.objective import DenoisingLoss
 
@@ -32,28 +42,17 @@ __all__ = ["DenoiserNet"]
 N_VALIDATION = 1024
 
 
-def _is_count(value: Any) -> bool:
-    return isinstance(value, Integral) and value >= 1
-
-
-#: What a parameter may be: a test, and the words for it.
-RANGES: dict[str, tuple[Callable[[Any], bool], str]] = {
-    "preconditioning": (lambda v: v in ("gaussian", "none"), "'gaussian' or 'none'"),
-    "log_mean": (lambda v: isinstance(v, Real) and np.isfinite(v), "a finite number"),
-    "log_std": (lambda v: isinstance(v, Real) and 0 < v < np.inf, "positive and finite"),
-    "per_entry": (lambda v: isinstance(v, Real) and 0 <= v <= 1, "a share from 0 to 1"),
-    "n_patterns": (lambda v: v == "auto" or _is_count(v), "'auto' or a positive whole number"),
-    "ema_decay": (lambda v: isinstance(v, Real) and 0 <= v < 1, "a share from 0 to below 1"),
-    "patience": (lambda v: v is None or _is_count(v), "None or a positive whole number"),
-    "validation_fraction": (
-        lambda v: isinstance(v, Real) and 0 <= v < 1,
-        "a share from 0 to below 1",
-    ),
-    "clip_grad_norm": (lambda v: isinstance(v, Real) and v > 0, "positive"),
-    "steps_per_epoch": (lambda v: v == "auto" or _is_count(v), "'auto' or a positive whole number"),
-    "max_epochs": (_is_count, "a positive whole number"),
-    "batch_size": (_is_count, "a positive whole number"),
-    "lr": (lambda v: isinstance(v, Real) and 0 <= v < np.inf, "finite and not negative"),
+COUNT = Interval(Integral, 1, None, closed="left")
+#: What a parameter may be.
+CONSTRAINTS = {
+    "preconditioning": [StrOptions({"gaussian", "none"})],
+    "per_entry": [Interval(Real, 0, 1, closed="both")],
+    "patience": [COUNT, None],
+    "validation_fraction": [Interval(Real, 0, 1, closed="left")],
+    "steps_per_epoch": [COUNT, StrOptions({"auto"})],
+    "max_epochs": [COUNT],
+    "batch_size": [COUNT],
+    "lr": [Interval(Real, 0, None, closed="left")],
 }
 #: Prefixes of options of skorch that would have no effect here.
 UNUSED = ("dataset__", "iterator_train__", "iterator_valid__", "train_split__")
@@ -69,13 +68,15 @@ class Setting(NamedTuple):
     levels: Levels | None
 
 
-class DenoiserNet(AveragedNet):
+class DenoiserNet(NeuralNet):
     """A skorch net that trains a denoiser on rows of numbers.
 
     It is the place of every training option: :class:`~skdiffusion.DiffusionManifoldSampler`
     takes one, unfitted, as ``denoiser=``, so that ``denoiser__lr`` or ``denoiser__module__width``
     can be searched. All options of :class:`skorch.NeuralNet` work too: callbacks, ``compile=True``,
     and mixed precision by deriving from ``skorch.hf.AccelerateMixin`` and this class.
+
+    The weights that are kept are an exponential moving average.
 
     Parameters
     ----------
@@ -95,24 +96,14 @@ class DenoiserNet(AveragedNet):
     sigma_min, sigma_max : float, default=0.005 and 20.0
         Range of the noise levels, in standard deviations of the rows: small enough not to blur
         them, large enough to drown them.
-    log_mean, log_std : float, default=-1.0 and 1.6
-        Of the log-normal noise levels, with ``schedule="edm"`` only. EDM's -1.2 and 1.2 are for
-        images; tables have structure at more scales.
     per_entry : float, default=0.5
         Share of the rows whose entries have different noise levels, from which the network learns
         to condition on any entries. With a target half as many rows are so noised, besides the
         70 % in which the target has a level of its own.
-    n_patterns : int or "auto", default="auto"
-        Distinct noise patterns per batch; closed forms are factorised once for each. "auto" is 32,
-        and 16 above 32 columns, where factorising takes most of the time.
-    ema_decay : float, default=0.995
-        Decay of the averaged weights, the ones that are kept.
     patience : int or None, default=6
         Epochs without a better validation loss before training stops; None trains on.
     validation_fraction : float, default=0.1
         Share of the rows set aside for the validation loss, whose noise is fixed.
-    clip_grad_norm : float, default=1.0
-        Largest norm of the gradient.
     steps_per_epoch : int or "auto", default="auto"
         Batches between two validations. "auto" is one pass over the rows, but 100 from 8,000 rows
         on, 50 for small tables and a quarter of the number of rows, at least 10, for tiny ones.
@@ -150,6 +141,10 @@ class DenoiserNet(AveragedNet):
     2
     """
 
+    # of an epoch; set by fit, and read by skorch before
+    n_steps_ = 1
+    initialized_: bool
+
     def __init__(
         self,
         module: Any = ResidualMLP,
@@ -159,14 +154,9 @@ class DenoiserNet(AveragedNet):
         schedule: str | Schedule = "edm",
         sigma_min: float = 0.005,
         sigma_max: float = 20.0,
-        log_mean: float = -1.0,
-        log_std: float = 1.6,
         per_entry: float = 0.5,
-        n_patterns: int | str = "auto",
-        ema_decay: float = 0.995,
         patience: int | None = 6,
         validation_fraction: float = 0.1,
-        clip_grad_norm: float = 1.0,
         steps_per_epoch: int | str = "auto",
         max_epochs: int = 20,
         batch_size: int = 256,
@@ -181,14 +171,9 @@ class DenoiserNet(AveragedNet):
         self.schedule = schedule
         self.sigma_min = sigma_min
         self.sigma_max = sigma_max
-        self.log_mean = log_mean
-        self.log_std = log_std
         self.per_entry = per_entry
-        self.n_patterns = n_patterns
-        self.ema_decay = ema_decay
         self.patience = patience
         self.validation_fraction = validation_fraction
-        self.clip_grad_norm = clip_grad_norm
         self.steps_per_epoch = steps_per_epoch
         self.random_state = random_state
         # rows to validate on are set aside by `validation_fraction`
@@ -225,7 +210,8 @@ class DenoiserNet(AveragedNet):
         n, d = X.shape
         weights = None
         if sample_weight is not None:
-            weights = torch.from_numpy(check_weights(sample_weight, n))
+            share = check_weights(sample_weight, n)
+            weights = torch.from_numpy(share / share.mean())
         rows = torch.from_numpy(pair_with_completions(X, completions))
         self.setting_ = Setting(
             gaussian or GaussianDenoiser(torch.zeros(d), torch.ones(d)),
@@ -239,18 +225,38 @@ class DenoiserNet(AveragedNet):
             self.sigma_min,
             self.sigma_max,
             None if self.schedule == "edm" else get_schedule(self.schedule),
-            self.log_mean,
-            self.log_std,
             self.per_entry,
         )
         with self._own_randomness():
             super().fit(rows, weights, **fit_params)
         return self
 
+    def partial_fit(self, X: Tensor, y: Any = None, classes: Any = None, **fit_params: Any) -> Self:
+        """Train on until an early stop; an interruption, which skorch takes for one, is raised."""
+        if not self.initialized_:
+            self.initialize()
+        self.notify("on_train_begin", X=X, y=y)
+        try:
+            with suppress(EarlyStop):
+                self.fit_loop(X, y, **fit_params)
+        except KeyboardInterrupt:
+            self.initialized_ = False
+            del self.module_
+            raise
+        self.notify("on_train_end", X=X, y=y)
+        return self
+
+    def notify(self, method_name: str, **kwargs: Any) -> None:
+        """Call the callbacks; a KeyboardInterrupt of theirs after an epoch is an early stop."""
+        try:
+            super().notify(method_name, **kwargs)
+        except KeyboardInterrupt as error:
+            if method_name != "on_epoch_end":
+                raise
+            raise EarlyStop from error
+
     def _check_parameters(self) -> None:
-        for name, (holds, words) in RANGES.items():
-            if not holds(getattr(self, name)):
-                raise ValueError(f"{name} must be {words}, got {getattr(self, name)!r}.")
+        validate_parameter_constraints(CONSTRAINTS, vars(self), caller_name="DenoiserNet")
         if not 0 < self.sigma_min < self.sigma_max < np.inf:
             raise ValueError(
                 "sigma_min and sigma_max must satisfy 0 < sigma_min < sigma_max, "
@@ -276,13 +282,57 @@ class DenoiserNet(AveragedNet):
             return self.partial_fit(rows)
 
     def denoiser(self) -> nn.Module:
-        """Return the trained denoiser, in double precision and without gradients."""
-        return self._trained_module()
+        """Return a copy of the denoiser on the CPU, in double precision and without gradients."""
+        return copy.deepcopy(self.module_).cpu().double().eval().requires_grad_(False)
+
+    @contextmanager
+    def _own_randomness(self) -> Iterator[None]:
+        """Draw from `random_state` in a block; torch's global generators stay untouched."""
+        seed = check_random_state(self.random_state).randint(2**31 - 1)
+        with torch.random.fork_rng():
+            torch.manual_seed(seed)
+            yield
 
     def _choose_n_steps(self, n: int) -> int:
         if self.steps_per_epoch != "auto":
             return int(self.steps_per_epoch)
         return max(-(-n // self.batch_size), min(50, max(10, n // 4)), min(100, n // 80))
+
+    def get_params(self, deep: bool = True, **kwargs: Any) -> dict[str, Any]:
+        """Return the parameters, as :class:`skorch.NeuralNet` does but for its own records."""
+        params = super().get_params(deep=deep, **kwargs)
+        # a set in skorch's list, whose order in a repr would change from process to process
+        params.pop("_params_to_validate", None)
+        return params
+
+    @property
+    def _default_callbacks(self) -> list[tuple[str, Any]]:
+        n_steps = self.max_epochs * self.n_steps_
+        callbacks = training_callbacks(self.lr, n_steps, self.patience)
+        if not self.verbose:
+            return callbacks
+        # first, as an early stop keeps the callbacks after it from closing their bar
+        return [("progress", ProgressBar(self.n_steps_ + 1)), *callbacks]
+
+    def get_params_for_optimizer(self, *args: Any, **kwargs: Any) -> tuple[Any, dict[str, Any]]:
+        """Return the optimiser's options; AdamW is fused unless told otherwise."""
+        args, kwargs = super().get_params_for_optimizer(*args, **kwargs)
+        if self.optimizer is torch.optim.AdamW:
+            kwargs.setdefault("fused", True)
+        return args, kwargs
+
+    def get_iterator(self, dataset: Dataset, training: bool = False) -> RowBatches:
+        """Return shuffled batches to train on, or one batch to validate on."""
+        if training:
+            return RowBatches(dataset, self.batch_size, self.n_steps_)
+        return RowBatches(dataset, -1)
+
+    def run_single_epoch(self, iterator: Any, training: bool, **kwargs: Any) -> Any:
+        """Run an epoch: training moves the weights, validation judges their average."""
+        if training or iterator is None:
+            return super().run_single_epoch(iterator, training, **kwargs)
+        with dict(self.callbacks_)["average"].applied():
+            return super().run_single_epoch(iterator, training, **kwargs)
 
     @property
     def device(self) -> str:
@@ -351,12 +401,11 @@ class DenoiserNet(AveragedNet):
 
     def add_noise(self, x0: Tensor) -> Prepared:
         """Noise clean rows and do all that precedes the network."""
-        n, n_patterns = len(x0), self.n_patterns
-        if n_patterns == "auto":
-            n_patterns = 32 if x0.shape[-1] <= 32 else 16
-        # equally many rows for each pattern, and no pattern drawn in vain
-        n_rows = -(-n // int(n_patterns))
         groups, target = self.setting_.groups, self.setting_.target
+        # closed forms are factorised once for each pattern
+        n, n_patterns = len(x0), 32 if len(groups) <= 32 else 16
+        # equally many rows for each pattern, and no pattern drawn in vain
+        n_rows = -(-n // n_patterns)
         patterns = self.noise_.draw(-(-n // n_rows), groups, target).to(x0)
         sigma = patterns.repeat_interleave(n_rows, dim=0)[:n]
         # what was filled in is seen like any other entry; only the loss knows of gaps

@@ -10,6 +10,10 @@ from skdiffusion.diffusion.schedule import Schedule
 
 __all__ = ["NoiseLevels"]
 
+# of log-normal noise levels: the -1.2 and 1.2 of EDM are for images, and tables have structure at
+# more scales
+LOG_MEAN, LOG_STD = -1.0, 1.6
+
 
 @dataclass(frozen=True)
 class NoiseLevels:
@@ -18,14 +22,12 @@ class NoiseLevels:
     sigma_min: float
     sigma_max: float
     schedule: Schedule | None = None
-    log_mean: float = -1.0
-    log_std: float = 1.6
     per_entry: float = 0.5
 
     def quantile(self, u: Tensor) -> Tensor:
         """Return quantiles of the distribution of noise levels."""
         if self.schedule is None:
-            sigma = (self.log_mean + self.log_std * torch.special.ndtri(u)).exp()
+            sigma = (LOG_MEAN + LOG_STD * torch.special.ndtri(u)).exp()
         else:
             ends = torch.tensor([self.sigma_min, self.sigma_max], dtype=torch.float64)
             low, high = self.schedule.time(ends)

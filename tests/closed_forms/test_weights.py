@@ -9,7 +9,7 @@ from sklearn.covariance import oas
 from skdiffusion.closed_forms.baselines import MAX_FULL_COLUMNS, fit_gaussian, fit_mixture
 from skdiffusion.closed_forms.fitted_prior import fit_levels, fit_prior
 from skdiffusion.closed_forms.noise_floor import fit_factor_mixture, fit_factors, n_factors
-from skdiffusion.closed_forms.weights import centre, check_weights, effective_size
+from skdiffusion.closed_forms.weights import centre, effective_size
 
 RNG = np.random.RandomState(0)
 Z = RNG.normal(size=(60, 3)) @ RNG.normal(size=(3, 3)) + 5
@@ -28,9 +28,6 @@ class TestCentre:
     @pytest.mark.parametrize(("weights", "size"), [(np.full(60, 7.0), 60), (KEPT, 40)])
     def test_effective_size(self, weights, size):
         assert effective_size(weights) == size
-
-    def test_checked_weights_have_mean_one(self):
-        assert_allclose(check_weights([1, 2, 3], 3), [0.5, 1.0, 1.5])
 
 
 class TestGaussian:

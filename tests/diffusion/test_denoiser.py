@@ -24,9 +24,3 @@ def test_score_of_the_denoiser_that_knows_the_clean_rows(sigma):
     (gradient,) = torch.autograd.grad(log_prob, x)
     found = score(lambda x, sigma: Posterior(X0), x.detach(), sigma)
     torch.testing.assert_close(found, gradient)
-
-
-def test_variance_is_optional():
-    mean, var = Posterior(torch.ones(1))
-    assert var is None
-    assert mean == 1

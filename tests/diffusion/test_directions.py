@@ -10,6 +10,7 @@ from skdiffusion.diffusion import (
     MixtureDenoiser,
     Posterior,
     flipd,
+    jacobian,
     tangent_space,
 )
 
@@ -96,17 +97,14 @@ class TestFlipd:
         found = flipd(model, model.mean[None], torch.tensor(sigma, dtype=torch.float64))
         assert_close(found, wanted)
 
-    def test_estimate_is_unbiased(self, global_random_seed):
+    def test_estimate_is_unbiased(self, global_random_seed, monkeypatch):
         model, x = mixture(), normal(2, D, seed=9)
         probes = torch.randint(0, 2, (2000, D), generator=seeded(global_random_seed)) * 2.0 - 1
         level = torch.tensor(0.7, dtype=torch.float64)
-        found = flipd(model, x, level, divergence="hutchinson", probes=probes)
+        exact = flipd(model, x, level)
+        monkeypatch.setattr(jacobian, "_MAX_EXACT_COLUMNS", 0)
         # a single estimate has a standard deviation of less than one
-        assert_close(found, flipd(model, x, level), atol=4 / 2000**0.5, rtol=0)
-
-    def test_needs_probes(self):
-        with pytest.raises(ValueError, match="needs probes"):
-            flipd(mixture(), normal(2, D), SMALL, divergence="hutchinson")
+        assert_close(flipd(model, x, level, probes=probes), exact, atol=4 / 2000**0.5, rtol=0)
 
     @pytest.mark.parametrize("sigma", [0.05, 0.4, 2.0])
     def test_is_the_growth_of_the_density(self, sigma):
@@ -162,8 +160,3 @@ class TestTangentSpace:
         across = (found.vectors[..., 0] * circle[:7]).sum(1)
         assert_close(across, torch.zeros_like(across), atol=1e-6, rtol=0)
         assert found.dimension.tolist() == [1] * 7
-
-    @pytest.mark.parametrize("dimension", [0, D + 1])
-    def test_wrong_dimension(self, dimension):
-        with pytest.raises(ValueError, match=f"dimension={dimension} must lie between 1 and d={D}"):
-            tangent_space(mixture(), normal(1, D), SMALL, dimension)

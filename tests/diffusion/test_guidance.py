@@ -5,10 +5,10 @@ import math
 import pytest
 import torch
 
-from skdiffusion.diffusion.denoiser import Posterior
 from skdiffusion.diffusion.gaussians import GaussianDenoiser, MixtureDenoiser
 from skdiffusion.diffusion.grid import karras
 from skdiffusion.diffusion.guidance import Conditioned, Guided, Marginal
+from skdiffusion.diffusion.kernel_density import KernelDenoiser
 from skdiffusion.diffusion.solvers import SOLVERS, run
 
 N_DRAWS = 5_000
@@ -19,6 +19,7 @@ COV = torch.tensor(
 GAUSSIAN = GaussianDenoiser(MEAN, COV)
 KNOWN = torch.tensor([False, True, False])
 NEAR = torch.tensor([math.nan, -1.5, math.nan], dtype=torch.float64)
+TINY = torch.full((1,), 1e-10, dtype=torch.float64)
 FAR = torch.tensor([math.nan, 6.0, math.nan], dtype=torch.float64)
 
 
@@ -37,11 +38,6 @@ def conditional(known, values):
     return MEAN[a] + gain @ (values[b] - MEAN[b]), COV[a][:, a] - gain @ COV[b][:, a]
 
 
-class WithoutVariance:
-    def __call__(self, x, sigma):
-        return Posterior(GAUSSIAN(x, sigma).mean)
-
-
 class Recorder:
     def __init__(self):
         self.levels = []
@@ -58,11 +54,13 @@ class TestConditioned:
             ("dpmpp_2m", 60, NEAR),
             ("dpmpp_2m", 60, FAR),
             ("heun", 60, FAR),
-            ("ddim", 256, NEAR),
-            ("ancestral", 400, FAR),
+            ("ddim", 128, NEAR),
+            ("ancestral", 500, FAR),
         ],
     )
-    def test_draws_follow_the_conditional_law(self, name, n_steps, values, global_random_seed):
+    def test_draws_follow_the_conditional_distribution(
+        self, name, n_steps, values, global_random_seed
+    ):
         given = Conditioned(GAUSSIAN, KNOWN, values, sigma_min=1e-3)
         generator = seeded(global_random_seed)
         # Start around what is expected at the largest noise: the flow would remember another mean.
@@ -77,25 +75,21 @@ class TestConditioned:
         variance = cov.diagonal()
         se_cov = ((variance[:, None] * variance + cov**2) / N_DRAWS).sqrt()
         assert ((x.mean(0) - mean).abs() < 4 * (variance / N_DRAWS).sqrt()).all()
-        # four standard errors and the error of the steps, which is about one
-        assert ((x.T.cov() - cov).abs() < 5 * se_cov).all()
+        assert ((x.T.cov() - cov).abs() < 4.5 * se_cov).all()
 
     @pytest.mark.parametrize("sigma", [0.05, 0.5, 5.0])
     @pytest.mark.parametrize("values", [NEAR, FAR])
-    def test_is_the_denoiser_of_the_conditional_law(self, sigma, values):
+    def test_is_the_denoiser_of_the_conditional_distribution(self, sigma, values):
         mean, cov = conditional(KNOWN, values)
         x = 3.0 * torch.randn(20, 3, generator=seeded(), dtype=torch.float64)
         posterior = Conditioned(GAUSSIAN, KNOWN, values, sigma_min=1e-5)(x, scalar(sigma))
         expected = GaussianDenoiser(mean, cov)(x[:, ~KNOWN], scalar(sigma))
         torch.testing.assert_close(posterior.mean[:, ~KNOWN], expected.mean, rtol=0, atol=1e-6)
-        torch.testing.assert_close(posterior.var[:, ~KNOWN], expected.var, rtol=0, atol=1e-6)
 
     def test_known_entries_come_back(self):
         x = torch.zeros(4, 3, dtype=torch.float64)
         posterior = Conditioned(GAUSSIAN, KNOWN, NEAR, sigma_min=1e-3)(x, scalar(2.0))
         assert (posterior.mean[:, 1] == -1.5).all()
-        assert (posterior.var[:, 1] == 0).all()
-        assert (posterior.var[:, ~KNOWN] > 0).all()
 
     def test_known_entries_of_x_are_ignored(self):
         given = Conditioned(GAUSSIAN, KNOWN, NEAR, sigma_min=1e-3)
@@ -114,7 +108,6 @@ class TestConditioned:
             alone = Conditioned(GAUSSIAN, known[i], values[i], sigma_min=1e-3)
             row = alone(x[i : i + 1], sigma.expand(4, 3)[i : i + 1])
             torch.testing.assert_close(given.mean[i : i + 1], row.mean)
-            torch.testing.assert_close(given.var[i : i + 1], row.var)
 
     def test_one_row_of_flags_for_many_rows_of_values(self):
         x, values = torch.randn(2, 4, 3, generator=seeded(), dtype=torch.float64)
@@ -122,32 +115,26 @@ class TestConditioned:
         each = Conditioned(GAUSSIAN, KNOWN.expand(4, 3), values, sigma_min=1e-3)
         assert torch.equal(shared(x, scalar(1.0)).mean, each(x, scalar(1.0)).mean)
 
-    def test_variance_stays_none(self):
-        given = Conditioned(WithoutVariance(), KNOWN, NEAR, sigma_min=1e-3)
-        assert given(torch.zeros(1, 3), torch.tensor(1.0)).var is None
-
     def test_dtype_is_the_rows(self):
         given = Conditioned(GAUSSIAN, KNOWN, NEAR, sigma_min=1e-3)
         assert given(torch.zeros(1, 3), torch.tensor(1.0)).mean.dtype == torch.float32
 
-    def test_errors(self):
-        x = torch.zeros(5, 3)
-        with pytest.raises(TypeError, match="known must be a boolean"):
-            Conditioned(GAUSSIAN, KNOWN.float(), NEAR, sigma_min=1e-3)
-        with pytest.raises(ValueError, match="same n and d"):
-            Conditioned(GAUSSIAN, KNOWN, NEAR[:2], sigma_min=1e-3)
-        with pytest.raises(ValueError, match="same n and d"):
-            Conditioned(GAUSSIAN, KNOWN, NEAR[1:2], sigma_min=1e-3)
-        with pytest.raises(ValueError, match="same n and d"):
-            Conditioned(GAUSSIAN, KNOWN.expand(2, 3), NEAR.expand(4, 3), sigma_min=1e-3)
+    @pytest.mark.parametrize(
+        ("known", "values"),
+        [
+            (KNOWN.float(), NEAR),
+            (KNOWN, NEAR[:2]),
+            (KNOWN, NEAR[1:2]),
+            (KNOWN.expand(2, 3), NEAR.expand(4, 3)),
+        ],
+    )
+    def test_flags_that_do_not_fit(self, known, values):
+        with pytest.raises(ValueError, match="known must be boolean"):
+            Conditioned(GAUSSIAN, known, values, sigma_min=1e-3)
+
+    def test_values_that_are_missing(self):
         with pytest.raises(ValueError, match="known value must be finite"):
             Conditioned(GAUSSIAN, ~KNOWN, NEAR, sigma_min=1e-3)
-        with pytest.raises(ValueError, match="sigma_min must be positive"):
-            Conditioned(GAUSSIAN, KNOWN, NEAR, sigma_min=0.0)
-        with pytest.raises(ValueError, match="4 rows of 3 columns"):
-            Conditioned(GAUSSIAN, KNOWN, NEAR.expand(4, 3), sigma_min=1e-3)(x, torch.tensor(1.0))
-        with pytest.raises(ValueError, match="any number of rows of 3 columns"):
-            Conditioned(GAUSSIAN, KNOWN, NEAR, sigma_min=1e-3)(x[:, :2], torch.tensor(1.0))
 
 
 class TestMarginal:
@@ -155,24 +142,12 @@ class TestMarginal:
     EXACT = GaussianDenoiser(MEAN[KEPT], COV[KEPT][:, KEPT])
 
     @pytest.mark.parametrize("shape", [(), (1, 2), (6, 1), (6, 2)])
-    def test_is_the_denoiser_of_the_marginal_law(self, shape):
+    def test_is_the_denoiser_of_the_marginal_distribution(self, shape):
         generator = seeded()
         x = 3.0 * torch.randn(6, 2, generator=generator, dtype=torch.float64)
         sigma = torch.rand(shape, generator=generator, dtype=torch.float64) + 0.1
         posterior = Marginal(GAUSSIAN, self.KEPT, sigma_max=1e4)(x, sigma)
         torch.testing.assert_close(posterior.mean, self.EXACT(x, sigma).mean, rtol=0, atol=1e-6)
-        torch.testing.assert_close(posterior.var, self.EXACT(x, sigma).var, rtol=0, atol=1e-6)
-
-    def test_fill_at_the_mean_bears_a_smaller_noise(self):
-        x = torch.ones(1, 2, dtype=torch.float64)
-        exact = self.EXACT(x, scalar(0.5)).mean
-
-        def error(fill):
-            marginal = Marginal(GAUSSIAN, self.KEPT, sigma_max=20.0, fill=fill)
-            return (marginal(x, scalar(0.5)).mean - exact).abs().max()
-
-        assert error(MEAN) < 0.5 * error(100.0)
-        assert error(MEAN) < 3e-3
 
     def test_one_level_for_all_rows_stays_one_pattern(self):
         recorder = Recorder()
@@ -191,26 +166,23 @@ class TestMarginal:
         mean = given(torch.zeros(1, 2, dtype=torch.float64), scalar(1e4)).mean
         assert mean[0, 0].item() == pytest.approx(1.0 + 0.8 / 0.89 * 0.5, abs=1e-5)
 
-    def test_dtype_and_none(self):
-        posterior = Marginal(WithoutVariance(), self.KEPT, sigma_max=80.0, fill=MEAN)(
-            torch.zeros(2, 2), torch.tensor(1.0)
-        )
+    def test_dtype_is_the_rows(self):
+        posterior = Marginal(GAUSSIAN, self.KEPT, 80.0)(torch.zeros(2, 2), torch.tensor(1.0))
         assert posterior.mean.dtype == torch.float32
-        assert posterior.var is None
 
-    def test_errors(self):
-        with pytest.raises(TypeError, match="kept must be a boolean"):
-            Marginal(GAUSSIAN, torch.tensor([0, 2]), sigma_max=80.0)
-        with pytest.raises(ValueError, match="at least one True"):
-            Marginal(GAUSSIAN, torch.zeros(3, dtype=torch.bool), sigma_max=80.0)
-        with pytest.raises(ValueError, match="one-dimensional"):
-            Marginal(GAUSSIAN, self.KEPT.expand(2, 3), sigma_max=80.0)
-        with pytest.raises(ValueError, match="sigma_max must be positive"):
-            Marginal(GAUSSIAN, self.KEPT, sigma_max=-1.0)
-        with pytest.raises(ValueError, match=r"fill must be a number or of shape \(3,\)"):
-            Marginal(GAUSSIAN, self.KEPT, sigma_max=80.0, fill=torch.zeros(2))
-        with pytest.raises(ValueError, match="each of the 2 kept ones"):
-            Marginal(GAUSSIAN, self.KEPT, sigma_max=80.0)(torch.zeros(2, 3), torch.tensor(1.0))
+    @pytest.mark.parametrize("kept", [torch.tensor([0, 2]), KEPT.expand(2, 3)])
+    def test_flags_that_do_not_fit(self, kept):
+        with pytest.raises(ValueError, match="kept must be boolean"):
+            Marginal(GAUSSIAN, kept, sigma_max=80.0)
+
+    def test_known_and_unknown_without_end(self):
+        kernels = KernelDenoiser(MEAN.unsqueeze(0), torch.linalg.cholesky(COV).unsqueeze(0), TINY)
+        marginal = Marginal(kernels, self.KEPT, sigma_max=math.inf)
+        x = torch.ones(1, 2, dtype=torch.float64)
+        torch.testing.assert_close(marginal(x, scalar(0.5)).mean, self.EXACT(x, scalar(0.5)).mean)
+        given = Conditioned(kernels, KNOWN, NEAR, sigma_min=0.0)
+        mean = given(torch.zeros(1, 3, dtype=torch.float64), scalar(math.inf)).mean[0, ~KNOWN]
+        torch.testing.assert_close(mean, conditional(KNOWN, NEAR)[0])
 
 
 class TestGuided:
@@ -225,7 +197,6 @@ class TestGuided:
         guided = self.guided(1.0)(x, scalar(0.7))
         given = Conditioned(GAUSSIAN, KNOWN, NEAR, sigma_min=1e-3)(x, scalar(0.7))
         assert torch.equal(guided.mean, given.mean)
-        assert torch.equal(guided.var, given.var)
 
     def test_scale_zero_ignores_the_known(self, x):
         guided = self.guided(0.0)(x, scalar(0.7))
@@ -238,7 +209,6 @@ class TestGuided:
         none, full = (self.guided(end)(x, scalar(0.7)).mean for end in (0.0, 1.0))
         posterior = self.guided(scale)(x, scalar(0.7))
         torch.testing.assert_close(posterior.mean, none + scale * (full - none))
-        assert posterior.var is None
 
     @pytest.mark.parametrize("scale", [0.0, 1.0, 3.0])
     def test_known_entries_come_back(self, x, scale):
@@ -264,24 +234,3 @@ class TestGuided:
         assert centres[0] == pytest.approx(0.0, abs=3 * (2 / 500) ** 0.5)
         assert centres[1] == pytest.approx(1.0, abs=3 * (1 / 500) ** 0.5)
         assert centres[2] > centres[1] + 0.2
-
-    def test_fill(self, x):
-        # At a moderate largest noise a hidden entry still speaks, of its mean or of something else.
-        def hidden(fill):
-            options = {"scale": 0.0, "sigma_min": 1e-3, "sigma_max": 10.0, "fill": fill}
-            return Guided(GAUSSIAN, KNOWN, NEAR, **options)(x, scalar(0.7)).mean[:, ~KNOWN]
-
-        marginal = GaussianDenoiser(MEAN[~KNOWN], COV[~KNOWN][:, ~KNOWN])
-        expected = marginal(x[:, ~KNOWN], scalar(0.7)).mean
-        assert (hidden(MEAN) - expected).abs().max() < 0.02
-        assert (hidden(50.0) - expected).abs().max() > 0.1
-
-    def test_errors(self, x):
-        with pytest.raises(ValueError, match="scale must be finite"):
-            self.guided(math.nan)
-        with pytest.raises(ValueError, match="sigma_min must be below sigma_max"):
-            Guided(GAUSSIAN, KNOWN, NEAR, 2.0, 1.0, 0.5)
-        with pytest.raises(ValueError, match=r"fill must be a number or of shape \(3,\)"):
-            self.guided(2.0, fill=torch.zeros(2))
-        with pytest.raises(ValueError, match="rows of 3 columns"):
-            self.guided(0.0)(x[:, :2], scalar(1.0))

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from skdiffusion.diffusion import jacobian
 from skdiffusion.diffusion.denoiser import Posterior
 from skdiffusion.diffusion.gaussians import GaussianDenoiser, MixtureDenoiser
 from skdiffusion.diffusion.grid import GRIDS, karras, log_linear, log_shifted
@@ -85,31 +86,28 @@ class TestLogDensity:
         density = log_density(Bent(), x, log_linear(0.1, 4.0, 24, final_zero=False), prior).exp()
         assert torch.trapezoid(density, x[:, 0]).item() == pytest.approx(1.0, abs=1e-4)
 
-    def test_all_sign_vectors_estimate_the_trace_exactly(self):
+    def test_all_sign_vectors_estimate_the_trace_exactly(self, monkeypatch):
         probes = torch.tensor(list(itertools.product([-1.0, 1.0], repeat=2)))
         x = MIXTURE.sample(10, generator=seeded())
-        exact = log_density(MIXTURE, x, fine(), MIXTURE, divergence="exact")
-        options = {"divergence": "hutchinson", "probes": probes}
-        estimate = log_density(MIXTURE, x, fine(), MIXTURE, **options)
+        exact = log_density(MIXTURE, x, fine(), MIXTURE, probes=probes[:1])
+        monkeypatch.setattr(jacobian, "_MAX_EXACT_COLUMNS", 0)
+        estimate = log_density(MIXTURE, x, fine(), MIXTURE, probes=probes)
         torch.testing.assert_close(estimate, exact, rtol=0.0, atol=1e-9)
-        options["probes"] = probes[:1]
-        single = log_density(MIXTURE, x, fine(), MIXTURE, **options)
+        single = log_density(MIXTURE, x, fine(), MIXTURE, probes=probes[:1])
         assert (single - exact).abs().max() > 1e-3
 
     @pytest.mark.parametrize("d", [32, 33])
-    def test_auto_is_exact_up_to_32_columns(self, d):
+    def test_exact_up_to_32_columns(self, d):
         law = GaussianDenoiser(torch.zeros(d), torch.eye(d) + 0.5)
         x = law.sample(3, generator=seeded())
-        probes = torch.ones(1, d)
-        exact = log_density(law, x, fine(4), law, divergence="exact")
-        auto = log_density(law, x, fine(4), law, probes=probes)
-        assert torch.equal(auto, exact) == (d == 32)
-        estimate = log_density(law, x, fine(4), law, divergence="hutchinson", probes=probes)
-        assert torch.equal(auto, estimate) == (d == 33)
+        exact = log_density(law, x, fine(4), law)
+        found = log_density(law, x, fine(4), law, probes=torch.ones(1, d))
+        assert torch.equal(found, exact) == (d == 32)
 
-    @pytest.mark.parametrize("divergence", ["exact", "hutchinson"])
-    def test_a_rows_score_does_not_depend_on_the_batch(self, divergence):
-        options = {"divergence": divergence, "probes": torch.tensor([[1.0, -1.0]])}
+    @pytest.mark.parametrize("limit", [0, 2])
+    def test_a_rows_score_does_not_depend_on_the_batch(self, limit, monkeypatch):
+        monkeypatch.setattr(jacobian, "_MAX_EXACT_COLUMNS", limit)
+        options = {"probes": torch.tensor([[1.0, -1.0]])}
         x = MIXTURE.sample(30, generator=seeded())
         whole = log_density(MIXTURE, x, fine(), MIXTURE, **options)
         parts = [log_density(MIXTURE, part, fine(), MIXTURE, **options) for part in x.split(7)]
@@ -146,14 +144,9 @@ class TestLogDensity:
             log_density(GAUSSIAN, x, karras(0.01, 10.0, 5), GAUSSIAN)
         with pytest.raises(ValueError, match=r"shape \(n, d\)"):
             log_density(GAUSSIAN, x[0], fine(), GAUSSIAN)
-        with pytest.raises(ValueError, match="divergence must be"):
-            log_density(GAUSSIAN, x, fine(), GAUSSIAN, divergence="skilling")
-        with pytest.raises(ValueError, match="needs probes"):
-            log_density(GAUSSIAN, x, fine(), GAUSSIAN, divergence="hutchinson")
-        with pytest.raises(ValueError, match=r"probes must be of shape \(m, 3\)"):
-            log_density(
-                GAUSSIAN, x, fine(), GAUSSIAN, divergence="hutchinson", probes=torch.ones(3)
-            )
+        wide = GaussianDenoiser(torch.zeros(33), torch.ones(33))
+        with pytest.raises(ValueError, match=r"probes must be of shape \(m, 33\)"):
+            log_density(wide, torch.zeros(1, 33), fine(), wide, probes=torch.ones(33))
 
 
 def quadrature(n_steps, d):
@@ -162,8 +155,8 @@ def quadrature(n_steps, d):
     return nodes.unsqueeze(1).expand(2 * d, n_steps, d)
 
 
-def chain_law(sigmas):
-    """Exact law of the last state of the ancestral chain of the Gaussian."""
+def chain_distribution(sigmas):
+    """Exact distribution of the last state of the ancestral chain of the Gaussian."""
     identity = torch.eye(3, dtype=F64)
     mean, cov = MEAN, COV + sigmas[0] ** 2 * identity
     for sigma, sigma_next in itertools.pairwise(sigmas):
@@ -180,7 +173,7 @@ class TestElbo:
         sigmas = log_linear(0.05, 10.0, n_steps, final_zero=False)
         x = MEAN + 2.0 * torch.randn(50, 3, generator=seeded(), dtype=F64)
         bound = elbo(GAUSSIAN, x, sigmas, GAUSSIAN, quadrature(n_steps, 3))
-        assert (bound <= chain_law(sigmas).log_prob(x)).all()
+        assert (bound <= chain_distribution(sigmas).log_prob(x)).all()
 
     def test_gap_of_one_step_is_the_divergence_of_the_posteriors(self):
         # log p(x) - bound = KL(q(top | x) || p(top | x)), all Gaussian in one dimension.

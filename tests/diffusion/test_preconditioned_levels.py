@@ -136,7 +136,7 @@ class TestLevels:
         coordinates = denoiser.frame(MIXED_X, sigma)
         own = coordinates.colour(correction[:2].expand(N, 2))
         torch.testing.assert_close(mean[:, NUMBERS], coordinates.mean[:, NUMBERS] + own)
-        log_prob = CATEGORIES.log_prob(MIXED_X, sigma, correction[2:].expand(N, 5))
+        log_prob = CATEGORIES.normalise(CATEGORIES.log_prob(MIXED_X, sigma) + correction[2:])
         codes = [1, 2, 4]
         torch.testing.assert_close(mean[:, codes], CATEGORIES.mean(log_prob)[:, codes])
         prepared = denoiser.prepare(MIXED_X, sigma)

@@ -45,15 +45,6 @@ class TestEverySchedule:
         assert (levels.diff()[:-1] > 0).all()
         assert levels[-1] >= levels[-2]
 
-    def test_states_convert_both_ways(self, schedule):
-        generator = torch.Generator().manual_seed(0)
-        clean, noise = torch.randn(2, 99, 3, generator=generator, dtype=torch.float64)
-        t = INSIDE.unsqueeze(1)
-        z = schedule.alpha(t) * clean + schedule.sigma(t) * noise
-        x = schedule.to_ve(z, t)
-        torch.testing.assert_close(x, clean + schedule.noise_to_signal(t) * noise)
-        torch.testing.assert_close(schedule.from_ve(x, t), z)
-
     @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
     def test_dtype_is_kept(self, schedule, dtype):
         t = torch.full((2, 1), 0.5, dtype=dtype)
@@ -171,13 +162,13 @@ class TestErrors:
     @pytest.mark.parametrize("cls", [CosineVP, RectifiedFlow])
     @pytest.mark.parametrize("guard", [0.0, 1.0, -0.1])
     def test_guard(self, cls, guard):
-        with pytest.raises(ValueError, match="guard must lie strictly between"):
+        with pytest.raises(ValueError, match="0 < guard < 1"):
             cls(guard=guard)
 
     def test_others(self):
-        with pytest.raises(ValueError, match="rho must be"):
+        with pytest.raises(ValueError, match="0 < rho < inf"):
             EDM(rho=0.0)
-        with pytest.raises(ValueError, match="s must be"):
+        with pytest.raises(ValueError, match="0 <= s < inf"):
             CosineVP(s=-1.0)
 
 
@@ -191,7 +182,6 @@ class TestGetSchedule:
         assert get_schedule(schedule) is schedule
 
     def test_unknown(self):
-        with pytest.raises(ValueError, match="Unknown schedule 'ddpm'; choose one of"):
-            get_schedule("ddpm")
-        with pytest.raises(TypeError, match="must be a name or an instance"):
-            get_schedule(VE)
+        for unknown in ("ddpm", VE):
+            with pytest.raises(ValueError, match="must be a Schedule or one of"):
+                get_schedule(unknown)

@@ -12,25 +12,24 @@ from skdiffusion.diffusion.gaussians import GaussianDenoiser, MixtureDenoiser
 from skdiffusion.diffusion.grid import karras, log_linear
 from skdiffusion.diffusion.solvers import N_STEPS, SOLVERS, STOCHASTIC, run
 
-N_DRAWS = 10_000
+N_DRAWS = 4_000
 MEAN = torch.tensor([1.0, -2.0, 0.5], dtype=torch.float64)
 COV = torch.tensor(
     [[1.0, 0.8, -0.4], [0.8, 0.89, -0.17], [-0.4, -0.17, 0.3125]], dtype=torch.float64
 )
 GAUSSIAN = GaussianDenoiser(MEAN, COV)
 
-# Enough steps that the discretisation is below the standard error of 10,000 draws: the exact
+# Enough steps that the discretisation is below the standard error of 4,000 draws: the exact
 # recursion of the moments in TestDistribution says so for each.
 CASES = {
-    "heun": ("heun", 60, {}),
-    "heun with churn": ("heun", 150, {"s_churn": 40.0, "s_min": 0.05, "s_max": 2.0}),
-    "dpmpp_2m": ("dpmpp_2m", 60, {}),
-    "ddim": ("ddim", 450, {}),
-    "ddim with noise": ("ddim", 600, {"eta": 0.5}),
-    "ancestral": ("ancestral", 700, {}),
-    "euler_maruyama": ("euler_maruyama", 700, {}),
-    # 8 Langevin steps at each of 280 levels
-    "annealed_langevin": ("annealed_langevin", 280, {"n_langevin": 8}),
+    "heun": ("heun", 45, {}),
+    "dpmpp_2m": ("dpmpp_2m", 45, {}),
+    "ddim": ("ddim", 300, {}),
+    "ddim with noise": ("ddim", 400, {"eta": 0.5}),
+    "ancestral": ("ancestral", 450, {}),
+    "euler_maruyama": ("euler_maruyama", 450, {}),
+    # 8 Langevin steps at each of 180 levels
+    "annealed_langevin": ("annealed_langevin", 180, {"n_langevin": 8}),
 }
 every_case = pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 every_solver = pytest.mark.parametrize("name", sorted(SOLVERS))
@@ -157,7 +156,6 @@ class TestOrder:
             ("ancestral", {}, 1),
             ("euler_maruyama", {}, 1),
             ("ddim", {"eta": 0.5}, 1),
-            ("heun", {"s_churn": 5.0}, 2),
         ],
     )
     def test_covariance(self, name, options, order, exact_moments):
@@ -222,17 +220,6 @@ class TestIdentities:
             strict=True,
         ):
             torch.testing.assert_close(left, right, rtol=0.0, atol=1e-12)
-
-    def test_churn_outside_its_range_changes_nothing(self, start):
-        sigmas = karras(0.01, 5.0, 20)
-        plain = run(SOLVERS["heun"](GAUSSIAN, start, sigmas))
-        options = {"generator": seeded(), "s_churn": 40.0}
-        for limits in ({"s_min": 6.0}, {"s_max": 0.009}):
-            outside = SOLVERS["heun"](GAUSSIAN, start, sigmas, **limits, **options)
-            assert torch.equal(run(outside), plain)
-        for limits in ({"s_min": 4.0}, {"s_max": 0.02}):
-            inside = SOLVERS["heun"](GAUSSIAN, start, sigmas, **limits, **options)
-            assert not torch.equal(run(inside), plain)
 
     @pytest.mark.parametrize("name", sorted(set(SOLVERS) - STOCHASTIC))
     def test_point_mass_is_solved_exactly(self, name):
@@ -327,16 +314,6 @@ class TestEverySolver:
         with pytest.raises(ValueError, match="strictly decreasing"):
             run(SOLVERS[name](GAUSSIAN, torch.zeros(2, 3), sigmas.flip(0)))
 
-    @pytest.mark.parametrize(
-        ("name", "options", "match"),
-        [
-            ("heun", {"s_churn": -1.0}, "s_churn must be at least 0"),
-            ("heun", {"s_noise": -1.0}, "s_noise must be at least 0"),
-            ("ddim", {"eta": 1.5}, "eta must be between 0 and 1"),
-            ("annealed_langevin", {"n_langevin": 0}, "n_langevin must be at least 1"),
-            ("annealed_langevin", {"step_size": 3.0}, "step_size must be above 0"),
-        ],
-    )
-    def test_wrong_options(self, name, options, match):
-        with pytest.raises(ValueError, match=match):
-            run(SOLVERS[name](GAUSSIAN, torch.zeros(2, 3), karras(0.01, 5.0, 5), **options))
+    def test_wrong_eta(self):
+        with pytest.raises(ValueError, match="eta must be between 0 and 1"):
+            run(SOLVERS["ddim"](GAUSSIAN, torch.zeros(2, 3), karras(0.01, 5.0, 5), eta=1.5))

@@ -93,14 +93,6 @@ class TestWeights:
         assert fit_kernels(wide, given, 0).bandwidth.h > 2 * alone.bandwidth.h
         assert_allclose(kernels.mixtures[0].means_, alone.mixtures[0].means_, atol=1e-9)
 
-    def test_are_frequencies_of_the_background(self):
-        kernels = fit_kernels(np.concatenate([X, X[:45]]), options(background=0.2, **self.GIVEN), 0)
-        weights = np.r_[np.full(45, 2.0), np.ones(45)]
-        mixture = fit_kernels(
-            X, options(background=0.2, **self.GIVEN), 0, sample_weight=weights
-        ).mixtures[0]
-        assert_allclose(mixture.means_.mean(0), kernels.mixtures[0].means_.mean(0), atol=0.3)
-
 
 class TestClasses:
     LABEL = np.arange(90) % 3
@@ -163,7 +155,7 @@ class TestScott:
 
     def test_covariance_is_scaled_by_the_squared_rule(self):
         kernels = fit_kernels(X, options("covariance", bandwidth="scott", background=0.0), 0)
-        expected = 90 ** (-1 / 6) ** 2 * np.cov(X.T, bias=True)
+        expected = (90 ** (-1 / 6)) ** 2 * np.cov(X.T, bias=True)
         assert_allclose(covariances(kernels)[0], expected, atol=2e-6)
 
 

@@ -10,9 +10,9 @@ from skdiffusion import DenoiserNet, DiffusionImputer, DiffusionManifoldSampler
 
 
 def tiny_sampler(**options):
-    """A sampler that fits within a fraction of a second, where quality is no subject."""
-    net = DenoiserNet(max_epochs=1, steps_per_epoch=5, module__width=16, module__depth=1)
-    fast = {"denoiser": net, "baseline": "gaussian", "n_steps": 5}
+    """A sampler that fits within a tenth of a second, where quality is no subject."""
+    net = DenoiserNet(max_epochs=1, steps_per_epoch=3, module__width=8, module__depth=1)
+    fast = {"denoiser": net, "baseline": "gaussian", "manifold": None, "n_steps": 5}
     return DiffusionManifoldSampler(**fast | options)
 
 
@@ -29,7 +29,6 @@ def quick():
             "sampler": tiny_sampler(**own),
             "n_models": 2,
             "n_draws": 4,
-            "n_resamples": 2,
             "random_state": 0,
         }
         return DiffusionImputer(**fast | options)
@@ -39,7 +38,7 @@ def quick():
 
 @pytest.fixture(scope="session")
 def gaussian():
-    """A correlated normal law, rows of it with gaps, and an imputer that has learned them."""
+    """A correlated Gaussian, rows of it with gaps, and an imputer that has learned them."""
     mean, scale = np.array([3.0, -1.0, 500.0]), np.array([0.1, 1.0, 100.0])
     cov = np.array([[1.0, 0.8, 0.3], [0.8, 1.0, -0.2], [0.3, -0.2, 1.0]]) * np.outer(scale, scale)
 
@@ -48,8 +47,8 @@ def gaussian():
         whole = rng.multivariate_normal(mean, cov, n)
         return whole, np.where(rng.random(whole.shape) < 0.25, np.nan, whole)
 
-    net = DenoiserNet(max_epochs=20, module__width=64, module__depth=2)
-    sampler = DiffusionManifoldSampler(denoiser=net)
+    net = DenoiserNet(max_epochs=5, n_patterns=8, module__width=32, module__depth=2)
+    sampler = DiffusionManifoldSampler(denoiser=net, baseline="gaussian", manifold=None)
     imputer = DiffusionImputer(sampler=sampler, n_models=1, random_state=0).fit(rows(1500, 0)[1])
     return SimpleNamespace(mean=mean, cov=cov, scale=scale, rows=rows, imputer=imputer)
 

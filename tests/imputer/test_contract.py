@@ -5,6 +5,7 @@ import os
 import pickle
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import joblib
@@ -21,9 +22,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.utils.validation import check_is_fitted
 
 import skdiffusion
-from skdiffusion import DenoiserNet, DiffusionImputer, TableEncoder, _imputer
+from skdiffusion import DenoiserNet, TableEncoder
 from skdiffusion.diffusion import SOLVERS
-from skdiffusion.sampling import drawing
+from skdiffusion.model import drawing
 
 SCRIPT = """
 import pickle, sys
@@ -70,14 +71,14 @@ class TestRowsByThemselves:
     @pytest.mark.parametrize("solver", ["ancestral", SOLVERS["ancestral"]])
     def test_with_a_stochastic_solver(self, fitted, solver):
         imputer = copy.copy(fitted)
-        imputer.samplers_ = [copy.copy(s).set_params(solver=solver) for s in fitted.samplers_]
+        sampling = replace(fitted.models_[0].sampling, solver=solver)
+        imputer.models_ = [replace(model, sampling=sampling) for model in fitted.models_]
         alone = np.concatenate([imputer.transform(row[None]) for row in table()[:9]])
         assert_allclose(alone, imputer.transform(table())[:9], rtol=0, atol=1e-9)
 
-    def test_rare_levels_do_not_depend_on_other_rows(self, quick, frame):
-        imputer = quick(strategy="draw", encoder=TableEncoder(min_frequency=0.6)).fit(
-            frame[["x", "city"]]
-        )
+    def test_rare_categories_do_not_depend_on_other_rows(self, quick, frame):
+        encoder = TableEncoder(min_frequency=0.6)
+        imputer = quick(strategy="draw", encoder=encoder).fit(frame[["x", "city"]])
         rows = pd.DataFrame({"x": np.linspace(-2, 2, 60), "city": [None] * 60}, dtype=object)
         rows["x"] = rows["x"].astype(float)
         whole = imputer.transform(rows)
@@ -129,20 +130,19 @@ class TestRandomness:
         assert not np.array_equal(first, other)
 
     def test_a_seed_of_the_sampler_is_kept(self, quick):
-        imputers = [quick(random_state=k) for k in (0, 1)]
-        for imputer in imputers:
-            imputer.set_params(sampler__random_state=5).fit(table())
-        scores = [imputer.sampler_.score_samples(table()[:5]) for imputer in imputers]
-        assert_array_equal(*scores)
+        fits = [quick(random_state=k).set_params(sampler__random_state=5) for k in (0, 1)]
+        models = [imputer.fit(table()).models_[0] for imputer in fits]
+        Z = models[0].encoder.transform(table()[:5])
+        assert_array_equal(*(model.log_prob(Z) for model in models))
 
     def test_nothing_but_fit_changes_it(self, fitted):
-        # hashed by its own state: a sampler is copied when it is pickled
-        before = joblib.hash([*map(vars, fitted.samplers_), fitted.get_params(), fitted.seed_])
+        # hashed by its own state: a model is copied when it is pickled
+        before = joblib.hash([*map(vars, fitted.models_), fitted.get_params()])
         X = table()
         given = joblib.hash(X)
         fitted.transform(X)
         fitted.sample_imputations(X, 2)
-        after = joblib.hash([*map(vars, fitted.samplers_), fitted.get_params(), fitted.seed_])
+        after = joblib.hash([*map(vars, fitted.models_), fitted.get_params()])
         assert after == before
         assert joblib.hash(X) == given
 
@@ -152,11 +152,11 @@ class TestComposition:
         imputer = quick(strategy="draw", n_draws=3)
         copied = clone(imputer)
         assert copied.sampler is not imputer.sampler
-        assert copied.get_params()["sampler__denoiser__module__width"] == 16
+        assert copied.get_params()["sampler__denoiser__module__width"] == 8
         assert (copied.strategy, copied.n_draws) == ("draw", 3)
         imputer.fit(table())
-        assert not [name for name in vars(clone(imputer)) if name.endswith("_")]
-        assert not hasattr(imputer.sampler, "denoiser_")
+        assert set(vars(clone(imputer))) == set(imputer.get_params(deep=False))
+        assert not hasattr(imputer.sampler, "model_")
 
     def test_pickle_in_a_fresh_process(self, fitted, tmp_path):
         (tmp_path / "in.pkl").write_bytes(pickle.dumps((fitted, table())))
@@ -201,9 +201,9 @@ class TestErrors:
         ("options", "said"),
         [
             ({"strategy": "median"}, r"strategy must be one of \('mean', 'draw'\), got 'median'"),
-            ({"n_models": 0}, "n_models must be a positive whole number, got 0"),
-            ({"n_draws": 0}, "n_draws must be a positive whole number, got 0"),
-            ({"n_draws": 2.5}, "n_draws must be a positive whole number"),
+            ({"n_models": 0}, "n_models must be at least 1, a whole number, got 0"),
+            ({"n_draws": 0}, "n_draws must be at least 1, a whole number, got 0"),
+            ({"n_draws": 2.5}, "n_draws must be at least 1, a whole number"),
             ({"solver": "nonsense"}, "solver must be"),
         ],
     )
@@ -213,7 +213,7 @@ class TestErrors:
 
     @pytest.mark.parametrize("n", [0, -1, 1.5])
     def test_number_of_imputations(self, fitted, n):
-        with pytest.raises(ValueError, match="n_imputations must be a positive whole number"):
+        with pytest.raises(ValueError, match="n_imputations must be at least 1, a whole number"):
             fitted.sample_imputations(table(), n)
 
     def test_nothing_to_learn(self, quick):
@@ -234,13 +234,9 @@ class TestErrors:
         monkeypatch.setattr(DenoiserNet, "get_loss", fail)
         with pytest.raises(stop):
             imputer.fit(table())
-        assert [name for name in vars(imputer) if name.endswith("_")] == []
+        assert set(vars(imputer)) == set(imputer.get_params(deep=False))
         with pytest.raises(NotFittedError):
             check_is_fitted(imputer)
         for call in (imputer.transform, imputer.sample_imputations):
             with pytest.raises(NotFittedError):
                 call(table())
-
-    def test_default_sampler(self):
-        assert DiffusionImputer().sampler is None
-        assert _imputer.STRATEGIES == ("mean", "draw")

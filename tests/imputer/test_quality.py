@@ -1,4 +1,4 @@
-"""What is filled in, against the exact conditional law of a normal one."""
+"""What is filled in, against the exact conditional distribution of a Gaussian."""
 
 import copy
 

@@ -11,7 +11,6 @@ from sklearn.exceptions import NotFittedError
 
 from skdiffusion.manifold import AutoencoderEmbedding
 from skdiffusion.nets.autoencoder import Autoencoder
-from skdiffusion.training.autoencoder_net import AutoencoderNet
 
 NOISE = 0.02
 
@@ -51,28 +50,16 @@ class TestReconstruction:
         clean = noisy - NOISE * _noise_of(500, seed=1)
         assert rms(round_trip(fitted, noisy) - clean) < 0.7 * rms(noisy - clean)
 
-    def test_linear_maps_find_the_principal_components(self):
-        rng = np.random.RandomState(0)
-        X = rng.normal(size=(500, 3)) @ np.diag([3.0, 2.0, 0.3]) @ rng.normal(size=(3, 6))
-        embedding = AutoencoderEmbedding(
-            2, depth=0, input_noise=0.0, max_epochs=10, random_state=0
-        ).fit(X)
-        best = PCA(2).fit(X)
-        assert rms(round_trip(embedding, X) - X) < 1.05 * rms(
-            best.inverse_transform(best.transform(X)) - X
-        )
-
     def test_starts_at_the_principal_components(self):
-        X = torch.from_numpy(sheet(200, seed=0))
+        X = torch.from_numpy(sheet(200, seed=0)).float()
         X -= X.mean(0)
-        net = Autoencoder(20, 3).double()
-        net.start_at_principal_components(X)
-        for bent in net.net:
+        net = Autoencoder(X, 3)
+        for bent in (net.encode, net.decode):
             torch.nn.init.zeros_(bent.last.weight)
         pca = PCA(3).fit(X.numpy())
         best = pca.inverse_transform(pca.transform(X.numpy()))
-        assert_allclose(net(X).detach().numpy(), best, atol=1e-10)
-        assert_allclose(net.encode(X).detach().square().mean(0), 1, rtol=1e-10)
+        assert_allclose(net(X).detach().numpy(), best, atol=1e-5)
+        assert_allclose(net.encode(X).detach().square().mean(0), 1, rtol=1e-5)
 
 
 def _noise_of(n, seed):
@@ -130,37 +117,16 @@ class TestTraining:
         assert_array_equal(np.random.get_state()[1], numpy_state)  # noqa: NPY002
         assert torch.equal(torch.get_rng_state(), torch_state)
 
-    def test_stops_early_and_keeps_the_best(self):
-        X = np.random.RandomState(0).normal(size=(60, 8))
-        net = AutoencoderNet(
-            module__n_components=4, max_epochs=60, patience=3, batch_size=16, random_state=0
-        ).fit(X)
-        losses = net.history[:, "valid_loss"]
-        assert len(losses) < 60
-        assert np.argmin(losses) == len(losses) - 4
-        held_out = net.get_split_datasets  # the split is drawn with the seed of fit
-        with torch.random.fork_rng():
-            torch.manual_seed(np.random.RandomState(0).randint(2**31 - 1))
-            Autoencoder(8, 4)
-            valid = held_out(torch.from_numpy(X).float())[1].X
-        with torch.no_grad():
-            final = ((net.module_.eval()(valid) - valid) ** 2).mean()
-        assert_allclose(final, min(losses), rtol=1e-5)
-
     def test_interruption_leaves_it_unfitted(self, monkeypatch):
         def interrupt(*args, **kwargs):
             raise KeyboardInterrupt
 
-        monkeypatch.setattr(AutoencoderNet, "get_loss", interrupt)
+        monkeypatch.setattr(Autoencoder, "forward", interrupt)
         embedding = AutoencoderEmbedding(max_epochs=2)
         with pytest.raises(KeyboardInterrupt):
             embedding.fit(sheet(40, seed=0))
         with pytest.raises(NotFittedError):
             embedding.transform(sheet(40, seed=0))
-
-    def test_progress_bar(self, capsys):
-        AutoencoderEmbedding(max_epochs=1, verbose=1).fit(sheet(40, seed=0))
-        assert "50/50" in capsys.readouterr().err
 
     def test_pickle(self, fitted):
         X = sheet(10, seed=4)
@@ -197,28 +163,14 @@ class TestErrors:
             ({"n_components": 0}, "n_components must be at least 1, a whole number"),
             ({"n_components": "auto"}, "n_components must be at least 1, a whole number"),
             ({"width": 1.5}, "width must be"),
-            ({"depth": -1}, "depth must be"),
             ({"max_epochs": 0}, "max_epochs must be"),
             ({"input_noise": -0.1}, "input_noise must be positive and finite"),
             ({"input_noise": np.nan}, "input_noise must be"),
-            ({"lr": 0}, "lr must be positive and finite"),
-            ({"lr": np.inf}, "lr must be"),
-            ({"lr": "fast"}, "lr must be"),
-            ({"patience": 0}, "patience must be at least 1, a whole number"),
-            ({"patience": "x"}, "patience must be"),
         ],
     )
     def test_bad_parameters(self, options, message):
         with pytest.raises(ValueError, match=message):
             AutoencoderEmbedding(**options).fit(sheet(20, seed=0))
-
-    @pytest.mark.parametrize("options", [{"lr": 1e9}, {"lr": 1e9, "depth": 0}])
-    def test_divergence(self, options):
-        embedding = AutoencoderEmbedding(2, max_epochs=2, width=16, random_state=0, **options)
-        with pytest.raises(ValueError, match=r"Training diverged.*Lower lr"):
-            embedding.fit(sheet(60, seed=0))
-        with pytest.raises(NotFittedError):
-            embedding.transform(sheet(60, seed=0))
 
     def test_missing_cells(self):
         X = sheet(20, seed=0)

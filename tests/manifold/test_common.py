@@ -8,11 +8,11 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from skdiffusion.manifold import AutoencoderEmbedding, InvertibleEmbedding, LocalLinearRegressor
 
 ESTIMATORS = [
-    AutoencoderEmbedding(max_epochs=1, width=8, depth=1, batch_size=16),
+    AutoencoderEmbedding(max_epochs=1, width=8),
     InvertibleEmbedding(Isomap(n_components=1)),
     InvertibleEmbedding(TSNE(perplexity=2, max_iter=250, init="random")),
-    InvertibleEmbedding(PCA(1), decoder=KNeighborsRegressor(1), forward=KNeighborsRegressor(1)),
-    InvertibleEmbedding(PCA(1), decoder="own", forward="local"),
+    InvertibleEmbedding(PCA(1), decoder=KNeighborsRegressor(1)),
+    InvertibleEmbedding(PCA(1), decoder="own"),
     LocalLinearRegressor(),
     LocalLinearRegressor(n_neighbors=5, ridge=1e-3, interpolate=True),
 ]

@@ -17,7 +17,7 @@ INSIDE = RNG.uniform(-0.8, 0.8, size=(40, 2))
 def shares_at(model, rows):
     """The neighbours of rows, and what their predictions take from them."""
     indices = model._search.kneighbors(rows, return_distance=False)
-    return indices, model._shares(rows, indices, model.ridge_)
+    return indices, model._shares(rows, indices, (model.ridge_,))[0]
 
 
 class TestFormula:
@@ -77,7 +77,7 @@ class TestFormula:
 
 
 class TestWideTables:
-    """More columns than neighbours: the map is the same, by a smaller system."""
+    """More columns than neighbours."""
 
     @pytest.mark.parametrize("ridge", [0.0, 1e-4, 1e-2, 1.0])
     @pytest.mark.parametrize(("k", "d"), [(8, 7), (8, 8), (8, 9), (8, 40)])

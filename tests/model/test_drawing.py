@@ -115,7 +115,11 @@ class TestRanges:
         assert_array_equal(Z[:, 2], values[:, 2])
         assert ((Z[:, 0] >= 0) & (Z[:, 0] <= 1)).all()
 
-    def test_a_rare_one_repeats_values_and_draws_the_others(self, model, global_random_seed):
+    def test_a_rare_one_repeats_values_and_draws_the_others(
+        self, model, global_random_seed, monkeypatch
+    ):
+        monkeypatch.setattr(drawing, "MAX_PROPOSALS", 10_000)
+        monkeypatch.setattr(drawing, "MIN_ACCEPTANCE", 0.1)
         wanted = read_conditions(model.encoder, {0: (2.5, None)})
         with pytest.warns(UserWarning, match="repeat"):
             Z, share = model.draw_with_acceptance(1500, seeded(global_random_seed), wanted)
@@ -125,7 +129,8 @@ class TestRanges:
         assert_allclose(Z.mean(axis=0), [mean, 0.8 * mean, 0], atol=0.12)
         assert len(np.unique(Z[:, 1])) == 1500
 
-    def test_one_that_nothing_meets(self, model):
+    def test_one_that_nothing_meets(self, model, monkeypatch):
+        monkeypatch.setattr(drawing, "MAX_PROPOSALS", 500)
         wanted = read_conditions(model.encoder, {0: (50.0, 60.0)})
         with pytest.raises(ValueError, match="widen them"):
             model.draw(5, seeded(0), wanted)

@@ -11,8 +11,9 @@ from skdiffusion._oversampler import DiffusionOversampler
 
 def quick_sampler(**options):
     """A sampler for tests where quality is no subject."""
-    net = DenoiserNet(max_epochs=2, steps_per_epoch=5, module__width=16, module__depth=1)
-    return DiffusionManifoldSampler(**{"denoiser": net, "baseline": "gaussian"} | options)
+    net = DenoiserNet(max_epochs=1, steps_per_epoch=5, module__width=8, module__depth=1)
+    fast = {"denoiser": net, "baseline": "gaussian", "manifold": None, "n_steps": 6}
+    return DiffusionManifoldSampler(**fast | options)
 
 
 @pytest.fixture(scope="session")

@@ -14,7 +14,7 @@ from sklearn.preprocessing import StandardScaler
 from skdiffusion import DenoiserNet, DiffusionManifoldSampler
 from skdiffusion._oversampler import DiffusionOversampler
 from skdiffusion._utils.systematic import spread
-from skdiffusion.augmentation.vary import vary
+from skdiffusion.model.variation import vary
 
 
 @pytest.fixture(scope="module")
@@ -24,8 +24,8 @@ def gaussians():
     y = np.repeat([0, 1], 1500)
     root = np.array([[1.0, 0.0], [0.6, 0.8]])
     X = rng.normal(size=(3000, 2)) @ root.T + 2.0 * y[:, None]
-    net = DenoiserNet(max_epochs=6, module__width=64, module__depth=2)
-    sampler = DiffusionManifoldSampler(denoiser=net, random_state=0)
+    net = DenoiserNet(max_epochs=4, n_patterns=8, module__width=64, module__depth=2)
+    sampler = DiffusionManifoldSampler(denoiser=net, manifold=None, random_state=0)
     return X, y, sampler.fit(X, y), root @ root.T
 
 
@@ -64,11 +64,11 @@ class TestCounts:
         _, y = quick().fit_resample(imbalanced.X, names)
         assert Counter(y) == {"many": 60, "some": 60, "few": 60}
 
-    @pytest.mark.parametrize("noise_level", [0.5, None])
-    def test_a_class_of_one_row(self, quick, imbalanced, noise_level):
+    @pytest.mark.parametrize("sigma", [0.5, None])
+    def test_a_class_of_one_row(self, quick, imbalanced, sigma):
         rows = np.flatnonzero(imbalanced.y < 2)
         rows = np.append(rows, np.flatnonzero(imbalanced.y == 2)[0])
-        oversampler = quick(noise_level=noise_level)
+        oversampler = quick(sigma=sigma)
         X, y = oversampler.fit_resample(imbalanced.X[rows], imbalanced.y[rows])
         assert (y == 2).sum() == 60
         assert np.isfinite(X).all()
@@ -90,7 +90,7 @@ class TestProvenance:
         np.testing.assert_array_equal(imbalanced.y[oversampler.sample_indices_], y)
 
     def test_at_little_noise_each_is_next_to_its_start(self, quick, imbalanced):
-        oversampler = quick(noise_level=0.01)
+        oversampler = quick(sigma=0.01)
         X, _ = oversampler.fit_resample(imbalanced.X, imbalanced.y)
         new = X[oversampler.is_synthetic_]
         starts = oversampler.sample_indices_[oversampler.is_synthetic_]
@@ -106,48 +106,47 @@ class TestProvenance:
         np.testing.assert_array_equal(times, 2)
 
     def test_fresh_rows_start_from_none(self, quick, imbalanced):
-        oversampler = quick(noise_level=None)
+        oversampler = quick(sigma=None)
         oversampler.fit_resample(imbalanced.X, imbalanced.y)
         assert set(oversampler.sample_indices_[oversampler.is_synthetic_]) == {-1}
 
 
 class TestRows:
-    @pytest.mark.parametrize("noise_level", [0.3, 1.0, 3.0])
-    def test_the_law_of_a_class_is_kept(self, gaussians, noise_level):
+    @pytest.mark.parametrize("sigma", [0.3, 1.0, 3.0])
+    def test_the_distribution_of_a_class_is_kept(self, gaussians, sigma):
         X, y, sampler, cov = gaussians
         rows = spread((y == 1).astype(float), 1500, np.random.RandomState(0))
-        new = vary(sampler, X[rows], y[rows], noise_level, np.random.RandomState(1))
+        new = vary(sampler.model_, X[rows], y[rows], sigma, np.random.RandomState(1))
         np.testing.assert_allclose(new.mean(axis=0), [2.0, 2.0], atol=0.15)
         np.testing.assert_allclose(np.cov(new.T), cov, atol=0.2)
 
-    @pytest.mark.parametrize("noise_level", [0.3, 1.0, 3.0])
-    def test_what_is_left_of_a_row(self, gaussians, noise_level):
+    @pytest.mark.parametrize("sigma", [0.3, 1.0, 3.0])
+    def test_what_is_left_of_a_row(self, gaussians, sigma):
         """The flow scales each principal axis of a normal class by s / sqrt(s^2 + sigma^2)."""
         X, y, sampler, cov = gaussians
         rows = np.flatnonzero(y == 0)
-        new = vary(sampler, X[rows], y[rows], noise_level, np.random.RandomState(1))
+        new = vary(sampler.model_, X[rows], y[rows], sigma, np.random.RandomState(1))
         scale = X.std(axis=0)
         s2, axes = np.linalg.eigh(cov / np.outer(scale, scale))
         before, after = ((Z - Z.mean(axis=0)) / scale @ axes for Z in (X[rows], new))
         left = [np.corrcoef(before[:, j], after[:, j])[0, 1] for j in range(2)]
-        np.testing.assert_allclose(left, np.sqrt(s2 / (s2 + noise_level**2)), atol=0.08)
+        np.testing.assert_allclose(left, np.sqrt(s2 / (s2 + sigma**2)), atol=0.08)
 
     def test_rows_of_a_class_look_like_it(self, imbalanced):
         X = np.concatenate([imbalanced.X] * 5)
         y = np.concatenate([imbalanced.y] * 5)
-        net = DenoiserNet(max_epochs=5, module__width=32, module__depth=1)
-        oversampler = DiffusionOversampler(
-            sampler=DiffusionManifoldSampler(denoiser=net), random_state=0
-        )
+        net = DenoiserNet(max_epochs=3, n_patterns=8, module__width=32, module__depth=1)
+        sampler = DiffusionManifoldSampler(denoiser=net, baseline="gaussian", manifold=None)
+        oversampler = DiffusionOversampler(sampler=sampler, random_state=0)
         X_new, y_new = oversampler.fit_resample(X, y)
         new = oversampler.is_synthetic_
         judge = KNeighborsClassifier(5).fit(X, y)
         assert judge.score(X_new[new], y_new[new]) > 0.9
 
-    @pytest.mark.parametrize("noise_level", [0.001, 30.0, -1.0, "much"])
-    def test_a_noise_level_out_of_range(self, quick, imbalanced, noise_level):
-        with pytest.raises(ValueError, match="noise_level"):
-            quick(noise_level=noise_level).fit_resample(imbalanced.X, imbalanced.y)
+    @pytest.mark.parametrize("sigma", [0.001, 30.0, -1.0, "much"])
+    def test_sigma_out_of_range(self, quick, imbalanced, sigma):
+        with pytest.raises(ValueError, match="sigma"):
+            quick(sigma=sigma).fit_resample(imbalanced.X, imbalanced.y)
 
     def test_reproducible(self, quick, imbalanced):
         first, _ = quick().fit_resample(imbalanced.X, imbalanced.y)
@@ -167,7 +166,7 @@ class TestRows:
             def sample(self, n_samples=1, *, y=None, random_state=None):
                 return np.array([self.means_[label] for label in y])
 
-        oversampler = DiffusionOversampler(sampler=Means(), noise_level=None)
+        oversampler = DiffusionOversampler(sampler=Means(), sigma=None)
         X, y = oversampler.fit_resample(imbalanced.X, imbalanced.y)
         mean = imbalanced.X[imbalanced.y == 2].mean(axis=0)
         np.testing.assert_allclose(
@@ -186,7 +185,7 @@ class TestPipeline:
         two = imbalanced.y < 2
         model = make_pipeline(quick(), LogisticRegression())
         grid = {
-            "diffusionoversampler__noise_level": [0.5, None],
+            "diffusionoversampler__sigma": [0.5, None],
             "diffusionoversampler__sampler__n_steps": [6],
         }
         search = GridSearchCV(model, grid, cv=2).fit(imbalanced.X[two], imbalanced.y[two])

@@ -15,14 +15,14 @@ from skdiffusion._oversampler import DiffusionOversampler
 # imbalanced-learn's checks ask more of its own oversamplers than of others
 BaseOverSampler.register(DiffusionOversampler)
 
-NET = DenoiserNet(max_epochs=2, steps_per_epoch=5, module__width=16, module__depth=1)
-QUICK = DiffusionManifoldSampler(denoiser=NET, baseline="gaussian")
+NET = DenoiserNet(max_epochs=1, steps_per_epoch=3, module__width=8, module__depth=1)
+QUICK = DiffusionManifoldSampler(denoiser=NET, baseline="gaussian", manifold=None, n_steps=5)
 
 
 @imblearn_checks.parametrize_with_checks(
     [
         DiffusionOversampler(sampler=QUICK, random_state=0),
-        DiffusionOversampler(sampler=QUICK, noise_level=None, random_state=0),
+        DiffusionOversampler(sampler=QUICK, sigma=None, random_state=0),
     ],
     expected_failed_checks=lambda estimator: {},
 )

@@ -87,13 +87,13 @@ def test_missing_targets(quick, skewed, cell):
         quick().fit_resample(skewed.X, y)
 
 
-@pytest.mark.parametrize("noise_level", [0.3, None])
-def test_missing_cells_may_stay(quick, data, noise_level):
+@pytest.mark.parametrize("sigma", [0.3, None])
+def test_missing_cells_may_stay(quick, data, sigma):
     columns, y = data
     frame = pd.DataFrame(columns)
     frame.loc[3:8, "size"] = np.nan
     frame.loc[[10, 57], "city"] = None
-    oversampler = quick(noise_level=noise_level)
+    oversampler = quick(sigma=sigma)
     X, _ = oversampler.fit_resample(frame, y)
     pd.testing.assert_frame_equal(X.iloc[:58], frame)
     assert X[oversampler.is_synthetic_].notna().all(axis=None)

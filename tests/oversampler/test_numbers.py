@@ -27,7 +27,7 @@ class TestRelevance:
         y = np.array([0.0] * 20 + [3.0])
         np.testing.assert_array_equal(boxplot_relevance(y), [0.0] * 20 + [1.0])
 
-    def test_density_against_the_normal_law(self):
+    def test_density_against_the_normal_density(self):
         y = np.random.default_rng(0).normal(size=20_000)
         expected = 1.0 - np.exp(-(y**2) / 2)
         np.testing.assert_allclose(density_relevance(y), expected, atol=0.06)

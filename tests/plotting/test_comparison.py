@@ -110,10 +110,6 @@ class TestPlot:
         assert not axes[1].axison
         assert axes[0].axison
 
-    def test_projection_alone(self, tables):
-        display = SyntheticComparisonDisplay.from_samples(*tables, max_columns=0).plot()
-        assert display.marginal_axes_.shape == (0,)
-
     def test_many_columns_and_long_names(self):
         real = pd.DataFrame({f"a rather long name {i}": list("abcdefgh") for i in range(9)})
         display = SyntheticComparisonDisplay.from_samples(real, real, max_columns=9).plot()

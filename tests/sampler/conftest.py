@@ -13,38 +13,44 @@ from skdiffusion import DenoiserNet, DiffusionManifoldSampler
 
 @pytest.fixture(scope="session")
 def quick():
-    """Make a sampler that fits within a fraction of a second, where quality is no subject."""
+    """Make a sampler that fits within a tenth of a second, where quality is no subject."""
 
     def make(**options):
-        net = DenoiserNet(max_epochs=2, steps_per_epoch=10, module__width=16, module__depth=1)
-        fast = {"denoiser": net, "n_likelihood_steps": 6, "random_state": 0}
-        return DiffusionManifoldSampler(**fast | options)
+        net = DenoiserNet(max_epochs=1, steps_per_epoch=5, module__width=16, module__depth=1)
+        fast = {"denoiser": net, "baseline": "gaussian", "manifold": None}
+        return DiffusionManifoldSampler(
+            **fast | {"n_likelihood_steps": 4, "random_state": 0} | options
+        )
 
     return make
 
 
 @pytest.fixture(scope="session")
 def trained():
-    """Make a sampler that fits within seconds and follows simple laws well."""
+    """Make a sampler that fits within seconds and follows simple distributions well."""
 
-    def make(**options):
-        net = DenoiserNet(max_epochs=20, module__width=64, module__depth=2)
-        return DiffusionManifoldSampler(**{"denoiser": net, "random_state": 0} | options)
+    def make(max_epochs=3, **options):
+        net = DenoiserNet(
+            max_epochs=max_epochs, lr=0.006, n_patterns=8, module__width=64, module__depth=2
+        )
+        fast = {"denoiser": net, "manifold": None, "random_state": 0}
+        return DiffusionManifoldSampler(**fast | options)
 
     return make
 
 
 @pytest.fixture(scope="session")
 def gaussian(trained):
-    """A correlated normal law of five columns, its rows, and a sampler fitted on them."""
+    """A correlated Gaussian of five columns, its rows, and a sampler fitted on them."""
     rng = np.random.default_rng(0)
     root = rng.normal(size=(5, 5))
     scale = np.array([0.1, 1.0, 1.0, 5.0, 100.0])
     cov = (root @ root.T / 5 + 0.3 * np.eye(5)) * np.outer(scale, scale)
-    law = multivariate_normal(np.array([3.0, 0.0, -1.0, 10.0, 500.0]), cov)
-    X = law.rvs(2000, random_state=1)
-    fresh = law.rvs(300, random_state=2)
-    return SimpleNamespace(law=law, X=X, fresh=fresh, sampler=trained().fit(X))
+    truth = multivariate_normal(np.array([3.0, 0.0, -1.0, 10.0, 500.0]), cov)
+    X = truth.rvs(2000, random_state=1)
+    fresh = truth.rvs(200, random_state=2)
+    sampler = trained(baseline="gaussian").fit(X)
+    return SimpleNamespace(truth=truth, X=X, fresh=fresh, sampler=sampler)
 
 
 @pytest.fixture(scope="session")
@@ -60,7 +66,7 @@ def blobs(trained):
     def class_of(rows):
         return classes[((rows[:, None] - centres) ** 2).sum(-1).argmin(axis=1)]
 
-    sampler = trained().fit(X, y)
+    sampler = trained(max_epochs=10).fit(X, y)
     return SimpleNamespace(
         classes=classes, centres=dict(zip(classes, centres, strict=True)), std=0.5,
         X=X, y=y, class_of=class_of, sampler=sampler,
@@ -73,7 +79,7 @@ def regression(trained):
     rng = np.random.default_rng(0)
     y = rng.normal(size=800)
     X = np.column_stack([y + 0.3 * rng.normal(size=800), rng.normal(size=800)])
-    return SimpleNamespace(X=X, y=y, noise=0.3, sampler=trained().fit(X, y))
+    return SimpleNamespace(X=X, y=y, noise=0.3, sampler=trained(baseline="gaussian").fit(X, y))
 
 
 def columns(n=240):

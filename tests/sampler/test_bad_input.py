@@ -16,6 +16,11 @@ X = np.random.default_rng(0).normal(size=(60, 3))
 Y = np.arange(60) % 2
 
 
+@pytest.fixture(scope="module")
+def fitted(quick):
+    return quick().fit(X)
+
+
 def with_cell(value):
     rows = X.copy()
     rows[3, 1] = value
@@ -25,8 +30,7 @@ def with_cell(value):
 def assert_not_fitted(sampler):
     with pytest.raises(NotFittedError):
         check_is_fitted(sampler)
-    leftovers = [name for name in vars(sampler) if name.endswith("_")]
-    assert leftovers == []
+    assert set(vars(sampler)) == set(sampler.get_params(deep=False))
     for call in (sampler.sample, lambda: sampler.score_samples(X), lambda: sampler.transform(X)):
         with pytest.raises(NotFittedError):
             call()
@@ -34,21 +38,15 @@ def assert_not_fitted(sampler):
 
 class TestCells:
     @pytest.mark.parametrize("value", [np.inf, -np.inf])
-    def test_not_finite(self, quick, value):
-        said = "infinity"
-        with pytest.raises(ValueError, match=said):
-            quick().fit(with_cell(value))
-        fitted = quick().fit(X)
-        for method in (fitted.score_samples, fitted.score, fitted.transform):
-            with pytest.raises(ValueError, match=said):
+    def test_not_finite(self, quick, fitted, value):
+        for method in (quick().fit, fitted.score_samples, fitted.score, fitted.transform):
+            with pytest.raises(ValueError, match="infinity"):
                 method(with_cell(value))
 
-    def test_rows_with_gaps_have_no_codes(self, quick):
-        sampler = quick().fit(X)
-        codes, whole = sampler.transform(with_cell(np.nan)), np.arange(60) != 3
-        assert np.isnan(codes[3]).all()
-        assert_allclose(codes[whole], sampler.transform(X)[whole], rtol=0, atol=1e-9)
-        assert np.isnan(sampler.transform(with_cell(np.nan)[3:4])).all()
+    def test_rows_with_gaps_have_no_latents(self, fitted):
+        latents, whole = fitted.transform(with_cell(np.nan)), np.arange(60) != 3
+        assert np.isnan(latents[3]).all()
+        assert_allclose(latents[whole], fitted.transform(X)[whole], rtol=0, atol=1e-9)
 
     def test_infinity_in_a_frame_names_the_column(self, quick):
         frame = pd.DataFrame(with_cell(np.inf), columns=["a", "broken", "c"])
@@ -71,15 +69,15 @@ class TestFewRows:
         with pytest.raises(ValueError, match=r"0 sample\(s\)"):
             quick().fit(empty)
 
-    def test_none_to_score(self, quick):
+    def test_none_to_score(self, fitted):
         with pytest.raises(ValueError, match=r"0 sample\(s\)"):
-            quick().fit(X).score_samples(X[:0])
+            fitted.score_samples(X[:0])
 
     def test_one(self, quick):
-        with pytest.raises(ValueError, match=r"n_samples=1.*at least 2 rows"):
+        with pytest.raises(ValueError, match="n_samples=1: give at least 2"):
             quick().fit(X[:1])
 
-    @pytest.mark.parametrize("n", [2, 3, 5])
+    @pytest.mark.parametrize("n", [2, 5])
     def test_very_few(self, quick, n):
         sampler = quick().fit(X[:n], Y[:n])
         assert np.isfinite(sampler.sample(20)).all()
@@ -124,8 +122,12 @@ class TestColumns:
 
     def test_a_thousand_of_them(self):
         wide = np.random.default_rng(0).normal(size=(60, 1000))
-        net = DenoiserNet(max_epochs=1, module__width=32, module__depth=1)
-        sampler = DiffusionManifoldSampler(denoiser=net, n_likelihood_steps=4, random_state=0)
+        net = DenoiserNet(
+            max_epochs=1, steps_per_epoch=3, n_patterns=4, module__width=32, module__depth=1
+        )
+        sampler = DiffusionManifoldSampler(
+            denoiser=net, n_likelihood_steps=2, n_steps=8, random_state=0
+        )
         rows = sampler.fit(wide).sample(20, random_state=0)
         assert rows.shape == (20, 1000)
         assert np.isfinite(rows).all()

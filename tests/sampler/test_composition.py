@@ -45,11 +45,10 @@ class TestParameters:
         assert copied.get_params()["denoiser__module__width"] == 8
 
     def test_the_net_given_stays_as_it_is(self, quick):
-        """It is the sampler's schedule and seed that count, on a copy of the net."""
+        """A copy of it is seeded and trained."""
         net = DenoiserNet(max_epochs=1, steps_per_epoch=2, module__width=8, module__depth=1)
-        quick(denoiser=net, schedule="vp").fit(np.random.default_rng(0).normal(size=(30, 2)))
-        assert net.schedule == "edm"
-        assert net.random_state is None
+        quick(denoiser=net, verbose=1).fit(np.random.default_rng(0).normal(size=(30, 2)))
+        assert (net.random_state, net.verbose) == (None, 0)
         assert not net.initialized_
 
 
@@ -60,9 +59,13 @@ def plane():
     return rng.normal(size=(400, 2)) @ rng.normal(size=(2, 4)) * [1, 10, 1, 1] + [0, 50, 0, 3]
 
 
+@pytest.fixture(scope="module")
+def pipeline(quick, plane):
+    return make_pipeline(StandardScaler(), PCA(n_components=2), quick()).fit(plane)
+
+
 class TestPipeline:
-    def test_samples_in_the_units_of_its_input(self, quick, plane):
-        pipeline = make_pipeline(StandardScaler(), PCA(n_components=2), quick()).fit(plane)
+    def test_samples_in_the_units_of_its_input(self, pipeline, plane):
         rows = sample_from(pipeline, 1000, random_state=0)
         scale = plane.std(axis=0)
         assert_allclose((rows.mean(axis=0) - plane.mean(axis=0)) / scale, 0, atol=0.2)
@@ -71,17 +74,17 @@ class TestPipeline:
         off_plane = np.linalg.svd((rows - plane.mean(axis=0)) / scale, compute_uv=False)[2:]
         assert_allclose(off_plane, 0, atol=1e-8)
 
-    def test_scores_like_its_last_step(self, quick, plane):
-        pipeline = make_pipeline(StandardScaler(), PCA(n_components=2), quick()).fit(plane)
+    def test_scores_like_its_last_step(self, pipeline, plane):
         codes = pipeline[:-1].transform(plane[:9])
         assert_array_equal(pipeline.score_samples(plane[:9]), pipeline[-1].score_samples(codes))
         assert_array_equal(pipeline.transform(plane[:9]), pipeline[-1].transform(codes))
 
-    def test_the_target_reaches_the_sampler(self, trained, blobs):
-        pipeline = make_pipeline(StandardScaler(), trained()).fit(blobs.X, blobs.y)
-        rows, y = sample_from(pipeline, 90, y="red", return_y=True, random_state=0)
-        assert np.mean(blobs.class_of(rows) == "red") > 0.9
-        assert_array_equal(y, "red")
+    def test_the_target_reaches_the_sampler(self, quick, plane):
+        y = np.where(plane[:, 0] > 0, "high", "low")
+        pipeline = make_pipeline(StandardScaler(), quick()).fit(plane, y)
+        rows, y = sample_from(pipeline, 90, y="high", return_y=True, random_state=0)
+        assert rows[:, 0].mean() > 0.2
+        assert_array_equal(y, "high")
 
     def test_in_a_union(self, quick, plane):
         union = make_union(StandardScaler(), quick(n_likelihood_steps=2))
@@ -93,14 +96,9 @@ class TestSearch:
     def test_in_one_process_and_in_two(self, quick):
         rng = np.random.default_rng(0)
         X = rng.normal(size=(60, 4)) @ rng.normal(size=(4, 4))
-        sampler = quick(n_likelihood_steps=3, baseline="gaussian")
-        sampler.set_params(denoiser__max_epochs=1)
-        pipeline = Pipeline([("pca", PCA()), ("sampler", sampler)])
-        grid = {
-            "pca__n_components": [2, 4],
-            "sampler__n_steps": [5, 9],
-            "sampler__denoiser__lr": [1e-5, 3e-3],
-        }
+        sampler = quick(n_likelihood_steps=2)
+        pipeline = Pipeline([("pca", PCA(2)), ("sampler", sampler)])
+        grid = {"sampler__n_steps": [5, 9], "sampler__denoiser__lr": [1e-5, 3e-2]}
         one, two = (
             GridSearchCV(pipeline, grid, cv=2, n_jobs=n_jobs, error_score="raise").fit(X)
             for n_jobs in (1, 2)
@@ -109,7 +107,7 @@ class TestSearch:
         assert np.isfinite(scores).all()
         assert_allclose(two.cv_results_["mean_test_score"], scores, rtol=1e-6)
         assert one.best_params_ == two.best_params_
-        assert len(np.unique(scores.round(9))) == 4, (
+        assert len(np.unique(scores.round(9))) == 2, (
             "n_steps must not change a score, the rest must"
         )
         assert sample_from(one.best_estimator_, 3, random_state=0).shape == (3, 4)

@@ -10,45 +10,45 @@ from numpy.testing import assert_allclose, assert_array_equal
 def fresh(regression):
     """Rows, their targets, and the exact conditional mean and spread of these."""
     rng = np.random.default_rng(7)
-    y = rng.normal(size=400)
-    X = np.column_stack([y + regression.noise * rng.normal(size=400), rng.normal(size=400)])
+    y = rng.normal(size=200)
+    X = np.column_stack([y + regression.noise * rng.normal(size=200), rng.normal(size=200)])
     shrink = 1 / (1 + regression.noise**2)
     return X, y, shrink * X[:, 0], np.sqrt(shrink) * regression.noise
 
 
 class TestNumbers:
-    def test_follow_the_exact_conditional_law(self, regression, fresh):
+    def test_follow_the_exact_conditional_distribution(self, regression, fresh):
         X, _, mean, std = fresh
         inner = np.abs(X[:, 0]) < 2
-        Y = regression.sampler.sample_y(X[inner][:100], 200, random_state=0)
-        assert Y.shape == (100, 200)
-        errors = Y.mean(axis=1) - mean[inner][:100]
+        Y = regression.sampler.sample_y(X[inner][:50], 100, random_state=0)
+        assert Y.shape == (50, 100)
+        errors = Y.mean(axis=1) - mean[inner][:50]
         assert abs(errors.mean()) < 0.05
         assert np.sqrt(np.mean(errors**2)) < 0.1
         assert_allclose(Y.std(axis=1).mean(), std, rtol=0.15)
 
-    @pytest.mark.parametrize("share", [0.5, 0.8, 0.95])
-    def test_intervals_are_calibrated(self, regression, fresh, share):
+    def test_intervals_are_calibrated(self, regression, fresh, global_random_seed):
         X, y, _, _ = fresh
-        Y = regression.sampler.sample_y(X, 60, random_state=0)
-        low, high = np.quantile(Y, [(1 - share) / 2, (1 + share) / 2], axis=1)
-        covered = np.mean((low <= y) & (y <= high))
-        # three standard errors of the share, and what the model may be off
-        assert abs(covered - share) < 3 * np.sqrt(share * (1 - share) / len(y)) + 0.03
+        Y = regression.sampler.sample_y(X, 50, random_state=global_random_seed)
+        for share in (0.5, 0.8, 0.95):
+            low, high = np.quantile(Y, [(1 - share) / 2, (1 + share) / 2], axis=1)
+            covered = np.mean((low <= y) & (y <= high))
+            # three standard errors of the share, and what the model may be off
+            assert abs(covered - share) < 3 * np.sqrt(share * (1 - share) / len(y)) + 0.03
 
     def test_missing_cells_are_unknown(self, regression, fresh):
         X, _, mean, std = fresh
         blind = X[:60].copy()
         blind[:30, 0] = np.nan
         blind[30:, 1] = np.nan
-        Y = regression.sampler.sample_y(blind, 200, random_state=0)
-        assert_allclose(Y[:30].mean(axis=1), 0, atol=0.35)
+        Y = regression.sampler.sample_y(blind, 100, random_state=0)
+        assert_allclose(Y[:30].mean(axis=1), 0, atol=0.4)
         assert_allclose(Y[:30].std(axis=1).mean(), 1, rtol=0.15)
         inner = np.abs(X[30:60, 0]) < 2
         assert_allclose(Y[30:].mean(axis=1)[inner], mean[30:60][inner], atol=0.25)
         assert_allclose(Y[30:].std(axis=1)[inner].mean(), std, rtol=0.2)
 
-    def test_an_empty_row_gets_the_marginal_law(self, regression):
+    def test_an_empty_row_gets_the_marginal_distribution(self, regression):
         Y = regression.sampler.sample_y(np.full((1, 2), np.nan), 1000, random_state=0)
         assert abs(Y.mean() - regression.y.mean()) < 0.12
         assert_allclose(Y.std(), regression.y.std(), rtol=0.12)
@@ -73,7 +73,7 @@ class TestClasses:
         at = {name: centre for name, centre in blobs.centres.items()}
         Y = blobs.sampler.sample_y(np.array([*at.values()]), 100, random_state=0)
         for row, name in zip(Y, at, strict=True):
-            assert np.mean(row == name) > 0.97
+            assert np.mean(row == name) > 0.9
 
     def test_missing_cells_leave_them_open(self, blobs):
         """The first column tells green from the others, and the share of these is all there is."""

@@ -66,7 +66,7 @@ class TestPolars:
     def test_names(self, fitted_polars, polars_table):
         assert_array_equal(fitted_polars.feature_names_in_, polars_table.columns)
 
-    def test_scores_and_codes(self, fitted_polars, polars_table):
+    def test_scores_and_latents(self, fitted_polars, polars_table):
         rows = polars_table[:5]
         assert np.isfinite(fitted_polars.score_samples(rows)).all()
         back = fitted_polars.inverse_transform(fitted_polars.transform(rows))
@@ -100,9 +100,8 @@ class TestContainers:
         assert set(rows[:, 1]) <= {"a", "b"}
 
     def test_categories_by_name(self, quick, pandas_table):
-        sampler = quick(encoder=TableEncoder(categorical_features=["small", "city", "kind"])).fit(
-            pandas_table
-        )
+        encoder = TableEncoder(categorical_features=["small", "city", "kind"])
+        sampler = quick(encoder=encoder).fit(pandas_table)
         assert sampler.model_.encoder.kinds_[3] == "categorical"
         assert set(sampler.sample(50)["small"]) <= set(pandas_table["small"])
 

@@ -19,9 +19,11 @@ FAR = ROLL.distance(FRESH).mean()
 @pytest.fixture(scope="module")
 def noisy():
     """Samplers of noisy rows that know of their noise, and one that does not."""
-    net = DenoiserNet(max_epochs=3, module__width=64, module__depth=2)
+    net = DenoiserNet(max_epochs=3, n_patterns=8, module__width=32, module__depth=2)
     return {
-        noise: DiffusionManifoldSampler(denoiser=net, data_noise=noise, random_state=0).fit(X)
+        noise: DiffusionManifoldSampler(
+            denoiser=net, data_noise=noise, n_likelihood_steps=4, random_state=0
+        ).fit(X)
         for noise in (0.0, NOISE, "auto")
     }
 
@@ -45,12 +47,12 @@ class TestDataNoise:
         unit = [codec.scale for codec in noisy["auto"].model_.encoder.codecs_]
         np.testing.assert_allclose(noisy["auto"].model_.noise * unit, NOISE, rtol=0.2)
 
-    def test_known_noise_is_in_units_of_the_codes(self, noisy):
+    def test_known_noise_is_in_units_of_encoded_rows(self, noisy):
         unit = [codec.scale for codec in noisy[NOISE].model_.encoder.codecs_]
         np.testing.assert_allclose(noisy[NOISE].model_.noise * unit, NOISE)
 
     def test_none_is_taken_off_without(self, noisy):
-        assert not noisy[0.0].model_.noise.any()
+        assert noisy[0.0].model_.noise is None
         with pytest.raises(ValueError, match="how much noise"):
             noisy[0.0].denoise(FRESH)
 
@@ -76,7 +78,7 @@ class TestDataNoise:
     def test_no_noise_is_none_in_any_form(self, quick):
         table = pd.DataFrame({"a": X[:, 0], "b": np.repeat(["u", "v"], 200)})
         for noise in (0, [0.0, 0.0]):
-            assert not quick(data_noise=noise).fit(table).model_.noise.any()
+            assert quick(data_noise=noise).fit(table).model_.noise is None
 
     def test_a_constant_column_has_none(self, quick):
         rows = np.c_[X, np.ones(400)]
@@ -98,7 +100,7 @@ class TestDataNoise:
         np.testing.assert_allclose(sampler.model_.noise * unit, noise, atol=1e-9)
         assert np.isfinite(sampler.sample(3, random_state=0)).all()
 
-    @pytest.mark.parametrize("noise", [0.1, 0.3])
+    @pytest.mark.parametrize("noise", [0.3])
     def test_noise_of_a_gaussian(self, noise):
         """Draws have less variance than noisy rows: that of what is expected of clean ones.
 
@@ -177,7 +179,7 @@ class TestDenoise:
         from sklearn.decomposition import PCA
 
         sampler = quick(coupling=coupling, manifold=PCA(2)).fit(X[:150])
-        with pytest.raises(ValueError, match="knows no noise"):
+        with pytest.raises(ValueError, match="coordinates"):
             sampler.denoise(FRESH, noise=0.1)
         with pytest.raises(ValueError, match="data_noise needs"):
             clone(sampler).set_params(data_noise=0.1).fit(X[:150])

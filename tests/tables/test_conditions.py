@@ -77,7 +77,7 @@ def cities():
 def proposals(encoder, n=400):
     """Encoded rows all over the place, none of whose cells is missing."""
     Z = 2 * np.random.default_rng(2).normal(size=(n, encoder.n_codes_))
-    for j, codec in encoder.indicators_.items():
+    for j, codec in encoder._indicators.items():
         Z[:, encoder.is_indicator_ & (encoder.groups_ == j)] = codec.vertices[0]
     return Z
 

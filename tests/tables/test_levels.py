@@ -192,7 +192,7 @@ class TestRare:
         X = pd.DataFrame({"x": ["a"] * 6 + ["b"] * 3 + [None] * 91})
         assert TableEncoder(min_frequency=0.3).fit(X).codecs_[0].n_codes == 1
         assert TableEncoder(min_frequency=0.35).fit(X).level_blocks()[0][1].shape == (2, 1)
-        assert TableEncoder(min_frequency=4).fit(X).coders_[0].rare.members.tolist() == [1]
+        assert TableEncoder(min_frequency=4).fit(X)._coders[0].rare.members.tolist() == [1]
 
     def test_other_kinds_are_left_alone(self):
         X = pd.DataFrame({"b": [True] + [False] * 9, "o": pd.Categorical([1] + [2] * 9)})

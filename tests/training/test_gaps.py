@@ -172,7 +172,9 @@ class TestWide:
         net = DenoiserNet(module__width=16, module__depth=1, max_epochs=2, steps_per_epoch=4)
         sampler = DiffusionManifoldSampler(denoiser=net, n_steps=5, random_state=0).fit(X)
         assert np.isfinite(sampler.history_[:, ("train_loss", "valid_loss")]).all()
-        assert all(weight.isfinite().all() for weight in sampler.model_.denoiser.state_dict().values())
+        assert all(
+            weight.isfinite().all() for weight in sampler.model_.denoiser.state_dict().values()
+        )
         drawn = sampler.sample(10, random_state=0)
         assert drawn.shape == (10, X.shape[1])
         if name == "numbers":

@@ -34,11 +34,10 @@ def within(share, probability, n=N):
 
 
 class TestQuantile:
-    @pytest.mark.parametrize(("log_mean", "log_std"), [(-1.0, 1.6), (-1.2, 1.2)])
-    def test_log_normal(self, log_mean, log_std):
+    def test_log_normal(self):
         u = torch.linspace(0.05, 0.95, 9, dtype=torch.float64)
-        sigma = levels(log_mean=log_mean, log_std=log_std).quantile(u)
-        expected = norm(log_mean, log_std).ppf(u.numpy())
+        sigma = levels().quantile(u)
+        expected = norm(-1.0, 1.6).ppf(u.numpy())
         np.testing.assert_allclose(sigma.log().numpy(), expected, rtol=1e-10)
 
     @pytest.mark.parametrize("name", sorted(SCHEDULES))
@@ -134,20 +133,20 @@ class TestDraw:
     def test_any_number_of_columns_is_known_equally_often(self):
         """A binomial number with a uniform probability is uniform on 0 ... d."""
         groups = torch.arange(5)
-        sigma = levels(per_entry=1.0, log_mean=0.0, log_std=0.5).draw(N, groups, groups < 0)
+        sigma = levels(per_entry=1.0).draw(N, groups, groups < 0)
         known = (sigma == SIGMA_MIN).sum(1)
         assert chisquare(torch.bincount(known, minlength=6).numpy()).pvalue > 1e-3
 
     def test_a_quarter_of_per_entry_patterns_has_levels_of_their_own(self):
         """Of two columns that are both unknown to some extent."""
         groups = torch.arange(2)
-        sigma = levels(per_entry=1.0, log_mean=0.0, log_std=0.5).draw(N, groups, groups < 0)
+        sigma = levels(per_entry=1.0).draw(N, groups, groups < 0)
         unknown = sigma[(sigma > SIGMA_MIN).all(1)]
         assert within((unknown[:, 0] != unknown[:, 1]).double().mean(), 0.25, len(unknown))
 
     def test_fate_of_the_target(self):
         """Known in half of the patterns, unknown in a fifth, noised as the rest otherwise."""
-        noise = levels(per_entry=0.0, log_mean=0.0, log_std=0.5)
+        noise = levels(per_entry=0.0)
         sigma = noise.draw(N, GROUPS, LABEL)
         label, features = sigma[:, LABEL], sigma[:, FEATURES]
         assert (features == features[:, :1]).all()

@@ -289,7 +289,8 @@ class TestLevels:
             torch.linalg.inv(torch.linalg.inv(cov) + torch.diag(1 / row**2))[[0, 3]][:, [0, 3]]
             for row in self.SIGMA
         ]
-        log_prob = CATEGORIES.log_prob(self.NOISY, self.SIGMA, self.OUTPUT[:, 2:])
+        evidence = CATEGORIES.log_prob(self.NOISY, self.SIGMA)
+        log_prob = CATEGORIES.normalise(evidence + self.OUTPUT[:, 2:])
         rows = torch.arange(N)
         surprise = -torch.stack([log_prob[rows, self.CORNER], log_prob[rows, 3 + self.SIDE]], 1)
         return denoiser, prepared, error, covs, surprise

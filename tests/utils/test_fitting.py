@@ -13,7 +13,7 @@ class Estimator(BaseEstimator):
 
 def fitted():
     estimator = Estimator()
-    estimator.old_, estimator._private_ = 2, 3
+    estimator.old_, estimator._old, estimator._sklearn_output_config = 2, 3, {}
     return estimator
 
 
@@ -23,7 +23,7 @@ class TestAllOrNothing:
         with all_or_nothing(estimator):
             assert not hasattr(estimator, "old_")
             estimator.new_ = 4
-        assert vars(estimator) == {"alpha": 1, "new_": 4}
+        assert vars(estimator) == {"alpha": 1, "_sklearn_output_config": {}, "new_": 4}
 
     @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
     def test_forgets_what_failed(self, error):
@@ -31,4 +31,4 @@ class TestAllOrNothing:
         with pytest.raises(error), all_or_nothing(estimator):
             estimator.new_ = 4
             raise error
-        assert vars(estimator) == {"alpha": 1}
+        assert vars(estimator) == {"alpha": 1, "_sklearn_output_config": {}}

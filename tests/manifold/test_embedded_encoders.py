@@ -1,4 +1,4 @@
-"""Codes that pass through an embedding: where entries lie, what they mean, and their density."""
+"""Encoders whose rows pass through an embedding: where entries lie, and their density."""
 
 import copy
 import pickle
@@ -10,10 +10,14 @@ from scipy.stats import multivariate_normal
 from sklearn.decomposition import PCA
 
 from skdiffusion.manifold import InvertibleEmbedding
-from skdiffusion.manifold.codes import HierarchicalCodes, LatentCodes, ProjectedCodes
+from skdiffusion.manifold.embedded_encoders import (
+    HierarchicalEncoder,
+    LatentEncoder,
+    ProjectedEncoder,
+)
 from skdiffusion.tables.encoder import TableEncoder
 
-ALL = [LatentCodes, HierarchicalCodes, ProjectedCodes]
+ALL = [LatentEncoder, HierarchicalEncoder, ProjectedEncoder]
 RNG = np.random.default_rng(0)
 ROOT = np.linalg.qr(RNG.normal(size=(5, 5)))[0] * [3.0, 2.0, 0.2, 0.2, 0.2]
 X = RNG.normal(size=(400, 5)) @ ROOT.T
@@ -34,7 +38,7 @@ def build(cls, table=FRAME, decoder="own"):
 class TestAll:
     def test_shapes_agree(self, cls):
         _, codes, Z = build(cls)
-        W = codes.encode(Z)
+        W = codes.reencode(Z)
         assert W.shape == (400, codes.n_codes_)
         np.testing.assert_array_equal(codes.transform(FRAME), W)
         assert len(codes.groups_) == len(codes.is_indicator_) == codes.n_codes_
@@ -43,7 +47,7 @@ class TestAll:
     def test_categories_are_found_at_their_places(self, cls):
         encoder, codes, Z = build(cls)
         ((columns, vertices),), ((own, same),) = codes.level_blocks(), encoder.level_blocks()
-        np.testing.assert_array_equal(codes.encode(Z)[:, columns], Z[:, own])
+        np.testing.assert_array_equal(codes.reencode(Z)[:, columns], Z[:, own])
         np.testing.assert_array_equal(vertices, same)
 
     def test_groups(self, cls):
@@ -57,16 +61,16 @@ class TestAll:
     def test_rows_come_back(self, cls):
         """What was coded is decoded, up to what the embedding leaves out."""
         _, codes, Z = build(cls)
-        back = codes._decode(codes.encode(Z), None)
+        back = codes.decode_table(codes.reencode(Z), None)
         assert list(back.columns) == list(FRAME.columns)
         assert (back["kind"] == FRAME["kind"]).all()
         lost = np.abs(back[list("abcde")] - X).to_numpy()
-        assert lost.max() < (1e-9 if cls is HierarchicalCodes else 1.5)
+        assert lost.max() < (1e-9 if cls is HierarchicalEncoder else 1.5)
 
     def test_copies(self, cls):
         _, codes, Z = build(cls)
         for other in (copy.deepcopy(codes), pickle.loads(pickle.dumps(codes))):
-            np.testing.assert_array_equal(other.encode(Z), codes.encode(Z))
+            np.testing.assert_array_equal(other.reencode(Z), codes.reencode(Z))
 
     def test_asks_the_encoder(self, cls):
         encoder, codes, _ = build(cls)
@@ -75,7 +79,7 @@ class TestAll:
             codes.no_such  # noqa: B018
 
 
-@pytest.mark.parametrize("cls", [LatentCodes, HierarchicalCodes])
+@pytest.mark.parametrize("cls", [LatentEncoder, HierarchicalEncoder])
 def test_missing_numbers_have_no_place(cls):
     _, codes, _ = build(cls)
     gaps = FRAME.copy()
@@ -84,7 +88,7 @@ def test_missing_numbers_have_no_place(cls):
         codes.transform(gaps)
 
 
-@pytest.mark.parametrize("cls", [LatentCodes, HierarchicalCodes])
+@pytest.mark.parametrize("cls", [LatentEncoder, HierarchicalEncoder])
 def test_missing_categories_are_kept(cls):
     _, codes, _ = build(cls)
     gaps = FRAME.copy()
@@ -98,75 +102,80 @@ def test_missing_categories_are_kept(cls):
 class TestLatent:
     def test_coordinates_have_unit_size(self):
         """One unit for all: their ratio says which direction is longer."""
-        _, codes, Z = build(LatentCodes)
-        W = codes.encode(Z)[:, :2]
+        _, codes, Z = build(LatentEncoder)
+        W = codes.reencode(Z)[:, :2]
         np.testing.assert_allclose(W.mean(0), 0, atol=1e-12)
         assert np.mean(W.var(0)) == pytest.approx(1)
         assert W[:, 0].std() / W[:, 1].std() == pytest.approx(1.5, rel=0.1)
 
     def test_residual_noise_is_added_where_there_is_a_source(self):
-        _, codes, Z = build(LatentCodes)
-        W = codes.encode(Z)
-        plain, noisy = codes.decode(W), codes.decode(W, np.random.RandomState(0))
+        _, codes, Z = build(LatentEncoder)
+        W = codes.reencode(Z)
+        plain, noisy = codes.restore(W), codes.restore(W, np.random.RandomState(0))
         lost = np.square(Z - plain).sum(1).mean()
         assert np.square(noisy - plain).sum(1).mean() == pytest.approx(lost, rel=0.1)
-        np.testing.assert_array_equal(plain, codes.decode(W))
+        np.testing.assert_array_equal(plain, codes.restore(W))
 
     def test_log_density_of_a_gaussian(self):
-        """A plane of known law, the stretch of the decoder and the residuals: the whole law."""
+        """A plane of known density, the stretch of the decoder and the residuals."""
         table = FRAME[list("abcde")]
-        _, codes, Z = build(LatentCodes, table)
-        W = codes.encode(Z)
+        _, codes, Z = build(LatentEncoder, table)
+        W = codes.reencode(Z)
         along = multivariate_normal(W.mean(0), np.cov(W.T)).logpdf(W)
         truth = multivariate_normal(np.zeros(5), ROOT @ ROOT.T).logpdf(X)
-        found = along + codes.log_volume(table, 1e-3)
+        found = along + codes.log_volume_of(codes.read(table), 1e-3)
         assert np.mean(found - truth) == pytest.approx(0, abs=0.05)
         assert np.std(found - truth) < 0.3
 
     def test_units_of_the_table_count(self):
         """Ten times the numbers, a fifth of a millionth of the density in five columns."""
         table = FRAME[list("abcde")]
-        plain, wide = (build(LatentCodes, factor * table)[1] for factor in (1, 10))
-        shift = plain.log_volume(table, 1e-3) - wide.log_volume(10 * table, 1e-3)
+        plain, wide = (build(LatentEncoder, factor * table)[1] for factor in (1, 10))
+        shift = plain.log_volume_of(plain.read(table), 1e-3) - wide.log_volume_of(
+            wide.read(10 * table), 1e-3
+        )
         np.testing.assert_allclose(shift, 5 * np.log(10), rtol=1e-5)
 
     def test_a_curved_decoder(self):
         """Local maps are as steep as PCA on flat data."""
         table = FRAME[list("abcde")]
-        _, flat, Z = build(LatentCodes, table)
-        _, local, _ = build(LatentCodes, table, decoder="local")
-        steep = [codes._log_stretch(codes.encode(Z)[:50]) for codes in (flat, local)]
+        _, flat, Z = build(LatentEncoder, table)
+        _, local, _ = build(LatentEncoder, table, decoder="local")
+        steep = [codes._log_stretch(codes.reencode(Z)[:50]) for codes in (flat, local)]
         assert np.median(steep[1] - steep[0]) == pytest.approx(0, abs=0.1)
 
 
 class TestHierarchical:
     def test_its_codes_are_the_encoder_s_and_coordinates(self):
-        encoder, codes, Z = build(HierarchicalCodes)
-        W = codes.encode(Z)
-        np.testing.assert_array_equal(W[:, : encoder.n_codes_], Z)
-        np.testing.assert_array_equal(codes.coarse, np.arange(codes.n_codes_) >= Z.shape[1])
+        _, codes, Z = build(HierarchicalEncoder)
+        W = codes.reencode(Z)
+        np.testing.assert_array_equal(W[:, 2:], Z)
+        np.testing.assert_array_equal(codes.coarse, np.arange(codes.n_codes_) < 2)
         np.testing.assert_array_equal(W[:, codes.coarse], codes.embed(Z))
 
     def test_coordinates_have_no_density_of_their_own(self):
-        encoder, codes, Z = build(HierarchicalCodes)
-        void = codes.void_codes(codes.encode(Z))
+        encoder, codes, Z = build(HierarchicalEncoder)
+        void = codes.void_codes(codes.reencode(Z))
         assert void[:, codes.coarse].all()
         np.testing.assert_array_equal(void[:, ~codes.coarse], encoder.void_codes(Z))
-        volumes = codes.log_volume(FRAME, 1e-3), encoder.log_volume(FRAME, 1e-3)
+        volumes = (
+            codes.log_volume_of(codes.read(FRAME), 1e-3),
+            encoder.log_volume_of(encoder.read(FRAME), 1e-3),
+        )
         np.testing.assert_array_equal(*volumes)
 
 
 class TestProjected:
     def test_rows_are_projected_on_the_way_back(self):
-        encoder, codes, Z = build(ProjectedCodes)
-        back = encoder.transform(codes._decode(Z, None))[:, codes.numbers]
+        encoder, codes, Z = build(ProjectedEncoder)
+        back = encoder.transform(codes.decode_table(Z, None))[:, codes.numbers]
         plane = PCA(2).fit(Z[:, codes.numbers])
         expected = plane.inverse_transform(plane.transform(Z[:, codes.numbers]))
         np.testing.assert_allclose(back, expected, atol=1e-9)
 
     def test_the_noise_of_the_rows_is_given_back(self):
-        encoder, codes, Z = build(ProjectedCodes)
-        drawn = codes._decode(Z, np.random.RandomState(0))
+        encoder, codes, Z = build(ProjectedEncoder)
+        drawn = codes.decode_table(Z, np.random.RandomState(0))
         again = encoder.transform(drawn)[:, codes.numbers]
         lost = Z[:, codes.numbers] - codes.unembed(codes.embed(Z))
         added = again - codes.unembed(codes.embed(Z))
@@ -175,7 +184,7 @@ class TestProjected:
         )
 
     def test_what_it_is_given_stays_as_it_is(self):
-        _, codes, Z = build(ProjectedCodes)
+        _, codes, Z = build(ProjectedEncoder)
         before = Z.copy()
-        codes._decode(Z, np.random.RandomState(0))
+        codes.decode_table(Z, np.random.RandomState(0))
         np.testing.assert_array_equal(Z, before)

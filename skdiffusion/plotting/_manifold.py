@@ -116,15 +116,14 @@ class ManifoldDisplay:
                 )
         if embedding is None:
             tables = _columns.same_columns(real, real if synthetic is None else synthetic)
-            ours, theirs, labels = _columns.project(*tables)
-            theirs = None if synthetic is None else theirs
+            *both, labels = _columns.project(*tables)
         else:
-            ours = _coordinates(embedding, real)
-            theirs = None if synthetic is None else _coordinates(embedding, synthetic)
+            tables = [real, real if synthetic is None else synthetic]
+            both = [_coordinates(embedding, table) for table in tables]
             labels = tuple(f"{type(embedding).__name__} {i}" for i in (1, 2))
         return cls(
-            real_projection=ours,
-            synthetic_projection=theirs,
+            real_projection=both[0],
+            synthetic_projection=None if synthetic is None else both[1],
             values=values,
             value_label=value_label,
             axis_labels=labels,
@@ -143,15 +142,14 @@ class ManifoldDisplay:
         display : ManifoldDisplay
             The display itself, with ``ax_``, ``figure_`` and ``colorbar_``.
         """
-        self.ax_ = _style.axes_or_new(ax, 5.6, 4.6)
-        self.figure_, self.colorbar_ = self.ax_.figure, None
+        _style.take_axes(self, ax, 5.6, 4.6)
+        self.colorbar_ = None
         if self.values is None:
             _style.scatter_mixed(self.ax_, self.real_projection, self.synthetic_projection)
         else:
             self._scatter_values()
         _style.legend_above(self.ax_)
-        _style.label_axes(self.ax_, *self.axis_labels)
-        _style.tidy(self.ax_)
+        _style.tidy(self.ax_, *self.axis_labels)
         return self
 
     def _scatter_values(self):
