@@ -15,7 +15,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
 from skdiffusion._sampler import DiffusionManifoldSampler
-from skdiffusion._utils.checks import check_method_params, check_weights
+from skdiffusion._utils.checks import check_weights, params_of_rows
 from skdiffusion._utils.fitting import all_or_nothing
 from skdiffusion._utils.systematic import spread
 from skdiffusion.augmentation.rows import jitter, read_target, stack
@@ -345,7 +345,7 @@ class AugmentedEstimator(MetaEstimatorMixin, BaseEstimator):
         for train, test in cv.split(X, y, **to_split):
             odds.append(len(test) / len(train))
             rows = take_rows(X, train), y[train]
-            inside = check_method_params(X, options, train)
+            inside = params_of_rows(X, options, train)
             _, parts = self._synthetic(*rows, ratios, inside, rng)
             scores.append([])
             for i in range(len(ratios)):

@@ -61,8 +61,8 @@ class TableModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimato
     @property
     def model_(self):
         """The fitted :class:`~skdiffusion.Model`, with the present parameters of sampling."""
-        if not hasattr(self, "_model"):
-            raise AttributeError(f"{type(self).__name__} has no model_ before fit.")
+        # its error is an AttributeError too
+        check_is_fitted(self)
         return replace(self._model, sampling=self._sampling())
 
     def fit(self, X, y=None, sample_weight=None):

@@ -196,6 +196,11 @@ class DiffusionManifoldSampler(TableModel):
         self.verbose = verbose
         self.random_state = random_state
 
+    @property
+    def model_(self):
+        """The fitted :class:`~skdiffusion.Model`, with the present parameters of sampling."""
+        return replace(super().model_, n_likelihood_steps=self.n_likelihood_steps)
+
     def _sampling(self):
         schedule = self._model.sampling.schedule
         return Sampling(self.solver, self.grid, self.n_steps, schedule, float(self.guidance_scale))

@@ -9,15 +9,14 @@ from sklearn.utils._param_validation import (
     StrOptions,
     validate_parameter_constraints,
 )
-from sklearn.utils.validation import _check_method_params as check_method_params
-from sklearn.utils.validation import _check_sample_weight
+from sklearn.utils.validation import _check_method_params, _check_sample_weight
 
 __all__ = [
     "check_count",
-    "check_method_params",
     "check_noise",
     "check_positive",
     "check_weights",
+    "params_of_rows",
     "Interval",
     "RealNotInt",
     "StrOptions",
@@ -55,3 +54,8 @@ def check_weights(sample_weight, n):
         return None
     rows = np.empty((n, 1))
     return _check_sample_weight(sample_weight, rows, ensure_non_negative=True, dtype=np.float64)
+
+
+def params_of_rows(X, params, rows):
+    """Return parameters of a fit, those with an entry for each row of X at some rows."""
+    return _check_method_params(X, params, rows)

@@ -188,6 +188,8 @@ def interpolate(sampler, a, b, n_points=20, *, sigma=None, hold_ends=False):
         Rows in the table's own columns, about equally far from one another.
     """
     check_count(n_points, "n_points")
+    if n_points < 2:
+        raise ValueError("n_points must be at least 2: a path has two ends.")
     model = sampler.model_
     ends = np.concatenate([_one_row(sampler, a, "a"), _one_row(sampler, b, "b")])
     rows = _tensor(model, _rows(sampler))

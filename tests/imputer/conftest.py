@@ -47,7 +47,7 @@ def gaussian():
         whole = rng.multivariate_normal(mean, cov, n)
         return whole, np.where(rng.random(whole.shape) < 0.25, np.nan, whole)
 
-    net = DenoiserNet(max_epochs=5, n_patterns=8, module__width=32, module__depth=2)
+    net = DenoiserNet(max_epochs=5, module__width=32, module__depth=2)
     sampler = DiffusionManifoldSampler(denoiser=net, baseline="gaussian", manifold=None)
     imputer = DiffusionImputer(sampler=sampler, n_models=1, random_state=0).fit(rows(1500, 0)[1])
     return SimpleNamespace(mean=mean, cov=cov, scale=scale, rows=rows, imputer=imputer)

@@ -41,11 +41,9 @@ def quick(**options):
 
 @pytest.fixture(scope="module")
 def fitted():
-    net = DenoiserNet(max_epochs=3, n_patterns=8, module__width=64, module__depth=2)
-    return {
-        k: DiffusionManifoldSampler(denoiser=net, coupling="project", random_state=0).fit(X)
-        for k, X in ROWS.items()
-    }
+    net = DenoiserNet(max_epochs=3, module__width=64, module__depth=2)
+    options = {"denoiser": net, "baseline": "mixture", "coupling": "project"}
+    return {k: quick(**options).fit(X) for k, X in ROWS.items()}
 
 
 @pytest.fixture(scope="module", params=["project", "latent", "hierarchical", "regularize"])

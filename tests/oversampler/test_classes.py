@@ -24,7 +24,7 @@ def gaussians():
     y = np.repeat([0, 1], 1500)
     root = np.array([[1.0, 0.0], [0.6, 0.8]])
     X = rng.normal(size=(3000, 2)) @ root.T + 2.0 * y[:, None]
-    net = DenoiserNet(max_epochs=4, n_patterns=8, module__width=64, module__depth=2)
+    net = DenoiserNet(max_epochs=4, module__width=64, module__depth=2)
     sampler = DiffusionManifoldSampler(denoiser=net, manifold=None, random_state=0)
     return X, y, sampler.fit(X, y), root @ root.T
 
@@ -135,7 +135,7 @@ class TestRows:
     def test_rows_of_a_class_look_like_it(self, imbalanced):
         X = np.concatenate([imbalanced.X] * 5)
         y = np.concatenate([imbalanced.y] * 5)
-        net = DenoiserNet(max_epochs=3, n_patterns=8, module__width=32, module__depth=1)
+        net = DenoiserNet(max_epochs=3, module__width=32, module__depth=1)
         sampler = DiffusionManifoldSampler(denoiser=net, baseline="gaussian", manifold=None)
         oversampler = DiffusionOversampler(sampler=sampler, random_state=0)
         X_new, y_new = oversampler.fit_resample(X, y)

@@ -30,9 +30,7 @@ def trained():
     """Make a sampler that fits within seconds and follows simple distributions well."""
 
     def make(max_epochs=3, **options):
-        net = DenoiserNet(
-            max_epochs=max_epochs, lr=0.006, n_patterns=8, module__width=64, module__depth=2
-        )
+        net = DenoiserNet(max_epochs=max_epochs, lr=0.006, module__width=64, module__depth=2)
         fast = {"denoiser": net, "manifold": None, "random_state": 0}
         return DiffusionManifoldSampler(**fast | options)
 

@@ -122,9 +122,7 @@ class TestColumns:
 
     def test_a_thousand_of_them(self):
         wide = np.random.default_rng(0).normal(size=(60, 1000))
-        net = DenoiserNet(
-            max_epochs=1, steps_per_epoch=3, n_patterns=4, module__width=32, module__depth=1
-        )
+        net = DenoiserNet(max_epochs=1, steps_per_epoch=3, module__width=32, module__depth=1)
         sampler = DiffusionManifoldSampler(
             denoiser=net, n_likelihood_steps=2, n_steps=8, random_state=0
         )

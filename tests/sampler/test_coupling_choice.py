@@ -19,17 +19,17 @@ X = ROLL.sample(200, noise=0.05, random_state=0)
 def without_manifold():
     """Tables without a geometry that could be seen."""
     rng = np.random.default_rng(0)
-    numbers = rng.normal(size=(200, 3))
+    numbers = rng.normal(size=(120, 3))
     gaps = numbers.copy()
     gaps[::6, 1] = np.nan
     return {
-        "categories": pd.DataFrame({"a": numbers[:, 0], "b": rng.choice(list("xyz"), 200)}),
+        "categories": pd.DataFrame({"a": numbers[:, 0], "b": rng.choice(list("xyz"), 120)}),
         "ties": numbers.round(),
-        "one tied": np.column_stack([numbers, rng.integers(0, 9, 200) / 7]),
+        "one tied": np.column_stack([numbers, rng.integers(0, 9, 120) / 7]),
         "missing": gaps,
         "tiny": X[:90],
         "one column": numbers[:, :1],
-        "whole": rng.poisson(9, size=(200, 3)),
+        "whole": rng.poisson(9, size=(120, 3)),
     }
 
 

