@@ -49,7 +49,7 @@ def sample_from(
         noisy as the data. False takes its mean rows, which lie closer together than the data do.
     **sample_params : dict
         Further parameters of the last step's ``sample``, for example ``random_state``, from which
-        the earlier steps' randomness comes too, or ``return_acceptance``.
+        the earlier steps' randomness comes too.
 
     Returns
     -------
@@ -60,8 +60,7 @@ def sample_from(
     y : array of shape (n_samples,)
         What was drawn with the rows; only with ``return_y=True``.
     others : object
-        What else the sampler was asked to return, each after the one before, such as the
-        acceptance.
+        What else the sampler was asked to return, each after the one before.
 
     Raises
     ------

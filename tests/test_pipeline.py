@@ -147,20 +147,6 @@ class TestSampler:
         assert acceptance == 0.25
         assert_array_equal(sample_from(pipeline, 20, random_state=0), rows)
 
-    def test_acceptance_of_the_sampler(self):
-        net = DenoiserNet(max_epochs=1, steps_per_epoch=5, module__width=16, module__depth=1)
-        sampler = DiffusionManifoldSampler(denoiser=net, manifold=None, n_steps=4, random_state=0)
-        pipeline = make_pipeline(StandardScaler(), sampler).fit(X, X[:, 0])
-        options = {"conditions": {0: (0.0, None)}, "return_acceptance": True, "random_state": 0}
-        rows, y, acceptance = sample_from(pipeline, 6, return_y=True, **options)
-        assert rows.shape == (6, 4)
-        assert y.shape == (6,)
-        assert 0.1 < acceptance < 0.9
-        again = sample_from(pipeline, 6, **options)
-        assert len(again) == 2
-        assert_array_equal(again[0], rows)
-        assert again[1] == acceptance
-
 
 def noisy_arc(n=300, noise=0.02, seed=0):
     """Half a circle of radius 100, in columns of other units."""

@@ -10,6 +10,7 @@ from scipy.spatial.distance import cdist
 from skdiffusion.closed_forms.baselines import fit_gaussian, fit_mixture, fit_operator
 from skdiffusion.closed_forms.noise_floor import fit_factor_mixture, fit_factors
 from skdiffusion.diffusion.categories import Levels
+from skdiffusion.diffusion.factor_gaussian import FactorGaussian, FactorMixture
 from skdiffusion.diffusion.gaussians import GaussianDenoiser, MixtureDenoiser
 from skdiffusion.diffusion.operator_denoiser import OperatorDenoiser
 
@@ -40,7 +41,10 @@ def fit_levels(
         counts = np.bincount(category, sample_weight, minlength=len(vertices))
         # a category seen in other cells only must not be impossible
         shares.append(torch.from_numpy(counts + 0.5))
-    return Levels(Z.shape[1], [tuple(map(torch.from_numpy, block)) for block in blocks], shares)
+    pairs = [
+        (torch.from_numpy(columns), torch.from_numpy(vertices)) for columns, vertices in blocks
+    ]
+    return Levels(Z.shape[1], pairs, shares)
 
 
 def fit_prior(
@@ -52,7 +56,7 @@ def fit_prior(
     is_class: NDArray[np.bool_] | None = None,
     random_state: int | np.random.RandomState | None = None,
     sample_weight: Rows | None = None,
-) -> tuple[GaussianDenoiser, MixtureDenoiser | OperatorDenoiser | None]:
+) -> tuple[GaussianDenoiser, MixtureDenoiser | FactorMixture | OperatorDenoiser | None]:
     """Return the Gaussian of encoded rows, and the closed form that a network sees beside it.
 
     `numbers` are the columns that are no categories, `is_class` marks those of a target's classes.
@@ -61,8 +65,7 @@ def fit_prior(
     if baseline is None:
         return GaussianDenoiser(torch.zeros(d), torch.ones(d)), None
     is_class = np.zeros(d, dtype=bool) if is_class is None else is_class
-    has_factors = n_factors < len(numbers)
-    if has_factors:
+    if n_factors < len(numbers):
         gaussian: GaussianDenoiser = fit_factors(Z, numbers, n_factors, sample_weight)
     else:
         gaussian = fit_gaussian(Z, sample_weight)
@@ -74,7 +77,7 @@ def fit_prior(
     is_small = is_small and n_category_columns <= MAX_MIXTURE_CATEGORY_COLUMNS
     if baseline == "gaussian" or (baseline == "auto" and not is_small):
         return gaussian, None
-    if has_factors:
+    if isinstance(gaussian, FactorGaussian):
         return gaussian, fit_factor_mixture(gaussian, Z, is_class, random_state, sample_weight)
     target = Z[:, is_class] if is_class.any() else None
     return gaussian, fit_mixture(Z[:, ~is_class], target, random_state, sample_weight)

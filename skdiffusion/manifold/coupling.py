@@ -23,6 +23,7 @@ from skdiffusion.manifold.invertible_embedding import InvertibleEmbedding
 from skdiffusion.manifold.projection import (
     GeometricRows,
     couple_tangent,
+    embedded_copies,
     tangent_copies,
 )
 from skdiffusion.manifold.units import has_geometry, is_thin, linear_does, linear_units
@@ -148,6 +149,8 @@ def training_rows(Z, geometry, rng):
     """Return the rows to train on: with "regularize" copies come after them."""
     if geometry.coupling != "regularize":
         return Z
+    if geometry.embedding is not None:
+        return embedded_copies(Z, geometry.numbers, geometry.embedding, rng)
     return tangent_copies(_geometric(Z, geometry), geometry.dimension, rng)
 
 

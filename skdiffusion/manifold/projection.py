@@ -15,7 +15,7 @@ from scipy.integrate import trapezoid
 from skdiffusion.diffusion.tangent_denoiser import Frame, Planes, TangentDenoiser
 from skdiffusion.geometry.planes import local_planes
 
-__all__ = ["GeometricRows", "couple_tangent", "tangent_copies"]
+__all__ = ["GeometricRows", "couple_tangent", "embedded_copies", "tangent_copies"]
 
 # a fourth and seven tenths of the typical radius of a neighbourhood: below the first, rows tell
 # near planes from far ones; above the second they do not
@@ -108,6 +108,19 @@ def tangent_copies(rows, dimension, rng):
         steps = np.einsum("nmk,nk->nm", planes.bases, steps)
         moved = rows.codes.copy()
         moved[:, rows.numbers] += steps if rows.directions is None else steps @ rows.directions.T
+        copies.append(moved)
+    return np.concatenate(copies)
+
+
+def embedded_copies(codes, numbers, embedding, rng):
+    """Return the rows and copies of them that are moved along an embedded manifold."""
+    W = embedding.embedding_
+    radii = local_planes(W, 1, n_neighbors=min(TYPICAL, len(W))).radii
+    means, copies = embedding.inverse_transform(W), [codes]
+    for _ in range(N_COPIES):
+        moved = codes.copy()
+        steps = MOVE * radii[:, None] * rng.normal(size=W.shape)
+        moved[:, numbers] += embedding.inverse_transform(W + steps) - means
         copies.append(moved)
     return np.concatenate(copies)
 

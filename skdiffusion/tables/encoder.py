@@ -102,7 +102,7 @@ class TableEncoder(ColumnEncoding, TransformerMixin, BaseEstimator):
     Examples
     --------
     >>> import pandas as pd
-    >>> from skdiffusion.tables import TableEncoder
+    >>> from skdiffusion import TableEncoder
     >>> X = pd.DataFrame({"age": [31, None, 52, 28], "city": ["Bern", "Rome", "Rome", "Oslo"]})
     >>> encoder = TableEncoder().fit(X)
     >>> encoder.get_feature_names_out()
@@ -262,7 +262,7 @@ class TableEncoder(ColumnEncoding, TransformerMixin, BaseEstimator):
         Examples
         --------
         >>> import numpy as np
-        >>> from skdiffusion.tables import TableEncoder
+        >>> from skdiffusion import TableEncoder
         >>> X = np.random.RandomState(0).normal(size=(200, 1)).round(2)
         >>> encoder = TableEncoder().fit(X)
         >>> spread = encoder.dequantize(encoder.transform(X), random_state=0)
@@ -307,7 +307,7 @@ class TableEncoder(ColumnEncoding, TransformerMixin, BaseEstimator):
         --------
         >>> import numpy as np
         >>> from scipy.stats import norm
-        >>> from skdiffusion.tables import TableEncoder
+        >>> from skdiffusion import TableEncoder
         >>> X = np.array([[0.3], [1.7], [2.9], [np.pi]])
         >>> encoder = TableEncoder(numeric_transform="standard").fit(X)
         >>> log_density = norm.logpdf(encoder.transform(X)[:, 0]) + encoder.log_volume(X, 0.01)

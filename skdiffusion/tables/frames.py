@@ -64,18 +64,6 @@ class TableFormat:
         return values
 
 
-class FloatFormat:
-    """How to put floating-point columns into a container like the one seen in `fit`."""
-
-    def __init__(self, X):
-        frame = as_frame(X)
-        self.template = None if frame is None else frame.head(0).to_native()
-
-    def assemble(self, Z):
-        """Put the columns together."""
-        return Z if self.template is None else _as_container(Z.T, self.template)
-
-
 def _as_container(columns, template):
     """Return a frame of the names and the kind of another."""
     data = dict(zip(as_frame(template).columns, columns, strict=True))

@@ -5,10 +5,17 @@ import warnings
 import numpy as np
 import pytest
 import torch
+from sklearn.decomposition import PCA
 
 from skdiffusion.diffusion import GRIDS, SOLVERS, GaussianDenoiser, run
 from skdiffusion.diffusion.tangent_denoiser import TangentDenoiser
-from skdiffusion.manifold.projection import GeometricRows, couple_tangent, tangent_copies
+from skdiffusion.manifold import InvertibleEmbedding
+from skdiffusion.manifold.projection import (
+    GeometricRows,
+    couple_tangent,
+    embedded_copies,
+    tangent_copies,
+)
 
 NOISE, SIGMA_MIN = 0.03, 0.005
 
@@ -170,3 +177,20 @@ class TestCopies:
         copies = tangent_copies(rows, 6, np.random.RandomState(0))
         assert copies.shape == (16, 6)
         assert np.isfinite(copies).all()
+
+
+def test_copies_keep_to_the_embedded_manifold():
+    """Moved within a plane, with what each row has across it."""
+    rng = np.random.RandomState(0)
+    rows = np.c_[rng.normal(size=(200, 2)), 0.01 * rng.normal(size=(200, 2))]
+    codes = np.c_[rows[:, :2], np.arange(200), rows[:, 2:]]
+    numbers = np.array([0, 1, 3, 4])
+    plane = InvertibleEmbedding(PCA(2), decoder="own", random_state=0).fit(rows)
+    copies = embedded_copies(codes, numbers, plane, rng).reshape(4, 200, 5)
+    np.testing.assert_array_equal(copies[0], codes)
+    np.testing.assert_array_equal(copies[1:, :, 2], np.tile(codes[:, 2], (3, 1)))
+    normal = PCA().fit(rows).components_[2:]
+    moved = copies[1:, :, numbers] - rows
+    np.testing.assert_allclose(moved @ normal.T, 0, atol=1e-9)
+    steps = np.linalg.norm(moved, axis=2)
+    assert 0 < np.median(steps) < 0.5
