@@ -14,13 +14,13 @@ from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-from skdiffusion import DenoiserNet, DiffusionManifoldSampler
+from skdiffusion import DenoiserNet, DiffusionManifoldSampler, TableEncoder
 from skdiffusion._oversampler import DiffusionOversampler
 
 OURS = {
     "ours": {},
-    "ours, noise 1": {"noise_level": 1.0},
-    "ours, fresh rows": {"noise_level": None},
+    "ours, noise 1": {"sigma": 1.0},
+    "ours, fresh rows": {"sigma": None},
 }
 
 
@@ -54,7 +54,8 @@ def sampler_for(table, *, quick=False):
     """Return the unfitted sampler with its defaults, or a hasty one."""
     categorical = sorted({*table.categorical, *table.binary})
     net = DenoiserNet(max_epochs=2, steps_per_epoch=10) if quick else None
-    return SharedSampler(categorical_features=categorical or None, denoiser=net)
+    encoder = TableEncoder(categorical_features=categorical or None)
+    return SharedSampler(encoder=encoder, denoiser=net)
 
 
 def encoder(table, *, scale):
