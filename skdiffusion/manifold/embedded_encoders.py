@@ -93,12 +93,12 @@ class CoordinateEncoder(EmbeddedEncoder):
     def column_codes(self, j):
         """Return the positions of a column's features; raise if the embedding took it in."""
         own = self.encoder.column_codes(j)
-        if np.isin(own, self.numbers).any():
+        if not np.isin(own, self.kept).all():
             raise ValueError(
                 "An embedding took the column in, so that it has no features to be conditioned "
                 "on: use coupling='project' or 'hierarchical'."
             )
-        return self.n_latent + np.searchsorted(self.others, own)
+        return self.n_latent + np.searchsorted(self.kept, own)
 
     def void_codes(self, Z):
         """Flag features that say nothing: coordinates, where they follow from the others."""
