@@ -50,6 +50,12 @@ class TestAll:
         np.testing.assert_array_equal(codes.reencode(Z)[:, columns], Z[:, own])
         np.testing.assert_array_equal(vertices, same)
 
+    def test_features_of_columns(self, cls):
+        encoder, embedded, Z = build(cls)
+        for column in ["kind"] if cls is LatentEncoder else ["kind", "a"]:
+            found = embedded.reencode(Z)[:, embedded.column_codes(column)]
+            np.testing.assert_array_equal(found, Z[:, encoder.column_codes(column)])
+
     def test_groups(self, cls):
         """Codes of a column share a group, a coordinate has one of its own."""
         _, codes, _ = build(cls)
