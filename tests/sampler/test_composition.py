@@ -93,24 +93,18 @@ class TestPipeline:
 
 
 class TestSearch:
-    def test_in_one_process_and_in_two(self, quick):
+    def test_of_nested_parameters(self, quick):
         rng = np.random.default_rng(0)
         X = rng.normal(size=(60, 4)) @ rng.normal(size=(4, 4))
-        sampler = quick(n_likelihood_steps=2)
-        pipeline = Pipeline([("pca", PCA(2)), ("sampler", sampler)])
+        pipeline = Pipeline([("pca", PCA(2)), ("sampler", quick(n_likelihood_steps=2))])
         grid = {"sampler__n_steps": [5, 9], "sampler__denoiser__lr": [1e-5, 3e-2]}
-        one, two = (
-            GridSearchCV(pipeline, grid, cv=2, n_jobs=n_jobs, error_score="raise").fit(X)
-            for n_jobs in (1, 2)
-        )
-        scores = one.cv_results_["mean_test_score"]
+        search = GridSearchCV(pipeline, grid, cv=2, error_score="raise").fit(X)
+        scores = search.cv_results_["mean_test_score"]
         assert np.isfinite(scores).all()
-        assert_allclose(two.cv_results_["mean_test_score"], scores, rtol=1e-6)
-        assert one.best_params_ == two.best_params_
         assert len(np.unique(scores.round(9))) == 2, (
             "n_steps must not change a score, the rest must"
         )
-        assert sample_from(one.best_estimator_, 3, random_state=0).shape == (3, 4)
+        assert sample_from(search.best_estimator_, 3, random_state=0).shape == (3, 4)
 
     def test_cross_validation_is_the_mean_log_density_of_held_out_rows(self, quick, gaussian):
         X, folds = gaussian.X[:80, :2], KFold(2)

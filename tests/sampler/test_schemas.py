@@ -74,11 +74,11 @@ MATRIX = [
     (20, 4, 0, "none", "numbers", False),
     (20, 1, 4, "some", "classes", False),
     (20, 0, 1, "every row", None, True),
-    (200, 4, 1, "some", "classes", True),
-    (200, 0, 4, "every row", "classes", False),
-    (200, 1, 0, "none", "numbers", False),
-    (200, 4, 4, "every row", None, True),
-    (200, 1, 4, "none", None, False),
+    (90, 4, 1, "some", "classes", True),
+    (90, 0, 4, "every row", "classes", False),
+    (90, 1, 0, "none", "numbers", False),
+    (90, 4, 4, "every row", None, True),
+    (90, 1, 4, "none", None, False),
 ]
 
 
