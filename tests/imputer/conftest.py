@@ -7,6 +7,15 @@ import pandas as pd
 import pytest
 
 from skdiffusion import DenoiserNet, DiffusionImputer, DiffusionManifoldSampler
+from skdiffusion.closed_forms import gap_filling
+
+
+@pytest.fixture(scope="module", autouse=True)
+def few_rounds():
+    """Fill gaps before training in fewer rounds, which take most of the time of a small fit."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(gap_filling, "N_MIXTURE_ROUNDS", 1)
+        yield
 
 
 def tiny_sampler(**options):

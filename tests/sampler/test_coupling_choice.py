@@ -11,6 +11,7 @@ from sklearn.manifold import Isomap
 
 from benchmarks.known_manifolds import Embedded, SwissRoll
 from skdiffusion import DiffusionManifoldSampler, TableEncoder
+from skdiffusion.closed_forms import gap_filling
 
 ROLL = Embedded(SwissRoll(), 6)
 X = ROLL.sample(200, noise=0.05, random_state=0)
@@ -31,6 +32,14 @@ def without_manifold():
         "one column": numbers[:, :1],
         "whole": rng.poisson(9, size=(120, 3)),
     }
+
+
+@pytest.fixture(scope="module", autouse=True)
+def few_rounds():
+    """Fill gaps before training in fewer rounds, which take most of the time of a small fit."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(gap_filling, "N_MIXTURE_ROUNDS", 1)
+        yield
 
 
 class TestNothingToFind:
