@@ -19,7 +19,7 @@ STATEMENTS = (
     "from skdiffusion import sample_from",
     "import skdiffusion.metrics, skdiffusion.plotting",
     "from skdiffusion import RiemannianKernelSmoother",
-    "from skdiffusion import DiffusionManifoldSampler, DenoiserNet, TableEncoder",
+    "from skdiffusion import DiffusionManifoldSampler, DiffusionOversampler, TableEncoder",
 )
 CODE = "import sys\n" + "\n".join(f"{line}\nprint(*sys.modules)" for line in STATEMENTS)
 NO_DEVICE = "import torch\nassert not torch.cuda.is_initialized()"
