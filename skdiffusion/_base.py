@@ -75,7 +75,8 @@ class TableModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimato
         y : array-like of shape (n,) or None, default=None
             Target to condition on: classes or numbers.
         sample_weight : array-like of shape (n,) or None, default=None
-            Weights of the rows, as if they occurred that often; rows of weight 0 are left out.
+            Weights of the rows, as if they occurred that often. Rows of weight 0 are left out, and
+            weights that sum to less than the number of the others are scaled to sum to it.
 
         Returns
         -------
@@ -100,6 +101,9 @@ class TableModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimato
             if sample_weight is not None:
                 kept = np.flatnonzero(sample_weight)
                 X, y, sample_weight = take(kept, X, y, sample_weight)
+                # shares of a whole are no numbers of rows
+                sample_weight = sample_weight * max(1.0, len(X) / sample_weight.sum())
+                sample_weight = None if (sample_weight == 1).all() else sample_weight
             rows = self._encode(X, y, sample_weight, rng)
             self._model = self._fit_model(rows, rng)
         return self
@@ -392,7 +396,7 @@ class TableModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimato
     def _encode(self, X, y, sample_weight, rng):
         """Read and encode the rows of `fit` and their target, each once."""
         columns = read_table(X)
-        encoder, measured = self._fit_encoder(X, columns, rng)
+        encoder, measured = self._fit_encoder(X, columns, sample_weight, rng)
         if len(X) < 2:
             raise ValueError("A distribution cannot be learned from n_samples=1: give at least 2.")
         if encoder.n_codes_ == 0:
@@ -402,12 +406,14 @@ class TableModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimato
             target_encoder = TargetEncoder(
                 target=self.target, numeric_transform=self._target_transform
             ).fit(y, sample_weight)
-        Z = encode_rows(encoder, columns, target_encoder, y, rng)
+        # of its own, so that what follows does not depend on the number of rows
+        spreading = np.random.RandomState(_seed(rng))
+        Z = encode_rows(encoder, columns, target_encoder, y, spreading)
         return EncodedRows(encoder, target_encoder, Z, sample_weight, measured)
 
-    def _fit_encoder(self, X, columns, rng):
+    def _fit_encoder(self, X, columns, sample_weight, rng):
         """Return the encoder fitted to columns, and what was measured of them."""
-        return self._unfitted_encoder().fit_columns(X, columns), None
+        return self._unfitted_encoder().fit_columns(X, columns, sample_weight), None
 
     def _unfitted_encoder(self):
         return clone(self._default_encoder if self.encoder is None else self.encoder)

@@ -267,7 +267,7 @@ class OperatorScoreMatching(TableModel):
             solver = partial(_solve_in_box, solver, self._model.prior)
         return Sampling(solver, spaced, self.n_steps)
 
-    def _fit_encoder(self, X, columns, rng):
+    def _fit_encoder(self, X, columns, sample_weight, rng):
         encoder = TableEncoder(numeric_transform="standard").fit_columns(X, columns)
         if encoder.level_blocks() or any(column.missing for column in columns):
             raise ValueError(

@@ -22,6 +22,7 @@ from skdiffusion.manifold.coupling import (
 from skdiffusion.manifold.robustness import encoded_noise, inlier_rows
 from skdiffusion.model import Model
 from skdiffusion.model.drawing import Sampling, draw_known
+from skdiffusion.model.encoded import merge_copies
 from skdiffusion.tables.conditions import Conditions
 from skdiffusion.tables.frames import read_table, take
 from skdiffusion.training.net import DenoiserNet
@@ -235,15 +236,16 @@ class DiffusionManifoldSampler(TableModel):
             X, y, sample_weight = take(kept, X, y, sample_weight)
         return super()._encode(X, y, sample_weight, rng)
 
-    def _fit_encoder(self, X, columns, rng):
+    def _fit_encoder(self, X, columns, sample_weight, rng):
         plan = read_plan(self.manifold, self.coupling)
-        encoder, measured = fit_encoder(self._unfitted_encoder(), X, columns, plan, rng)
+        unfitted = self._unfitted_encoder()
+        encoder, measured = fit_encoder(unfitted, X, columns, sample_weight, plan, rng)
         noise = encoded_noise(self.data_noise, encoder, columns, plan.coupling)
         return encoder, measured._replace(noise=noise)
 
     def _fit_model(self, rows, rng):
         """Decide on the geometry, fit the closed forms, train the network, couple it to planes."""
-        plan = read_plan(self.manifold, self.coupling)
+        plan, rows = read_plan(self.manifold, self.coupling), merge_copies(rows)
         geometry, rows = decide_geometry(rows, plan, rows.measured, rng)
         trained_on = training_rows(rows.Z, geometry, rng)
         completions = None

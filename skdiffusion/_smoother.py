@@ -16,6 +16,7 @@ from skdiffusion.geometry.diffusion_tensors import METRICS
 from skdiffusion.geometry.row_kernels import KernelOptions
 from skdiffusion.model import Model
 from skdiffusion.model.drawing import Sampling
+from skdiffusion.model.encoded import merge_copies
 from skdiffusion.tables.encoder import TableEncoder
 from skdiffusion.tables.frames import NUMERIC
 
@@ -234,9 +235,8 @@ class RiemannianKernelSmoother(TableModel):
 
     def _fit_model(self, rows, rng):
         """Place kernels on the rows, in the better of two scales."""
+        rows = merge_copies(rows)
         Z, weights = rows.Z, rows.weights
-        if weights is not None:
-            Z, weights = Z[weights > 0], weights[weights > 0]
         if np.isnan(Z).any():
             Z = draw_completions(Z, 1, random_state=rng)[0]
         seed = rng.randint(2**31 - 1)

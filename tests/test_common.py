@@ -33,14 +33,6 @@ ESTIMATORS = [
 ]
 
 
-def expected_failures(estimator):
-    """Weights of a net are met in expectation: see tests/sampler/test_parameters.py."""
-    if not isinstance(estimator, DiffusionManifoldSampler):
-        return {}
-    reason = "batches and noise are drawn, and from fewer rows than where these are repeated"
-    return {"check_sample_weight_equivalence_on_dense_data": reason}
-
-
-@parametrize_with_checks(ESTIMATORS, expected_failed_checks=expected_failures)
+@parametrize_with_checks(ESTIMATORS)
 def test_scikit_learn_contract(estimator, check):
     check(estimator)

@@ -89,15 +89,16 @@ def read_plan(manifold, coupling):
     return Plan(manifold, name, is_estimator, forced)
 
 
-def fit_encoder(encoder, X, columns, plan, rng):
+def fit_encoder(encoder, X, columns, sample_weight, plan, rng):
     """Fit the encoder in units in which a geometry shows; return it and what was measured."""
-    encoder = encoder.fit_columns(X, columns)
+    encoder = encoder.fit_columns(X, columns, sample_weight)
     numbers = _numbers(encoder, columns)
     is_geometric = numbers is not None and has_geometry(numbers)
     if plan.coupling == "none" or encoder.numeric_transform != "auto" or not is_geometric:
         return encoder, Measured(is_geometric)
     transform, scale, factors = linear_units(numbers)
-    linear = clone(encoder).set_params(numeric_transform=transform).fit_columns(X, columns)
+    linear = clone(encoder).set_params(numeric_transform=transform)
+    linear.fit_columns(X, columns, sample_weight)
     if plan.wanted:
         return linear, Measured(True)
     Z = (numbers - numbers.mean(0)) / scale

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["EncodedRows", "encode_rows"]
+__all__ = ["EncodedRows", "encode_rows", "merge_copies"]
 
 
 @dataclass(frozen=True)
@@ -58,6 +58,20 @@ class EncodedRows:
         """Positions of the row's features that are no category's."""
         categories = [c for columns, _ in self.encoder.level_blocks() for c in columns]
         return np.setdiff1d(np.arange(self.encoder.n_codes_), categories)
+
+
+def merge_copies(rows):
+    """Return distinct rows with the sums of their weights, where numbers are continuous.
+
+    Rows that coincide in continuous numbers are copies of one, which else a held-out set would
+    share with its training set; without these, equal rows are what a discrete distribution has.
+    """
+    if "continuous" not in rows.encoder.kinds_:
+        return rows
+    distinct, place = np.unique(rows.Z, axis=0, return_inverse=True)
+    if rows.weights is None and len(distinct) == len(rows.Z):
+        return rows
+    return replace(rows, Z=distinct, weights=np.bincount(place.ravel(), rows.weights))
 
 
 def encode_rows(encoder, columns, target_encoder, y, rng):

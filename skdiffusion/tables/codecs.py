@@ -116,15 +116,16 @@ class SpikeCodec:
     name = "spike"
     n_codes = 2
 
-    def __init__(self, spike, counts, rest, others):
+    def __init__(self, spike, count, rest, others, counts):
         self.spike = spike
         self.rest = rest
-        self.flag = SimplexCodec(np.asarray(counts))
+        self.flag = SimplexCodec(np.array([counts.sum(), count]))
         self.vertices = self.flag.vertices
-        numbers = np.sort(rest.encode(others)[:, 0])
         # what the rest could be behind a spike, an even choice of what it is elsewhere
-        n_fillers = min(len(numbers), MAX_FILLERS)
-        self.fillers = numbers[np.linspace(0, len(numbers) - 1, n_fillers).round().astype(int)]
+        ranks = np.cumsum(counts)
+        n_fillers = int(min(ranks[-1], MAX_FILLERS))
+        places = np.searchsorted(ranks, ranks[-1] * (np.arange(n_fillers) + 0.5) / n_fillers)
+        self.fillers = rest.encode(others[places])[:, 0]
         self.filler = rest.decode(np.zeros((1, 1)))
 
     def encode(self, x):

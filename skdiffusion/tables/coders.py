@@ -73,7 +73,7 @@ class NumberCoder(Coder):
         super().__init__(column)
         self.stored = column.stored
         self.codec, self.extent = fit_numbers(
-            column.observed, self.name, column.resolution, transform
+            column.observed, column, column.resolution, transform
         )
         if not clip:
             limits = np.iinfo(self.stored) if self.stored.kind in "iu" else np.finfo(self.stored)
@@ -102,7 +102,7 @@ class TimeCoder(Coder):
         super().__init__(column)
         self.scale = TimeScale(column.observed, column.clock)
         x = np.rint(self.scale.encode(column.observed, column.clock))
-        self.codec, extent = fit_numbers(x, self.name, DOUBLE, transform)
+        self.codec, extent = fit_numbers(x, column, DOUBLE, transform)
         self.extent = extent if clip else self.scale.limits
 
     def numbers(self, column):
@@ -160,7 +160,7 @@ class CategoryCoder(LevelCoder):
         super().__init__(column, handle_unknown)
         self.levels = distinct(column.observed, self.name)
         positions = find_positions(column.observed, self.levels)
-        counts = np.bincount(positions, minlength=len(self.levels))
+        counts = column.count(positions)
         self.rare = RareCategories(counts, min_frequency)
         refuse_many(self.rare.n_vertices, self.name, MERGE)
         self.codec = ConstantCodec(0)
@@ -197,7 +197,7 @@ class OrdinalCoder(LevelCoder):
             )
         self.occurs, x = np.unique(declared, return_inverse=True)
         self.levels = self.order[self.occurs]
-        self.codec, self.extent = fit_numbers(x.astype(np.float64), self.name, DOUBLE, "quantile")
+        self.codec, self.extent = fit_numbers(x.astype(np.float64), column, DOUBLE, "quantile")
 
     def numbers(self, column):
         positions, gaps = self.known_positions(column)

@@ -22,9 +22,11 @@ __all__ = ["ColumnEncoding"]
 class ColumnEncoding:
     """The coders of the columns of a table, which the estimators call without validation."""
 
-    def fit_columns(self, X, columns):
+    def fit_columns(self, X, columns, sample_weight=None):
         """Fit to columns that have been read from the validated table `X`."""
         self._validate_params()
+        for column in columns:
+            column.weights = sample_weight
         self.n_features_in_ = len(columns)
         frame = as_frame(X)
         if frame is not None and all(isinstance(name, str) for name in frame.columns):
@@ -41,7 +43,7 @@ class ColumnEncoding:
         self.codecs_ = [coder.codec for coder in self._coders]
         self.transforms_ = [codec.name for codec in self.codecs_]
         self._indicators = {
-            j: SimplexCodec(np.bincount(column.gaps))
+            j: SimplexCodec(np.bincount(column.gaps, sample_weight))
             for j, column in enumerate(columns)
             if self.missing_indicator and 0 < column.missing < len(column.gaps)
         }

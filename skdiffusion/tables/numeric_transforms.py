@@ -39,9 +39,14 @@ SMALLEST, CLOSEST = 1e-150, 1e-300
 floating point."""
 
 
-def fit_numbers(x, name, resolution, transform):
-    """Fit the codec of numbers; return it and their bounds."""
-    values, counts = np.unique(x, return_counts=True)
+def fit_numbers(x, column, resolution, transform):
+    """Fit the codec of the numbers of a column's observed cells; return it and their bounds."""
+    values, positions = np.unique(x, return_inverse=True)
+    return fit_counted(values, column.count(positions), column.name, resolution, transform)
+
+
+def fit_counted(values, counts, name, resolution, transform):
+    """Fit the codec of numbers that occur so often; return it and their bounds."""
     if len(values) < 2:
         value = values[0] if len(values) else 0.0
         return ConstantCodec(value), (value, value)
@@ -53,10 +58,9 @@ def fit_numbers(x, name, resolution, transform):
         )
     spike = find_spike(values, counts) if transform == "auto" else None
     if spike is not None:
-        others = x[x != values[spike]]
-        rest, _ = fit_numbers(others, name, resolution, "no spike")
-        sizes = len(others), counts[spike]
-        return SpikeCodec(values[spike], sizes, rest, others), bounds
+        others, sizes = np.delete(values, spike), np.delete(counts, spike)
+        rest, _ = fit_counted(others, sizes, name, resolution, "no spike")
+        return SpikeCodec(values[spike], counts[spike], rest, others, sizes), bounds
     if transform in ("auto", "no spike"):
         transform = choose_transform(values, counts)
     lattice = find_lattice(values, resolution)

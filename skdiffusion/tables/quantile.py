@@ -111,7 +111,7 @@ class QuantileCodec:
         size = ranks[-1] - ranks[0]
         fewest = np.clip(size // MIN_ROWS_PER_KNOT, 1, MIN_KNOTS)
         n_pieces = np.clip(size // ROWS_PER_KNOT, fewest, MAX_KNOTS)
-        n_pieces = min(n_pieces, len(values) - (self.lattice is None))
+        n_pieces = int(min(n_pieces, len(values) - (self.lattice is None)))
         rank = np.linspace(ranks[0], ranks[-1], n_pieces + 1)
         rank = np.union1d(rank, self._tail_ranks(ranks, size / n_pieces))
         x = np.interp(rank, known_rank, known_x)

@@ -34,6 +34,7 @@ class Column:
     clock: Clock | None = None
     objects: np.ndarray | None = None
     marker: object = None
+    weights: np.ndarray | None = None  # of the rows, None where they count alike
 
     def __post_init__(self):
         if self.gaps is None:
@@ -49,11 +50,15 @@ class Column:
         """Return the cells that are not missing."""
         return self.values[~self.gaps] if self.missing else self.values
 
+    def count(self, positions):
+        """Return how often each position occurs that observed cells have, by their weights."""
+        return np.bincount(positions, None if self.weights is None else self.weights[~self.gaps])
+
     def take(self, rows):
         """Return the column of some rows."""
-        parts = (self.values, self.gaps, self.objects)
-        values, gaps, objects = (None if part is None else part[rows] for part in parts)
-        return replace(self, values=values, gaps=gaps, objects=objects)
+        names = ("values", "gaps", "objects", "weights")
+        parts = {name: getattr(self, name) for name in names}
+        return replace(self, **{k: None if part is None else part[rows] for k, part in parts.items()})
 
     @property
     def resolution(self):

@@ -6,7 +6,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import check_array, column_or_1d
 
 from skdiffusion.tables.encoder import TableEncoder
-from skdiffusion.tables.frames import as_series
+from skdiffusion.tables.frames import as_series, read_table, validate_table
 
 __all__ = ["TargetEncoder", "is_categorical"]
 
@@ -22,7 +22,7 @@ class TargetEncoder(BaseEstimator):
         self.numeric_transform = numeric_transform
 
     def fit(self, y, sample_weight=None):
-        """Learn the coding of a target; weights count for the frequencies of classes."""
+        """Learn the coding of a target, whose rows count by their weights."""
         if self.target not in TARGETS:
             raise ValueError(f"target must be one of {TARGETS}, got {self.target!r}.")
         values = self._values(y)
@@ -38,7 +38,9 @@ class TargetEncoder(BaseEstimator):
         chosen = [0] if self.is_categorical_ else None
         self.encoder_ = TableEncoder(
             categorical_features=chosen, numeric_transform=self.numeric_transform
-        ).fit(values.reshape(-1, 1))
+        )
+        X = validate_table(self.encoder_, values.reshape(-1, 1), reset=True, allow_missing=True)
+        self.encoder_.fit_columns(X, read_table(X), sample_weight)
         return self
 
     def transform(self, y):

@@ -19,7 +19,7 @@ class RareCategories:
             least = least * counts.sum()
         is_rare = counts < least
         self.members = np.flatnonzero(is_rare)
-        self.share = counts[is_rare] / max(counts[is_rare].sum(), 1)
+        self.share = counts[is_rare] / (counts[is_rare].sum() or 1)
         frequent = np.flatnonzero(~is_rare)
         self.n_vertices = len(frequent) + is_rare.any()
         # an unknown category comes after all others, and counts as the rarest

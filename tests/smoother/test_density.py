@@ -95,13 +95,25 @@ class TestIdentities:
         assert 1e-3 < np.abs(low.score_samples(FRESH) - expected).mean() < 1.0
 
     def test_weights_are_repetitions(self, smooth):
-        """With spheres, for which it does not matter that repeated rows are neighbours."""
-        smoother = smooth(metric="euclidean", bandwidth=0.4, background=None)
-        scale = smoother.fit(np.repeat(X, 2, axis=0)).score_samples(FRESH)
-        assert_allclose(smoother.fit(X, sample_weight=np.full(80, 2.0)).score_samples(FRESH), scale)
-        halves = np.r_[np.ones(40), np.zeros(40)], np.r_[np.zeros(40), np.ones(40)]
-        parts = [smoother.fit(X, sample_weight=half).score_samples(FRESH) for half in halves]
-        assert_allclose(scale, np.log(np.mean(np.exp(parts), axis=0)), rtol=1e-9)
+        weights = np.arange(80) % 4
+        repeated = smooth().fit(np.repeat(X, weights, axis=0)).score_samples(FRESH)
+        weighted = smooth().fit(X, sample_weight=weights).score_samples(FRESH)
+        assert_allclose(weighted, repeated, rtol=1e-9)
+
+    def test_densities_are_mixed_by_weights(self, smooth):
+        """With spheres of one size, whatever the rows."""
+        smoother = smooth(
+            metric="euclidean",
+            bandwidth=0.4,
+            background=None,
+            encoder=TableEncoder(numeric_transform=1.0, clip=False),
+        )
+        first = np.arange(80) < 40
+        weights = first.astype(float), 3.0 * ~first, np.where(first, 1.0, 3.0)
+        a, b, both = (
+            smoother.fit(X, sample_weight=weight).score_samples(FRESH) for weight in weights
+        )
+        assert_allclose(np.exp(both), (np.exp(a) + 3 * np.exp(b)) / 4, rtol=1e-9)
 
 
 class TestDensity:
