@@ -430,7 +430,7 @@ class TableModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimato
 
     def _known_noise(self):
         """Return the noise of encoded rows that `denoise` removes without being told."""
-        if self._model.noise is None or not self._model.noise.any():
+        if self._model.noise is None:
             raise ValueError("Say how much noise there is: denoise(X, noise=...).")
         return self._model.noise
 

@@ -8,9 +8,9 @@ from sklearn.base import BaseEstimator, OutlierMixin, TransformerMixin
 from sklearn.utils import Bunch, check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from skdiffusion._utils.checks import Interval, StrOptions
+from skdiffusion._utils.checks import Interval, Options, StrOptions
 from skdiffusion._utils.fitting import all_or_nothing
-from skdiffusion.detection.anomaly_model import METHODS, AnomalyModel, Options
+from skdiffusion.detection.anomaly_model import METHODS, AnomalyModel, AnomalyOptions
 from skdiffusion.detection.conformal import benjamini_hochberg, conformal_pvalues
 from skdiffusion.detection.row_encoder import GapFiller, RowEncoder, find_marked
 from skdiffusion.tables.frames import validate_table
@@ -116,7 +116,11 @@ class DiffusionAnomalyDetector(TransformerMixin, OutlierMixin, BaseEstimator):
 
     _parameter_constraints: ClassVar[dict] = {
         "method": [StrOptions({"hybrid", *METHODS}), list, tuple],
-        "contamination": [StrOptions({"auto"}), Interval(Real, 0, 0.5, closed="both")],
+        "contamination": [
+            StrOptions({"auto"}),
+            Options(Real, {0}),
+            Interval(Real, 0, 0.5, closed="right"),
+        ],
         "denoiser": [DenoiserNet, None],
         "n_neighbors": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
     }
@@ -186,7 +190,7 @@ class DiffusionAnomalyDetector(TransformerMixin, OutlierMixin, BaseEstimator):
             self._filler = GapFiller(Z[~marked])
             Z, groups = self._filler(Z), self._encoder.groups
             net, k = self.denoiser, self.n_neighbors
-            options = Options(self._methods(), self._share, net, k, self.verbose, groups)
+            options = AnomalyOptions(self._methods(), self._share, net, k, self.verbose, groups)
             self._settle(AnomalyModel(Z[~marked], Z[marked], options, rng), Z, marked)
         return self
 

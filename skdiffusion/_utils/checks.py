@@ -5,6 +5,7 @@ from numbers import Integral, Real
 import numpy as np
 from sklearn.utils._param_validation import (
     Interval,
+    Options,
     RealNotInt,
     StrOptions,
     validate_parameter_constraints,
@@ -18,6 +19,7 @@ __all__ = [
     "check_weights",
     "params_of_rows",
     "Interval",
+    "Options",
     "RealNotInt",
     "StrOptions",
     "validate_parameter_constraints",

@@ -19,7 +19,7 @@ from skdiffusion.detection.row_density import RowKernels
 from skdiffusion.training.net import DenoiserNet
 from skdiffusion.training.presets import judging_net
 
-__all__ = ["METHODS", "AnomalyModel", "HeldOutScale", "Options", "assign_folds", "combine_weights"]
+__all__ = ["METHODS", "AnomalyModel", "HeldOutScale", "AnomalyOptions", "assign_folds", "combine_weights"]
 
 METHODS = ("neighbors", "kernel", "denoise", "likelihood")
 
@@ -45,7 +45,7 @@ N_BORROWED = 5.0
 """Labelled anomalies that the equal weights count for."""
 
 
-class Options(NamedTuple):
+class AnomalyOptions(NamedTuple):
     """How to learn."""
 
     methods: tuple[str, ...]

@@ -205,8 +205,8 @@ class TestMetric:
         metric = local_metric(
             GaussianDenoiser(torch.zeros(4), cov), torch.ones(3, 4, dtype=F64), sigma, eps=eps
         )
-        jacobian = cov @ torch.linalg.inv(cov + sigma**2 * torch.eye(4))
-        expected = torch.linalg.inv(jacobian + eps * torch.eye(4)).numpy()
+        jacobian = cov @ torch.linalg.inv(cov + sigma**2 * torch.eye(4, dtype=F64))
+        expected = torch.linalg.inv(jacobian + eps * torch.eye(4, dtype=F64)).numpy()
         assert_allclose(metric.numpy(), np.tile((1 + eps) * expected, (3, 1, 1)), rtol=1e-8)
 
     def test_lengths_on_a_sphere(self):
