@@ -54,9 +54,9 @@ class TableModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimato
     def _sampling(self):
         """Return how noise becomes rows."""
 
-    @abstractmethod
     def _check_parameters(self):
         """Raise for parameters out of range."""
+        self._validate_params()
 
     @property
     def model_(self):

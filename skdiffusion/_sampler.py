@@ -1,14 +1,16 @@
 """`DiffusionManifoldSampler`: learn a table, then draw, score and encode rows."""
 
 from dataclasses import replace
-from numbers import Integral, Real
+from numbers import Real
+from typing import ClassVar
 
 import numpy as np
 import torch
 from sklearn.base import clone
 
 from skdiffusion._base import TableModel
-from skdiffusion.closed_forms.fitted_prior import BASELINES, fit_levels, fit_prior
+from skdiffusion._utils.checks import COUNT, Interval, StrOptions
+from skdiffusion.closed_forms.fitted_prior import fit_levels, fit_prior
 from skdiffusion.closed_forms.gap_filling import draw_completions
 from skdiffusion.diffusion import GRIDS, SOLVERS
 from skdiffusion.geometry import noise_level
@@ -162,6 +164,17 @@ class DiffusionManifoldSampler(TableModel):
     (2,)
     """
 
+    _parameter_constraints: ClassVar[dict] = {
+        "baseline": [StrOptions({"auto", "mixture", "operator", "gaussian"}), None],
+        "solver": [StrOptions(set(SOLVERS)), callable],
+        "grid": [StrOptions(set(GRIDS))],
+        "n_steps": [COUNT, None],
+        "n_likelihood_steps": [COUNT],
+        "guidance_scale": [Interval(Real, None, None, closed="neither")],
+        "contamination": [Interval(Real, 0, 1, closed="left")],
+        "data_noise": [StrOptions({"auto"}), Real, "array-like"],
+    }
+
     def __init__(
         self,
         *,
@@ -207,27 +220,7 @@ class DiffusionManifoldSampler(TableModel):
         return Sampling(self.solver, self.grid, self.n_steps, schedule, float(self.guidance_scale))
 
     def _check_parameters(self):
-        if self.baseline not in BASELINES:
-            raise ValueError(f"baseline must be one of {BASELINES}, got {self.baseline!r}.")
-        if not (callable(self.solver) or self.solver in SOLVERS):
-            raise ValueError(
-                f"solver must be a function or one of {sorted(SOLVERS)}, got {self.solver!r}."
-            )
-        if self.grid not in GRIDS:
-            raise ValueError(f"grid must be one of {sorted(GRIDS)}, got {self.grid!r}.")
-        for name in ("n_steps", "n_likelihood_steps"):
-            value = getattr(self, name)
-            if value is None and name == "n_steps":
-                continue
-            if not isinstance(value, Integral) or value < 1:
-                raise ValueError(f"{name} must be a positive whole number, got {value!r}.")
-        if not np.isfinite(self.guidance_scale):
-            raise ValueError(f"guidance_scale must be finite, got {self.guidance_scale!r}.")
-        share = self.contamination
-        if not (isinstance(share, Real) and 0 <= share < 1):
-            raise ValueError(f"contamination must be a share from 0 to below 1, got {share!r}.")
-        if isinstance(self.data_noise, str) and self.data_noise != "auto":
-            raise ValueError(f"data_noise must be 'auto' or numbers, got {self.data_noise!r}.")
+        super()._check_parameters()
         read_plan(self.manifold, self.coupling)
 
     def _encode(self, X, y, sample_weight, rng):
@@ -244,9 +237,30 @@ class DiffusionManifoldSampler(TableModel):
         return encoder, measured._replace(noise=noise)
 
     def _fit_model(self, rows, rng):
-        """Decide on the geometry, fit the closed forms, train the network, couple it to planes."""
+        """Decide on the geometry, train the network beside closed forms, couple it to planes."""
         plan, rows = read_plan(self.manifold, self.coupling), merge_copies(rows)
         geometry, rows = decide_geometry(rows, plan, rows.measured, rng)
+        net, prior, filled = self._train(rows, geometry, rng)
+        model = self._assemble(rows, net, prior, filled, rng)
+        generator = torch.Generator().manual_seed(int(rng.randint(2**31 - 1)))
+        free = Conditions(np.full((1, model.n_features), np.nan))
+
+        def draw(denoiser, n):
+            return draw_known(replace(model, denoiser=denoiser), n, free, generator)
+
+        denoiser, geometry = couple(model.denoiser, draw, filled, geometry, net.sigma_min, rng)
+        self.history_ = net.history
+        self.coupling_, self.dimension_ = geometry.coupling, geometry.dimension
+        self.embedding_ = geometry.embedding
+        return replace(
+            model,
+            denoiser=denoiser.to(net.device),
+            prior=model.prior.to(net.device),
+            noise=_noise_of(model, rows.measured.noise, geometry.dimension),
+        )
+
+    def _train(self, rows, geometry, rng):
+        """Return the trained net, the Gaussian it starts from, and the rows without gaps."""
         trained_on = training_rows(rows.Z, geometry, rng)
         completions = None
         if np.isnan(trained_on).any():
@@ -262,6 +276,7 @@ class DiffusionManifoldSampler(TableModel):
             random_state=rng,
             sample_weight=rows.weights,
         )
+        weights = None if rows.weights is None else np.resize(rows.weights, len(trained_on))
         net = self._net(rng).fit(
             trained_on,
             gaussian=prior,
@@ -270,12 +285,15 @@ class DiffusionManifoldSampler(TableModel):
             target=rows.is_target,
             levels=fit_levels(filled, rows.category_blocks, rows.weights),
             completions=completions,
-            sample_weight=_repeated(rows.weights, len(trained_on)),
+            sample_weight=weights,
         )
+        return net, prior, filled
+
+    def _assemble(self, rows, net, prior, filled, rng):
+        """Return the model of a trained net, on the CPU, where planes are laid."""
         signs = 2.0 * rng.randint(2, size=(N_PROBES, rows.encoder.n_codes_)) - 1.0
-        model = Model(
+        return Model(
             rows.encoder,
-            # planes are laid on the CPU
             net.denoiser(),
             prior.cpu(),
             net.sigma_min,
@@ -286,22 +304,6 @@ class DiffusionManifoldSampler(TableModel):
             torch.from_numpy(signs),
             rows=filled[rng.permutation(len(filled))[:MAX_ROWS]],
         )
-        generator = torch.Generator().manual_seed(int(rng.randint(2**31 - 1)))
-        free = Conditions(np.full((1, model.n_features), np.nan))
-
-        def draw(denoiser, n):
-            return draw_known(replace(model, denoiser=denoiser), n, free, generator)
-
-        denoiser, geometry = couple(model.denoiser, draw, filled, geometry, net.sigma_min, rng)
-        noise = rows.measured.noise
-        if isinstance(noise, str):
-            seen = model.rows[:, ~rows.is_target]
-            noise = np.full(seen.shape[1], noise_level(seen, dimension=geometry.dimension))
-        self.history_ = net.history
-        self.coupling_, self.dimension_ = geometry.coupling, geometry.dimension
-        self.embedding_ = geometry.embedding
-        denoiser, prior = denoiser.to(net.device), model.prior.to(net.device)
-        return replace(model, denoiser=denoiser, prior=prior, noise=noise)
 
     def _net(self, rng):
         """Return the unfitted net, seeded."""
@@ -313,6 +315,9 @@ class DiffusionManifoldSampler(TableModel):
         )
 
 
-def _repeated(weights, n):
-    """Return the weights of rows that may have copies behind them."""
-    return None if weights is None else np.resize(weights, n)
+def _noise_of(model, noise, dimension):
+    """Return the noise of encoded rows, measured across the manifold where it is "auto"."""
+    if not isinstance(noise, str):
+        return noise
+    seen = model.rows[:, ~model.is_target]
+    return np.full(seen.shape[1], noise_level(seen, dimension=dimension))

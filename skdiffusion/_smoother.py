@@ -4,11 +4,13 @@ import math
 import warnings
 from dataclasses import replace
 from numbers import Integral, Real
+from typing import ClassVar
 
 import numpy as np
 import torch
 
 from skdiffusion._base import TableModel
+from skdiffusion._utils.checks import COUNT, Interval, StrOptions
 from skdiffusion.closed_forms.baselines import fit_gaussian
 from skdiffusion.closed_forms.gap_filling import draw_completions
 from skdiffusion.closed_forms.smoothing import Smoothing, choose_known_noise
@@ -156,6 +158,23 @@ class RiemannianKernelSmoother(TableModel):
     _default_encoder = TableEncoder(numeric_transform="standard", clip=False)
     _target_transform = "standard"
 
+    _parameter_constraints: ClassVar[dict] = {
+        "metric": [StrOptions(set(METRICS)), callable],
+        "bandwidth": [
+            StrOptions({"cv", "scott"}),
+            Interval(Real, 0, None, closed="neither"),
+            "array-like",
+        ],
+        "n_neighbors": [StrOptions({"auto"}), COUNT],
+        "background": [StrOptions({"cv"}), Interval(Real, 0, 1, closed="left"), None],
+        "weights": [StrOptions({"uniform", "kernel"})],
+        "rank": [StrOptions({"auto"}), COUNT],
+        "standardize": [StrOptions({"auto"}), "boolean"],
+        "known_noise": [StrOptions({"cv"}), Interval(Real, 0, None, closed="left")],
+        "n_steps": [COUNT],
+        "n_folds": [Interval(Integral, 2, None, closed="left")],
+    }
+
     def __init__(
         self,
         *,
@@ -300,34 +319,13 @@ class RiemannianKernelSmoother(TableModel):
         return [own, common] if options.bandwidth is None and SAME < ratio <= MAX_RATIO else [own]
 
     def _check_parameters(self):
-        if not (callable(self.metric) or self.metric in METRICS):
-            raise ValueError(f"metric must be one of {METRICS} or a function, got {self.metric!r}.")
-        if self.weights not in {"uniform", "kernel"}:
-            raise ValueError(f"weights must be 'uniform' or 'kernel', got {self.weights!r}.")
-        for name, least in (("n_neighbors", 1), ("rank", 1), ("n_steps", 1), ("n_folds", 2)):
-            value = getattr(self, name)
-            if value == "auto" and name in ("n_neighbors", "rank"):
-                continue
-            if not isinstance(value, Integral) or value < least:
-                raise ValueError(f"{name} must be a whole number from {least} on, got {value!r}.")
-        if self.standardize not in ("auto", True, False):
-            raise ValueError(f"standardize must be 'auto' or a bool, got {self.standardize!r}.")
-        known = self.known_noise
-        if not (known == "cv" or (isinstance(known, Real) and 0 <= known < np.inf)):
-            raise ValueError(f"known_noise must be 'cv' or not negative, got {known!r}.")
-        share = self.background
-        if not (share in ("cv", None) or (isinstance(share, Real) and 0 <= share < 1)):
-            raise ValueError(f"background must be 'cv', None or a share below 1, got {share!r}.")
-        if isinstance(self.bandwidth, str):
-            good = self.bandwidth in ("cv", "scott")
-        else:
-            pair = (0.0, self.bandwidth) if isinstance(self.bandwidth, Real) else self.bandwidth
-            good = np.shape(pair) == (2,) and all(isinstance(part, Real) for part in pair)
-            good = good and 0 <= pair[0] < np.inf and 0 < pair[1] < np.inf
-        if not good:
+        super()._check_parameters()
+        if isinstance(self.bandwidth, str | Real):
+            return
+        pair = np.asarray(self.bandwidth, dtype=float)
+        if not (pair.shape == (2,) and np.isfinite(pair).all() and pair[0] >= 0 and pair[1] > 0):
             raise ValueError(
-                "bandwidth must be 'cv', 'scott', a positive blur or a pair (eps, h) with eps >= 0 "
-                f"and h > 0, got {self.bandwidth!r}."
+                f"bandwidth as a pair (eps, h) has eps >= 0 and h > 0, got {self.bandwidth!r}."
             )
 
     def _options(self, d):

@@ -13,6 +13,7 @@ from sklearn.utils._param_validation import (
 from sklearn.utils.validation import _check_method_params, _check_sample_weight
 
 __all__ = [
+    "COUNT",
     "check_count",
     "check_noise",
     "check_positive",
@@ -24,6 +25,10 @@ __all__ = [
     "StrOptions",
     "validate_parameter_constraints",
 ]
+
+
+#: What a parameter that counts something may be.
+COUNT = Interval(Integral, 1, None, closed="left")
 
 
 def check_count(value, name):

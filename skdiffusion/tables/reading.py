@@ -58,7 +58,9 @@ class Column:
         """Return the column of some rows."""
         names = ("values", "gaps", "objects", "weights")
         parts = {name: getattr(self, name) for name in names}
-        return replace(self, **{k: None if part is None else part[rows] for k, part in parts.items()})
+        return replace(
+            self, **{k: None if part is None else part[rows] for k, part in parts.items()}
+        )
 
     @property
     def resolution(self):

@@ -65,7 +65,9 @@ class TestCopies:
         assert_array_equal(rows.weights, counts[order])
 
     def test_have_the_sum_of_their_weights(self):
-        rows = self.merged(np.array([[0.5], [1.7], [0.5], [np.pi]]), np.array([1.0, 2.0, 0.25, 3.0]))
+        rows = self.merged(
+            np.array([[0.5], [1.7], [0.5], [np.pi]]), np.array([1.0, 2.0, 0.25, 3.0])
+        )
         assert_array_equal(rows.weights, [1.25, 2.0, 3.0])
 
     def test_of_discrete_rows_stay(self):
@@ -75,5 +77,7 @@ class TestCopies:
 
     def test_no_copies(self):
         rows = self.merged(TABLE[["normal"]])
-        assert_array_equal(rows.Z[:, 0], encoded(TABLE[["normal"]]).transform(TABLE[["normal"]])[:, 0])
+        assert_array_equal(
+            rows.Z[:, 0], encoded(TABLE[["normal"]]).transform(TABLE[["normal"]])[:, 0]
+        )
         assert rows.weights is None
