@@ -8,7 +8,12 @@ import pytest
 import sklearn.datasets
 from sklearn.datasets import load_breast_cancer
 
-from skdiffusion import DenoiserNet
+from skdiffusion import (
+    DenoiserNet,
+    DiffusionImputer,
+    DiffusionManifoldSampler,
+    RiemannianKernelSmoother,
+)
 
 pd = pytest.importorskip("pandas")
 pytest.importorskip("matplotlib")
@@ -87,9 +92,21 @@ def few_rows(monkeypatch):
     monkeypatch.setattr(sklearn.datasets, "load_breast_cancer", load_some)
 
 
+# what costs time where nothing is said of it, and what is enough to run
+BRIEF = {
+    DiffusionManifoldSampler: {"n_steps": 4, "n_likelihood_steps": 2},
+    RiemannianKernelSmoother: {"n_steps": 4, "n_folds": 2},
+    DiffusionImputer: {"n_models": 1, "n_draws": 4},
+}
+
+
 @pytest.fixture(autouse=True)
 def brief_training(monkeypatch):
-    """Train small networks for a moment only."""
+    """Train small networks for a moment only, and take few steps."""
+    for estimator, options in BRIEF.items():
+        defaults = estimator.__init__.__kwdefaults__
+        assert options.keys() <= defaults.keys()
+        monkeypatch.setattr(estimator.__init__, "__kwdefaults__", defaults | options)
     fit = DenoiserNet.fit
 
     def fit_briefly(self, *args, **kwargs):

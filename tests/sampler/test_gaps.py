@@ -36,8 +36,9 @@ class TestLearning:
         fresh = np.random.default_rng(2).multivariate_normal(MEAN, COV, 200)
         truth = multivariate_normal(MEAN, COV).logpdf(fresh)
         scores = holed.score_samples(fresh)
-        assert abs(np.mean(scores - truth)) < 0.08
-        assert np.mean(np.abs(scores - truth)) < 0.25
+        assert abs(np.mean(scores - truth)) < 0.05
+        # what 1500 rows tell of the moments: .14 to .17 with three seeds
+        assert np.mean(np.abs(scores - truth)) < 0.2
 
     def test_gaps_that_depend_on_what_is_seen_do_not_mislead(self, trained):
         """The second column is missing where the first is large: its mean must not suffer."""
@@ -163,7 +164,7 @@ class TestGenerating:
             shares.append(gap / total)
         # the network is coarse where a number is unknown, but tells where gaps are likely
         assert shares[0] < 0.3
-        assert shares[0] + 0.05 < shares[1] < shares[2] - 0.05
+        assert shares[0] + 0.1 < shares[1] < shares[2] - 0.1
 
     def test_levels_and_their_gap_sum_to_one(self, quick):
         rng = np.random.default_rng(0)
