@@ -376,7 +376,7 @@ class TableModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimato
             self._need_target()
         X = validate_table(self, X, reset=False, allow_missing=self._allow_missing)
         model = self.model_
-        columns = model.encoder.read(X)
+        columns = read_table(X)
         gaps = gaps_of(columns) & ~np.array([c.is_empty for c in model.encoder._coders])
         wanted = gaps.any(1) | (return_y and y is None)
         if not wanted.any():
@@ -422,7 +422,7 @@ class TableModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimato
         """Validate rows and read their columns."""
         check_is_fitted(self)
         X = validate_table(self, X, reset=False, allow_missing=self._allow_missing)
-        return self._model.encoder.read(X)
+        return read_table(X)
 
     def _encoded(self, X):
         columns = self._read(X)

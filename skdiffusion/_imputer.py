@@ -17,7 +17,7 @@ from skdiffusion.model.imputation import (
     known_features,
     row_noise,
 )
-from skdiffusion.tables.frames import validate_table
+from skdiffusion.tables.frames import read_table, validate_table
 from skdiffusion.tables.gaps import fill_gaps, gaps_of
 from skdiffusion.training.net import DenoiserNet
 
@@ -235,7 +235,7 @@ class DiffusionImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         check_is_fitted(self)
         X = validate_table(self, X, reset=False, allow_missing=True)
         encoder = self.models_[0].encoder
-        columns = encoder.read(X)
+        columns = read_table(X)
         empty = np.array([coder.is_empty for coder in encoder._coders])
         gaps = gaps_of(columns) & ~empty
         rows = gaps.any(1)

@@ -72,9 +72,7 @@ class NumberCoder(Coder):
     def __init__(self, column, transform, clip):
         super().__init__(column)
         self.stored = column.stored
-        self.codec, self.extent = fit_numbers(
-            column.observed, column, column.resolution, transform
-        )
+        self.codec, self.extent = fit_numbers(column.observed, column, column.resolution, transform)
         if not clip:
             limits = np.iinfo(self.stored) if self.stored.kind in "iu" else np.finfo(self.stored)
             most = EXACT if self.stored.kind in "iu" else np.inf

@@ -8,12 +8,8 @@ from sklearn.utils.validation import check_is_fitted
 
 from skdiffusion.tables.codecs import SimplexCodec
 from skdiffusion.tables.coders import fit_coder
-from skdiffusion.tables.frames import TableFormat, as_frame, read_table
-from skdiffusion.tables.options import (
-    set_kinds,
-    times_as_objects,
-    transform_per_column,
-)
+from skdiffusion.tables.frames import TableFormat, as_frame
+from skdiffusion.tables.options import set_kinds, transform_per_column
 from skdiffusion.tables.reading import NUMERIC
 
 __all__ = ["ColumnEncoding"]
@@ -52,14 +48,6 @@ class ColumnEncoding:
         self.n_codes_ = len(self.groups_)
         self.is_indicator_ = np.arange(self.n_codes_) >= len(values)
         return self
-
-    def read(self, X):
-        """Read the columns of a validated table like that of `fit`."""
-        columns = read_table(X)
-        for column, kind in zip(columns, self.kinds_, strict=True):
-            if kind in ("categorical", "ordinal"):
-                times_as_objects(column)
-        return columns
 
     def encode_columns(self, columns):
         """Encode columns that have been read."""

@@ -6,13 +6,14 @@ choosing among draws: `Conditions.are_met` decodes rows and looks at their cells
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from datetime import UTC, date, timedelta
 
 import numpy as np
 
 from skdiffusion.tables.coders import CategoryCoder, OrdinalCoder
 from skdiffusion.tables.frames import as_frame, read_table
 from skdiffusion.tables.options import position_of
-from skdiffusion.tables.reading import NUMERIC, TEMPORAL, read_objects
+from skdiffusion.tables.reading import NUMERIC, TEMPORAL, read_array, read_objects
 from skdiffusion.tables.vocabulary import as_objects, find_positions, refuse_unknown
 
 ROUNDING = 1e-6
@@ -118,15 +119,31 @@ def _set_present(read, encoder, j, settled):
 
 def _read_cell(coder, value):
     """Read one cell in the units of the table as a column."""
-    if isinstance(value, str) and coder.kind == "datetime":
-        value = np.datetime64(value)
-    cell = read_objects(coder.name, as_objects([value]))
+    if coder.kind in TEMPORAL:
+        cell = _read_time(coder, value)
+    else:
+        cell = read_objects(coder.name, as_objects([value]))
     if cell.missing:
         raise ValueError(
             f"The condition on column {coder.name!r} is missing: leave the column out where it is "
             "free, and give None for a range without an end."
         )
     return cell
+
+
+def _read_time(coder, value):
+    """Read a date or duration of NumPy, pandas or the standard library, or a date in words."""
+    is_aware = getattr(value, "tzinfo", None) is not None
+    if is_aware:
+        value = value.astimezone(UTC).replace(tzinfo=None)
+    if hasattr(value, "to_numpy"):
+        value = value.to_numpy()
+    elif isinstance(value, timedelta):
+        value = np.timedelta64(value)
+    elif isinstance(value, date) or (isinstance(value, str) and coder.kind == "datetime"):
+        value = np.datetime64(value)
+    cell = read_array(coder.name, np.array([value]))
+    return replace(cell, clock=replace(cell.clock, aware=True)) if is_aware else cell
 
 
 def _add_cells(read, encoder, j, column):

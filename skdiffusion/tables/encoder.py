@@ -39,7 +39,7 @@ class TableEncoder(ColumnEncoding, TransformerMixin, BaseEstimator):
     ----------
     categorical_features : "from_dtype", None or array-like, default="from_dtype"
         Which columns hold categories rather than numbers: those of strings, categories and objects
-        other than numbers and dates; none; or those of the names, positions or mask given, among
+        other than numbers and times; none; or those of the names, positions or mask given, among
         which columns of strings must be. Boolean columns are always boolean.
     numeric_transform : {"auto", "standard", "quantile"}, float or dict, default="auto"
         How numbers, dates and durations are encoded.
@@ -321,4 +321,4 @@ class TableEncoder(ColumnEncoding, TransformerMixin, BaseEstimator):
     def _read(self, X):
         """Validate a table and read its columns."""
         check_is_fitted(self)
-        return self.read(validate_table(self, X, reset=False, allow_missing=True))
+        return read_table(validate_table(self, X, reset=False, allow_missing=True))

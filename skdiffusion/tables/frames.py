@@ -53,10 +53,10 @@ class TableFormat:
             )
         clock, stored = self.clocks[j], self.stored[j]
         if clock is not None:
-            values = clock.objects(values, gap) if clock.maker else clock.cells(values, gap)
+            values = clock.cells(values, gap)
         elif stored is not None:
             values = np.where(gap, 0, values).astype(stored)
-        if gap.any() and isinstance(dtype, np.dtype) and dtype.kind == "O":
+        if isinstance(dtype, np.dtype) and dtype.kind == "O":
             values = values.astype(object)
             values[gap] = self.markers[j]
         elif values.dtype.kind == "f":

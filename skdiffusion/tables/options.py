@@ -72,14 +72,13 @@ def set_kinds(encoder, columns):
             raise ValueError(
                 f"categorical_features and ordinal_features both name column {column.name!r}."
             )
-        if column.kind in TEMPORAL and column.objects is None:
+        if column.kind in TEMPORAL:
             raise ValueError(
                 f"categorical_features names column {column.name!r}, which holds {column.kind}s: "
                 "convert them to strings."
             )
         if column.kind != "boolean":
             column.kind = "categorical"
-        times_as_objects(column)
     for column in columns:
         observed = column.observed
         if column.kind == "continuous" and len(observed) and np.all(observed == np.rint(observed)):
@@ -105,9 +104,3 @@ def _set_orders(wanted, columns):
         column.kind, column.order = "ordinal", order
         positions.add(j)
     return positions
-
-
-def times_as_objects(column):
-    """Take times that are Python objects as such, where they are categories."""
-    if column.objects is not None:
-        column.values, column.clock = column.objects, None

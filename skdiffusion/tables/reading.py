@@ -2,23 +2,21 @@
 
 import numbers
 from dataclasses import dataclass, replace
+from datetime import date, datetime, time, timedelta
 
 import narwhals as nw
 import numpy as np
 
-from skdiffusion.tables.clocks import (
-    Clock,
-    read_time_array,
-    read_time_objects,
-    read_time_series,
-    refuse,
-)
+from skdiffusion.tables.clocks import Clock, refuse
 from skdiffusion.tables.lattice import DOUBLE
 
 NUMERIC = ("continuous", "integer")
 TEMPORAL = ("datetime", "duration")
 
 CATEGORICAL = (nw.Boolean, nw.Categorical, nw.Enum, nw.String, nw.Object)
+
+TIMES = (date, time, timedelta, np.datetime64, np.timedelta64)
+DTYPE_OF = {datetime: "M8[us]", date: "M8[D]", timedelta: "m8[us]"}
 
 
 @dataclass
@@ -32,7 +30,6 @@ class Column:
     gaps: np.ndarray | None = None
     order: list | None = None
     clock: Clock | None = None
-    objects: np.ndarray | None = None
     marker: object = None
     weights: np.ndarray | None = None  # of the rows, None where they count alike
 
@@ -56,9 +53,11 @@ class Column:
 
     def take(self, rows):
         """Return the column of some rows."""
-        names = ("values", "gaps", "objects", "weights")
+        names = ("values", "gaps", "weights")
         parts = {name: getattr(self, name) for name in names}
-        return replace(self, **{k: None if part is None else part[rows] for k, part in parts.items()})
+        return replace(
+            self, **{k: None if part is None else part[rows] for k, part in parts.items()}
+        )
 
     @property
     def resolution(self):
@@ -87,11 +86,18 @@ def read_array(name, values):
         kind = "continuous" if kind == "f" else "integer"
         return Column(name, kind, values.astype(np.float64), values.dtype, gaps=np.isnan(values))
     if kind in "mM":
-        ticks, gaps, clock = read_time_array(values)
-        return Column(name, clock.kind, ticks, gaps=gaps, clock=clock)
+        return read_times(name, values)
     if kind in "bUS":
         return Column(name, "boolean" if kind == "b" else "categorical", values)
     return refuse(name, f"holds {values.dtype} values: convert them to numbers")
+
+
+def read_times(name, values, is_aware=False):
+    """Read NumPy times, which are those of UTC where a column has a time zone."""
+    gaps = np.isnat(values)
+    clock = Clock(values.dtype.newbyteorder("="), is_aware)
+    ticks = np.where(gaps, 0, values.astype(clock.dtype).view(np.int64))
+    return Column(name, clock.kind, ticks, gaps=gaps, clock=clock)
 
 
 def is_missing(cell):
@@ -113,12 +119,12 @@ def read_objects(name, values):
     present = [cell for cell, gap in zip(cells, gaps, strict=True) if not gap]
     if not present:
         return unknown(name, len(values), marker)
+    if any(isinstance(cell, TIMES) for cell in present):
+        times = np.full(len(values), "NaT", dtype=_dtype_of_times(name, present))
+        times[~gaps] = present
+        return replace(read_times(name, times), marker=marker)
     column = Column(name, "categorical", values, gaps=gaps, marker=marker)
-    times = read_time_objects(name, present, gaps)
-    if times is not None:
-        column.values, column.clock = times
-        column.kind, column.objects = column.clock.kind, values
-    elif all(isinstance(v, bool | np.bool_) for v in present):
+    if all(isinstance(v, bool | np.bool_) for v in present):
         column.kind = "boolean"
     elif all(isinstance(v, numbers.Real) and not isinstance(v, bool) for v in present):
         whole = all(isinstance(v, numbers.Integral) for v in present)
@@ -129,6 +135,19 @@ def read_objects(name, values):
     return column
 
 
+def _dtype_of_times(name, cells):
+    """Return the data type of objects some of which are times, or raise where they have none."""
+    classes = set(map(type, cells))
+    dtype = DTYPE_OF.get(classes.pop())
+    if classes or dtype is None or any(getattr(cell, "tzinfo", None) for cell in cells):
+        refuse(
+            name,
+            "holds times as objects that are not all dates, datetimes without a time zone, or "
+            "timedeltas: convert it to a data type of times, or to strings",
+        )
+    return dtype
+
+
 def read_series(name, series):
     """Read one column of a frame."""
     dtype, native = series.dtype, series.to_native()
@@ -136,8 +155,7 @@ def read_series(name, series):
         return read_objects(name, np.asarray(native, dtype=object))
     gaps = series.is_null().to_numpy()
     if dtype in (nw.Datetime, nw.Date, nw.Duration):
-        ticks, gaps, clock = read_time_series(series)
-        return Column(name, clock.kind, ticks, gaps=gaps, clock=clock)
+        return _read_time_series(name, series)
     if dtype.is_float() or dtype.is_integer():
         return _read_numbers(name, series, gaps)
     if dtype not in CATEGORICAL:
@@ -153,6 +171,16 @@ def read_series(name, series):
         order = native.dtype.categories.tolist()
         return Column(name, "ordinal", cells, gaps=gaps, order=order)
     return Column(name, "categorical", cells, gaps=gaps)
+
+
+def _read_time_series(name, series):
+    dtype = series.dtype
+    is_aware = getattr(dtype, "time_zone", None) is not None
+    if is_aware:
+        series = series.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
+    kind = "m8" if dtype == nw.Duration else "M8"
+    unit = getattr(dtype, "time_unit", "D")
+    return read_times(name, series.to_numpy().astype(f"{kind}[{unit}]"), is_aware)
 
 
 def _read_numbers(name, series, gaps):

@@ -15,6 +15,7 @@ from skdiffusion.model.drawing import Sampling
 from skdiffusion.model.imputation import complete, expected_cells, known_features
 from skdiffusion.model.variation import vary
 from skdiffusion.tables.conditions import Conditions
+from skdiffusion.tables.frames import read_table
 from skdiffusion.tables.target import TargetEncoder
 
 MEAN = np.array([0.5, -1.0, 0.0])
@@ -135,7 +136,7 @@ class TestGaps:
     def test_means_and_draws_are_those_of_the_conditional(self, model, X, global_random_seed):
         rows = X[:30].copy()
         rows[:, 1] = np.nan
-        Z = known_features(model, model.encoder.read(rows))
+        Z = known_features(model, read_table(rows))
         gain = COV[1, [0, 2]] @ np.linalg.inv(COV[np.ix_([0, 2], [0, 2])])
         expected = MEAN[1] + (X[:30][:, [0, 2]] - MEAN[[0, 2]]) @ gain
         left = math.sqrt(COV[1, 1] - gain @ COV[[0, 2], 1])

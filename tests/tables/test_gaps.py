@@ -63,7 +63,6 @@ def pandas_columns(rows):
         "dates": gapped(DAYS, object),
         "datetimes": gapped(TIMES, object),
         "timedeltas": gapped(SPANS, object),
-        "timestamps": pd.Series(with_gaps(pd.to_datetime(TIMES), rows, pd.NaT), dtype=object),
     }
 
 
