@@ -17,7 +17,7 @@ from skdiffusion.model.imputation import (
     known_features,
     row_noise,
 )
-from skdiffusion.tables.frames import read_table, validate_table
+from skdiffusion.tables.frames import TableInput, read_table, validate_table
 from skdiffusion.tables.gaps import fill_gaps, gaps_of
 from skdiffusion.training.net import DenoiserNet
 
@@ -26,7 +26,7 @@ __all__ = ["DiffusionImputer"]
 STRATEGIES = ("mean", "draw")
 
 
-class DiffusionImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
+class DiffusionImputer(TableInput, OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     """Fill missing cells with what a diffusion model expects, or with draws.
 
     The model is trained on the incomplete rows themselves, and conditions on whatever cells a row
@@ -102,16 +102,6 @@ class DiffusionImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         self.strategy = strategy
         self.n_draws = n_draws
         self.random_state = random_state
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.input_tags.string = True
-        tags.input_tags.categorical = True
-        tags.input_tags.allow_nan = True
-        return tags
-
-    def __sklearn_is_fitted__(self):
-        return hasattr(self, "_seed")
 
     def fit(self, X, y=None):
         """Learn the distribution of the rows from the cells that they have.

@@ -39,9 +39,7 @@ class Sampling:
 
     def sigmas(self, lowest, highest):
         """Return the grid of noise levels."""
-        n_steps = self.n_steps
-        if n_steps is None:
-            n_steps = N_STEPS.get(self.solver, 24) if isinstance(self.solver, str) else 24
+        n_steps = N_STEPS.get(self.solver, 24) if self.n_steps is None else self.n_steps
         options = {"schedule": self.schedule} if self.grid == "uniform" else {}
         grid = self.grid if callable(self.grid) else GRIDS[self.grid]
         return grid(lowest, highest, n_steps, **options)
@@ -59,12 +57,9 @@ def even_noise(n, d, generator):
 
 
 def draw(model, n, conditions, generator):
-    """Draw encoded rows that meet conditions; return them and the share of free draws that did.
-
-    Known features are conditioned on. Ranges are met by choosing among draws.
-    """
+    """Draw encoded rows given known features; ranges are met by choosing among draws."""
     if not conditions.has_ranges:
-        return _draw_coarse_first(model, n, conditions, generator), 1.0
+        return _draw_coarse_first(model, n, conditions, generator)
     Z = np.empty((n, model.n_features))
     pending, drawn, met = np.arange(n), [], []
     budget = max(MAX_PROPOSALS, round(n / MIN_ACCEPTANCE))
@@ -75,10 +70,10 @@ def draw(model, n, conditions, generator):
         served, first = np.unique(asked[met[-1]], return_index=True)
         Z[served] = drawn[-1][met[-1]][first]
         pending = np.setdiff1d(pending, served)
-    drawn, met = np.concatenate(drawn), np.concatenate(met)
     if len(pending):
+        drawn, met = np.concatenate(drawn), np.concatenate(met)
         Z[pending] = _draw_rare(model, drawn[met], len(met), conditions, pending, generator)
-    return Z, float(met.mean())
+    return Z
 
 
 def draw_known(model, n, conditions, generator, start=None):
@@ -141,8 +136,7 @@ def _draw_rare(model, met, n_drawn, conditions, pending, generator):
         stacklevel=4,
     )
     chosen = torch.randint(len(source), (len(pending),), generator=generator, device=model.device)
-    values = np.broadcast_to(conditions.values, (len(conditions.values), model.n_features))
-    values = np.broadcast_to(conditions.take(pending).values, (len(pending), values.shape[1]))
+    values = np.broadcast_to(conditions.take(pending).values, (len(pending), model.n_features))
     settled = conditions.constrained(model.encoder) & np.isnan(values)
     values = np.where(settled, source[chosen.cpu().numpy()], values)
     return draw_known(model, len(pending), Conditions(values), generator)

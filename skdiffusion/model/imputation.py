@@ -95,7 +95,7 @@ def fill_by_draw(model, Z, n_draws, random_state):
     filled = model.encoder.decode_table(drawn[:, ~model.is_target], rng)
     if model.target_encoder is None:
         return filled, None
-    return filled, model.target_encoder.decode_target(drawn[:, model.is_target])
+    return filled, model.target_encoder.inverse_transform(drawn[:, model.is_target])
 
 
 def _seed(rng):

@@ -187,10 +187,6 @@ class Model:
         Z : ndarray of shape (n, d)
             The draws.
         """
-        return self.draw_with_acceptance(n, generator, conditions)[0]
-
-    def draw_with_acceptance(self, n, generator, conditions=None):
-        """Draw as `draw` does; return also the share of the draws that met ranges by themselves."""
         if conditions is None:
             conditions = Conditions(np.full((1, self.n_features), np.nan))
         return draw(self, n, conditions, generator)

@@ -11,6 +11,19 @@ LARGEST = 1e150
 """Largest number, whose square is within floating point."""
 
 
+class TableInput:
+    """Mixin of estimators whose input is a table of mixed columns."""
+
+    _allow_missing = True
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.string = True
+        tags.input_tags.categorical = True
+        tags.input_tags.allow_nan = self._allow_missing
+        return tags
+
+
 class TableFormat:
     """How to put columns together to a container like the one seen in `fit`."""
 
@@ -79,18 +92,17 @@ def as_series(values, like, gaps=None):
     gaps = None if gaps is None or not gaps.any() else gaps
     if nw.dependencies.is_pandas_like_series(native):
         return _as_pandas(values, native, gaps)
-    if gaps is not None and gaps.all():
-        return native.clear(len(gaps))
-    if values.dtype.kind in "mM":
-        ticks = np.where(np.isnat(values), 0, values.view(np.int64))
-        series = type(native)(like.name, ticks).cast(native.dtype)
-    else:
-        if values.dtype == object:
-            values = values.tolist()
-        series = nw.new_series(
-            like.name, values, dtype=like.dtype, backend=like.implementation
-        ).to_native()
-    return series if gaps is None else series.zip_with(type(native)(~gaps), native.clear(len(gaps)))
+    is_time = values.dtype.kind in "mM"
+    cells = (values.view(np.int64) if is_time else values).astype(object)
+    if gaps is not None:
+        cells[gaps] = None
+    series = nw.new_series(
+        like.name,
+        cells.tolist(),
+        dtype=None if is_time else like.dtype,
+        backend=like.implementation,
+    )
+    return series.to_native().cast(native.dtype)
 
 
 def _as_pandas(values, native, gaps):
@@ -137,14 +149,10 @@ def read_table(X):
 def _refuse_numbers(column):
     """Raise for numbers that are infinite or too large, or integers that floats cannot hold."""
     greatest = np.nanmax(np.abs(column.values), initial=0)
-    if np.isinf(greatest):
-        raise ValueError(
-            f"Input X contains infinity in column {column.name!r}: replace or drop those cells."
-        )
     if greatest > LARGEST:
         raise ValueError(
-            f"Column {column.name!r} holds numbers beyond {LARGEST:g}, whose squares floating "
-            "point does not hold: give it a larger unit, or drop those rows."
+            f"Input X contains infinity in column {column.name!r}, or numbers beyond {LARGEST:g}, "
+            "whose squares floating point does not hold: give it a larger unit, or drop those rows."
         )
     if column.kind == "integer" and greatest >= EXACT:
         raise ValueError(

@@ -13,8 +13,7 @@ __all__ = ["fill_gaps", "gaps_of", "mean_cells"]
 
 def gaps_of(columns):
     """Return which cells of columns that have been read are missing, (n, n_columns)."""
-    present = np.zeros(len(columns[0].values), dtype=bool)
-    return np.stack([present if c.gaps is None else c.gaps for c in columns], axis=1)
+    return np.stack([column.gaps for column in columns], axis=1)
 
 
 def mean_cells(encoder, draws):

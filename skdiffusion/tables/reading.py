@@ -8,7 +8,6 @@ import narwhals as nw
 import numpy as np
 
 from skdiffusion.tables.clocks import Clock, refuse
-from skdiffusion.tables.lattice import DOUBLE
 
 NUMERIC = ("continuous", "integer")
 TEMPORAL = ("datetime", "duration")
@@ -58,12 +57,6 @@ class Column:
         return replace(
             self, **{k: None if part is None else part[rows] for k, part in parts.items()}
         )
-
-    @property
-    def resolution(self):
-        """Return the relative precision of the stored numbers."""
-        floating = self.stored is not None and self.stored.kind == "f"
-        return float(np.finfo(self.stored).eps) if floating else DOUBLE
 
 
 def as_frame(X):

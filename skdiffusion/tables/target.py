@@ -59,12 +59,8 @@ class TargetEncoder(BaseEstimator):
                 )
         return values
 
-    def inverse_transform(self, codes):
-        """Decode to a target like that of `fit`."""
-        return self.decode_target(codes)
-
-    def decode_target(self, codes, settled=None):
-        """Decode, but for cells that are settled."""
+    def inverse_transform(self, codes, settled=None):
+        """Decode to a target like that of `fit`, but for cells that are settled."""
         return self.as_target(self.encoder_.decode_table(codes, settled=settled)[:, 0])
 
     def as_target(self, values):
