@@ -8,8 +8,11 @@ from skdiffusion.metrics.privacy import dcr_ratio, exact_copies
 from skdiffusion.metrics.scaling import GowerScaler, check_same_columns
 from skdiffusion.metrics.two_sample import c2st, wasserstein
 
+MAX_ROWS = 1000
+"""Rows a side for the exact Wasserstein distances, whose cost is cubic."""
 
-def fidelity_report(train, test, fake, *, categorical=(), k=5, max_rows=1000, random_state=None):
+
+def fidelity_report(train, test, fake, *, categorical=(), random_state=None):
     """Judge a generated table by fidelity, coverage and privacy.
 
     Distances are taken in the Gower coordinates of the training rows, so that every column of the
@@ -21,15 +24,11 @@ def fidelity_report(train, test, fake, *, categorical=(), k=5, max_rows=1000, ra
         The rows the generator was fitted on, in original units, categories as numeric codes. Put
         the target in as one more column.
     test : array-like of shape (n_test, n_columns)
-        Real rows it has not seen; at least ``k + 1``.
+        Real rows it has not seen; at least six.
     fake : array-like of shape (n_fake, n_columns)
         Generated rows, best as many as training rows.
     categorical : sequence of int, default=()
         Columns that hold category codes, a class label among them.
-    k : int, default=5
-        Neighbours in coverage and density.
-    max_rows : int, default=1000
-        Rows a side for the exact Wasserstein distances, whose cost is cubic.
     random_state : int, RandomState instance or None, default=None
         Makes sub-samples and folds reproducible. Use one seed to compare generators: they then
         meet the same folds.
@@ -63,9 +62,9 @@ def fidelity_report(train, test, fake, *, categorical=(), k=5, max_rows=1000, ra
     scaler = GowerScaler(categorical).fit(train)
     points = [scaler.transform(table) for table in (train, test, fake)]
     train_points, test_points, fake_points = points
-    coverage, density = coverage_density(test_points, fake_points, k=k)
+    coverage, density = coverage_density(test_points, fake_points)
     real = np.vstack([train, test])
-    pairs = {"max_rows": max_rows, "random_state": seed}
+    pairs = {"max_rows": MAX_ROWS, "random_state": seed}
     return {
         "w1_test": wasserstein(test_points, fake_points, **pairs),
         "w1_train": wasserstein(train_points, fake_points, **pairs),

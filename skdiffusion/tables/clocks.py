@@ -1,11 +1,9 @@
 """Dates and durations as whole numbers of ticks, and back."""
 
-from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
-
-KINDS = {"M": "datetime", "m": "duration"}
 
 EXACT = 2**53
 """Below this whole number float64 holds all of them."""
@@ -17,23 +15,11 @@ LAST = 2**63 - 1
 """The greatest number of ticks; the least of int64 stands for a missing one."""
 
 
-@dataclass(frozen=True)
-class Clock:
+class Clock(NamedTuple):
     """What one tick of a column is, and whether it has a time zone."""
 
     dtype: np.dtype
     aware: bool = False
-
-    @property
-    def kind(self):
-        """Return whether cells are instants or spans of time."""
-        return KINDS[self.dtype.kind]
-
-    def cells(self, ticks, gaps):
-        """Return ticks as NumPy values, those that are missing as NaT."""
-        cells = np.array(ticks, dtype=np.int64).view(self.dtype)
-        cells[gaps] = np.array("NaT", dtype=self.dtype)
-        return cells
 
 
 class TimeScale:
@@ -84,8 +70,3 @@ class TimeScale:
         whole = np.rint(np.clip(x, *self.limits)).astype(np.int64)
         first, offset = divmod(self.origin, self.unit)
         return (whole + first) * self.unit + offset
-
-
-def refuse(name, problem):
-    """Raise for a column that cannot be encoded."""
-    raise TypeError(f"TableEncoder cannot code column {name!r}: it {problem}.")

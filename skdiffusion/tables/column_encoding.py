@@ -4,11 +4,11 @@ from dataclasses import replace
 
 import numpy as np
 from sklearn.utils import check_array, check_random_state
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skdiffusion.tables.codecs import SimplexCodec
 from skdiffusion.tables.coders import fit_coder
-from skdiffusion.tables.frames import TableFormat, as_frame
+from skdiffusion.tables.frames import TableFormat
 from skdiffusion.tables.options import set_kinds, transform_per_column
 from skdiffusion.tables.reading import NUMERIC
 
@@ -23,10 +23,7 @@ class ColumnEncoding:
         self._validate_params()
         for column in columns:
             column.weights = sample_weight
-        self.n_features_in_ = len(columns)
-        frame = as_frame(X)
-        if frame is not None and all(isinstance(name, str) for name in frame.columns):
-            self.feature_names_in_ = np.asarray(frame.columns, dtype=object)
+        validate_data(self, X, skip_check_array=True)
         set_kinds(self, columns)
         transforms = transform_per_column(self.numeric_transform, columns)
         self._coders = [

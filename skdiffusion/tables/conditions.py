@@ -143,7 +143,7 @@ def _read_time(coder, value):
     elif isinstance(value, date) or (isinstance(value, str) and coder.kind == "datetime"):
         value = np.datetime64(value)
     cell = read_array(coder.name, np.array([value]))
-    return replace(cell, clock=replace(cell.clock, aware=True)) if is_aware else cell
+    return replace(cell, clock=cell.clock._replace(aware=True)) if is_aware else cell
 
 
 def _add_cells(read, encoder, j, column):

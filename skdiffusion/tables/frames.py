@@ -2,8 +2,10 @@
 
 import narwhals as nw
 import numpy as np
+from sklearn.utils import check_array
 from sklearn.utils.validation import validate_data
 
+from skdiffusion._utils.checks import take_rows
 from skdiffusion.tables.clocks import EXACT
 from skdiffusion.tables.reading import NUMERIC, as_frame, read_array, read_series
 
@@ -30,10 +32,7 @@ class TableFormat:
     def __init__(self, X, columns):
         frame = as_frame(X)
         self.template = X[:0] if frame is None else frame.head(0).to_native()
-        self.names = [column.name for column in columns]
-        self.stored = [column.stored for column in columns]
-        self.clocks = [column.clock for column in columns]
-        self.markers = [column.marker for column in columns]
+        self.columns = [column.take([]) for column in columns]
 
     def assemble(self, columns, n_rows, gaps=None):
         """Put the columns together."""
@@ -48,8 +47,7 @@ class TableFormat:
         for j, (values, gap) in enumerate(zip(columns, gaps, strict=True)):
             like = template.get_column(template.columns[j])
             cells = self._cells(j, values, gap, like.to_native().dtype)
-            is_nan = isinstance(self.markers[j], float) and cells.dtype.kind == "f"
-            series.append(as_series(cells, like, None if is_nan else gap))
+            series.append(as_series(cells, like, gap))
         return _as_container(series, self.template)
 
     def assemble_floats(self, Z):
@@ -58,20 +56,21 @@ class TableFormat:
 
     def _cells(self, j, values, gap, dtype):
         """Return the cells of a column as the container takes them, with gaps marked."""
+        column = self.columns[j]
         if isinstance(dtype, np.dtype) and dtype.kind in "iubUS" and gap.any():
             raise ValueError(
-                f"{gap.sum()} decoded cells of column {self.names[j]!r} are missing, but fit has "
+                f"{gap.sum()} decoded cells of column {column.name!r} are missing, but fit has "
                 f"seen it as {dtype}, which has no missing cells: fill the encoded rows first, or "
                 "fit on a data type that has them, such as float, object, or Int64 of pandas."
             )
-        clock, stored = self.clocks[j], self.stored[j]
-        if clock is not None:
-            values = clock.cells(values, gap)
-        elif stored is not None:
-            values = np.where(gap, 0, values).astype(stored)
+        if column.clock is not None:
+            values = np.array(values, dtype=np.int64).view(column.clock.dtype)
+            values[gap] = np.array("NaT", dtype=values.dtype)
+        elif column.stored is not None:
+            values = np.where(gap, 0, values).astype(column.stored)
         if isinstance(dtype, np.dtype) and dtype.kind == "O":
             values = values.astype(object)
-            values[gap] = self.markers[j]
+            values[gap] = column.marker
         elif values.dtype.kind == "f":
             values[gap] = np.nan
         return values
@@ -124,12 +123,8 @@ def validate_table(estimator, X, *, reset, allow_missing=False):
         finite = "allow-nan" if allow_missing else True
         return validate_data(estimator, X, dtype=None, reset=reset, ensure_all_finite=finite)
     validate_data(estimator, X, skip_check_array=True, reset=reset)
-    if 0 in frame.shape:
-        what = "sample" if frame.shape[0] == 0 else "feature"
-        raise ValueError(
-            f"Found array with 0 {what}(s) (shape={frame.shape}) while a minimum of 1 is "
-            f"required by {type(estimator).__name__}."
-        )
+    # no cells and no columns are refused in the words of scikit-learn
+    check_array(np.broadcast_to(0, frame.shape), estimator=estimator)
     return X
 
 
@@ -161,19 +156,6 @@ def _refuse_numbers(column):
         )
 
 
-def take_rows(table, rows):
-    """Take rows of a table."""
-    frame, rows = as_frame(table), np.asarray(rows, dtype=int)
-    return table[rows] if frame is None else frame[rows.tolist()].to_native()
-
-
-def take_values(y, rows):
-    """Take cells of a column."""
-    series = nw.from_native(y, series_only=True, pass_through=True)
-    return np.asarray(y)[rows] if series is y else series[rows.tolist()].to_native()
-
-
-def take(rows, X, y, sample_weight):
+def take(rows, *parts):
     """Return some rows of a table, of its target and of its weights, where there are any."""
-    y = None if y is None else take_values(y, rows)
-    return take_rows(X, rows), y, None if sample_weight is None else sample_weight[rows]
+    return [None if part is None else take_rows(part, rows) for part in parts]

@@ -72,11 +72,7 @@ def set_kinds(encoder, columns):
             raise ValueError(
                 f"categorical_features and ordinal_features both name column {column.name!r}."
             )
-        if column.kind in TEMPORAL:
-            raise ValueError(
-                f"categorical_features names column {column.name!r}, which holds {column.kind}s: "
-                "convert them to strings."
-            )
+        _refuse_times(column, "categorical_features")
         if column.kind != "boolean":
             column.kind = "categorical"
     for column in columns:
@@ -91,11 +87,7 @@ def _set_orders(wanted, columns):
     for key, order in (wanted or {}).items():
         j = position_of(key, columns, "ordinal_features")
         column, order = columns[j], list(order)
-        if column.kind in TEMPORAL:
-            raise ValueError(
-                f"ordinal_features names column {column.name!r}, which holds {column.kind}s: these "
-                "have an order already."
-            )
+        _refuse_times(column, "ordinal_features")
         if len(order) != len(set(order)) or not order:
             raise ValueError(
                 f"ordinal_features must name each category of column {column.name!r} once, "
@@ -104,3 +96,12 @@ def _set_orders(wanted, columns):
         column.kind, column.order = "ordinal", order
         positions.add(j)
     return positions
+
+
+def _refuse_times(column, parameter):
+    """Raise where a parameter makes times categories."""
+    if column.kind in TEMPORAL:
+        raise ValueError(
+            f"{parameter} names column {column.name!r}, which holds {column.kind}s: convert them "
+            "to strings."
+        )

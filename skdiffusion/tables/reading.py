@@ -7,13 +7,14 @@ from datetime import date, datetime, time, timedelta
 import narwhals as nw
 import numpy as np
 
-from skdiffusion.tables.clocks import Clock, refuse
+from skdiffusion.tables.clocks import Clock
 
 NUMERIC = ("continuous", "integer")
 TEMPORAL = ("datetime", "duration")
 
 CATEGORICAL = (nw.Boolean, nw.Categorical, nw.Enum, nw.String, nw.Object)
 
+KINDS = {"M": "datetime", "m": "duration"}
 TIMES = (date, time, timedelta, np.datetime64, np.timedelta64)
 DTYPE_OF = {datetime: "M8[us]", date: "M8[D]", timedelta: "m8[us]"}
 
@@ -25,16 +26,12 @@ class Column:
     name: object
     kind: str
     values: np.ndarray
+    gaps: np.ndarray
     stored: np.dtype | None = None
-    gaps: np.ndarray | None = None
     order: list | None = None
     clock: Clock | None = None
     marker: object = None
     weights: np.ndarray | None = None  # of the rows, None where they count alike
-
-    def __post_init__(self):
-        if self.gaps is None:
-            self.gaps = np.zeros(len(self.values), dtype=bool)
 
     @property
     def missing(self):
@@ -77,11 +74,12 @@ def read_array(name, values):
         return read_objects(name, values)
     if kind in "iuf":
         kind = "continuous" if kind == "f" else "integer"
-        return Column(name, kind, values.astype(np.float64), values.dtype, gaps=np.isnan(values))
+        return Column(name, kind, values.astype(np.float64), np.isnan(values), values.dtype)
     if kind in "mM":
         return read_times(name, values)
     if kind in "bUS":
-        return Column(name, "boolean" if kind == "b" else "categorical", values)
+        gaps = np.zeros(len(values), dtype=bool)
+        return Column(name, "boolean" if kind == "b" else "categorical", values, gaps)
     return refuse(name, f"holds {values.dtype} values: convert them to numbers")
 
 
@@ -90,7 +88,7 @@ def read_times(name, values, is_aware=False):
     gaps = np.isnat(values)
     clock = Clock(values.dtype.newbyteorder("="), is_aware)
     ticks = np.where(gaps, 0, values.astype(clock.dtype).view(np.int64))
-    return Column(name, clock.kind, ticks, gaps=gaps, clock=clock)
+    return Column(name, KINDS[values.dtype.kind], ticks, gaps, clock=clock)
 
 
 def is_missing(cell):
@@ -116,7 +114,7 @@ def read_objects(name, values):
         times = np.full(len(values), "NaT", dtype=_dtype_of_times(name, present))
         times[~gaps] = present
         return replace(read_times(name, times), marker=marker)
-    column = Column(name, "categorical", values, gaps=gaps, marker=marker)
+    column = Column(name, "categorical", values, gaps, marker=marker)
     if all(isinstance(v, bool | np.bool_) for v in present):
         column.kind = "boolean"
     elif all(isinstance(v, numbers.Real) and not isinstance(v, bool) for v in present):
@@ -159,11 +157,11 @@ def read_series(name, series):
     cells[:] = series.to_list()
     if dtype == nw.Boolean:
         cells = cells if gaps.any() else cells.astype(bool)
-        return Column(name, "boolean", cells, gaps=gaps)
+        return Column(name, "boolean", cells, gaps)
     if getattr(native.dtype, "ordered", False):
         order = native.dtype.categories.tolist()
-        return Column(name, "ordinal", cells, gaps=gaps, order=order)
-    return Column(name, "categorical", cells, gaps=gaps)
+        return Column(name, "ordinal", cells, gaps, order=order)
+    return Column(name, "categorical", cells, gaps)
 
 
 def _read_time_series(name, series):
@@ -180,13 +178,15 @@ def _read_numbers(name, series, gaps):
     kind = "continuous" if series.dtype.is_float() else "integer"
     values = (series.cast(nw.Float64) if gaps.any() else series).to_numpy().astype(np.float64)
     stored = getattr(np, str(series.dtype).lower(), np.int64)
-    empty = np.isnan(values)
-    # polars tells missing cells from those that are no number
-    marker = np.nan if empty.any() and not gaps.any() else None
-    return Column(name, kind, values, np.dtype(stored), gaps=empty, marker=marker)
+    return Column(name, kind, values, np.isnan(values), np.dtype(stored))
 
 
 def unknown(name, n, marker):
     """Return a column without a cell, whose type does not tell what it holds."""
     gaps, stored = np.ones(n, dtype=bool), np.dtype(np.float64)
-    return Column(name, "continuous", np.full(n, np.nan), stored, gaps, marker=marker)
+    return Column(name, "continuous", np.full(n, np.nan), gaps, stored, marker=marker)
+
+
+def refuse(name, problem):
+    """Raise for a column that cannot be encoded."""
+    raise TypeError(f"TableEncoder cannot code column {name!r}: it {problem}.")

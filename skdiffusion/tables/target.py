@@ -6,7 +6,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import check_array, column_or_1d
 
 from skdiffusion.tables.encoder import TableEncoder
-from skdiffusion.tables.frames import as_series, read_table, validate_table
+from skdiffusion.tables.frames import as_series, read_table
 
 __all__ = ["TargetEncoder", "is_categorical"]
 
@@ -39,7 +39,7 @@ class TargetEncoder(BaseEstimator):
         self.encoder_ = TableEncoder(
             categorical_features=chosen, numeric_transform=self.numeric_transform
         )
-        X = validate_table(self.encoder_, values.reshape(-1, 1), reset=True, allow_missing=True)
+        X = values.reshape(-1, 1)
         self.encoder_.fit_columns(X, read_table(X), sample_weight)
         return self
 

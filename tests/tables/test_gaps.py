@@ -76,7 +76,6 @@ def polars_columns(rows):
     return {
         "Float64": gapped(FLOATS, pl.Float64),
         "Float32": gapped(FLOATS, pl.Float32),
-        "NaN": pl.Series(with_gaps(FLOATS, rows, np.nan)),
         "Int64": gapped(INTEGERS, pl.Int64),
         "UInt8": gapped(INTEGERS, pl.UInt8),
         "Boolean": gapped(LETTERS == "a", pl.Boolean),
