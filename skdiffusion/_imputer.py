@@ -127,7 +127,10 @@ class DiffusionImputer(TableInput, OneToOneFeatureMixin, TransformerMixin, BaseE
             If a column holds cells that cannot be encoded.
         """
         with all_or_nothing(self):
-            self._check_parameters()
+            if self.strategy not in STRATEGIES:
+                raise ValueError(f"strategy must be one of {STRATEGIES}, got {self.strategy!r}.")
+            for name in ("n_models", "n_draws"):
+                check_count(getattr(self, name), name)
             X = validate_table(self, X, reset=True, allow_missing=True)
             rng = check_random_state(self.random_state)
             sampler = self.sampler
@@ -213,12 +216,6 @@ class DiffusionImputer(TableInput, OneToOneFeatureMixin, TransformerMixin, BaseE
             noise = even_noise(*Zs[which].shape, torch.Generator(device).manual_seed(seed))
             tables.append(self._filled(X, gaps, Zs[which], which, noise, seed))
         return tables
-
-    def _check_parameters(self):
-        if self.strategy not in STRATEGIES:
-            raise ValueError(f"strategy must be one of {STRATEGIES}, got {self.strategy!r}.")
-        for name in ("n_models", "n_draws"):
-            check_count(getattr(self, name), name)
 
     def _known(self, X):
         """Validate rows; return them, their gaps, and what each model knows of rows with some."""

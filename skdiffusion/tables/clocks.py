@@ -1,6 +1,5 @@
 """Dates and durations as whole numbers of ticks, and back."""
 
-from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -34,7 +33,7 @@ class TimeScale:
         if span // self.unit >= EXACT or self.unit > LAST:
             self.unit = 10 ** len(str(span // EXACT))
 
-    @cached_property
+    @property
     def limits(self):
         """The least and the greatest number that stands for a cell."""
         last = MAX_DAYS if self.clock.dtype == "M8[D]" else LAST

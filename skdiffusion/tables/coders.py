@@ -17,8 +17,8 @@ from skdiffusion.tables.vocabulary import (
     as_objects,
     distinct,
     find_positions,
+    known_positions,
     list_cells,
-    refuse_unknown,
 )
 
 UNKNOWN = ", or say by handle_unknown how to encode them"
@@ -127,12 +127,12 @@ class LevelCoder(Coder):
         super().__init__(column)
         self.handle_unknown = handle_unknown
 
-    def known_positions(self, column, substitute=None):
+    def positions_of(self, column, substitute=None):
         """Return positions of cells, and gaps; unknown cells are substituted, or become gaps."""
+        if self.handle_unknown == "error":
+            return known_positions(column.observed, self.levels, self.name, UNKNOWN), column.gaps
         positions = find_positions(column.observed, self.levels)
         known = positions >= 0
-        if self.handle_unknown == "error":
-            refuse_unknown(column.observed, positions, self.name, UNKNOWN)
         if substitute is not None or known.all():
             return np.where(known, positions, substitute or 0), column.gaps
         gaps = column.gaps.copy()
@@ -167,7 +167,7 @@ class CategoryCoder(LevelCoder):
 
     def numbers(self, column):
         has_rare = self.handle_unknown == "rare" and len(self.rare.members)
-        return self.known_positions(column, len(self.levels) if has_rare else None)
+        return self.positions_of(column, len(self.levels) if has_rare else None)
 
     def to_codec(self, x):
         return self.rare.vertex_of[x]
@@ -198,7 +198,7 @@ class OrdinalCoder(LevelCoder):
         self.codec, self.extent = fit_numbers(x.astype(np.float64), column, DOUBLE, "quantile")
 
     def numbers(self, column):
-        positions, gaps = self.known_positions(column)
+        positions, gaps = self.positions_of(column)
         return positions.astype(np.float64), gaps
 
     def restore(self, x, rng=None):

@@ -14,7 +14,7 @@ from skdiffusion.tables.coders import CategoryCoder, OrdinalCoder
 from skdiffusion.tables.frames import as_frame, read_table
 from skdiffusion.tables.options import position_of
 from skdiffusion.tables.reading import NUMERIC, TEMPORAL, read_array, read_objects
-from skdiffusion.tables.vocabulary import as_objects, find_positions, refuse_unknown
+from skdiffusion.tables.vocabulary import as_objects, find_positions, known_positions
 
 ROUNDING = 1e-6
 """Of a step of the lattice: how far decoded numbers may be off it."""
@@ -165,7 +165,7 @@ def _add_cells(read, encoder, j, column):
 def _settle(coder, column):
     """Return wanted cells as the coder decodes them, or raise where the column has no such."""
     if coder.levels is not None:
-        return coder.levels[_positions(column.observed, coder.levels, coder.name)]
+        return coder.levels[known_positions(column.observed, coder.levels, coder.name)]
     x = coder.numbers(column)[0]
     if not np.isfinite(x).all():
         raise ValueError(f"The condition on column {coder.name!r} is infinite.")
@@ -173,12 +173,6 @@ def _settle(coder, column):
     if (is_time or coder.stored.kind in "iu") and np.any(x != np.rint(x)):
         raise ValueError(f"Column {coder.name!r} has no cells as fine as the condition: round it.")
     return coder.scale.decode(x) if is_time else x
-
-
-def _positions(cells, levels, name):
-    positions = find_positions(cells, levels)
-    refuse_unknown(cells, positions, name)
-    return positions
 
 
 def _add_categories(read, encoder, j, wanted):
@@ -190,7 +184,7 @@ def _add_categories(read, encoder, j, wanted):
         )
     if not wanted:
         raise ValueError(f"The list of categories of column {coder.name!r} is empty.")
-    positions = _positions(as_objects(wanted), coder.levels, coder.name)
+    positions = known_positions(as_objects(wanted), coder.levels, coder.name)
     if len(set(positions)) == 1:
         _add_cells(read, encoder, j, _read_cell(coder, wanted[0]))
         return
@@ -235,7 +229,7 @@ def _add_range(read, encoder, j, wanted):
 def _bound_of(coder, value, side):
     """Return the number of a coder that a bound in the table's units stands for."""
     if isinstance(coder, OrdinalCoder):
-        position = _positions(as_objects([value]), coder.order, coder.name)[0]
+        position = known_positions(as_objects([value]), coder.order, coder.name)[0]
         # a category without rows bounds as well: inwards to the next that has some
         return float(np.searchsorted(coder.occurs, position, side) - (side == "right"))
     x = coder.numbers(_read_cell(coder, value))[0][0]

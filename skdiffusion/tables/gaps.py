@@ -37,11 +37,9 @@ def mean_cells(encoder, draws):
 
 def fill_gaps(X, gaps, filled, rows):
     """Put the cells of `filled`, which has some rows of a table, into its gaps."""
-    rows = np.flatnonzero(rows)
     frame, other = as_frame(X), as_frame(filled)
     # the filled rows at their places, others at any place
-    place = np.zeros(len(gaps), dtype=int)
-    place[rows] = np.arange(len(rows))
+    place = np.cumsum(rows) - 1
     if frame is None:
         filled = filled if other is None else other.to_numpy()
         return np.where(gaps, filled[place], X)

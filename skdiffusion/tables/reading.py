@@ -148,7 +148,10 @@ def read_series(name, series):
     if dtype in (nw.Datetime, nw.Date, nw.Duration):
         return _read_time_series(name, series)
     if dtype.is_float() or dtype.is_integer():
-        return _read_numbers(name, series, gaps)
+        kind = "continuous" if dtype.is_float() else "integer"
+        values = (series.cast(nw.Float64) if gaps.any() else series).to_numpy().astype(np.float64)
+        stored = getattr(np, str(dtype).lower(), np.int64)
+        return Column(name, kind, values, np.isnan(values), np.dtype(stored))
     if dtype not in CATEGORICAL:
         if gaps.all():
             return unknown(name, len(series), None)
@@ -172,13 +175,6 @@ def _read_time_series(name, series):
     kind = "m8" if dtype == nw.Duration else "M8"
     unit = getattr(dtype, "time_unit", "D")
     return read_times(name, series.to_numpy().astype(f"{kind}[{unit}]"), is_aware)
-
-
-def _read_numbers(name, series, gaps):
-    kind = "continuous" if series.dtype.is_float() else "integer"
-    values = (series.cast(nw.Float64) if gaps.any() else series).to_numpy().astype(np.float64)
-    stored = getattr(np, str(series.dtype).lower(), np.int64)
-    return Column(name, kind, values, np.isnan(values), np.dtype(stored))
 
 
 def unknown(name, n, marker):

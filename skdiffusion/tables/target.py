@@ -7,6 +7,7 @@ from sklearn.utils import check_array, column_or_1d
 
 from skdiffusion.tables.encoder import TableEncoder
 from skdiffusion.tables.frames import as_series, read_table
+from skdiffusion.tables.vocabulary import known_positions
 
 __all__ = ["TargetEncoder", "is_categorical"]
 
@@ -51,12 +52,7 @@ class TargetEncoder(BaseEstimator):
         """Return the values of a target, or raise for classes that `fit` has not seen."""
         values = self._values(y)
         if self.is_categorical_:
-            unseen = [str(v) for v in np.unique(values) if v not in self.classes_.tolist()]
-            if unseen:
-                raise ValueError(
-                    f"y holds classes that fit has not seen: {', '.join(unseen)}. "
-                    f"Known are {', '.join(map(str, self.classes_))}."
-                )
+            known_positions(values, self.classes_, "y")
         return values
 
     def inverse_transform(self, codes, settled=None):

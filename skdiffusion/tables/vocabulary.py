@@ -73,14 +73,16 @@ def find_positions(cells, levels):
     return np.fromiter((index.get(cell, -1) for cell in cells.tolist()), np.intp, len(cells))
 
 
-def refuse_unknown(cells, positions, name, advice=""):
-    """Raise for cells that are no category, whose positions are -1."""
+def known_positions(cells, levels, name, advice=""):
+    """Return the positions of cells among the categories, or raise for those that are none."""
+    positions = find_positions(cells, levels)
     if np.any(positions < 0):
         raise ValueError(
             f"Found unknown categories {list_cells(cells[positions < 0])} in column {name!r}, "
             "which fit has not seen: drop those rows, or fit on data that has these categories"
             f"{advice}."
         )
+    return positions
 
 
 def list_cells(cells):
