@@ -73,8 +73,8 @@ def expected_cells(models, Zs, n_draws, seed):
 
 def fill_by_mean(model, Z, n_draws, random_state):
     """Return tables and targets of which what is NaN in `Z` is expected; None is a fixed seed."""
-    seed = 0 if random_state is None else _seed(check_random_state(random_state))
-    cells, target = expected_cells([model], [Z], n_draws, seed)
+    seed = 0 if random_state is None else check_random_state(random_state).randint(2**31 - 1)
+    cells, target = expected_cells([model], [Z], n_draws, int(seed))
     if target is not None:
         own = model.target_encoder.encoder_.assemble([target], len(Z))
         target = model.target_encoder.as_target(own[:, 0])
@@ -84,15 +84,11 @@ def fill_by_mean(model, Z, n_draws, random_state):
 def fill_by_draw(model, Z, n_draws, random_state):
     """Return tables and targets of which what is NaN in `Z` is drawn, once."""
     rng = check_random_state(random_state)
-    drawn = complete(model, Z, None, _seed(rng))
+    drawn = complete(model, Z, None, int(rng.randint(2**31 - 1)))
     filled = model.encoder.decode_table(drawn[:, ~model.is_target], rng)
     if model.target_encoder is None:
         return filled, None
     return filled, model.target_encoder.inverse_transform(drawn[:, model.is_target])
-
-
-def _seed(rng):
-    return int(rng.randint(2**31 - 1))
 
 
 def _expected(model, Z):

@@ -14,7 +14,6 @@ TEMPORAL = ("datetime", "duration")
 
 CATEGORICAL = (nw.Boolean, nw.Categorical, nw.Enum, nw.String, nw.Object)
 
-KINDS = {"M": "datetime", "m": "duration"}
 TIMES = (date, time, timedelta, np.datetime64, np.timedelta64)
 DTYPE_OF = {datetime: "M8[us]", date: "M8[D]", timedelta: "m8[us]"}
 
@@ -88,7 +87,8 @@ def read_times(name, values, is_aware=False):
     gaps = np.isnat(values)
     clock = Clock(values.dtype.newbyteorder("="), is_aware)
     ticks = np.where(gaps, 0, values.astype(clock.dtype).view(np.int64))
-    return Column(name, KINDS[values.dtype.kind], ticks, gaps, clock=clock)
+    kind = "datetime" if clock.dtype.kind == "M" else "duration"
+    return Column(name, kind, ticks, gaps, clock=clock)
 
 
 def is_missing(cell):
