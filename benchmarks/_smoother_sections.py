@@ -16,13 +16,13 @@ from sklearn.model_selection import KFold
 from sklearn.neighbors import KernelDensity, NearestNeighbors
 from sklearn.utils import check_random_state
 
+from benchmarks import _toys
 from benchmarks._density import GaussianDensity, GaussianMixtureBIC, KernelDensityCV, SplineFlow
 from benchmarks._gaussian_mixtures import (
     gaussian_mixture_log_density,
     gaussian_mixture_score,
     make_gaussian_mixture,
 )
-from skdiffusion import datasets
 from skdiffusion.diffusion import EmpiricalDenoiser, score
 
 N_TEST = 2000
@@ -84,15 +84,15 @@ def _own(make):
 TOYS = {
     "swissroll": (_swissroll, None),
     "s_curve": (_s_curve, None),
-    "pinwheel": (_own(datasets.make_pinwheel), datasets.pinwheel_log_density),
-    "two_spirals": (_own(datasets.make_two_spirals), datasets.two_spirals_log_density),
+    "pinwheel": (_own(_toys.make_pinwheel), _toys.pinwheel_log_density),
+    "two_spirals": (_own(_toys.make_two_spirals), _toys.two_spirals_log_density),
     "moons": (_moons, None),
     "eight_gaussians": (
-        _own(datasets.make_eight_gaussians),
-        datasets.eight_gaussians_log_density,
+        _own(_toys.make_eight_gaussians),
+        _toys.eight_gaussians_log_density,
     ),
     "circles": (_circles, None),
-    "checkerboard": (_own(datasets.make_checkerboard), datasets.checkerboard_log_density),
+    "checkerboard": (_own(_toys.make_checkerboard), _toys.checkerboard_log_density),
 }
 
 

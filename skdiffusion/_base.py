@@ -16,7 +16,7 @@ from skdiffusion.model.imputation import fill_by_draw, fill_by_mean, known_featu
 from skdiffusion.model.wanted import read_wanted
 from skdiffusion.tables.conditions import Conditions
 from skdiffusion.tables.encoder import TableEncoder
-from skdiffusion.tables.frames import NUMERIC, read_table, take, validate_table
+from skdiffusion.tables.frames import NUMERIC, TableInput, read_table, take, validate_table
 from skdiffusion.tables.gaps import fill_gaps, gaps_of
 from skdiffusion.tables.target import TargetEncoder
 
@@ -25,7 +25,7 @@ __all__ = ["TableModel"]
 STRATEGIES = ("mean", "draw")
 
 
-class TableModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+class TableModel(TableInput, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     """Base of the estimators that learn the distribution of a table's rows, and of a target.
 
     A subclass says how its denoiser is made, in `_fit_model`, and how draws are made, in
@@ -34,14 +34,6 @@ class TableModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimato
 
     _default_encoder = TableEncoder()
     _target_transform = "auto"
-    _allow_missing = True
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.input_tags.string = True
-        tags.input_tags.categorical = True
-        tags.input_tags.allow_nan = self._allow_missing
-        return tags
 
     def __sklearn_is_fitted__(self):
         return hasattr(self, "_model")
@@ -165,7 +157,7 @@ class TableModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimato
         X = model.encoder.decode_table(Z[:, ~model.is_target], rng, wanted.cells)
         if not return_y:
             return X
-        return X, model.target_encoder.decode_target(Z[:, model.is_target], target.cells)
+        return X, model.target_encoder.inverse_transform(Z[:, model.is_target], target.cells)
 
     def acceptance_rate(self, conditions, *, y=None, n_samples=1000, random_state=None):
         """Return the share of draws that meet ranges and lists of categories by themselves.
@@ -227,7 +219,7 @@ class TableModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimato
         Z = np.repeat(self._encoded(X), n_samples, axis=0)
         free = np.full((1, int(model.is_target.sum())), np.nan)
         drawn = model.draw(len(Z), self._generator(rng), Conditions(Z).extended(free))
-        Y = model.target_encoder.decode_target(drawn[:, model.is_target])
+        Y = model.target_encoder.inverse_transform(drawn[:, model.is_target])
         return np.asarray(Y).reshape(-1, n_samples)
 
     def score_samples(self, X):
@@ -376,7 +368,7 @@ class TableModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimato
             self._need_target()
         X = validate_table(self, X, reset=False, allow_missing=self._allow_missing)
         model = self.model_
-        columns = model.encoder.read(X)
+        columns = read_table(X)
         gaps = gaps_of(columns) & ~np.array([c.is_empty for c in model.encoder._coders])
         wanted = gaps.any(1) | (return_y and y is None)
         if not wanted.any():
@@ -422,7 +414,7 @@ class TableModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimato
         """Validate rows and read their columns."""
         check_is_fitted(self)
         X = validate_table(self, X, reset=False, allow_missing=self._allow_missing)
-        return self._model.encoder.read(X)
+        return read_table(X)
 
     def _encoded(self, X):
         columns = self._read(X)

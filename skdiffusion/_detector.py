@@ -13,7 +13,7 @@ from skdiffusion._utils.fitting import all_or_nothing
 from skdiffusion.detection.anomaly_model import METHODS, AnomalyModel, AnomalyOptions
 from skdiffusion.detection.conformal import benjamini_hochberg, conformal_pvalues
 from skdiffusion.detection.row_encoder import GapFiller, RowEncoder, find_marked
-from skdiffusion.tables.frames import validate_table
+from skdiffusion.tables.frames import TableInput, validate_table
 from skdiffusion.training.net import DenoiserNet
 
 __all__ = ["DiffusionAnomalyDetector"]
@@ -26,7 +26,7 @@ AUTO_ALARMS = 0.05
 ROUNDING = 1e-9
 
 
-class DiffusionAnomalyDetector(TransformerMixin, OutlierMixin, BaseEstimator):
+class DiffusionAnomalyDetector(TableInput, TransformerMixin, OutlierMixin, BaseEstimator):
     r"""Score rows by how unlike they are to the rows seen in `fit`.
 
     The default adds up three scores: the distance to the nearest neighbour, the density of narrow
@@ -143,13 +143,6 @@ class DiffusionAnomalyDetector(TransformerMixin, OutlierMixin, BaseEstimator):
         self.categorical_features = categorical_features
         self.verbose = verbose
         self.random_state = random_state
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.input_tags.string = True
-        tags.input_tags.categorical = True
-        tags.input_tags.allow_nan = True
-        return tags
 
     def fit(self, X, y=None):
         """Learn what normal rows are like.

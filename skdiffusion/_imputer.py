@@ -17,7 +17,7 @@ from skdiffusion.model.imputation import (
     known_features,
     row_noise,
 )
-from skdiffusion.tables.frames import validate_table
+from skdiffusion.tables.frames import TableInput, read_table, validate_table
 from skdiffusion.tables.gaps import fill_gaps, gaps_of
 from skdiffusion.training.net import DenoiserNet
 
@@ -26,7 +26,7 @@ __all__ = ["DiffusionImputer"]
 STRATEGIES = ("mean", "draw")
 
 
-class DiffusionImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
+class DiffusionImputer(TableInput, OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     """Fill missing cells with what a diffusion model expects, or with draws.
 
     The model is trained on the incomplete rows themselves, and conditions on whatever cells a row
@@ -103,16 +103,6 @@ class DiffusionImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         self.n_draws = n_draws
         self.random_state = random_state
 
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.input_tags.string = True
-        tags.input_tags.categorical = True
-        tags.input_tags.allow_nan = True
-        return tags
-
-    def __sklearn_is_fitted__(self):
-        return hasattr(self, "_seed")
-
     def fit(self, X, y=None):
         """Learn the distribution of the rows from the cells that they have.
 
@@ -137,7 +127,10 @@ class DiffusionImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             If a column holds cells that cannot be encoded.
         """
         with all_or_nothing(self):
-            self._check_parameters()
+            if self.strategy not in STRATEGIES:
+                raise ValueError(f"strategy must be one of {STRATEGIES}, got {self.strategy!r}.")
+            for name in ("n_models", "n_draws"):
+                check_count(getattr(self, name), name)
             X = validate_table(self, X, reset=True, allow_missing=True)
             rng = check_random_state(self.random_state)
             sampler = self.sampler
@@ -224,18 +217,12 @@ class DiffusionImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             tables.append(self._filled(X, gaps, Zs[which], which, noise, seed))
         return tables
 
-    def _check_parameters(self):
-        if self.strategy not in STRATEGIES:
-            raise ValueError(f"strategy must be one of {STRATEGIES}, got {self.strategy!r}.")
-        for name in ("n_models", "n_draws"):
-            check_count(getattr(self, name), name)
-
     def _known(self, X):
         """Validate rows; return them, their gaps, and what each model knows of rows with some."""
         check_is_fitted(self)
         X = validate_table(self, X, reset=False, allow_missing=True)
         encoder = self.models_[0].encoder
-        columns = encoder.read(X)
+        columns = read_table(X)
         empty = np.array([coder.is_empty for coder in encoder._coders])
         gaps = gaps_of(columns) & ~empty
         rows = gaps.any(1)

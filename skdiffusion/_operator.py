@@ -39,14 +39,14 @@ class BoxModel(Model):
     strays: Any = None
     share: float = 0.0
 
-    def draw_with_acceptance(self, n, generator, conditions=None):
+    def draw(self, n, generator, conditions=None):
         """Draw rows; where nothing is asked of them, some are strays."""
-        Z, rate = super().draw_with_acceptance(n, generator, conditions)
+        Z = super().draw(n, generator, conditions)
         stray = (torch.rand(n, generator=generator) < self.share).numpy()
         asked = conditions is not None and (conditions.has_ranges or conditions.known.any())
         if stray.any() and not asked:
             Z[stray] = self.strays.sample(int(stray.sum()), generator).numpy()
-        return Z, rate
+        return Z
 
     def log_prob(self, Z):
         """Return log-densities, those of the Gaussian alone outside the box."""

@@ -3,6 +3,7 @@
 from numbers import Integral, Real
 
 import numpy as np
+from sklearn.utils import _safe_indexing as take_rows
 from sklearn.utils._param_validation import (
     Interval,
     Options,
@@ -19,6 +20,7 @@ __all__ = [
     "check_positive",
     "check_weights",
     "params_of_rows",
+    "take_rows",
     "Interval",
     "Options",
     "RealNotInt",

@@ -44,7 +44,7 @@ class RowEncoder:
 
     def encode(self, X):
         """Return encoded rows, NaN where a cell is missing."""
-        columns = self.table.read(X)
+        columns = read_table(X)
         Z, departures = self.table.encode_columns(columns), []
         for j, (coder, column) in enumerate(zip(self.table._coders, columns, strict=True)):
             is_constant = coder.codec.n_codes == 0

@@ -1,8 +1,8 @@
 """Judge generated rows: two-sample distances, fidelity, coverage and privacy.
 
 All functions take plain numeric arrays. Point-cloud metrics (`wasserstein`, `sliced_wasserstein`,
-`c2st`, `coverage_density`, `dcr_ratio`, `dcr_share`, `nndr`) compare rows as points and expect the
-coordinates of a `GowerScaler`, so that every column of the table weighs the same. Column metrics
+`c2st`, `coverage_density`, `dcr_ratio`) compare rows as points and expect the coordinates of a
+`GowerScaler`, so that every column of the table weighs the same. Column metrics
 (`shape_error`, `trend_error`) and `exact_copies` expect rows in original units. `fidelity_report`
 does the coding and computes all of them.
 
@@ -12,7 +12,7 @@ No single number settles the matter: copies of the training rows are nearly perf
 
 from skdiffusion.metrics.fidelity import coverage_density, shape_error, trend_error
 from skdiffusion.metrics.forecast import crps
-from skdiffusion.metrics.privacy import dcr_ratio, dcr_share, exact_copies, nndr
+from skdiffusion.metrics.privacy import dcr_ratio, exact_copies
 from skdiffusion.metrics.report import fidelity_report
 from skdiffusion.metrics.scaling import GowerScaler
 from skdiffusion.metrics.two_sample import c2st, sliced_wasserstein, wasserstein
@@ -23,10 +23,8 @@ __all__ = [
     "coverage_density",
     "crps",
     "dcr_ratio",
-    "dcr_share",
     "exact_copies",
     "fidelity_report",
-    "nndr",
     "shape_error",
     "sliced_wasserstein",
     "trend_error",

@@ -7,7 +7,7 @@ from scipy.stats import ks_2samp
 from sklearn.metrics import pairwise_distances_chunked
 from sklearn.neighbors import NearestNeighbors
 
-from skdiffusion.metrics.scaling import categorical_mask, check_same_columns
+from skdiffusion.metrics.scaling import check_same_columns
 
 
 def coverage_density(real, fake, *, k=5):
@@ -90,7 +90,7 @@ def shape_error(real, fake, *, categorical=()):
     37.5
     """
     real, fake = check_same_columns(real, fake)
-    is_categorical = categorical_mask(real.shape[1], categorical)
+    is_categorical = np.isin(np.arange(real.shape[1]), categorical)
     errors = [
         _total_variation(r, f) if cat else ks_2samp(r, f, method="asymp").statistic
         for r, f, cat in zip(real.T, fake.T, is_categorical, strict=True)
@@ -134,7 +134,7 @@ def trend_error(real, fake, *, categorical=(), n_bins=10):
     n_columns = real.shape[1]
     if n_columns < 2:
         raise ValueError("trend_error compares pairs of columns and needs at least two columns.")
-    is_categorical = categorical_mask(n_columns, categorical)
+    is_categorical = np.isin(np.arange(n_columns), categorical)
     correlation_gap = abs(_correlation(real) - np.nan_to_num(_correlation(fake))) / 2
     binned = [
         (r, f) if cat else _bin(r, f, n_bins)

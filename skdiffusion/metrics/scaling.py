@@ -115,11 +115,6 @@ def check_same_columns(*arrays):
     return arrays
 
 
-def categorical_mask(n_columns, categorical):
-    """Return a boolean mask of the categorical columns."""
-    return np.isin(np.arange(n_columns), np.asarray(categorical, dtype=int))
-
-
 def subsample(X, n_rows, rng):
     """Return at most `n_rows` rows of X, drawn without replacement; all of X for None."""
     if n_rows is None or len(X) <= n_rows:

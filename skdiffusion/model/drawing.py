@@ -2,6 +2,7 @@
 
 import warnings
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -39,9 +40,7 @@ class Sampling:
 
     def sigmas(self, lowest, highest):
         """Return the grid of noise levels."""
-        n_steps = self.n_steps
-        if n_steps is None:
-            n_steps = N_STEPS.get(self.solver, 24) if isinstance(self.solver, str) else 24
+        n_steps = N_STEPS.get(self.solver, 24) if self.n_steps is None else self.n_steps
         options = {"schedule": self.schedule} if self.grid == "uniform" else {}
         grid = self.grid if callable(self.grid) else GRIDS[self.grid]
         return grid(lowest, highest, n_steps, **options)
@@ -59,12 +58,9 @@ def even_noise(n, d, generator):
 
 
 def draw(model, n, conditions, generator):
-    """Draw encoded rows that meet conditions; return them and the share of free draws that did.
-
-    Known features are conditioned on. Ranges are met by choosing among draws.
-    """
+    """Draw encoded rows given known features; ranges are met by choosing among draws."""
     if not conditions.has_ranges:
-        return _draw_coarse_first(model, n, conditions, generator), 1.0
+        return _draw_coarse_first(model, n, conditions, generator)
     Z = np.empty((n, model.n_features))
     pending, drawn, met = np.arange(n), [], []
     budget = max(MAX_PROPOSALS, round(n / MIN_ACCEPTANCE))
@@ -75,10 +71,10 @@ def draw(model, n, conditions, generator):
         served, first = np.unique(asked[met[-1]], return_index=True)
         Z[served] = drawn[-1][met[-1]][first]
         pending = np.setdiff1d(pending, served)
-    drawn, met = np.concatenate(drawn), np.concatenate(met)
     if len(pending):
+        drawn, met = np.concatenate(drawn), np.concatenate(met)
         Z[pending] = _draw_rare(model, drawn[met], len(met), conditions, pending, generator)
-    return Z, float(met.mean())
+    return Z
 
 
 def draw_known(model, n, conditions, generator, start=None):
@@ -87,14 +83,7 @@ def draw_known(model, n, conditions, generator, start=None):
         return _draw_exactly(model, n, conditions, generator)
     start = even_noise(n, model.n_features, generator) if start is None else start
     sigmas = model.sampling.sigmas(model.lowest, model.sigma_max)
-    parts = []
-    for first in range(0, n, CHUNK_ROWS):
-        rows = np.arange(first, min(first + CHUNK_ROWS, n))
-        given = conditions.take(rows)
-        denoiser = _conditioned(model, given)
-        noisy = _start(model, denoiser, given, start[rows])
-        parts.append(_solve(model, denoiser, noisy, sigmas, generator))
-    return np.concatenate(parts)
+    return _solve(model, partial(_start, model), start, conditions, sigmas, generator)
 
 
 def redraw(model, noisy, conditions, sigma, generator):
@@ -102,12 +91,8 @@ def redraw(model, noisy, conditions, sigma, generator):
     steps = model.sampling.sigmas(model.sigma_min, model.sigma_max)
     n_steps = max(8, int((steps <= sigma).sum()) - 1)
     sigmas = GRIDS["karras"](model.sigma_min, sigma, n_steps)
-    parts = []
-    for rows in np.array_split(np.arange(len(noisy)), -(-len(noisy) // CHUNK_ROWS)):
-        denoiser = _conditioned(model, conditions.take(rows))
-        x = torch.from_numpy(noisy[rows]).to(model.device)
-        parts.append(_solve(model, denoiser, x, sigmas, generator))
-    return np.concatenate(parts)
+    noisy = torch.from_numpy(noisy).to(model.device)
+    return _solve(model, lambda denoiser, given, x: x, noisy, conditions, sigmas, generator)
 
 
 def _draw_coarse_first(model, n, conditions, generator):
@@ -141,8 +126,7 @@ def _draw_rare(model, met, n_drawn, conditions, pending, generator):
         stacklevel=4,
     )
     chosen = torch.randint(len(source), (len(pending),), generator=generator, device=model.device)
-    values = np.broadcast_to(conditions.values, (len(conditions.values), model.n_features))
-    values = np.broadcast_to(conditions.take(pending).values, (len(pending), values.shape[1]))
+    values = np.broadcast_to(conditions.take(pending).values, (len(pending), model.n_features))
     settled = conditions.constrained(model.encoder) & np.isnan(values)
     values = np.where(settled, source[chosen.cpu().numpy()], values)
     return draw_known(model, len(pending), Conditions(values), generator)
@@ -177,8 +161,7 @@ def _start(model, denoiser, conditions, noise):
         return start
     # a deterministic solver remembers the mean it starts from
     centre = prior.mean.to(start).expand_as(start)
-    with torch.no_grad():
-        shift = denoiser(centre, start.new_tensor(sigma)).mean - centre
+    shift = denoiser(centre, start.new_tensor(sigma)).mean - centre
     # where nothing is known a row starts as it would by itself
     return start + shift * known
 
@@ -193,6 +176,14 @@ def _coloured(gaussian, sigma, noise):
     return noise @ (vectors * values.sqrt()) @ vectors.mT
 
 
-def _solve(model, denoiser, start, sigmas, generator):
-    with torch.no_grad():
-        return run(model.sampling.solve(denoiser, start, sigmas, generator=generator)).cpu().numpy()
+def _solve(model, begin, start, conditions, sigmas, generator):
+    """Solve from what `begin` makes of the rows of `start`, in chunks."""
+    parts = []
+    for rows in np.split(np.arange(len(start)), range(CHUNK_ROWS, len(start), CHUNK_ROWS)):
+        given = conditions.take(rows)
+        denoiser = _conditioned(model, given)
+        with torch.no_grad():
+            x = begin(denoiser, given, start[rows])
+            states = model.sampling.solve(denoiser, x, sigmas, generator=generator)
+            parts.append(run(states).cpu().numpy())
+    return np.concatenate(parts)

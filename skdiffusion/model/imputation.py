@@ -55,24 +55,17 @@ def expected_cells(models, Zs, n_draws, seed):
 
     Draws are spread over the models, and start from the same noise in all rows.
     """
-    if models[0].known_noise is not None:
-        found = [_expected(models[0], Zs[0])]
-        models, Zs = models[:1], Zs[:1]
-    else:
-        generator = torch.Generator(models[0].device).manual_seed(seed)
-        bank = even_noise(n_draws, models[0].n_features, generator)
-        found = []
-        for k, start in enumerate(bank):
-            which = k % len(models)
-            noise = start.expand(len(Zs[which]), -1)
-            found.append(complete(models[which], Zs[which], noise, seed))
+    is_exact = models[0].known_noise is not None
+    generator = torch.Generator(models[0].device).manual_seed(seed)
+    bank = even_noise(1 if is_exact else n_draws, models[0].n_features, generator)
     cells, targets = [], []
-    for k, Z in enumerate(found):
-        model = models[k % len(models)]
-        own, target = Z[:, ~model.is_target], Z[:, model.is_target]
-        cells.append(model.encoder.decode_cells(own))
+    for k, start in enumerate(bank):
+        model, Z = models[k % len(models)], Zs[k % len(models)]
+        Z = _expected(model, Z) if is_exact else complete(model, Z, start.expand(len(Z), -1), seed)
+        cells.append(model.encoder.decode_cells(Z[:, ~model.is_target]))
         if model.target_encoder is not None:
-            targets.append(model.target_encoder.encoder_.decode_cells(target))
+            target = model.target_encoder.encoder_.decode_cells(Z[:, model.is_target])
+            targets.append(target)
     means = mean_cells(models[0].encoder, cells)
     target = mean_cells(models[0].target_encoder.encoder_, targets)[0] if targets else None
     return means, target
@@ -80,8 +73,8 @@ def expected_cells(models, Zs, n_draws, seed):
 
 def fill_by_mean(model, Z, n_draws, random_state):
     """Return tables and targets of which what is NaN in `Z` is expected; None is a fixed seed."""
-    seed = 0 if random_state is None else _seed(check_random_state(random_state))
-    cells, target = expected_cells([model], [Z], n_draws, seed)
+    seed = 0 if random_state is None else check_random_state(random_state).randint(2**31 - 1)
+    cells, target = expected_cells([model], [Z], n_draws, int(seed))
     if target is not None:
         own = model.target_encoder.encoder_.assemble([target], len(Z))
         target = model.target_encoder.as_target(own[:, 0])
@@ -91,15 +84,11 @@ def fill_by_mean(model, Z, n_draws, random_state):
 def fill_by_draw(model, Z, n_draws, random_state):
     """Return tables and targets of which what is NaN in `Z` is drawn, once."""
     rng = check_random_state(random_state)
-    drawn = complete(model, Z, None, _seed(rng))
+    drawn = complete(model, Z, None, int(rng.randint(2**31 - 1)))
     filled = model.encoder.decode_table(drawn[:, ~model.is_target], rng)
     if model.target_encoder is None:
         return filled, None
-    return filled, model.target_encoder.decode_target(drawn[:, model.is_target])
-
-
-def _seed(rng):
-    return int(rng.randint(2**31 - 1))
+    return filled, model.target_encoder.inverse_transform(drawn[:, model.is_target])
 
 
 def _expected(model, Z):

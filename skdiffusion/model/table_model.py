@@ -187,10 +187,6 @@ class Model:
         Z : ndarray of shape (n, d)
             The draws.
         """
-        return self.draw_with_acceptance(n, generator, conditions)[0]
-
-    def draw_with_acceptance(self, n, generator, conditions=None):
-        """Draw as `draw` does; return also the share of the draws that met ranges by themselves."""
         if conditions is None:
             conditions = Conditions(np.full((1, self.n_features), np.nan))
         return draw(self, n, conditions, generator)
@@ -284,24 +280,6 @@ class Model:
         with torch.no_grad():
             parts = zip(x.split(CHUNK_ROWS), levels.split(CHUNK_ROWS), strict=True)
             return torch.cat([denoiser(z, s).mean for z, s in parts]).cpu().numpy()
-
-    def score(self, Z, sigma):
-        """Return the gradient of the log-density of rows that have the noise level `sigma`.
-
-        Parameters
-        ----------
-        Z : ndarray of shape (n, n_encoded)
-            Noisy encoded rows.
-        sigma : float
-            Noise level.
-
-        Returns
-        -------
-        score : ndarray of shape (n, n_encoded)
-            Nats by the units of encoded rows.
-        """
-        noiseless = replace(self, noise=None)
-        return (noiseless.denoise(Z, sigma) - Z) / sigma**2
 
     def _flow(self, function, denoiser, Z):
         """Carry rows along the probability flow, in chunks."""

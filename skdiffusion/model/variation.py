@@ -10,32 +10,9 @@ __all__ = ["vary"]
 
 
 def vary(model, X, y, noise, rng):
-    """Add noise to the encoded rows of a table and integrate them back, given targets.
+    """Return real rows, noised to the level `noise` and integrated back given targets `y`.
 
-    A perfect denoiser takes rows noised to any level back to the distribution that they came from.
-
-    Parameters
-    ----------
-    model : Model
-        Model of the table.
-    X : ndarray or data frame of shape (n, n_features)
-        Real rows; missing cells are drawn first, given the others and the targets.
-    y : ndarray of shape (n,)
-        Targets that the new rows shall have.
-    noise : float
-        Noise level to start from, in standard deviations of a column.
-    rng : RandomState
-        Source of randomness.
-
-    Returns
-    -------
-    X : ndarray or data frame of shape (n, n_features)
-        The rows, in the container and with the data types of `fit`.
-
-    References
-    ----------
-    Meng, C. et al. (2022). SDEdit: guided image synthesis and editing with stochastic
-    differential equations. arXiv:2108.01073, section 3.
+    SDEdit (Meng et al., 2022, arXiv:2108.01073): a perfect denoiser keeps the distribution.
     """
     low, high = model.limits
     if isinstance(noise, str) or not low < noise <= high:

@@ -6,7 +6,7 @@ import numpy as np
 
 from skdiffusion._utils.checks import check_count
 from skdiffusion._utils.systematic import spread
-from skdiffusion.tables.conditions import Conditions, read_conditions
+from skdiffusion.tables.conditions import read_conditions
 
 __all__ = ["read_wanted"]
 
@@ -20,16 +20,12 @@ def read_wanted(model, n_samples, y, conditions, rng):
             n_samples = len(given)
     check_count(n_samples, "n_samples")
     encoder, target_encoder = model.encoder, model.target_encoder
-    wanted = Conditions(np.full((1, encoder.n_codes_), np.nan))
-    if conditions is not None:
-        wanted = read_conditions(encoder, conditions)
+    wanted = read_conditions(encoder, {} if conditions is None else conditions)
     if target_encoder is None:
         return n_samples, wanted, None
     if y is not None:
         y = np.full(n_samples, y) if np.ndim(y) == 0 else y
     elif target_encoder.is_categorical_ and conditions is None:
         y = target_encoder.classes_[spread(target_encoder.class_prior_, n_samples, rng)]
-    target = Conditions(np.full((1, target_encoder.encoder_.n_codes_), np.nan))
-    if y is not None:
-        target = read_conditions(target_encoder.encoder_, target_encoder.known(y)[:, None])
-    return n_samples, wanted, target
+    cells = {} if y is None else target_encoder.known(y)[:, None]
+    return n_samples, wanted, read_conditions(target_encoder.encoder_, cells)

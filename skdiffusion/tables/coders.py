@@ -12,16 +12,15 @@ from skdiffusion.tables.lattice import DOUBLE
 from skdiffusion.tables.numeric_transforms import fit_numbers
 from skdiffusion.tables.reading import NUMERIC, TEMPORAL
 from skdiffusion.tables.vocabulary import (
+    MAX_CATEGORIES,
     RareCategories,
     as_objects,
     distinct,
     find_positions,
+    known_positions,
     list_cells,
-    refuse_many,
-    refuse_unknown,
 )
 
-MERGE = "merge its rare categories by min_frequency"
 UNKNOWN = ", or say by handle_unknown how to encode them"
 
 
@@ -32,7 +31,7 @@ class Coder:
 
     def __init__(self, column):
         self.name, self.kind = column.name, column.kind
-        self.is_empty = column.missing == len(column.values)
+        self.is_empty = column.gaps.all()
 
     def to_codec(self, x):
         """Return what the codec takes for numbers."""
@@ -72,7 +71,8 @@ class NumberCoder(Coder):
     def __init__(self, column, transform, clip):
         super().__init__(column)
         self.stored = column.stored
-        self.codec, self.extent = fit_numbers(column.observed, column, column.resolution, transform)
+        resolution = np.finfo(self.stored).eps if self.stored.kind == "f" else DOUBLE
+        self.codec, self.extent = fit_numbers(column.observed, column, resolution, transform)
         if not clip:
             limits = np.iinfo(self.stored) if self.stored.kind in "iu" else np.finfo(self.stored)
             most = EXACT if self.stored.kind in "iu" else np.inf
@@ -108,17 +108,13 @@ class TimeCoder(Coder):
             return np.zeros(len(column.observed)), column.gaps
         if column.kind != self.kind:
             raise ValueError(f"Column {self.name!r} held {self.kind}s in fit and does not now.")
-        self.refuse_other_zone(column.clock)
-        return self.scale.encode(column.observed, column.clock), column.gaps
-
-    def refuse_other_zone(self, clock):
-        """Raise where times with a time zone meet times without."""
-        if clock.aware != self.scale.clock.aware:
-            had, has = ("with", "without") if self.scale.clock.aware else ("without", "with")
+        if column.clock.aware != self.scale.clock.aware:
+            had, has = ("without", "with") if column.clock.aware else ("with", "without")
             raise ValueError(
                 f"Column {self.name!r} held times {had} a time zone in fit, and these are {has} "
                 "one: convert them."
             )
+        return self.scale.encode(column.observed, column.clock), column.gaps
 
     def restore(self, x, rng=None):
         return self.scale.decode(self.settle(x))
@@ -131,12 +127,12 @@ class LevelCoder(Coder):
         super().__init__(column)
         self.handle_unknown = handle_unknown
 
-    def known_positions(self, column, substitute=None):
+    def positions_of(self, column, substitute=None):
         """Return positions of cells, and gaps; unknown cells are substituted, or become gaps."""
+        if self.handle_unknown == "error":
+            return known_positions(column.observed, self.levels, self.name, UNKNOWN), column.gaps
         positions = find_positions(column.observed, self.levels)
         known = positions >= 0
-        if self.handle_unknown == "error":
-            refuse_unknown(column.observed, positions, self.name, UNKNOWN)
         if substitute is not None or known.all():
             return np.where(known, positions, substitute or 0), column.gaps
         gaps = column.gaps.copy()
@@ -146,8 +142,7 @@ class LevelCoder(Coder):
     def cells_at(self, positions):
         """Return categories by their positions; anything where all cells were missing."""
         if self.is_empty:
-            filler = None if self.levels.dtype == object else 0
-            return np.full(len(positions), filler, self.levels.dtype)
+            return np.full(len(positions), None)
         return self.levels[positions]
 
 
@@ -160,14 +155,19 @@ class CategoryCoder(LevelCoder):
         positions = find_positions(column.observed, self.levels)
         counts = column.count(positions)
         self.rare = RareCategories(counts, min_frequency)
-        refuse_many(self.rare.n_vertices, self.name, MERGE)
+        if self.rare.n_vertices > MAX_CATEGORIES:
+            raise ValueError(
+                f"Column {self.name!r} has {self.rare.n_vertices} categories, more than "
+                f"{MAX_CATEGORIES}: drop it if it identifies rows, merge its rare categories by "
+                "min_frequency, or convert it to a number if it is one."
+            )
         self.codec = ConstantCodec(0)
         if self.rare.n_vertices > 1:
             self.codec = SimplexCodec(np.bincount(self.rare.vertex_of[:-1], weights=counts))
 
     def numbers(self, column):
         has_rare = self.handle_unknown == "rare" and len(self.rare.members)
-        return self.known_positions(column, len(self.levels) if has_rare else None)
+        return self.positions_of(column, len(self.levels) if has_rare else None)
 
     def to_codec(self, x):
         return self.rare.vertex_of[x]
@@ -198,7 +198,7 @@ class OrdinalCoder(LevelCoder):
         self.codec, self.extent = fit_numbers(x.astype(np.float64), column, DOUBLE, "quantile")
 
     def numbers(self, column):
-        positions, gaps = self.known_positions(column)
+        positions, gaps = self.positions_of(column)
         return positions.astype(np.float64), gaps
 
     def restore(self, x, rng=None):

@@ -4,16 +4,12 @@ from dataclasses import replace
 
 import numpy as np
 from sklearn.utils import check_array, check_random_state
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skdiffusion.tables.codecs import SimplexCodec
 from skdiffusion.tables.coders import fit_coder
-from skdiffusion.tables.frames import TableFormat, as_frame, read_table
-from skdiffusion.tables.options import (
-    set_kinds,
-    times_as_objects,
-    transform_per_column,
-)
+from skdiffusion.tables.frames import TableFormat
+from skdiffusion.tables.options import set_kinds, transform_per_column
 from skdiffusion.tables.reading import NUMERIC
 
 __all__ = ["ColumnEncoding"]
@@ -27,10 +23,7 @@ class ColumnEncoding:
         self._validate_params()
         for column in columns:
             column.weights = sample_weight
-        self.n_features_in_ = len(columns)
-        frame = as_frame(X)
-        if frame is not None and all(isinstance(name, str) for name in frame.columns):
-            self.feature_names_in_ = np.asarray(frame.columns, dtype=object)
+        validate_data(self, X, skip_check_array=True)
         set_kinds(self, columns)
         transforms = transform_per_column(self.numeric_transform, columns)
         self._coders = [
@@ -52,14 +45,6 @@ class ColumnEncoding:
         self.n_codes_ = len(self.groups_)
         self.is_indicator_ = np.arange(self.n_codes_) >= len(values)
         return self
-
-    def read(self, X):
-        """Read the columns of a validated table like that of `fit`."""
-        columns = read_table(X)
-        for column, kind in zip(columns, self.kinds_, strict=True):
-            if kind in ("categorical", "ordinal"):
-                times_as_objects(column)
-        return columns
 
     def encode_columns(self, columns):
         """Encode columns that have been read."""

@@ -6,14 +6,15 @@ choosing among draws: `Conditions.are_met` decodes rows and looks at their cells
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from datetime import UTC, date, timedelta
 
 import numpy as np
 
 from skdiffusion.tables.coders import CategoryCoder, OrdinalCoder
 from skdiffusion.tables.frames import as_frame, read_table
 from skdiffusion.tables.options import position_of
-from skdiffusion.tables.reading import NUMERIC, TEMPORAL, read_objects
-from skdiffusion.tables.vocabulary import as_objects, find_positions, refuse_unknown
+from skdiffusion.tables.reading import NUMERIC, TEMPORAL, read_array, read_objects
+from skdiffusion.tables.vocabulary import as_objects, find_positions, known_positions
 
 ROUNDING = 1e-6
 """Of a step of the lattice: how far decoded numbers may be off it."""
@@ -118,15 +119,31 @@ def _set_present(read, encoder, j, settled):
 
 def _read_cell(coder, value):
     """Read one cell in the units of the table as a column."""
-    if isinstance(value, str) and coder.kind == "datetime":
-        value = np.datetime64(value)
-    cell = read_objects(coder.name, as_objects([value]))
+    if coder.kind in TEMPORAL:
+        cell = _read_time(coder, value)
+    else:
+        cell = read_objects(coder.name, as_objects([value]))
     if cell.missing:
         raise ValueError(
             f"The condition on column {coder.name!r} is missing: leave the column out where it is "
             "free, and give None for a range without an end."
         )
     return cell
+
+
+def _read_time(coder, value):
+    """Read a date or duration of NumPy, pandas or the standard library, or a date in words."""
+    is_aware = getattr(value, "tzinfo", None) is not None
+    if is_aware:
+        value = value.astimezone(UTC).replace(tzinfo=None)
+    if hasattr(value, "to_numpy"):
+        value = value.to_numpy()
+    elif isinstance(value, timedelta):
+        value = np.timedelta64(value)
+    elif isinstance(value, date) or (isinstance(value, str) and coder.kind == "datetime"):
+        value = np.datetime64(value)
+    cell = read_array(coder.name, np.array([value]))
+    return replace(cell, clock=cell.clock._replace(aware=True)) if is_aware else cell
 
 
 def _add_cells(read, encoder, j, column):
@@ -148,7 +165,7 @@ def _add_cells(read, encoder, j, column):
 def _settle(coder, column):
     """Return wanted cells as the coder decodes them, or raise where the column has no such."""
     if coder.levels is not None:
-        return coder.levels[_positions(column.observed, coder.levels, coder.name)]
+        return coder.levels[known_positions(column.observed, coder.levels, coder.name)]
     x = coder.numbers(column)[0]
     if not np.isfinite(x).all():
         raise ValueError(f"The condition on column {coder.name!r} is infinite.")
@@ -156,12 +173,6 @@ def _settle(coder, column):
     if (is_time or coder.stored.kind in "iu") and np.any(x != np.rint(x)):
         raise ValueError(f"Column {coder.name!r} has no cells as fine as the condition: round it.")
     return coder.scale.decode(x) if is_time else x
-
-
-def _positions(cells, levels, name):
-    positions = find_positions(cells, levels)
-    refuse_unknown(cells, positions, name)
-    return positions
 
 
 def _add_categories(read, encoder, j, wanted):
@@ -173,7 +184,7 @@ def _add_categories(read, encoder, j, wanted):
         )
     if not wanted:
         raise ValueError(f"The list of categories of column {coder.name!r} is empty.")
-    positions = _positions(as_objects(wanted), coder.levels, coder.name)
+    positions = known_positions(as_objects(wanted), coder.levels, coder.name)
     if len(set(positions)) == 1:
         _add_cells(read, encoder, j, _read_cell(coder, wanted[0]))
         return
@@ -218,7 +229,7 @@ def _add_range(read, encoder, j, wanted):
 def _bound_of(coder, value, side):
     """Return the number of a coder that a bound in the table's units stands for."""
     if isinstance(coder, OrdinalCoder):
-        position = _positions(as_objects([value]), coder.order, coder.name)[0]
+        position = known_positions(as_objects([value]), coder.order, coder.name)[0]
         # a category without rows bounds as well: inwards to the next that has some
         return float(np.searchsorted(coder.occurs, position, side) - (side == "right"))
     x = coder.numbers(_read_cell(coder, value))[0][0]

@@ -11,12 +11,12 @@ from sklearn.utils.validation import check_is_fitted
 
 from skdiffusion._utils.checks import Interval, RealNotInt, StrOptions
 from skdiffusion.tables.column_encoding import ColumnEncoding
-from skdiffusion.tables.frames import read_table, validate_table
+from skdiffusion.tables.frames import TableInput, read_table, validate_table
 
 __all__ = ["TableEncoder"]
 
 
-class TableEncoder(ColumnEncoding, TransformerMixin, BaseEstimator):
+class TableEncoder(ColumnEncoding, TableInput, TransformerMixin, BaseEstimator):
     r"""Encode a table of mixed columns as real vectors, and decode them exactly.
 
     Each encoded feature has about mean 0 and variance 1. The way back gives the columns, data types
@@ -39,7 +39,7 @@ class TableEncoder(ColumnEncoding, TransformerMixin, BaseEstimator):
     ----------
     categorical_features : "from_dtype", None or array-like, default="from_dtype"
         Which columns hold categories rather than numbers: those of strings, categories and objects
-        other than numbers and dates; none; or those of the names, positions or mask given, among
+        other than numbers and times; none; or those of the names, positions or mask given, among
         which columns of strings must be. Boolean columns are always boolean.
     numeric_transform : {"auto", "standard", "quantile"}, float or dict, default="auto"
         How numbers, dates and durations are encoded.
@@ -139,13 +139,6 @@ class TableEncoder(ColumnEncoding, TransformerMixin, BaseEstimator):
         self.missing_indicator = missing_indicator
         self.min_frequency = min_frequency
         self.handle_unknown = handle_unknown
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.input_tags.string = True
-        tags.input_tags.categorical = True
-        tags.input_tags.allow_nan = True
-        return tags
 
     def fit(self, X, y=None):
         """Learn the encoding of each column.
@@ -321,4 +314,4 @@ class TableEncoder(ColumnEncoding, TransformerMixin, BaseEstimator):
     def _read(self, X):
         """Validate a table and read its columns."""
         check_is_fitted(self)
-        return self.read(validate_table(self, X, reset=False, allow_missing=True))
+        return read_table(validate_table(self, X, reset=False, allow_missing=True))

@@ -2,13 +2,28 @@
 
 import narwhals as nw
 import numpy as np
+from sklearn.utils import check_array
 from sklearn.utils.validation import validate_data
 
+from skdiffusion._utils.checks import take_rows
 from skdiffusion.tables.clocks import EXACT
 from skdiffusion.tables.reading import NUMERIC, as_frame, read_array, read_series
 
 LARGEST = 1e150
 """Largest number, whose square is within floating point."""
+
+
+class TableInput:
+    """Mixin of estimators whose input is a table of mixed columns."""
+
+    _allow_missing = True
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.string = True
+        tags.input_tags.categorical = True
+        tags.input_tags.allow_nan = self._allow_missing
+        return tags
 
 
 class TableFormat:
@@ -17,10 +32,7 @@ class TableFormat:
     def __init__(self, X, columns):
         frame = as_frame(X)
         self.template = X[:0] if frame is None else frame.head(0).to_native()
-        self.names = [column.name for column in columns]
-        self.stored = [column.stored for column in columns]
-        self.clocks = [column.clock for column in columns]
-        self.markers = [column.marker for column in columns]
+        self.columns = [column.take([]) for column in columns]
 
     def assemble(self, columns, n_rows, gaps=None):
         """Put the columns together."""
@@ -35,8 +47,7 @@ class TableFormat:
         for j, (values, gap) in enumerate(zip(columns, gaps, strict=True)):
             like = template.get_column(template.columns[j])
             cells = self._cells(j, values, gap, like.to_native().dtype)
-            is_nan = isinstance(self.markers[j], float) and cells.dtype.kind == "f"
-            series.append(as_series(cells, like, None if is_nan else gap))
+            series.append(as_series(cells, like, gap))
         return _as_container(series, self.template)
 
     def assemble_floats(self, Z):
@@ -45,20 +56,21 @@ class TableFormat:
 
     def _cells(self, j, values, gap, dtype):
         """Return the cells of a column as the container takes them, with gaps marked."""
+        column = self.columns[j]
         if isinstance(dtype, np.dtype) and dtype.kind in "iubUS" and gap.any():
             raise ValueError(
-                f"{gap.sum()} decoded cells of column {self.names[j]!r} are missing, but fit has "
+                f"{gap.sum()} decoded cells of column {column.name!r} are missing, but fit has "
                 f"seen it as {dtype}, which has no missing cells: fill the encoded rows first, or "
                 "fit on a data type that has them, such as float, object, or Int64 of pandas."
             )
-        clock, stored = self.clocks[j], self.stored[j]
-        if clock is not None:
-            values = clock.objects(values, gap) if clock.maker else clock.cells(values, gap)
-        elif stored is not None:
-            values = np.where(gap, 0, values).astype(stored)
-        if gap.any() and isinstance(dtype, np.dtype) and dtype.kind == "O":
+        if column.clock is not None:
+            values = np.array(values, dtype=np.int64).view(column.clock.dtype)
+            values[gap] = np.array("NaT", dtype=values.dtype)
+        elif column.stored is not None:
+            values = np.where(gap, 0, values).astype(column.stored)
+        if isinstance(dtype, np.dtype) and dtype.kind == "O":
             values = values.astype(object)
-            values[gap] = self.markers[j]
+            values[gap] = column.marker
         elif values.dtype.kind == "f":
             values[gap] = np.nan
         return values
@@ -79,18 +91,17 @@ def as_series(values, like, gaps=None):
     gaps = None if gaps is None or not gaps.any() else gaps
     if nw.dependencies.is_pandas_like_series(native):
         return _as_pandas(values, native, gaps)
-    if gaps is not None and gaps.all():
-        return native.clear(len(gaps))
-    if values.dtype.kind in "mM":
-        ticks = np.where(np.isnat(values), 0, values.view(np.int64))
-        series = type(native)(like.name, ticks).cast(native.dtype)
-    else:
-        if values.dtype == object:
-            values = values.tolist()
-        series = nw.new_series(
-            like.name, values, dtype=like.dtype, backend=like.implementation
-        ).to_native()
-    return series if gaps is None else series.zip_with(type(native)(~gaps), native.clear(len(gaps)))
+    is_time = values.dtype.kind in "mM"
+    cells = (values.view(np.int64) if is_time else values).astype(object)
+    if gaps is not None:
+        cells[gaps] = None
+    series = nw.new_series(
+        like.name,
+        cells.tolist(),
+        dtype=None if is_time else like.dtype,
+        backend=like.implementation,
+    )
+    return series.to_native().cast(native.dtype)
 
 
 def _as_pandas(values, native, gaps):
@@ -112,12 +123,8 @@ def validate_table(estimator, X, *, reset, allow_missing=False):
         finite = "allow-nan" if allow_missing else True
         return validate_data(estimator, X, dtype=None, reset=reset, ensure_all_finite=finite)
     validate_data(estimator, X, skip_check_array=True, reset=reset)
-    if 0 in frame.shape:
-        what = "sample" if frame.shape[0] == 0 else "feature"
-        raise ValueError(
-            f"Found array with 0 {what}(s) (shape={frame.shape}) while a minimum of 1 is "
-            f"required by {type(estimator).__name__}."
-        )
+    # no cells and no columns are refused in the words of scikit-learn
+    check_array(np.broadcast_to(0, frame.shape), estimator=estimator)
     return X
 
 
@@ -137,14 +144,10 @@ def read_table(X):
 def _refuse_numbers(column):
     """Raise for numbers that are infinite or too large, or integers that floats cannot hold."""
     greatest = np.nanmax(np.abs(column.values), initial=0)
-    if np.isinf(greatest):
-        raise ValueError(
-            f"Input X contains infinity in column {column.name!r}: replace or drop those cells."
-        )
     if greatest > LARGEST:
         raise ValueError(
-            f"Column {column.name!r} holds numbers beyond {LARGEST:g}, whose squares floating "
-            "point does not hold: give it a larger unit, or drop those rows."
+            f"Input X contains infinity in column {column.name!r}, or numbers beyond {LARGEST:g}, "
+            "whose squares floating point does not hold: give it a larger unit, or drop those rows."
         )
     if column.kind == "integer" and greatest >= EXACT:
         raise ValueError(
@@ -153,19 +156,6 @@ def _refuse_numbers(column):
         )
 
 
-def take_rows(table, rows):
-    """Take rows of a table."""
-    frame, rows = as_frame(table), np.asarray(rows, dtype=int)
-    return table[rows] if frame is None else frame[rows.tolist()].to_native()
-
-
-def take_values(y, rows):
-    """Take cells of a column."""
-    series = nw.from_native(y, series_only=True, pass_through=True)
-    return np.asarray(y)[rows] if series is y else series[rows.tolist()].to_native()
-
-
-def take(rows, X, y, sample_weight):
+def take(rows, *parts):
     """Return some rows of a table, of its target and of its weights, where there are any."""
-    y = None if y is None else take_values(y, rows)
-    return take_rows(X, rows), y, None if sample_weight is None else sample_weight[rows]
+    return [None if part is None else take_rows(part, rows) for part in parts]

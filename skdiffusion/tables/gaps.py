@@ -13,8 +13,7 @@ __all__ = ["fill_gaps", "gaps_of", "mean_cells"]
 
 def gaps_of(columns):
     """Return which cells of columns that have been read are missing, (n, n_columns)."""
-    present = np.zeros(len(columns[0].values), dtype=bool)
-    return np.stack([present if c.gaps is None else c.gaps for c in columns], axis=1)
+    return np.stack([column.gaps for column in columns], axis=1)
 
 
 def mean_cells(encoder, draws):
@@ -38,11 +37,9 @@ def mean_cells(encoder, draws):
 
 def fill_gaps(X, gaps, filled, rows):
     """Put the cells of `filled`, which has some rows of a table, into its gaps."""
-    rows = np.flatnonzero(rows)
     frame, other = as_frame(X), as_frame(filled)
     # the filled rows at their places, others at any place
-    place = np.zeros(len(gaps), dtype=int)
-    place[rows] = np.arange(len(rows))
+    place = np.cumsum(rows) - 1
     if frame is None:
         filled = filled if other is None else other.to_numpy()
         return np.where(gaps, filled[place], X)

@@ -72,14 +72,9 @@ def set_kinds(encoder, columns):
             raise ValueError(
                 f"categorical_features and ordinal_features both name column {column.name!r}."
             )
-        if column.kind in TEMPORAL and column.objects is None:
-            raise ValueError(
-                f"categorical_features names column {column.name!r}, which holds {column.kind}s: "
-                "convert them to strings."
-            )
+        _refuse_times(column, "categorical_features")
         if column.kind != "boolean":
             column.kind = "categorical"
-        times_as_objects(column)
     for column in columns:
         observed = column.observed
         if column.kind == "continuous" and len(observed) and np.all(observed == np.rint(observed)):
@@ -92,11 +87,7 @@ def _set_orders(wanted, columns):
     for key, order in (wanted or {}).items():
         j = position_of(key, columns, "ordinal_features")
         column, order = columns[j], list(order)
-        if column.kind in TEMPORAL:
-            raise ValueError(
-                f"ordinal_features names column {column.name!r}, which holds {column.kind}s: these "
-                "have an order already."
-            )
+        _refuse_times(column, "ordinal_features")
         if len(order) != len(set(order)) or not order:
             raise ValueError(
                 f"ordinal_features must name each category of column {column.name!r} once, "
@@ -107,7 +98,10 @@ def _set_orders(wanted, columns):
     return positions
 
 
-def times_as_objects(column):
-    """Take times that are Python objects as such, where they are categories."""
-    if column.objects is not None:
-        column.values, column.clock = column.objects, None
+def _refuse_times(column, parameter):
+    """Raise where a parameter makes times categories."""
+    if column.kind in TEMPORAL:
+        raise ValueError(
+            f"{parameter} names column {column.name!r}, which holds {column.kind}s: convert them "
+            "to strings."
+        )

@@ -2,23 +2,20 @@
 
 import numbers
 from dataclasses import dataclass, replace
+from datetime import date, datetime, time, timedelta
 
 import narwhals as nw
 import numpy as np
 
-from skdiffusion.tables.clocks import (
-    Clock,
-    read_time_array,
-    read_time_objects,
-    read_time_series,
-    refuse,
-)
-from skdiffusion.tables.lattice import DOUBLE
+from skdiffusion.tables.clocks import Clock
 
 NUMERIC = ("continuous", "integer")
 TEMPORAL = ("datetime", "duration")
 
 CATEGORICAL = (nw.Boolean, nw.Categorical, nw.Enum, nw.String, nw.Object)
+
+TIMES = (date, time, timedelta, np.datetime64, np.timedelta64)
+DTYPE_OF = {datetime: "M8[us]", date: "M8[D]", timedelta: "m8[us]"}
 
 
 @dataclass
@@ -28,17 +25,12 @@ class Column:
     name: object
     kind: str
     values: np.ndarray
+    gaps: np.ndarray
     stored: np.dtype | None = None
-    gaps: np.ndarray | None = None
     order: list | None = None
     clock: Clock | None = None
-    objects: np.ndarray | None = None
     marker: object = None
     weights: np.ndarray | None = None  # of the rows, None where they count alike
-
-    def __post_init__(self):
-        if self.gaps is None:
-            self.gaps = np.zeros(len(self.values), dtype=bool)
 
     @property
     def missing(self):
@@ -56,17 +48,11 @@ class Column:
 
     def take(self, rows):
         """Return the column of some rows."""
-        names = ("values", "gaps", "objects", "weights")
+        names = ("values", "gaps", "weights")
         parts = {name: getattr(self, name) for name in names}
         return replace(
             self, **{k: None if part is None else part[rows] for k, part in parts.items()}
         )
-
-    @property
-    def resolution(self):
-        """Return the relative precision of the stored numbers."""
-        floating = self.stored is not None and self.stored.kind == "f"
-        return float(np.finfo(self.stored).eps) if floating else DOUBLE
 
 
 def as_frame(X):
@@ -87,13 +73,22 @@ def read_array(name, values):
         return read_objects(name, values)
     if kind in "iuf":
         kind = "continuous" if kind == "f" else "integer"
-        return Column(name, kind, values.astype(np.float64), values.dtype, gaps=np.isnan(values))
+        return Column(name, kind, values.astype(np.float64), np.isnan(values), values.dtype)
     if kind in "mM":
-        ticks, gaps, clock = read_time_array(values)
-        return Column(name, clock.kind, ticks, gaps=gaps, clock=clock)
+        return read_times(name, values)
     if kind in "bUS":
-        return Column(name, "boolean" if kind == "b" else "categorical", values)
+        gaps = np.zeros(len(values), dtype=bool)
+        return Column(name, "boolean" if kind == "b" else "categorical", values, gaps)
     return refuse(name, f"holds {values.dtype} values: convert them to numbers")
+
+
+def read_times(name, values, is_aware=False):
+    """Read NumPy times, which are those of UTC where a column has a time zone."""
+    gaps = np.isnat(values)
+    clock = Clock(values.dtype.newbyteorder("="), is_aware)
+    ticks = np.where(gaps, 0, values.astype(clock.dtype).view(np.int64))
+    kind = "datetime" if clock.dtype.kind == "M" else "duration"
+    return Column(name, kind, ticks, gaps, clock=clock)
 
 
 def is_missing(cell):
@@ -115,12 +110,12 @@ def read_objects(name, values):
     present = [cell for cell, gap in zip(cells, gaps, strict=True) if not gap]
     if not present:
         return unknown(name, len(values), marker)
-    column = Column(name, "categorical", values, gaps=gaps, marker=marker)
-    times = read_time_objects(name, present, gaps)
-    if times is not None:
-        column.values, column.clock = times
-        column.kind, column.objects = column.clock.kind, values
-    elif all(isinstance(v, bool | np.bool_) for v in present):
+    if any(isinstance(cell, TIMES) for cell in present):
+        times = np.full(len(values), "NaT", dtype=_dtype_of_times(name, present))
+        times[~gaps] = present
+        return replace(read_times(name, times), marker=marker)
+    column = Column(name, "categorical", values, gaps, marker=marker)
+    if all(isinstance(v, bool | np.bool_) for v in present):
         column.kind = "boolean"
     elif all(isinstance(v, numbers.Real) and not isinstance(v, bool) for v in present):
         whole = all(isinstance(v, numbers.Integral) for v in present)
@@ -131,6 +126,19 @@ def read_objects(name, values):
     return column
 
 
+def _dtype_of_times(name, cells):
+    """Return the data type of objects some of which are times, or raise where they have none."""
+    classes = set(map(type, cells))
+    dtype = DTYPE_OF.get(classes.pop())
+    if classes or dtype is None or any(getattr(cell, "tzinfo", None) for cell in cells):
+        refuse(
+            name,
+            "holds times as objects that are not all dates, datetimes without a time zone, or "
+            "timedeltas: convert it to a data type of times, or to strings",
+        )
+    return dtype
+
+
 def read_series(name, series):
     """Read one column of a frame."""
     dtype, native = series.dtype, series.to_native()
@@ -138,10 +146,12 @@ def read_series(name, series):
         return read_objects(name, np.asarray(native, dtype=object))
     gaps = series.is_null().to_numpy()
     if dtype in (nw.Datetime, nw.Date, nw.Duration):
-        ticks, gaps, clock = read_time_series(series)
-        return Column(name, clock.kind, ticks, gaps=gaps, clock=clock)
+        return _read_time_series(name, series)
     if dtype.is_float() or dtype.is_integer():
-        return _read_numbers(name, series, gaps)
+        kind = "continuous" if dtype.is_float() else "integer"
+        values = (series.cast(nw.Float64) if gaps.any() else series).to_numpy().astype(np.float64)
+        stored = getattr(np, str(dtype).lower(), np.int64)
+        return Column(name, kind, values, np.isnan(values), np.dtype(stored))
     if dtype not in CATEGORICAL:
         if gaps.all():
             return unknown(name, len(series), None)
@@ -150,24 +160,29 @@ def read_series(name, series):
     cells[:] = series.to_list()
     if dtype == nw.Boolean:
         cells = cells if gaps.any() else cells.astype(bool)
-        return Column(name, "boolean", cells, gaps=gaps)
+        return Column(name, "boolean", cells, gaps)
     if getattr(native.dtype, "ordered", False):
         order = native.dtype.categories.tolist()
-        return Column(name, "ordinal", cells, gaps=gaps, order=order)
-    return Column(name, "categorical", cells, gaps=gaps)
+        return Column(name, "ordinal", cells, gaps, order=order)
+    return Column(name, "categorical", cells, gaps)
 
 
-def _read_numbers(name, series, gaps):
-    kind = "continuous" if series.dtype.is_float() else "integer"
-    values = (series.cast(nw.Float64) if gaps.any() else series).to_numpy().astype(np.float64)
-    stored = getattr(np, str(series.dtype).lower(), np.int64)
-    empty = np.isnan(values)
-    # polars tells missing cells from those that are no number
-    marker = np.nan if empty.any() and not gaps.any() else None
-    return Column(name, kind, values, np.dtype(stored), gaps=empty, marker=marker)
+def _read_time_series(name, series):
+    dtype = series.dtype
+    is_aware = getattr(dtype, "time_zone", None) is not None
+    if is_aware:
+        series = series.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
+    kind = "m8" if dtype == nw.Duration else "M8"
+    unit = getattr(dtype, "time_unit", "D")
+    return read_times(name, series.to_numpy().astype(f"{kind}[{unit}]"), is_aware)
 
 
 def unknown(name, n, marker):
     """Return a column without a cell, whose type does not tell what it holds."""
     gaps, stored = np.ones(n, dtype=bool), np.dtype(np.float64)
-    return Column(name, "continuous", np.full(n, np.nan), stored, gaps, marker=marker)
+    return Column(name, "continuous", np.full(n, np.nan), gaps, stored, marker=marker)
+
+
+def refuse(name, problem):
+    """Raise for a column that cannot be encoded."""
+    raise TypeError(f"TableEncoder cannot code column {name!r}: it {problem}.")

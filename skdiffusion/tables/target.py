@@ -6,7 +6,8 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import check_array, column_or_1d
 
 from skdiffusion.tables.encoder import TableEncoder
-from skdiffusion.tables.frames import as_series, read_table, validate_table
+from skdiffusion.tables.frames import as_series, read_table
+from skdiffusion.tables.vocabulary import known_positions
 
 __all__ = ["TargetEncoder", "is_categorical"]
 
@@ -39,7 +40,7 @@ class TargetEncoder(BaseEstimator):
         self.encoder_ = TableEncoder(
             categorical_features=chosen, numeric_transform=self.numeric_transform
         )
-        X = validate_table(self.encoder_, values.reshape(-1, 1), reset=True, allow_missing=True)
+        X = values.reshape(-1, 1)
         self.encoder_.fit_columns(X, read_table(X), sample_weight)
         return self
 
@@ -51,20 +52,11 @@ class TargetEncoder(BaseEstimator):
         """Return the values of a target, or raise for classes that `fit` has not seen."""
         values = self._values(y)
         if self.is_categorical_:
-            unseen = [str(v) for v in np.unique(values) if v not in self.classes_.tolist()]
-            if unseen:
-                raise ValueError(
-                    f"y holds classes that fit has not seen: {', '.join(unseen)}. "
-                    f"Known are {', '.join(map(str, self.classes_))}."
-                )
+            known_positions(values, self.classes_, "y")
         return values
 
-    def inverse_transform(self, codes):
-        """Decode to a target like that of `fit`."""
-        return self.decode_target(codes)
-
-    def decode_target(self, codes, settled=None):
-        """Decode, but for cells that are settled."""
+    def inverse_transform(self, codes, settled=None):
+        """Decode to a target like that of `fit`, but for cells that are settled."""
         return self.as_target(self.encoder_.decode_table(codes, settled=settled)[:, 0])
 
     def as_target(self, values):

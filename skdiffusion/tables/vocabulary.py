@@ -7,8 +7,6 @@ import numpy as np
 MAX_CATEGORIES = 1000
 """Most categories a column may have: each but one costs an encoded feature."""
 
-BOOLEAN = {bool, np.bool_}
-
 
 class RareCategories:
     """Which category has which vertex: the rare ones share the last."""
@@ -44,30 +42,18 @@ class RareCategories:
         return np.where(vertices == self.n_vertices - 1, drawn, categories)
 
 
-def refuse_many(n_categories, name, advice):
-    """Raise for a column of too many categories."""
-    if n_categories > MAX_CATEGORIES:
-        raise ValueError(
-            f"Column {name!r} has {n_categories} categories, more than {MAX_CATEGORIES}: drop it "
-            f"if it identifies rows, {advice}, or convert it to a number if it is one."
-        )
-
-
 def distinct(cells, name):
     """Sort the distinct cells of a column, Python objects of mixed types by type and text."""
     if cells.dtype != object:
         return np.unique(cells)
-    cells = cells.tolist()
     try:
-        levels = list(dict(zip(keys_of(cells, cells), cells, strict=True)).values())
+        levels = list(dict.fromkeys(cells.tolist()))
     except TypeError as error:
         raise TypeError(
             f"Column {name!r} holds objects that cannot be categories ({error}): use strings, "
             "numbers or booleans."
         ) from None
     try:
-        if mixes_booleans(levels):
-            raise TypeError
         levels = sorted(levels)
     except TypeError:
         levels = sorted(levels, key=lambda level: (type(level).__name__, str(level)))
@@ -81,35 +67,22 @@ def as_objects(cells):
     return array
 
 
-def mixes_booleans(cells):
-    """Return whether some cells are booleans and others are not."""
-    types = set(map(type, cells))
-    return bool(types & BOOLEAN) and bool(types - BOOLEAN)
-
-
-def keys_of(cells, levels):
-    """Return what to look cells up by: True and 1 are equal, and yet two categories."""
-    if not mixes_booleans(levels):
-        return cells
-    return [(type(cell) in BOOLEAN, cell) for cell in cells]
-
-
 def find_positions(cells, levels):
     """Return the positions of cells among the categories, -1 for those that are none."""
-    known = levels.tolist()
-    index = {key: k for k, key in enumerate(keys_of(known, known))}
-    keys = keys_of(cells.tolist(), known)
-    return np.fromiter((index.get(key, -1) for key in keys), np.intp, len(keys))
+    index = {level: k for k, level in enumerate(levels.tolist())}
+    return np.fromiter((index.get(cell, -1) for cell in cells.tolist()), np.intp, len(cells))
 
 
-def refuse_unknown(cells, positions, name, advice=""):
-    """Raise for cells that are no category, whose positions are -1."""
+def known_positions(cells, levels, name, advice=""):
+    """Return the positions of cells among the categories, or raise for those that are none."""
+    positions = find_positions(cells, levels)
     if np.any(positions < 0):
         raise ValueError(
             f"Found unknown categories {list_cells(cells[positions < 0])} in column {name!r}, "
             "which fit has not seen: drop those rows, or fit on data that has these categories"
             f"{advice}."
         )
+    return positions
 
 
 def list_cells(cells):

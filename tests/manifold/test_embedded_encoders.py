@@ -16,6 +16,7 @@ from skdiffusion.manifold.embedded_encoders import (
     ProjectedEncoder,
 )
 from skdiffusion.tables.encoder import TableEncoder
+from skdiffusion.tables.frames import read_table
 
 ALL = [LatentEncoder, HierarchicalEncoder, ProjectedEncoder]
 RNG = np.random.default_rng(0)
@@ -129,7 +130,7 @@ class TestLatent:
         W = codes.reencode(Z)
         along = multivariate_normal(W.mean(0), np.cov(W.T)).logpdf(W)
         truth = multivariate_normal(np.zeros(5), ROOT @ ROOT.T).logpdf(X)
-        found = along + codes.log_volume_of(codes.read(table), 1e-3)
+        found = along + codes.log_volume_of(read_table(table), 1e-3)
         assert np.mean(found - truth) == pytest.approx(0, abs=0.05)
         assert np.std(found - truth) < 0.3
 
@@ -137,8 +138,8 @@ class TestLatent:
         """Ten times the numbers, a fifth of a millionth of the density in five columns."""
         table = FRAME[list("abcde")]
         plain, wide = (build(LatentEncoder, factor * table)[1] for factor in (1, 10))
-        shift = plain.log_volume_of(plain.read(table), 1e-3) - wide.log_volume_of(
-            wide.read(10 * table), 1e-3
+        shift = plain.log_volume_of(read_table(table), 1e-3) - wide.log_volume_of(
+            read_table(10 * table), 1e-3
         )
         np.testing.assert_allclose(shift, 5 * np.log(10), rtol=1e-5)
 
@@ -165,8 +166,8 @@ class TestHierarchical:
         assert void[:, codes.coarse].all()
         np.testing.assert_array_equal(void[:, ~codes.coarse], encoder.void_codes(Z))
         volumes = (
-            codes.log_volume_of(codes.read(FRAME), 1e-3),
-            encoder.log_volume_of(encoder.read(FRAME), 1e-3),
+            codes.log_volume_of(read_table(FRAME), 1e-3),
+            encoder.log_volume_of(read_table(FRAME), 1e-3),
         )
         np.testing.assert_array_equal(*volumes)
 

@@ -6,6 +6,7 @@ from sklearn.preprocessing import StandardScaler
 
 from skdiffusion.manifold.units import _common_unit, has_geometry, linear_does
 from skdiffusion.tables.encoder import TableEncoder
+from skdiffusion.tables.frames import read_table
 
 RNG = np.random.default_rng(0)
 ROWS = RNG.normal(size=(200, 3))
@@ -70,7 +71,7 @@ class TestCommonUnit:
 def compare(X, seed=0):
     bent = TableEncoder(numeric_transform="quantile").fit(X)
     straight = TableEncoder(numeric_transform=float(common_unit(X))).fit(X)
-    return linear_does(straight, bent, straight.read(X), np.random.RandomState(seed))
+    return linear_does(straight, bent, read_table(X), np.random.RandomState(seed))
 
 
 class TestLinearUnits:

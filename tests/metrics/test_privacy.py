@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy.spatial.distance import cdist
 
-from skdiffusion.metrics import dcr_ratio, dcr_share, exact_copies, nndr
+from skdiffusion.metrics import dcr_ratio, exact_copies
 
 
 @pytest.fixture
@@ -32,34 +32,6 @@ class TestDcrRatio:
     def test_says_nothing_where_real_rows_repeat(self):
         rows = np.repeat([[0.0], [1.0]], 5, axis=0)
         assert np.isnan(dcr_ratio(rows, rows, rows))
-
-
-class TestDcrShare:
-    def test_fresh_rows_and_copies(self, tables):
-        train, test, fake = tables
-        assert dcr_share(train, test, fake, random_state=0) == pytest.approx(0.5, abs=0.1)
-        assert dcr_share(train[:200], test, train[:200]) == 1
-        assert dcr_share(train[:200], test, test) == 0
-
-    def test_ties_count_one_half(self):
-        train, test = np.array([[0.0]]), np.array([[2.0]])
-        assert dcr_share(train, test, np.array([[1.0], [0.5]])) == 0.75
-
-    def test_reproducible(self, tables):
-        values = [dcr_share(*tables, random_state=s) for s in (0, 0, 1)]
-        assert values[0] == values[1] != values[2]
-
-
-class TestNndr:
-    def test_against_the_definition(self, tables):
-        train, _, fake = tables
-        two = np.sort(cdist(fake, train, "cityblock"), axis=1)[:, :2]
-        assert nndr(train, fake) == pytest.approx(np.median(two[:, 0] / two[:, 1]))
-
-    def test_copies(self, tables):
-        train, _, _ = tables
-        assert nndr(train, train) == 0
-        assert nndr(np.vstack([train, train]), train) == 1
 
 
 class TestExactCopies:

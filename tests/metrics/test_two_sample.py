@@ -82,14 +82,14 @@ class TestSlicedWasserstein:
 
 
 class TestC2st:
-    @pytest.mark.parametrize("classifier", ["boosting", "logistic"])
+    @pytest.mark.parametrize("classifier", [None, LogisticRegression()])
     def test_same_law_cannot_be_told_apart(self, rng, classifier):
         real, fake = rng.normal(size=(400, 2)), rng.normal(size=(600, 2))
         assert c2st(real, fake, classifier=classifier, random_state=0) == pytest.approx(
             0.5, abs=0.06
         )
 
-    @pytest.mark.parametrize("classifier", ["boosting", "logistic", LogisticRegression()])
+    @pytest.mark.parametrize("classifier", [None, LogisticRegression()])
     def test_disjoint_laws_are_told_apart(self, rng, classifier):
         real, fake = rng.normal(size=(90, 2)), rng.normal(20, size=(150, 2))
         assert c2st(real, fake, classifier=classifier, random_state=0) == 1
@@ -97,19 +97,15 @@ class TestC2st:
     def test_known_auc_of_shifted_normals(self, rng):
         # The best AUC between N(0, 1) and N(d, 1) is Phi(d / sqrt 2): 0.760 for d = 1.
         real, fake = rng.normal(size=(2000, 1)), rng.normal(1, size=(2000, 1))
-        auc = c2st(real, fake, classifier="logistic", random_state=0)
+        auc = c2st(real, fake, classifier=LogisticRegression(), random_state=0)
         assert auc == pytest.approx(0.760, abs=0.02)
 
     def test_only_boosting_sees_a_wrong_spread(self, rng):
         real, fake = rng.normal(size=(500, 1)), rng.normal(scale=4, size=(500, 1))
         assert c2st(real, fake, random_state=0) > 0.75
-        assert c2st(real, fake, classifier="logistic", random_state=0) < 0.6
+        assert c2st(real, fake, classifier=LogisticRegression(), random_state=0) < 0.6
 
     def test_reproducible(self, rng):
         real, fake = rng.normal(size=(60, 2)), rng.normal(0.5, size=(90, 2))
         values = [c2st(real, fake, random_state=s) for s in (0, 0, 1)]
         assert values[0] == values[1] != values[2]
-
-    def test_rejects_an_unknown_classifier(self, rng):
-        with pytest.raises(ValueError, match=r"'forest' must be one of \['boosting', 'logistic'\]"):
-            c2st(np.zeros((9, 1)), np.zeros((9, 1)), classifier="forest")

@@ -15,6 +15,7 @@ from skdiffusion.model.drawing import Sampling
 from skdiffusion.model.imputation import complete, expected_cells, known_features
 from skdiffusion.model.variation import vary
 from skdiffusion.tables.conditions import Conditions
+from skdiffusion.tables.frames import read_table
 from skdiffusion.tables.target import TargetEncoder
 
 MEAN = np.array([0.5, -1.0, 0.0])
@@ -97,12 +98,6 @@ class TestDenoising:
         mean = model.prior.mean.numpy()
         assert_allclose(model.denoise(Z, sigma), mean + (Z - mean) @ gain.T, atol=1e-9)
 
-    def test_score_is_the_gradient(self, model, X):
-        Z, sigma = model.encoder.transform(X[:20]), 0.7
-        mean = model.prior.mean.numpy()
-        expected = -(Z - mean) @ np.linalg.inv(COV + sigma**2 * np.eye(3))
-        assert_allclose(model.score(Z, sigma), expected, atol=1e-9)
-
     def test_noise_of_the_rows_is_taken_off_draws(self, X, global_random_seed):
         noise = np.array([0.5, 0.5, 0.5])
         noisy = of_gaussian(X, MEAN, COV + np.diag(noise**2), noise=noise)
@@ -135,7 +130,7 @@ class TestGaps:
     def test_means_and_draws_are_those_of_the_conditional(self, model, X, global_random_seed):
         rows = X[:30].copy()
         rows[:, 1] = np.nan
-        Z = known_features(model, model.encoder.read(rows))
+        Z = known_features(model, read_table(rows))
         gain = COV[1, [0, 2]] @ np.linalg.inv(COV[np.ix_([0, 2], [0, 2])])
         expected = MEAN[1] + (X[:30][:, [0, 2]] - MEAN[[0, 2]]) @ gain
         left = math.sqrt(COV[1, 1] - gain @ COV[[0, 2], 1])

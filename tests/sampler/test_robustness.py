@@ -11,6 +11,7 @@ from sklearn.base import clone
 
 from benchmarks.known_manifolds import Embedded, SwissRoll
 from skdiffusion import DenoiserNet, DiffusionManifoldSampler, TableEncoder
+from skdiffusion.tables.frames import read_table
 
 NOISE = 0.1
 ROLL = Embedded(SwissRoll(), 8)
@@ -76,7 +77,7 @@ class TestDataNoise:
         numbers = np.round(20 * X[:, :2]).astype(int)
         table = pd.DataFrame(numbers, columns=["a", "b"]).assign(c="text")
         encoder = quick().fit(table).model_.encoder
-        columns = encoder.read(table[:5])
+        columns = read_table(table[:5])
         one, small = (encoder.noise_codes(columns, np.array(noise)) for noise in (1.0, 0.25))
         assert (one > 0).all()
         np.testing.assert_allclose(4 * small, one, rtol=0.2)

@@ -93,7 +93,7 @@ class TestClasses:
         assert_array_equal(rows, blobs.sampler.sample(9, random_state=0))
 
     def test_unseen(self, blobs):
-        with pytest.raises(ValueError, match=r"not seen: purple\. Known are blue, green, red"):
+        with pytest.raises(ValueError, match=r"unknown categories 'purple' in column 'y'"):
             blobs.sampler.sample(3, y="purple")
         with pytest.raises(ValueError, match="purple"):
             blobs.sampler.sample(y=["red", "purple"])

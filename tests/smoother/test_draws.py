@@ -134,7 +134,7 @@ class TestConditions:
         assert ((rows[:, 0] >= 0.5) & (rows[:, 0] <= 1.0)).all()
 
     def test_unseen_class(self, iris):
-        with pytest.raises(ValueError, match="not seen: lily"):
+        with pytest.raises(ValueError, match="unknown categories 'lily'"):
             iris.smoother.sample(3, y="lily")
 
 

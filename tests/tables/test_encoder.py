@@ -494,9 +494,9 @@ class TestParameters:
 class TestRefused:
     def test_numbers_that_floats_do_not_square(self):
         rows = np.array([[0.0], [1e160], [2.0]])
-        with pytest.raises(ValueError, match=r"Column 0 holds numbers beyond 1e\+150"):
+        with pytest.raises(ValueError, match=r"in column 0, or numbers beyond 1e\+150"):
             TableEncoder().fit(rows)
-        with pytest.raises(ValueError, match=r"Column 0 holds numbers beyond 1e\+150"):
+        with pytest.raises(ValueError, match=r"in column 0, or numbers beyond 1e\+150"):
             TableEncoder().fit(np.arange(9.0)[:, None]).transform(rows)
 
     @pytest.mark.parametrize("cells", [[1e-200, 2e-200, 3e-200], [0.0, 1e-310, 1.0]])
@@ -514,18 +514,11 @@ class TestRefused:
         ("cells", "what"),
         [
             (pd.period_range("2024", periods=3, freq="D"), r"holds period\[D\] values: convert"),
-            (
-                pd.Series([*pd.period_range("2024", periods=3)], dtype=object),
-                "holds times of day or periods: conv",
-            ),
-            ([time(8), time(9), time(10)], "holds times of day or periods: convert"),
-            ([date(2024, 1, 1), timedelta(1), None], "mixes dates, times and durations"),
-            (
-                pd.Series([datetime(2024, 1, 1), datetime(2024, 1, 1, tzinfo=UTC), None]).astype(
-                    object
-                ),
-                "mixes times with and without a time zone",
-            ),
+            ([time(8), time(9), time(10)], "holds times as objects that are not all dates, dat"),
+            ([date(2024, 1, 1), timedelta(1), None], "holds times as objects"),
+            ([date(2024, 1, 1), "never", None], "holds times as objects"),
+            (pd.Series([datetime(2024, 1, 1, tzinfo=UTC)] * 3, dtype=object), "holds times as obj"),
+            (pd.Series([pd.Timestamp(0)] * 3, dtype=object), "holds times as objects"),
             (np.array([1j, 2, 3]), "holds complex128 values"),
         ],
     )

@@ -63,7 +63,6 @@ def pandas_columns(rows):
         "dates": gapped(DAYS, object),
         "datetimes": gapped(TIMES, object),
         "timedeltas": gapped(SPANS, object),
-        "timestamps": pd.Series(with_gaps(pd.to_datetime(TIMES), rows, pd.NaT), dtype=object),
     }
 
 
@@ -77,7 +76,6 @@ def polars_columns(rows):
     return {
         "Float64": gapped(FLOATS, pl.Float64),
         "Float32": gapped(FLOATS, pl.Float32),
-        "NaN": pl.Series(with_gaps(FLOATS, rows, np.nan)),
         "Int64": gapped(INTEGERS, pl.Int64),
         "UInt8": gapped(INTEGERS, pl.UInt8),
         "Boolean": gapped(LETTERS == "a", pl.Boolean),

@@ -265,8 +265,6 @@ class TestOddLevels:
         [
             ["", "a", "", " "],
             [True, "a", None, False],
-            [True, 1, "a", 1],
-            [False, 0, None, "0"],
             [1, "1", 1.5, None],
             [("a", 1), ("b", 2), None, ("a", 1)],
             [b"x", "x", b"x", None],
