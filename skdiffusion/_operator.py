@@ -13,9 +13,8 @@ from sklearn.model_selection import KFold
 from skdiffusion._base import TableModel
 from skdiffusion._utils.checks import Interval, StrOptions, validate_parameter_constraints
 from skdiffusion.closed_forms.baselines import fit_gaussian
-from skdiffusion.diffusion import heun, run
+from skdiffusion.diffusion import heun, karras, run
 from skdiffusion.diffusion.eigenfunctions import index_set
-from skdiffusion.diffusion.grid import log_shifted
 from skdiffusion.diffusion.operator_denoiser import MARGIN, OperatorDenoiser
 from skdiffusion.model import Model
 from skdiffusion.model.drawing import Sampling
@@ -222,8 +221,8 @@ class OperatorScoreMatching(TableModel):
         return float(self._model.denoiser.objective(rows, rows.new_tensor(_sigma(t))))
 
     def _sampling(self):
-        spaced = partial(log_shifted, shift=1 / self.degree_, final_zero=False)
-        return Sampling(partial(_solve_in_box, self._model.prior), spaced, self.n_steps)
+        grid = partial(karras, final_zero=False)
+        return Sampling(partial(_solve_in_box, self._model.prior), grid, self.n_steps)
 
     def _fit_encoder(self, X, columns, sample_weight, rng):
         encoder = TableEncoder(numeric_transform="standard").fit_columns(X, columns)
@@ -250,7 +249,6 @@ class OperatorScoreMatching(TableModel):
             sigma_min=max(_sigma(self.smoothing_), MIN_SIGMA),
             sigma_max=_sigma(END_TIME),
             n_likelihood_steps=self.n_likelihood_steps,
-            shift=1 / self.degree_,
             rows=rows.Z,
             strays=fit_gaussian(rows.Z),
             share=1 / (len(Z) + 1),

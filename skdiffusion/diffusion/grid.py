@@ -14,7 +14,7 @@ from torch import Tensor
 
 from skdiffusion.diffusion.schedule import EDM, VE, Schedule, get_schedule
 
-__all__ = ["GRIDS", "check_grid", "karras", "log_linear", "log_shifted", "uniform"]
+__all__ = ["GRIDS", "check_grid", "karras", "log_linear", "uniform"]
 
 
 def karras(
@@ -97,18 +97,6 @@ def log_linear(
     """
     schedule = VE(sigma_min=sigma_min, sigma_max=sigma_max)
     return uniform(sigma_min, sigma_max, n_steps, schedule=schedule, final_zero=final_zero)
-
-
-def log_shifted(
-    sigma_min: float, sigma_max: float, n_steps: int, *, shift: float, final_zero: bool = True
-) -> Tensor:
-    """Return noise levels evenly spaced in ``log(sigma ** 2 + shift ** 2)``."""
-    ends = math.hypot(sigma_min, shift), math.hypot(sigma_max, shift)
-    shifted = log_linear(*ends, n_steps, final_zero=final_zero)
-    sigmas = (shifted**2 - shift**2).clamp_min(0).sqrt()
-    sigmas[-2 if final_zero else -1] = sigma_min
-    sigmas[0] = sigma_max
-    return sigmas
 
 
 def uniform(

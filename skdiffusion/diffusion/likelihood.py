@@ -41,7 +41,6 @@ def log_density(
     prior: Noised,
     *,
     probes: Tensor | None = None,
-    shift: float = 0.0,
 ) -> Tensor:
     """Return the log-density of rows under the data noised at ``sigmas[-1]``.
 
@@ -62,9 +61,6 @@ def log_density(
         derivative for each, above 32 columns. Up to 32, where that would save little, and without
         probes the trace is exact, with one derivative per column. All rows share the probes, so
         that a row's score depends neither on its neighbours nor on the call.
-    shift : float, default=0.0
-        Integrate in ``log(sigma ** 2 + shift ** 2) / 2``: for data that are smooth below this
-        scale, on the grid :func:`~skdiffusion.diffusion.grid.log_shifted`.
 
     Returns
     -------
@@ -108,7 +104,7 @@ def log_density(
 
     with torch.no_grad():
         state = torch.cat([x, x.new_zeros(len(x), 1)], dim=1)
-        state = _integrate(slope, state, levels[::-1], shift)
+        state = _integrate(slope, state, levels[::-1])
         return prior.log_prob(state[:, :d], x.new_tensor(levels[0])) + state[:, d]
 
 
@@ -198,7 +194,7 @@ def elbo(denoiser: Denoiser, x: Tensor, sigmas: Tensor, prior: Noised, noise: Te
     return bound
 
 
-def encode(denoiser: Denoiser, x: Tensor, sigmas: Tensor, *, shift: float = 0.0) -> Tensor:
+def encode(denoiser: Denoiser, x: Tensor, sigmas: Tensor) -> Tensor:
     """Carry rows from noise level ``sigmas[-1]`` up to ``sigmas[0]`` along the probability flow.
 
     Parameters
@@ -210,8 +206,6 @@ def encode(denoiser: Denoiser, x: Tensor, sigmas: Tensor, *, shift: float = 0.0)
     sigmas : Tensor of shape (n_steps + 1,)
         Decreasing, positive noise levels: a grid made with ``final_zero=False``. Each step costs
         four evaluations.
-    shift : float, default=0.0
-        As in :func:`log_density`.
 
     Returns
     -------
@@ -239,10 +233,10 @@ def encode(denoiser: Denoiser, x: Tensor, sigmas: Tensor, *, shift: float = 0.0)
     >>> encode(normal, torch.ones(1, 1), sigmas).round(decimals=3)
     tensor([[3.1620]])
     """
-    return _flow(denoiser, x, check_grid(sigmas, final_zero=False)[::-1], shift)
+    return _flow(denoiser, x, check_grid(sigmas, final_zero=False)[::-1])
 
 
-def decode(denoiser: Denoiser, z: Tensor, sigmas: Tensor, *, shift: float = 0.0) -> Tensor:
+def decode(denoiser: Denoiser, z: Tensor, sigmas: Tensor) -> Tensor:
     """Carry latents back to rows: the inverse of `encode`.
 
     Parameters
@@ -253,8 +247,6 @@ def decode(denoiser: Denoiser, z: Tensor, sigmas: Tensor, *, shift: float = 0.0)
         Latents: rows at the largest noise level of the grid.
     sigmas : Tensor of shape (n_steps + 1,)
         Decreasing, positive noise levels, the grid of `encode`.
-    shift : float, default=0.0
-        That of `encode`.
 
     Returns
     -------
@@ -277,33 +269,25 @@ def decode(denoiser: Denoiser, z: Tensor, sigmas: Tensor, *, shift: float = 0.0)
     >>> decode(normal, encode(normal, torch.ones(1, 1), sigmas), sigmas).round(decimals=3)
     tensor([[1.]])
     """
-    return _flow(denoiser, z, check_grid(sigmas, final_zero=False), shift)
+    return _flow(denoiser, z, check_grid(sigmas, final_zero=False))
 
 
-def _flow(denoiser: Denoiser, x: Tensor, levels: list[float], shift: float) -> Tensor:
+def _flow(denoiser: Denoiser, x: Tensor, levels: list[float]) -> Tensor:
     def slope(state: Tensor, sigma: float) -> Tensor:
         return state - denoiser(state, state.new_full((), sigma)).mean
 
-    return _integrate(slope, check_rows(x), levels, shift)
+    return _integrate(slope, check_rows(x), levels)
 
 
 def _integrate(
-    slope: Callable[[Tensor, float], Tensor], state: Tensor, levels: list[float], shift: float
+    slope: Callable[[Tensor, float], Tensor], state: Tensor, levels: list[float]
 ) -> Tensor:
-    """Classical Runge-Kutta method in ``u = log(sigma ** 2 + shift ** 2) / 2``."""
-
-    def along(state: Tensor, sigma: float) -> Tensor:
-        return (1.0 + (shift / sigma) ** 2) * slope(state, sigma)
-
+    """Classical Runge-Kutta method in ``log(sigma)``."""
     for sigma, sigma_next in pairwise(levels):
-        first, last = math.hypot(sigma, shift), math.hypot(sigma_next, shift)
-        step = math.log(last / first)
-        # sqrt(first last - shift^2), without the cancellation at levels far below the shift
-        middle = math.hypot(sigma * sigma_next, shift * math.hypot(sigma, sigma_next))
-        middle /= math.sqrt(first * last + shift**2)
-        k1 = along(state, sigma)
-        k2 = along(state + 0.5 * step * k1, middle)
-        k3 = along(state + 0.5 * step * k2, middle)
-        k4 = along(state + step * k3, sigma_next)
+        step, middle = math.log(sigma_next / sigma), math.sqrt(sigma * sigma_next)
+        k1 = slope(state, sigma)
+        k2 = slope(state + 0.5 * step * k1, middle)
+        k3 = slope(state + 0.5 * step * k2, middle)
+        k4 = slope(state + step * k3, sigma_next)
         state = state + step / 6.0 * (k1 + 2.0 * k2 + 2.0 * k3 + k4)
     return state
