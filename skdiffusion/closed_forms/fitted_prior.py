@@ -53,7 +53,7 @@ def fit_prior(
     n_factors: int,
     baseline: str | None = "auto",
     *,
-    is_class: NDArray[np.bool_] | None = None,
+    is_class: NDArray[np.bool_],
     random_state: int | np.random.RandomState | None = None,
     sample_weight: Rows | None = None,
 ) -> tuple[GaussianDenoiser, MixtureDenoiser | FactorMixture | OperatorDenoiser | None]:
@@ -64,7 +64,6 @@ def fit_prior(
     d = Z.shape[1]
     if baseline is None:
         return GaussianDenoiser(torch.zeros(d), torch.ones(d)), None
-    is_class = np.zeros(d, dtype=bool) if is_class is None else is_class
     if n_factors < len(numbers):
         gaussian: GaussianDenoiser = fit_factors(Z, numbers, n_factors, sample_weight)
     else:
