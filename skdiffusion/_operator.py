@@ -45,16 +45,15 @@ class BoxModel(Model):
     """Model of rows in a box, with a Gaussian of little weight beyond its walls."""
 
     strays: Any = None
-    share: float = 0.0
 
     def log_prob(self, Z):
         """Return log-densities, those of the Gaussian alone outside the box."""
-        x, prior = torch.from_numpy(Z), self.prior
+        x, prior, n = torch.from_numpy(Z), self.prior, len(self.rows)
         inside = ((x >= prior.low) & (x <= prior.high)).all(1).numpy()
         stray = self.strays.log_prob(x, x.new_zeros(())).numpy()
         return np.logaddexp(
-            np.where(inside, math.log1p(-self.share) + super().log_prob(Z), -np.inf),
-            math.log(self.share) + stray,
+            np.where(inside, math.log(n / (n + 1)) + super().log_prob(Z), -np.inf),
+            stray - math.log(n + 1),
         )
 
 
@@ -251,13 +250,10 @@ class OperatorScoreMatching(TableModel):
             n_likelihood_steps=self.n_likelihood_steps,
             rows=rows.Z,
             strays=fit_gaussian(rows.Z),
-            share=1 / (len(Z) + 1),
         )
 
     def _check_parameters(self):
-        validate_parameter_constraints(
-            CONSTRAINTS, self.get_params(), caller_name="OperatorScoreMatching"
-        )
+        validate_parameter_constraints(CONSTRAINTS, vars(self), caller_name="OperatorScoreMatching")
 
     def _choose_degree(self, n, d):
         """Return the degree asked for, or the largest with few functions."""

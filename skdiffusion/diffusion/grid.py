@@ -149,9 +149,8 @@ def uniform(
     reached = schedule.noise_to_signal(times)
     if not torch.allclose(reached, ends, rtol=1e-6, atol=0.0):
         raise ValueError(
-            f"{schedule} does not reach all noise levels from {sigma_min!r} to {sigma_max!r}: its "
-            f"own are {reached[1].item():.4g} to {reached[0].item():.4g}; narrow the range or "
-            "choose another schedule."
+            f"{schedule} does not reach noise levels {sigma_min!r} to {sigma_max!r}, its own are "
+            f"{reached[1].item():.4g} to {reached[0].item():.4g}: narrow the range."
         )
     n_levels = n_steps if final_zero else n_steps + 1
     share = torch.linspace(0.0, 1.0, n_levels, dtype=torch.float64)

@@ -85,11 +85,7 @@ class KernelDenoiser(nn.Module):
         weights = means.new_ones(n) if weights is None else weights
         shapes = factors.shape[:-1] == (n, d) and floors.shape in {(n,), (n, d)}
         if weights.shape != (n,) or not shapes:
-            raise ValueError(
-                f"means {tuple(means.shape)}, factors {tuple(factors.shape)}, floors "
-                f"{tuple(floors.shape)} and weights {tuple(weights.shape)} disagree: expected "
-                "(n, d), (n, d, r), (n,) or (n, d), and (n,)."
-            )
+            raise ValueError("Shapes disagree: expected (n, d), (n, d, r), (n,) or (n, d), (n,).")
         if not bool((weights > 0).all() and (floors > 0).all()):
             raise ValueError("Every weight and every floor must be positive.")
         weights = weights.to(torch.float64)

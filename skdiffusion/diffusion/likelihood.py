@@ -14,7 +14,7 @@ rows, so that the score of a row does not depend on the rows beside it.
 import math
 from collections.abc import Callable
 from itertools import pairwise
-from typing import Protocol
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -23,22 +23,14 @@ from skdiffusion.diffusion.denoiser import Denoiser
 from skdiffusion.diffusion.grid import check_grid
 from skdiffusion.diffusion.jacobian import check_probes, check_rows, mean_and_diagonal
 
-__all__ = ["Noised", "decode", "elbo", "encode", "log_density"]
-
-
-class Noised(Protocol):
-    """Anything that has a noised log-density, as the closed-form denoisers have."""
-
-    def log_prob(self, x: Tensor, sigma: Tensor) -> Tensor:
-        """Return the log-density of the noised rows."""
-        ...
+__all__ = ["decode", "elbo", "encode", "log_density"]
 
 
 def log_density(
     denoiser: Denoiser,
     x: Tensor,
     sigmas: Tensor,
-    prior: Noised,
+    prior: Any,
     *,
     probes: Tensor | None = None,
 ) -> Tensor:
@@ -53,7 +45,7 @@ def log_density(
     sigmas : Tensor of shape (n_steps + 1,)
         Decreasing, positive noise levels: a grid made with ``final_zero=False``. Each step costs
         four evaluations and their derivatives.
-    prior : Noised
+    prior : closed form with ``log_prob(x, sigma)``
         Distribution whose noised density stands in for the data's at ``sigmas[0]``: a Gaussian with
         the data's mean and covariance.
     probes : Tensor of shape (m, d) or None, default=None
@@ -108,7 +100,7 @@ def log_density(
         return prior.log_prob(state[:, :d], x.new_tensor(levels[0])) + state[:, d]
 
 
-def elbo(denoiser: Denoiser, x: Tensor, sigmas: Tensor, prior: Noised, noise: Tensor) -> Tensor:
+def elbo(denoiser: Denoiser, x: Tensor, sigmas: Tensor, prior: Any, noise: Tensor) -> Tensor:
     """Return a lower bound of the log-density, without derivatives of the denoiser.
 
     The bounded density is that of the last state of :func:`ddim` with ``eta=1`` on the same grid,
@@ -124,7 +116,7 @@ def elbo(denoiser: Denoiser, x: Tensor, sigmas: Tensor, prior: Noised, noise: Te
         Rows.
     sigmas : Tensor of shape (n_steps + 1,)
         Decreasing, positive noise levels: a grid made with ``final_zero=False``.
-    prior : Noised
+    prior : closed form with ``log_prob(x, sigma)``
         Distribution from which, noised at ``sigmas[0]``, the chain starts.
     noise : Tensor of shape (n_steps, d) or (m, n_steps, d)
         Standard normal draws, one for each level but the last, or `m` of them to average over.
@@ -165,9 +157,9 @@ def elbo(denoiser: Denoiser, x: Tensor, sigmas: Tensor, prior: Noised, noise: Te
     n, d = x.shape
     draws = noise.to(x).unsqueeze(0) if noise.ndim == 2 else noise.to(x)
     if draws.ndim != 3 or draws.shape[1:] != (len(levels) - 1, d):
+        shape = (len(levels) - 1, d)
         raise ValueError(
-            f"noise must be of shape {(len(levels) - 1, d)} or (m, {len(levels) - 1}, {d}), "
-            f"got {tuple(noise.shape)}."
+            f"noise must be of shape {shape} or several such, got {tuple(noise.shape)}."
         )
 
     def added(sigma: float) -> float:

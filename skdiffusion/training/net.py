@@ -420,6 +420,5 @@ class DenoiserNet(NeuralNet):
         """Return the denoising loss of a batch, whose weights take the place of a target."""
         prepared, correction = y_pred
         x0 = X if X is None or X.dim() == 2 else X[:, 0]
-        if not y_true.numel():
-            return self.criterion_(x0, self.module_, prepared, correction)
-        return self.criterion_(x0, self.module_, prepared, correction, y_true)
+        weights = y_true if y_true.numel() else None
+        return self.criterion_(x0, self.module_, prepared, correction, weights)

@@ -488,7 +488,7 @@ class TestErrors:
                 "lower the degree",
             ),
             ({"degree": 21}, "lose all digits"),
-            ({"basis": "total_degree", "degree": 18, "ridge": 0.0}, "Raise the ridge"),
+            ({"basis": "total_degree", "degree": 18, "ridge": 0.0}, "raise the ridge"),
         ],
     )
     def test_options(self, options, message):
