@@ -11,10 +11,10 @@ import torch
 from sklearn.model_selection import KFold
 
 from skdiffusion._base import TableModel
+from skdiffusion._utils.checks import Interval, StrOptions, validate_parameter_constraints
 from skdiffusion.closed_forms.baselines import fit_gaussian
-from skdiffusion.diffusion import SOLVERS, run
-from skdiffusion.diffusion.eigenfunctions import BASES, FAMILIES, index_set
-from skdiffusion.diffusion.grid import log_shifted
+from skdiffusion.diffusion import heun, karras, run
+from skdiffusion.diffusion.eigenfunctions import index_set
 from skdiffusion.diffusion.operator_denoiser import MARGIN, OperatorDenoiser
 from skdiffusion.model import Model
 from skdiffusion.model.drawing import Sampling
@@ -23,13 +23,21 @@ from skdiffusion.tables.encoder import TableEncoder
 __all__ = ["OperatorScoreMatching"]
 
 MAX_JOINT_COLUMNS = 5
-MAX_DEGREE = {"ou": 6, "reflected_bm": 24}
+MAX_DEGREE = 24
 MAX_AUTO_FUNCTIONS = 500
-ROWS_PER_FUNCTION = {"ou": 20, "reflected_bm": 1}  # polynomials fit noise, cosines are smoothed
 END_TIME = 4.0
 MIN_SIGMA = 1e-3
 N_SMOOTHINGS, N_FOLDS = 32, 5
 MAX_SMOOTHING = 1.0  # standard deviation of the noise, a third of the box
+
+COUNT = Interval(Integral, 1, None, closed="left")
+#: What a parameter may be.
+CONSTRAINTS = {
+    "degree": [COUNT, StrOptions({"auto"})],
+    "smoothing": [Interval(Real, 0, END_TIME, closed="left"), StrOptions({"auto"})],
+    "n_steps": [COUNT],
+    "n_likelihood_steps": [COUNT],
+}
 
 
 @dataclass(frozen=True)
@@ -37,25 +45,15 @@ class BoxModel(Model):
     """Model of rows in a box, with a Gaussian of little weight beyond its walls."""
 
     strays: Any = None
-    share: float = 0.0
-
-    def draw(self, n, generator, conditions=None):
-        """Draw rows; where nothing is asked of them, some are strays."""
-        Z = super().draw(n, generator, conditions)
-        stray = (torch.rand(n, generator=generator) < self.share).numpy()
-        asked = conditions is not None and (conditions.has_ranges or conditions.known.any())
-        if stray.any() and not asked:
-            Z[stray] = self.strays.sample(int(stray.sum()), generator).numpy()
-        return Z
 
     def log_prob(self, Z):
         """Return log-densities, those of the Gaussian alone outside the box."""
-        x, prior = torch.from_numpy(Z), self.prior
+        x, prior, n = torch.from_numpy(Z), self.prior, len(self.rows)
         inside = ((x >= prior.low) & (x <= prior.high)).all(1).numpy()
         stray = self.strays.log_prob(x, x.new_zeros(())).numpy()
         return np.logaddexp(
-            np.where(inside, math.log1p(-self.share) + super().log_prob(Z), -np.inf),
-            math.log(self.share) + stray,
+            np.where(inside, math.log(n / (n + 1)) + super().log_prob(Z), -np.inf),
+            stray - math.log(n + 1),
         )
 
 
@@ -69,33 +67,18 @@ class OperatorScoreMatching(TableModel):
 
     Parameters
     ----------
-    process : {"reflected_bm", "ou"}, default="reflected_bm"
-        How rows are noised: Brownian motion in a box with reflecting walls and cosines, which are
-        bounded, or the Ornstein-Uhlenbeck process and Hermite polynomials, which grow outside the
-        data and serve the smooth coarse shape only.
-    basis : {"auto", "product", "total_degree"}, default="auto"
-        "total_degree" has functions of several columns, of a largest degree in all; "product" takes
-        the columns as independent. "auto" is "total_degree" up to five
-        columns, and "product" beyond, where the joint basis would be too coarse.
     degree : int or "auto", default="auto"
-        Largest frequency or degree. "auto" is the largest with at most 500 functions and no more
-        than rows, and at most 24 cosines a column (24 in two columns, 9 in three), which takes
-        seconds; or at most degree 6 for polynomials and one function for every 20 rows, because
-        more of them fit noise.
-    ridge : float, default=1e-3
-        Weight of the penalty on the energy of the fitted function.
+        Largest frequency. "auto" is the largest with at most 500 functions and no more than rows,
+        and at most 24 (24 in two columns, 9 in three), which takes seconds.
     smoothing : float or "auto", default="auto"
         Time of the process that is left in: scores and samples are those of the data diffused for
         this long, as with the bandwidth of a kernel density. "auto" takes the best held-out
-        log-density of five folds for "reflected_bm", and zero for "ou".
+        log-density of five folds.
     n_steps : int, default=40
         Number of steps of the solver in `sample`.
     n_likelihood_steps : int, default=24
         Number of steps of the probability flow in `score_samples`, of four evaluations each; on
         sets in the plane three times as many changed the mean log-density by 2e-4 at most.
-    solver : str or callable, default="heun"
-        How to integrate from noise to rows, a name among
-        :data:`skdiffusion.diffusion.SOLVERS` or a function like them.
     random_state : int, RandomState instance or None, default=None
         Source of the folds of ``smoothing="auto"``.
 
@@ -104,9 +87,7 @@ class OperatorScoreMatching(TableModel):
     model_ : Model
         The fitted model, in the coordinates of the process.
     degree_ : int
-        Degree of the basis.
-    basis_ : str
-        Kind of the basis.
+        Largest frequency of the basis.
     smoothing_ : float
         Time of the process that is left in.
     n_features_in_ : int
@@ -120,24 +101,20 @@ class OperatorScoreMatching(TableModel):
 
     Notes
     -----
-    **Coordinates.** Columns are scaled by themselves: for "reflected_bm" the box becomes
-    ``[0, pi]`` in every column, and after time `t` the noise has variance ``2 t`` there; for "ou"
-    columns have mean 0 and variance 1, and after time `t` rows have shrunk by ``exp(-t)`` and the
-    noise has variance ``1 - exp(-2 t)``.
+    **Process.** Rows diffuse by Brownian motion in a box with reflecting walls, the range of the
+    data and 5 % more on either side. Its eigenfunctions are cosines. Each column is scaled so that
+    the box becomes ``[0, pi]``; after time `t` the noise has variance ``2 t`` there. Up to five
+    columns functions are products over several columns, of a largest frequency in all; beyond,
+    where they would be too coarse, columns are taken as independent.
 
     **Smoothing.** Near time zero the fit follows the noise of the rows, and the more so the richer
     the basis. :meth:`OperatorDenoiser.mean_log_density` gives the log-density of held-out rows at
     all stopping times at once, without a solver, and the best one is taken. With it a large basis
     does no harm.
 
-    **Outside the box** the reflected process has no density. With "reflected_bm" the model is
-    therefore mixed with the Gaussian of the data's mean and covariance, which has the weight of one
-    row among those of `fit`: ``1 / (n + 1)``. `score_samples` and `sample` contain it,
-    `score_field` and `loss` do not.
-
-    **Polynomials.** For "ou" with a degree above 2 the score is clipped outside the noised data, so
-    that sampling stays finite; it is not accurate there, and samples stray between modes. Prefer
-    cosines for drawing rows. Degree 2 with ``basis="total_degree"`` is the Gaussian of the data.
+    **Outside the box** the reflected process has no density. `score_samples` therefore mixes in
+    the Gaussian of the data's mean and covariance, with the weight of one row among those of
+    `fit`: ``1 / (n + 1)``. Drawn rows are in the box.
 
     References
     ----------
@@ -163,24 +140,16 @@ class OperatorScoreMatching(TableModel):
     def __init__(
         self,
         *,
-        process="reflected_bm",
-        basis="auto",
         degree="auto",
-        ridge=1e-3,
         smoothing="auto",
         n_steps=40,
         n_likelihood_steps=24,
-        solver="heun",
         random_state=None,
     ):
-        self.process = process
-        self.basis = basis
         self.degree = degree
-        self.ridge = ridge
         self.smoothing = smoothing
         self.n_steps = n_steps
         self.n_likelihood_steps = n_likelihood_steps
-        self.solver = solver
         self.random_state = random_state
 
     def fit(self, X, y=None):
@@ -202,7 +171,7 @@ class OperatorScoreMatching(TableModel):
         ------
         ValueError
             If a parameter is out of range, cells are missing or no numbers, there are fewer than
-            two rows, every column is constant, or the basis is too large.
+            two rows, every column is constant, or the degree is too large.
         """
         return super().fit(X)
 
@@ -223,49 +192,36 @@ class OperatorScoreMatching(TableModel):
             Gradients with respect to X, in nats by the units of the table; zero in constant
             columns.
         """
-        sigma = self._sigma(t)
+        sigma = _sigma(t)
         codes = torch.from_numpy(self._encoded(X))
         denoiser, encoder = self._model.denoiser, self._model.encoder
-        grow = math.exp(t) if self.process == "ou" else 1.0
-        centre = denoiser.centre if self.process == "ou" else 0.0
-        with torch.no_grad():
-            noisy = centre + grow * (codes - centre)
-            gradients = grow * denoiser.score(noisy, noisy.new_tensor(sigma)).numpy()
+        gradients = denoiser.score(codes, codes.new_tensor(sigma)).numpy()
         field = np.zeros((len(codes), self.n_features_in_))
         field[:, encoder.groups_] = gradients / [encoder.codecs_[j].scale for j in encoder.groups_]
         return field
 
-    def loss(self, X, t=None):
+    def loss(self, X, t):
         """Return the score-matching loss of rows; lower is better.
 
         Parameters
         ----------
         X : array-like or data frame of shape (n, n_features)
             Rows, others than those of `fit` for a fair loss.
-        t : float or None, default=None
-            Time of the process. None integrates over the times from `smoothing_` to 4.
+        t : float
+            Time of the process.
 
         Returns
         -------
         loss : float
             Mean squared error of the score of the rows diffused for time `t`, up to a constant of
-            the rows, in the coordinates of the process. Its integral bounds, up to a constant, the
-            Kullback-Leibler divergence of samples of the reverse stochastic equation, in nats.
+            the rows, in the coordinates of the process.
         """
         rows = torch.from_numpy(self._encoded(X))
-        objective = self._model.denoiser.objective
-        if t is not None:
-            return float(objective(rows, rows.new_tensor(self._sigma(t))))
-        times = np.geomspace(max(self.smoothing_, MIN_SIGMA**2 / 2), END_TIME, 24)
-        losses = [float(objective(rows, rows.new_tensor(self._sigma(s)))) for s in times]
-        return float(np.trapezoid(losses, times))
+        return float(self._model.denoiser.objective(rows, rows.new_tensor(_sigma(t))))
 
     def _sampling(self):
-        spaced = partial(log_shifted, shift=1 / self.degree_, final_zero=False)
-        solver = self.solver if callable(self.solver) else SOLVERS[self.solver]
-        if self.process == "reflected_bm":
-            solver = partial(_solve_in_box, solver, self._model.prior)
-        return Sampling(solver, spaced, self.n_steps)
+        grid = partial(karras, final_zero=False)
+        return Sampling(partial(_solve_in_box, self._model.prior), grid, self.n_steps)
 
     def _fit_encoder(self, X, columns, sample_weight, rng):
         encoder = TableEncoder(numeric_transform="standard").fit_columns(X, columns)
@@ -274,8 +230,6 @@ class OperatorScoreMatching(TableModel):
                 "Input X contains NaN, or columns of other kinds than numbers: "
                 "OperatorScoreMatching takes complete rows of numbers."
             )
-        if self.process == "ou":
-            return encoder, None
         # the coordinates of the process, in which the box has a width of pi
         scales = {
             j: (1 + 2 * MARGIN) * np.ptp(columns[j].values) / math.pi for j in encoder.groups_
@@ -284,78 +238,43 @@ class OperatorScoreMatching(TableModel):
 
     def _fit_model(self, rows, rng):
         Z = torch.from_numpy(rows.Z)
-        self.basis_, self.degree_ = self._choose_basis(*rows.Z.shape)
+        self.degree_ = self._choose_degree(*Z.shape)
         denoiser = self._denoiser(Z)
         self.smoothing_ = self._choose_smoothing(Z, rng)
-        options = {
-            "encoder": rows.encoder,
-            "denoiser": denoiser,
-            "prior": denoiser.prior,
-            "sigma_min": max(self._sigma(self.smoothing_), MIN_SIGMA),
-            "sigma_max": self._sigma(END_TIME),
-            "n_likelihood_steps": self.n_likelihood_steps,
-            "shift": 1 / self.degree_,
-            "rows": rows.Z,
-        }
-        if self.process == "ou":
-            return Model(**options)
-        return BoxModel(**options, strays=fit_gaussian(rows.Z), share=1 / (len(Z) + 1))
+        return BoxModel(
+            encoder=rows.encoder,
+            denoiser=denoiser,
+            prior=denoiser.prior,
+            sigma_min=max(_sigma(self.smoothing_), MIN_SIGMA),
+            sigma_max=_sigma(END_TIME),
+            n_likelihood_steps=self.n_likelihood_steps,
+            rows=rows.Z,
+            strays=fit_gaussian(rows.Z),
+        )
 
     def _check_parameters(self):
-        for name, known in (("process", FAMILIES), ("basis", ("auto", *BASES))):
-            value = getattr(self, name)
-            if value not in known:
-                raise ValueError(f"{name} must be one of {sorted(known)}, got {value!r}.")
-        if not (callable(self.solver) or self.solver in SOLVERS):
-            raise ValueError(
-                f"solver must be a function or one of {sorted(SOLVERS)}, got {self.solver!r}."
-            )
-        for name in ("n_steps", "n_likelihood_steps", "degree"):
-            value = getattr(self, name)
-            automatic = name == "degree" and value == "auto"
-            if not automatic and (not isinstance(value, Integral) or value < 1):
-                raise ValueError(f"{name} must be a positive whole number, got {value!r}.")
-        for name in ("ridge", "smoothing"):
-            value = getattr(self, name)
-            automatic = name == "smoothing" and isinstance(value, str) and value == "auto"
-            if not automatic and not (isinstance(value, Real) and 0 <= value < np.inf):
-                raise ValueError(f"{name} must be finite and not negative, got {value!r}.")
-        if self.smoothing != "auto" and self.smoothing >= END_TIME:
-            raise ValueError(f"smoothing must be less than {END_TIME}, got {self.smoothing!r}.")
+        validate_parameter_constraints(CONSTRAINTS, vars(self), caller_name="OperatorScoreMatching")
 
-    def _choose_basis(self, n, d):
-        """Return kind and degree of the basis."""
-        basis = self.basis
-        if basis == "auto":
-            basis = "total_degree" if d <= MAX_JOINT_COLUMNS else "product"
+    def _choose_degree(self, n, d):
+        """Return the degree asked for, or the largest with few functions."""
         if self.degree != "auto":
-            return basis, int(self.degree)
-        power = FAMILIES[self.process].power
-        limit = min(MAX_AUTO_FUNCTIONS, n // ROWS_PER_FUNCTION[self.process])
-        degree = 1 if self.process == "reflected_bm" else 2
-        for more in range(degree + 1, MAX_DEGREE[self.process] + 1):
-            # the columns of a product basis are fitted each by itself
-            columns = 1 if basis == "product" else d
-            try:
-                n_functions = len(index_set(more, columns, power=power))
-            except ValueError:
-                break
-            if n_functions > limit:
-                break
-            degree = more
-        return basis, degree
+            return int(self.degree)
+        # columns that are taken as independent are fitted each by itself
+        columns = d if d <= MAX_JOINT_COLUMNS else 1
+        degree, limit = 1, min(MAX_AUTO_FUNCTIONS, n)
+        while degree < MAX_DEGREE and len(index_set(degree + 1, columns, power=2)) <= limit:
+            degree += 1
+        return degree
 
     def _denoiser(self, Z):
-        options = {"process": self.process, "basis": self.basis_, "degree": self.degree_}
-        return OperatorDenoiser.fit(Z, **options, ridge=self.ridge)
+        basis = "total_degree" if Z.shape[1] <= MAX_JOINT_COLUMNS else "product"
+        return OperatorDenoiser.fit(Z, process="reflected_bm", basis=basis, degree=self.degree_)
 
     def _choose_smoothing(self, Z, rng):
         """Return the time at which held-out rows are most likely."""
         if self.smoothing != "auto":
             return float(self.smoothing)
-        if self.process == "ou":
-            return 0.0
-        sigmas = torch.from_numpy(np.geomspace(0.01, math.sqrt(2 * END_TIME), N_SMOOTHINGS))
+        sigmas = torch.from_numpy(np.geomspace(0.01, _sigma(END_TIME), N_SMOOTHINGS))
         total = torch.zeros_like(sigmas)
         folds = KFold(min(N_FOLDS, len(Z)), shuffle=True, random_state=rng)
         for kept, out in folds.split(Z):
@@ -365,14 +284,15 @@ class OperatorScoreMatching(TableModel):
         sigmas = sigmas[sigmas <= MAX_SMOOTHING]
         return float(sigmas[total[: len(sigmas)].argmax()] ** 2 / 2)
 
-    def _sigma(self, t):
-        """Return the noise level that a time corresponds to, of rows that are not scaled down."""
-        if not (isinstance(t, Real) and 0 <= t < np.inf):
-            raise ValueError(f"t must be a finite time and not negative, got {t!r}.")
-        return math.sqrt(math.expm1(2 * t) if self.process == "ou" else 2 * t)
+
+def _sigma(t):
+    """Return the noise level that a time corresponds to."""
+    if not (isinstance(t, Real) and 0 <= t < np.inf):
+        raise ValueError(f"t must be a finite time and not negative, got {t!r}.")
+    return math.sqrt(2 * t)
 
 
-def _solve_in_box(solver, box, denoiser, start, sigmas, *, generator=None):
+def _solve_in_box(box, denoiser, start, sigmas, *, generator=None):
     """Solve on the line, and reflect the rows into the box."""
     yield start
-    yield box.fold(run(solver(denoiser, start, sigmas, generator=generator)))
+    yield box.fold(run(heun(denoiser, start, sigmas)))

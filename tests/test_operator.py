@@ -7,20 +7,14 @@ import pandas as pd
 import polars as pl
 import pytest
 import torch
-from scipy.stats import multivariate_normal, norm
+from scipy.stats import norm
 from sklearn.base import clone
 from sklearn.datasets import load_iris
 from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import GridSearchCV
 from sklearn.utils import check_random_state
-from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from skdiffusion import OperatorScoreMatching
-
-
-@parametrize_with_checks([OperatorScoreMatching(process="ou", n_likelihood_steps=2)])
-def test_scikit_learn_contract(estimator, check):
-    check(estimator)
 
 
 def two_modes(n, seed=0):
@@ -39,11 +33,6 @@ def bent(n, seed=0):
     return np.column_stack([x, 100 * (x**2 + 0.3 * rng.normal(size=n))])
 
 
-def normal_rows(n=300, seed=0):
-    rng = np.random.RandomState(seed)
-    return rng.normal(size=(n, 2)) @ [[1.0, 0.5], [0.0, 3.0]] + [5.0, -7.0]
-
-
 @pytest.fixture(scope="module")
 def line():
     return OperatorScoreMatching(random_state=0).fit(two_modes(500))
@@ -52,13 +41,6 @@ def line():
 @pytest.fixture(scope="module")
 def plane():
     return OperatorScoreMatching(degree=12, random_state=0).fit(bent(400))
-
-
-@pytest.fixture(scope="module")
-def gaussian():
-    return OperatorScoreMatching(
-        process="ou", basis="total_degree", degree=2, ridge=0.0, n_likelihood_steps=40
-    ).fit(normal_rows())
 
 
 class TestDensity:
@@ -82,16 +64,13 @@ class TestDensity:
         assert np.isfinite(far).all()
         assert (far < line.score_samples(two_modes(500)).min() - 10).all()
 
-    def test_gaussian(self, gaussian):
-        """Polynomials of degree 2 give the normal law of the rows."""
-        X, Y = normal_rows(), normal_rows(seed=1)
-        truth = multivariate_normal(X.mean(0), np.cov(X.T, bias=True))
-        np.testing.assert_allclose(gaussian.score_samples(Y), truth.logpdf(Y), atol=2e-3)
-
-    def test_joint_basis_sees_dependence(self, plane):
+    def test_sees_dependence(self, plane):
         X = bent(400, seed=1)
-        apart = OperatorScoreMatching(basis="product", degree=12, random_state=0).fit(bent(400))
-        assert plane.score(X) > apart.score(X) + 0.5
+        columns = [
+            OperatorScoreMatching(degree=12, random_state=0).fit(bent(400)[:, [j]]).score(X[:, [j]])
+            for j in (0, 1)
+        ]
+        assert plane.score(X) > sum(columns) + 0.5
 
     def test_units(self, plane):
         scale, offset = np.array([1e-3, 50.0]), np.array([1e3, -4.0])
@@ -109,10 +88,9 @@ class TestDensity:
         )
         assert moved.smoothing_ == pytest.approx(plane.smoothing_)
 
-    @pytest.mark.parametrize("process", ["reflected_bm", "ou"])
-    def test_rows_do_not_depend_on_each_other(self, process):
-        options = {"degree": 4, "n_likelihood_steps": 4, "smoothing": 0.01, "random_state": 0}
-        model = OperatorScoreMatching(process=process, **options).fit(bent(200))
+    def test_rows_do_not_depend_on_each_other(self):
+        options = {"degree": 4, "n_likelihood_steps": 4, "smoothing": 0.01}
+        model = OperatorScoreMatching(**options).fit(bent(200))
         X = bent(5, seed=1)
         together = model.score_samples(X)
         alone = [model.score_samples(row[None])[0] for row in X]
@@ -121,7 +99,7 @@ class TestDensity:
 
     def test_more_steps_change_little(self, plane):
         X = bent(40, seed=1)
-        fine = pickle.loads(pickle.dumps(plane)).set_params(n_likelihood_steps=72)
+        fine = clone(plane).set_params(n_likelihood_steps=72).fit(bent(400))
         difference = np.abs(fine.score_samples(X) - plane.score_samples(X))
         assert difference.mean() < 2e-3
 
@@ -138,38 +116,19 @@ class TestSample:
         draws = plane.sample(600, random_state=0)
         assert plane.score(draws) == pytest.approx(plane.score(bent(600, seed=1)), abs=0.3)
 
-    def test_rows_stay_in_the_box_but_for_one_in_n(self, plane):
-        # paths of the flow do not cross the walls, those of a stochastic solver do
-        model = pickle.loads(pickle.dumps(plane)).set_params(solver="euler_maruyama")
-        draws = model.sample(5000, random_state=1)
-        codes, box = plane.model_.encoder.transform(draws), plane.model_.prior
-        outside = ((codes < box.low.numpy()) | (codes > box.high.numpy())).any(1)
-        assert outside.mean() <= 3 / 400
-        assert np.isfinite(draws).all()
+    def test_rows_stay_in_the_box(self, plane):
+        draws, box = plane.sample(5000, random_state=1), plane.model_.prior
+        codes = plane.model_.encoder.transform(draws)
+        assert ((codes >= box.low.numpy()) & (codes <= box.high.numpy())).all()
 
-    def test_gaussian(self, gaussian):
-        draws, X = gaussian.sample(5000, random_state=0), normal_rows()
-        np.testing.assert_allclose(draws.mean(0), X.mean(0), atol=0.2)
-        np.testing.assert_allclose(np.cov(draws.T), np.cov(X.T), rtol=0.08)
-
-    @pytest.mark.parametrize("degree", [3, 6])
-    def test_polynomials_stay_finite(self, degree):
-        model = OperatorScoreMatching(process="ou", degree=degree).fit(bent(300))
-        draws = model.sample(500, random_state=0)
-        assert np.isfinite(draws).all()
-        low, high = bent(300).min(0), bent(300).max(0)
-        assert ((draws > low - (high - low)) & (draws < high + (high - low))).all()
-
-    @pytest.mark.parametrize("solver", ["heun", "euler_maruyama", "ancestral"])
-    def test_random_state(self, plane, solver):
-        model = pickle.loads(pickle.dumps(plane)).set_params(solver=solver)
+    def test_random_state(self, plane):
         before = torch.get_rng_state(), check_random_state(None).get_state()[1].copy()
-        first = model.sample(5, random_state=3)
-        np.testing.assert_array_equal(first, model.sample(5, random_state=3))
-        assert not np.array_equal(first, model.sample(5, random_state=4))
+        first = plane.sample(5, random_state=3)
+        np.testing.assert_array_equal(first, plane.sample(5, random_state=3))
+        assert not np.array_equal(first, plane.sample(5, random_state=4))
         assert torch.equal(before[0], torch.get_rng_state())
         assert np.array_equal(before[1], check_random_state(None).get_state()[1])
-        assert not np.array_equal(model.sample(5), model.sample(5))
+        assert not np.array_equal(plane.sample(5), plane.sample(5))
 
     @pytest.mark.parametrize("n_samples", [0, -1, 2.5])
     def test_number_of_rows(self, plane, n_samples):
@@ -203,16 +162,6 @@ class TestFrames:
 
 
 class TestScoreField:
-    @pytest.mark.parametrize("t", [0.0, 0.3, 2.0])
-    def test_gaussian(self, gaussian, t):
-        """Standardised rows under the process have covariance ``exp(-2t) S + (1 - exp(-2t)) I``."""
-        X, Y = normal_rows(), normal_rows(seed=1)
-        mean, scale = X.mean(0), X.std(0)
-        correlation = np.corrcoef(X.T)
-        noised = np.exp(-2 * t) * correlation - np.expm1(-2 * t) * np.eye(2)
-        expected = -np.linalg.solve(noised, ((Y - mean) / scale).T).T / scale
-        np.testing.assert_allclose(gaussian.score_field(Y, t), expected, rtol=1e-6, atol=1e-8)
-
     def test_is_the_gradient_of_the_log_density(self, line):
         x = np.linspace(7, 13, 40)[:, None]
         step = 1e-3
@@ -232,11 +181,10 @@ class TestScoreField:
 
 
 class TestLoss:
-    @pytest.mark.parametrize("process", ["reflected_bm", "ou"])
-    def test_prefers_a_basis_that_fits(self, process):
+    def test_prefers_a_basis_that_fits(self):
         X, Y = two_modes(500), two_modes(500, seed=1)
         losses = [
-            OperatorScoreMatching(process=process, degree=degree, smoothing=0.005).fit(X).loss(Y)
+            OperatorScoreMatching(degree=degree, smoothing=0.005).fit(X).loss(Y, 0.005)
             for degree in (1, 4, 8)
         ]
         assert losses[2] < losses[1] < losses[0]
@@ -247,34 +195,25 @@ class TestLoss:
         small, large = (
             OperatorScoreMatching(degree=degree, smoothing=0.001).fit(X) for degree in (6, 40)
         )
-        assert large.loss(X) < small.loss(X)
-        assert large.loss(Y) > small.loss(Y)
-
-    def test_integral_over_time(self, line):
-        Y = two_modes(100, seed=1)
-        times = np.geomspace(line.smoothing_, 4, 100)
-        fine = np.trapezoid([line.loss(Y, t) for t in times], times)
-        assert line.loss(Y) == pytest.approx(fine, rel=0.05)
+        assert large.loss(X, 0.001) < small.loss(X, 0.001)
+        assert large.loss(Y, 0.001) > small.loss(Y, 0.001)
 
 
 class TestSettings:
     @pytest.mark.parametrize(
-        ("n", "d", "process", "basis", "degree"),
-        [
-            (600, 1, "reflected_bm", "total_degree", 24),
-            (600, 2, "reflected_bm", "total_degree", 24),
-            (600, 3, "reflected_bm", "total_degree", 9),
-            (30, 2, "reflected_bm", "total_degree", 5),
-            (60, 6, "reflected_bm", "product", 24),
-            (600, 2, "ou", "total_degree", 6),
-            (100, 2, "ou", "total_degree", 2),
-            (600, 8, "ou", "product", 6),
-        ],
+        ("n", "d", "degree"), [(600, 1, 24), (600, 2, 24), (600, 3, 9), (30, 2, 5), (60, 6, 24)]
     )
-    def test_automatic_basis(self, n, d, process, basis, degree):
+    def test_automatic_degree(self, n, d, degree):
         X = np.random.RandomState(0).normal(size=(n, d))
-        model = OperatorScoreMatching(process=process, smoothing=0.01).fit(X)
-        assert (model.basis_, model.degree_) == (basis, degree)
+        model = OperatorScoreMatching(smoothing=0.01).fit(X)
+        assert model.degree_ == degree
+
+    def test_many_columns_are_independent(self):
+        X = np.random.RandomState(0).normal(size=(200, 6))
+        options = {"degree": 4, "smoothing": 0.05}
+        together = OperatorScoreMatching(**options).fit(X).score_field(X, 0.1)
+        alone = OperatorScoreMatching(**options).fit(X[:, [2]]).score_field(X[:, [2]], 0.1)
+        np.testing.assert_allclose(together[:, [2]], alone)
 
     def test_smoothing_shrinks_with_more_rows(self):
         times = [
@@ -290,7 +229,6 @@ class TestSettings:
 
     def test_smoothing_of_ones_own(self):
         assert OperatorScoreMatching(smoothing=0.02).fit(two_modes(50)).smoothing_ == 0.02
-        assert OperatorScoreMatching(process="ou").fit(two_modes(50)).smoothing_ == 0
 
     def test_search(self):
         search = GridSearchCV(
@@ -301,28 +239,24 @@ class TestSettings:
     @pytest.mark.parametrize(
         "options",
         [
-            {"process": "vp"},
-            {"basis": "cross"},
             {"degree": 0},
             {"degree": 2.5},
-            {"ridge": -1e-3},
             {"smoothing": -1.0},
             {"smoothing": 4.0},
             {"smoothing": "cv"},
             {"n_steps": 0},
             {"n_likelihood_steps": 1.5},
-            {"solver": "rk45"},
         ],
     )
     def test_out_of_range(self, options):
         (name,) = options
-        with pytest.raises(ValueError, match=f"{name} must be"):
+        with pytest.raises(ValueError, match=f"The '{name}' parameter"):
             OperatorScoreMatching(**options).fit(bent(50))
 
-    def test_basis_that_is_too_large(self):
-        X = np.random.RandomState(0).normal(size=(100, 6))
-        with pytest.raises(ValueError, match="basis='product'"):
-            OperatorScoreMatching(basis="total_degree", degree=10).fit(X)
+    def test_degree_that_is_too_large(self):
+        X = np.random.RandomState(0).normal(size=(100, 5))
+        with pytest.raises(ValueError, match="lower the degree"):
+            OperatorScoreMatching(degree=10).fit(X)
 
 
 class TestBadRows:

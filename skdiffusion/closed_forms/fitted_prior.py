@@ -29,10 +29,7 @@ Block = tuple[NDArray[np.intp], Rows]
 def fit_levels(
     Z: Rows, blocks: Sequence[Block], sample_weight: Rows | None = None
 ) -> Levels | None:
-    """Return the categories of encoded rows, with their shares.
-
-    A block is the columns of one categorical column of the table, and the vertex of each category.
-    """
+    """Return the categories of encoded rows, with their shares, from columns and vertices."""
     if not blocks:
         return None
     shares = []
@@ -53,7 +50,7 @@ def fit_prior(
     n_factors: int,
     baseline: str | None = "auto",
     *,
-    is_class: NDArray[np.bool_] | None = None,
+    is_class: NDArray[np.bool_],
     random_state: int | np.random.RandomState | None = None,
     sample_weight: Rows | None = None,
 ) -> tuple[GaussianDenoiser, MixtureDenoiser | FactorMixture | OperatorDenoiser | None]:
@@ -64,17 +61,15 @@ def fit_prior(
     d = Z.shape[1]
     if baseline is None:
         return GaussianDenoiser(torch.zeros(d), torch.ones(d)), None
-    is_class = np.zeros(d, dtype=bool) if is_class is None else is_class
     if n_factors < len(numbers):
         gaussian: GaussianDenoiser = fit_factors(Z, numbers, n_factors, sample_weight)
     else:
         gaussian = fit_gaussian(Z, sample_weight)
     if baseline == "operator":
         return gaussian, fit_operator(Z)
-    n_columns = d - len(numbers) + n_factors
-    n_category_columns = d - len(numbers) - is_class.sum()
-    is_small = n_columns <= MAX_MIXTURE_COLUMNS
-    is_small = is_small and n_category_columns <= MAX_MIXTURE_CATEGORY_COLUMNS
+    n_others = d - len(numbers)
+    is_small = n_others + n_factors <= MAX_MIXTURE_COLUMNS
+    is_small &= n_others - is_class.sum() <= MAX_MIXTURE_CATEGORY_COLUMNS
     if baseline == "gaussian" or (baseline == "auto" and not is_small):
         return gaussian, None
     if isinstance(gaussian, FactorGaussian):

@@ -78,10 +78,7 @@ class Smoothing:
 def choose_known_noise(
     Z: Rows, smoothing: Smoothing, kernels: Kernels, rng: np.random.RandomState
 ) -> Rows:
-    """Choose how much noise to give known features for the mean of another, by held-out error.
-
-    The mean of a category takes none: it is exact.
-    """
+    """Choose how much noise to give known features for the mean of another, by held-out error."""
     n, numbers = len(Z), np.flatnonzero(smoothing.is_number)
     known_noise = np.zeros(Z.shape[1])
     if n < MIN_ROWS or Z.shape[1] == 1 or not len(numbers):

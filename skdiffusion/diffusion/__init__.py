@@ -14,7 +14,6 @@ from skdiffusion.diffusion.paths import local_metric, relax_path
 from skdiffusion.diffusion.preconditioning import Preconditioned
 from skdiffusion.diffusion.schedule import (
     EDM,
-    SCHEDULES,
     VE,
     VP,
     CosineVP,
@@ -54,7 +53,6 @@ __all__ = [
     "Posterior",
     "Preconditioned",
     "RectifiedFlow",
-    "SCHEDULES",
     "SOLVERS",
     "STOCHASTIC",
     "Schedule",

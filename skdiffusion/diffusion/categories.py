@@ -31,8 +31,8 @@ class Levels(nn.Module):
 
     vertices: Tensor
     log_shares: Tensor
-    block: Tensor
     first: Tensor
+    places: Tensor
     numbers: Tensor
     entries: Tensor
 
@@ -40,37 +40,32 @@ class Levels(nn.Module):
         self, n_features: int, blocks: Sequence[tuple[Tensor, Tensor]], shares: Sequence[Tensor]
     ):
         super().__init__()
-        sizes = torch.tensor([len(vertices) for _, vertices in blocks], dtype=torch.long)
-        self.n_levels, self.n_blocks = int(sizes.sum()), len(blocks)
+        self.sizes = [len(vertices) for _, vertices in blocks]
+        self.n_levels = sum(self.sizes)
         placed = torch.zeros(self.n_levels, n_features, dtype=torch.float64)
         is_number = torch.ones(n_features, dtype=torch.bool)
-        for (columns, vertices), rows in zip(blocks, placed.split(sizes.tolist()), strict=True):
+        for (columns, vertices), rows in zip(blocks, placed.split(self.sizes), strict=True):
             rows[:, columns] = vertices.to(placed)
             is_number[columns] = False
         log_shares = [(s.double() / s.sum()).log() for s in shares]
         first = torch.tensor([int(columns[0]) for columns, _ in blocks], dtype=torch.long)
         self.register_buffer("vertices", placed)
         self.register_buffer("log_shares", torch.cat(log_shares))
-        self.register_buffer("block", torch.arange(len(sizes)).repeat_interleave(sizes))
         self.register_buffer("first", first)
+        self.register_buffer("places", first.repeat_interleave(torch.tensor(self.sizes)))
         self.register_buffer("numbers", torch.nonzero(is_number).squeeze(1))
         self.register_buffer("entries", torch.nonzero(~is_number).squeeze(1))
 
     def log_prob(self, x: Tensor, sigma: Tensor) -> Tensor:
         """Return the log-probability of each category, from its own entries alone."""
         x = x.to(torch.float64)
-        noise = sigma.to(x).expand_as(x)[:, self.first][:, self.block]
+        noise = sigma.to(x).expand_as(x)[:, self.places]
         # |x|^2 is the same for all categories of a column
         return self.normalise(self.log_shares + self._closeness(x) / noise**2)
 
     def normalise(self, logits: Tensor) -> Tensor:
         """Subtract from each column's logits the logarithm of the sum of their exponentials."""
-        index = self.block.expand_as(logits)
-        largest = logits.new_full((len(logits), self.n_blocks), -torch.inf)
-        largest = largest.scatter_reduce(1, index, logits.detach(), "amax")
-        shifted = (logits - largest[:, self.block]).exp()
-        sums = logits.new_zeros(len(logits), self.n_blocks).index_add(1, self.block, shifted)
-        return logits - (largest + sums.log())[:, self.block]
+        return torch.cat([own.log_softmax(1) for own in logits.split(self.sizes, dim=1)], dim=1)
 
     def mean(self, log_prob: Tensor) -> Tensor:
         """Return the expected vertices."""
@@ -78,12 +73,10 @@ class Levels(nn.Module):
 
     def cross_entropy(self, log_prob: Tensor, x0: Tensor) -> Tensor:
         """Return the negative log-probability of the categories of clean rows."""
-        closeness = self._closeness(x0.to(torch.float64))
-        largest = closeness.new_full((len(x0), self.n_blocks), -torch.inf)
-        largest.scatter_reduce_(1, self.block.expand_as(closeness), closeness, "amax")
-        present = closeness == largest[:, self.block]
-        surprise = torch.where(present, -log_prob, 0.0)
-        return surprise.new_zeros(largest.shape).index_add(1, self.block, surprise)
+        closeness = self._closeness(x0.to(torch.float64)).split(self.sizes, dim=1)
+        present = [own.argmax(1, keepdim=True) for own in closeness]
+        columns = zip(log_prob.split(self.sizes, dim=1), present, strict=True)
+        return -torch.cat([own.gather(1, index) for own, index in columns], dim=1)
 
     def _closeness(self, x: Tensor) -> Tensor:
         """Half of what is left of ``|x|^2 - |x - v|^2``."""

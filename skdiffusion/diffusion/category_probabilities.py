@@ -40,14 +40,10 @@ def level_log_prob(
 
 def vertex_log_prob(mean: Tensor, points: Tensor, vertices: Tensor) -> Tensor:
     """Return the log-probability of the vertex nearest to each point, given the expected vertex."""
-    probabilities = _barycentric(mean, vertices).clamp_min(_FLOOR)
-    probabilities = probabilities / probabilities.sum(1, keepdim=True)
+    # the weights, of sum one, with which the vertices average to the mean
+    vertices_and_one = torch.cat([vertices.mT, vertices.new_ones(1, len(vertices))])
+    mean_and_one = torch.cat([mean, mean.new_ones(len(mean), 1)], dim=1)
+    weights = torch.linalg.solve(vertices_and_one, mean_and_one.mT).mT.clamp_min(_FLOOR)
+    probabilities = weights / weights.sum(1, keepdim=True)
     nearest = torch.cdist(points, vertices).argmin(1, keepdim=True)
     return probabilities.gather(1, nearest).squeeze(1).log()
-
-
-def _barycentric(points: Tensor, vertices: Tensor) -> Tensor:
-    """Return the weights, of sum one, with which the vertices average to each point."""
-    ones = vertices.new_ones(1, len(vertices))
-    wanted = torch.cat([points, points.new_ones(len(points), 1)], dim=1)
-    return torch.linalg.solve(torch.cat([vertices.mT, ones]), wanted.mT).mT

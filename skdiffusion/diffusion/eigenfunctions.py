@@ -32,10 +32,12 @@ MAX_FUNCTIONS = 1500
 
 
 class Eigenfunctions:
-    """Eigenfunctions ``phi_0 = 1, phi_1, ..., phi_degree`` of a diffusion on the line."""
+    """Orthonormal eigenfunctions ``1, phi_1, ..., phi_degree`` of a diffusion on the line."""
 
     power: int
     """The total degree of an index is the sum of this power of its entries."""
+    pull: float
+    """Rate at which the process pulls its rows to the centre."""
 
     def __init__(self, degree: int):
         if degree < 1:
@@ -48,6 +50,14 @@ class Eigenfunctions:
         """Return the factors ``exp(lambda_n t)`` by which expectations shrink."""
         return torch.exp(t.unsqueeze(-1) * self.eigenvalues.to(t))
 
+    def shrink(self, t: Tensor) -> Tensor:
+        """Return the factor by which the process has pulled its rows to the centre."""
+        return torch.exp(-self.pull * t)
+
+    def stationary_score(self, z: Tensor) -> Tensor:
+        """Return the derivative of the stationary log-density."""
+        return -self.pull * z
+
     def doubled(self) -> Self:
         """Return the family up to twice the degree, which the products need."""
         return type(self)(2 * self.degree)
@@ -56,12 +66,7 @@ class Eigenfunctions:
 class HermiteFunctions(Eigenfunctions):
     """Normalised Hermite polynomials, eigenfunctions of the Ornstein-Uhlenbeck process."""
 
-    power = 1
-
-    @property
-    def norms(self) -> Tensor:
-        """Mean squares under the stationary distribution: all one."""
-        return torch.ones_like(self.numbers)
+    power, pull = 1, 1.0
 
     def evaluate(self, z: Tensor) -> tuple[Tensor, Tensor]:
         """Return the functions and their derivatives."""
@@ -89,46 +94,33 @@ class HermiteFunctions(Eigenfunctions):
         """Return the time that corresponds to a noise level."""
         return 0.5 * torch.log1p(noise**2)
 
-    def shrink(self, t: Tensor) -> Tensor:
-        """Return the factor by which the process has pulled its rows to the centre."""
-        return torch.exp(-t)
-
-    def stationary_score(self, z: Tensor) -> Tensor:
-        """Return the derivative of the stationary log-density."""
-        return -z
-
 
 class CosineFunctions(Eigenfunctions):
     """Cosines, eigenfunctions of Brownian motion on ``[0, pi]`` with reflecting walls."""
 
-    power = 2
+    power, pull = 2, 0.0
 
     @property
-    def norms(self) -> Tensor:
-        """Mean squares: one for the constant, one half for the others."""
-        return torch.where(self.numbers > 0, 0.5, 1.0).double()
+    def scales(self) -> Tensor:
+        """Factors of the cosines, whose mean squares are one half but for the constant."""
+        return torch.where(self.numbers > 0, 2.0, 1.0).double().sqrt()
 
     def evaluate(self, z: Tensor) -> tuple[Tensor, Tensor]:
-        n = self.numbers.to(z)
+        n, scales = self.numbers.to(z), self.scales.to(z)
         angles = z.unsqueeze(-1) * n
-        return angles.cos(), -n * angles.sin()
+        return scales * angles.cos(), -n * scales * angles.sin()
 
     def linearisation(self) -> tuple[Tensor, Tensor]:
         n = torch.arange(self.degree + 1)
-        below, above = torch.eye(2 * self.degree + 1, dtype=torch.float64)[
+        below, above = torch.diag(0.5 / self.doubled().scales)[
             torch.stack([(n[:, None] - n).abs(), n[:, None] + n])
         ]
-        products = torch.outer(n, n).unsqueeze(-1)
-        return (below + above) / 2, products * (below - above) / 2
+        products = torch.outer(self.scales, self.scales).unsqueeze(-1)
+        slopes = torch.outer(n, n).unsqueeze(-1) * products
+        return products * (below + above), slopes * (below - above)
 
     def time(self, noise: Tensor) -> Tensor:
         return 0.5 * noise**2
-
-    def shrink(self, t: Tensor) -> Tensor:
-        return torch.ones_like(t)
-
-    def stationary_score(self, z: Tensor) -> Tensor:
-        return torch.zeros_like(z)
 
 
 Family = HermiteFunctions | CosineFunctions
@@ -147,7 +139,7 @@ def index_set(degree: int, n_features: int, *, power: int = 1) -> Tensor:
         indices = indices[(indices**power).sum(1) <= degree**power]
         if len(indices) - 1 > MAX_FUNCTIONS:
             raise ValueError(
-                f"basis='total_degree' with degree={degree} in {n_features} columns has more than "
-                f"{MAX_FUNCTIONS} functions: lower the degree or use basis='product'."
+                f"Degree {degree} in {n_features} columns has more than {MAX_FUNCTIONS} functions: "
+                "lower the degree."
             )
     return indices[1:]

@@ -1,5 +1,7 @@
 """Products of eigenfunctions over the columns of a row, their means and their linearisation."""
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -20,10 +22,8 @@ def all_but_last(indices: Tensor) -> tuple[Tensor, Tensor]:
 
 def product_over_columns(values: Tensor, indices: Tensor) -> Tensor:
     """Return products over the columns, of values whose last axes are columns and functions."""
-    product = values.new_ones(*values.shape[:-2], len(indices))
-    for j in range(indices.shape[1]):
-        product = product * values[..., j, indices[:, j]]
-    return product
+    columns = (values[..., j, index] for j, index in enumerate(indices.T))
+    return math.prod(columns, start=values.new_ones(*values.shape[:-2], len(indices)))
 
 
 def product_means(functions: Family, indices: Tensor, rows: Tensor) -> Tensor:
@@ -39,9 +39,8 @@ def product_means(functions: Family, indices: Tensor, rows: Tensor) -> Tensor:
 
 
 def linearise(functions: Family, indices: Tensor) -> tuple[tuple[Tensor, ...], Tensor]:
-    """Write the products of derivatives of all pairs of functions as sums of functions.
-
-    Terms have an entry in the matrix of pairs, a function, and coefficients (d,) of derivatives."""
+    """Write the products of derivatives of all pairs of functions as sums of functions."""
+    # terms: an entry in the matrix of pairs, a function, and coefficients (d,) of derivatives
     n_functions, d = indices.shape
     row, column = torch.triu_indices(n_functions, n_functions, device=indices.device)
     values, slopes = (part.to(indices.device) for part in functions.linearisation())
@@ -56,10 +55,7 @@ def linearise(functions: Family, indices: Tensor) -> tuple[tuple[Tensor, ...], T
         kind = indices[row[pair], j] * size + indices[column[pair], j]
         n_new = counts[kind]
         if int(n_new.sum()) * d > MAX_TERMS:
-            raise ValueError(
-                f"Products of {n_functions} functions of {d} columns have too many terms: lower "
-                "the degree or use basis='product'."
-            )
+            raise ValueError(f"{n_functions} functions have too many products: lower the degree.")
         old = torch.repeat_interleave(n_new)
         within = torch.arange(len(old), device=old.device) - (n_new.cumsum(0) - n_new)[old]
         entry = starts[kind][old] + within

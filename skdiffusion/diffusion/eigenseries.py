@@ -49,8 +49,7 @@ def _solve(A: Tensor, b: Tensor, energies: Tensor, ridge: float) -> Tensor:
     factor, failed = torch.linalg.cholesky_ex(scaled)
     if bool((failed > 0).any()):
         raise ValueError(
-            f"The equations of degree this high cannot be solved with ridge={ridge!r}: rounding "
-            "errors outweigh it. Raise the ridge or lower the degree."
+            f"Rounding outweighs ridge={ridge!r}: raise the ridge or lower the degree."
         )
     return scale * torch.cholesky_solve((scale * b).unsqueeze(-1), factor).squeeze(-1)
 
@@ -173,7 +172,7 @@ class EigenSeries(nn.Module):
     def _system(
         self, noise: Tensor, weights: Tensor, means: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Return A (g, blocks, p, p), and b and the stationary diagonal (g, blocks, p)."""
+        """Return A (g, blocks, p, p), and b and A's stationary diagonal (g, blocks, p)."""
         family, p = self.functions, len(self.indices)
         noise, weights = self._blocks(noise), self._blocks(weights)
         decay = family.doubled().decay(family.time(noise))
@@ -185,8 +184,7 @@ class EigenSeries(nn.Module):
         upper = values.new_zeros(*values.shape[:2], p * p).index_add_(2, entry, values)
         upper = upper.unflatten(2, (p, p))
         rates = -weights @ family.eigenvalues.to(noise)[self.indices].T
-        energies = rates * family.norms.to(noise)[self.indices].prod(1)
-        return upper + upper.triu(1).mT, rates * noised[..., -p:], energies
+        return upper + upper.triu(1).mT, rates * noised[..., -p:], rates
 
 
 def _quadratic(A: Tensor, b: Tensor, alpha: Tensor) -> Tensor:

@@ -62,10 +62,7 @@ class MixtureDenoiser(nn.Module):
         super().__init__()
         k, d = means.shape
         if weights.shape != (k,) or covs.shape not in {(k, d, d), (k, d)}:
-            raise ValueError(
-                f"weights {tuple(weights.shape)}, means {tuple(means.shape)} and covs "
-                f"{tuple(covs.shape)} disagree: expected (k,), (k, d) and (k, d, d) or (k, d)."
-            )
+            raise ValueError("Shapes disagree: expected (k,), (k, d) and (k, d, d) or (k, d).")
         if not bool((weights > 0).all()):
             raise ValueError("Every component weight must be positive.")
         weights = weights.to(torch.float64)

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from skdiffusion.diffusion.schedule import EDM, VE, Schedule, get_schedule
 
-__all__ = ["GRIDS", "check_grid", "karras", "log_linear", "log_shifted", "uniform"]
+__all__ = ["GRIDS", "check_grid", "karras", "log_linear", "uniform"]
 
 
 def karras(
@@ -99,18 +99,6 @@ def log_linear(
     return uniform(sigma_min, sigma_max, n_steps, schedule=schedule, final_zero=final_zero)
 
 
-def log_shifted(
-    sigma_min: float, sigma_max: float, n_steps: int, *, shift: float, final_zero: bool = True
-) -> Tensor:
-    """Return noise levels evenly spaced in ``log(sigma ** 2 + shift ** 2)``."""
-    ends = math.hypot(sigma_min, shift), math.hypot(sigma_max, shift)
-    shifted = log_linear(*ends, n_steps, final_zero=final_zero)
-    sigmas = (shifted**2 - shift**2).clamp_min(0).sqrt()
-    sigmas[-2 if final_zero else -1] = sigma_min
-    sigmas[0] = sigma_max
-    return sigmas
-
-
 def uniform(
     sigma_min: float,
     sigma_max: float,
@@ -161,9 +149,8 @@ def uniform(
     reached = schedule.noise_to_signal(times)
     if not torch.allclose(reached, ends, rtol=1e-6, atol=0.0):
         raise ValueError(
-            f"{schedule} does not reach all noise levels from {sigma_min!r} to {sigma_max!r}: its "
-            f"own are {reached[1].item():.4g} to {reached[0].item():.4g}; narrow the range or "
-            "choose another schedule."
+            f"{schedule} does not reach noise levels {sigma_min!r} to {sigma_max!r}, its own are "
+            f"{reached[1].item():.4g} to {reached[0].item():.4g}: narrow the range."
         )
     n_levels = n_steps if final_zero else n_steps + 1
     share = torch.linspace(0.0, 1.0, n_levels, dtype=torch.float64)

@@ -199,6 +199,6 @@ def _check_flags(name: str, flags: Tensor, values: Tensor) -> None:
     fits = flags.shape[-1:] == values.shape[-1:] and len(rows) < 2
     if flags.dtype != torch.bool or not fits or max(flags.ndim, values.ndim) > 2:
         raise ValueError(
-            f"{name} must be boolean, of shape (d,) or that of the values, got {flags.dtype} "
-            f"of shape {tuple(flags.shape)} for values of shape {tuple(values.shape)}."
+            f"{name} must be boolean, of shape (d,) or {tuple(values.shape)}, that of the values, "
+            f"got {flags.dtype} {tuple(flags.shape)}."
         )

@@ -79,7 +79,6 @@ def check_rows(x: Tensor) -> Tensor:
     """Check that rows are a floating-point matrix, and return them."""
     if x.ndim != 2 or not x.is_floating_point():
         raise ValueError(
-            "Rows must be a floating-point tensor of shape (n, d), "
-            f"got shape {tuple(x.shape)} of {x.dtype}."
+            f"Rows must be a floating-point tensor of shape (n, d), got {x.dtype} {tuple(x.shape)}."
         )
     return x

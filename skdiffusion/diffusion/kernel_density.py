@@ -85,11 +85,7 @@ class KernelDenoiser(nn.Module):
         weights = means.new_ones(n) if weights is None else weights
         shapes = factors.shape[:-1] == (n, d) and floors.shape in {(n,), (n, d)}
         if weights.shape != (n,) or not shapes:
-            raise ValueError(
-                f"means {tuple(means.shape)}, factors {tuple(factors.shape)}, floors "
-                f"{tuple(floors.shape)} and weights {tuple(weights.shape)} disagree: expected "
-                "(n, d), (n, d, r), (n,) or (n, d), and (n,)."
-            )
+            raise ValueError("Shapes disagree: expected (n, d), (n, d, r), (n,) or (n, d), (n,).")
         if not bool((weights > 0).all() and (floors > 0).all()):
             raise ValueError("Every weight and every floor must be positive.")
         weights = weights.to(torch.float64)
@@ -192,10 +188,10 @@ class KernelDenoiser(nn.Module):
             The draws, in float64.
         """
         kernel = torch.multinomial(self.weights, n, replacement=True, generator=generator)
-        along = self._randn(n, self.factors.shape[2], generator=generator)
-        across = self._randn(n, self.n_features, generator=generator)
-        spread = (self._column_floors[kernel] + sigma**2).sqrt() * across
-        return self.means[kernel] + torch.einsum("ndr,nr->nd", self.factors[kernel], along) + spread
+        _, means, factors, floors = self._kernels().take(kernel)
+        along = self._randn(n, factors.shape[2], generator=generator)
+        spread = (floors + sigma**2).sqrt() * self._randn(*means.shape, generator=generator)
+        return self.origin + means + torch.einsum("ndr,nr->nd", factors, along) + spread
 
     def sample_posterior(
         self, x: Tensor, sigma: Tensor, generator: torch.Generator | None = None
@@ -255,14 +251,8 @@ class KernelDenoiser(nn.Module):
 
     def _kernels(self) -> Kernels:
         """Return the kernels, centred."""
-        return Kernels(
-            self.log_weights, self.means - self.origin, self.factors, self._column_floors
-        )
-
-    @property
-    def _column_floors(self) -> Tensor:
-        """The floors, of shape (n, 1) or (n, d)."""
-        return self.floors.reshape(len(self.means), -1)
+        floors = self.floors.reshape(len(self.means), -1)
+        return Kernels(self.log_weights, self.means - self.origin, self.factors, floors)
 
     def _form(self, sigma: Tensor) -> tuple[Tensor, Form]:
         """Return the noise levels of all columns, and the kernels noised by them."""

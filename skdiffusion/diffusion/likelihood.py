@@ -14,7 +14,7 @@ rows, so that the score of a row does not depend on the rows beside it.
 import math
 from collections.abc import Callable
 from itertools import pairwise
-from typing import Protocol
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -23,25 +23,16 @@ from skdiffusion.diffusion.denoiser import Denoiser
 from skdiffusion.diffusion.grid import check_grid
 from skdiffusion.diffusion.jacobian import check_probes, check_rows, mean_and_diagonal
 
-__all__ = ["Noised", "decode", "elbo", "encode", "log_density"]
-
-
-class Noised(Protocol):
-    """Anything that has a noised log-density, as the closed-form denoisers have."""
-
-    def log_prob(self, x: Tensor, sigma: Tensor) -> Tensor:
-        """Return the log-density of the noised rows."""
-        ...
+__all__ = ["decode", "elbo", "encode", "log_density"]
 
 
 def log_density(
     denoiser: Denoiser,
     x: Tensor,
     sigmas: Tensor,
-    prior: Noised,
+    prior: Any,
     *,
     probes: Tensor | None = None,
-    shift: float = 0.0,
 ) -> Tensor:
     """Return the log-density of rows under the data noised at ``sigmas[-1]``.
 
@@ -54,7 +45,7 @@ def log_density(
     sigmas : Tensor of shape (n_steps + 1,)
         Decreasing, positive noise levels: a grid made with ``final_zero=False``. Each step costs
         four evaluations and their derivatives.
-    prior : Noised
+    prior : closed form with ``log_prob(x, sigma)``
         Distribution whose noised density stands in for the data's at ``sigmas[0]``: a Gaussian with
         the data's mean and covariance.
     probes : Tensor of shape (m, d) or None, default=None
@@ -62,9 +53,6 @@ def log_density(
         derivative for each, above 32 columns. Up to 32, where that would save little, and without
         probes the trace is exact, with one derivative per column. All rows share the probes, so
         that a row's score depends neither on its neighbours nor on the call.
-    shift : float, default=0.0
-        Integrate in ``log(sigma ** 2 + shift ** 2) / 2``: for data that are smooth below this
-        scale, on the grid :func:`~skdiffusion.diffusion.grid.log_shifted`.
 
     Returns
     -------
@@ -108,11 +96,11 @@ def log_density(
 
     with torch.no_grad():
         state = torch.cat([x, x.new_zeros(len(x), 1)], dim=1)
-        state = _integrate(slope, state, levels[::-1], shift)
+        state = _integrate(slope, state, levels[::-1])
         return prior.log_prob(state[:, :d], x.new_tensor(levels[0])) + state[:, d]
 
 
-def elbo(denoiser: Denoiser, x: Tensor, sigmas: Tensor, prior: Noised, noise: Tensor) -> Tensor:
+def elbo(denoiser: Denoiser, x: Tensor, sigmas: Tensor, prior: Any, noise: Tensor) -> Tensor:
     """Return a lower bound of the log-density, without derivatives of the denoiser.
 
     The bounded density is that of the last state of :func:`ddim` with ``eta=1`` on the same grid,
@@ -128,7 +116,7 @@ def elbo(denoiser: Denoiser, x: Tensor, sigmas: Tensor, prior: Noised, noise: Te
         Rows.
     sigmas : Tensor of shape (n_steps + 1,)
         Decreasing, positive noise levels: a grid made with ``final_zero=False``.
-    prior : Noised
+    prior : closed form with ``log_prob(x, sigma)``
         Distribution from which, noised at ``sigmas[0]``, the chain starts.
     noise : Tensor of shape (n_steps, d) or (m, n_steps, d)
         Standard normal draws, one for each level but the last, or `m` of them to average over.
@@ -169,9 +157,9 @@ def elbo(denoiser: Denoiser, x: Tensor, sigmas: Tensor, prior: Noised, noise: Te
     n, d = x.shape
     draws = noise.to(x).unsqueeze(0) if noise.ndim == 2 else noise.to(x)
     if draws.ndim != 3 or draws.shape[1:] != (len(levels) - 1, d):
+        shape = (len(levels) - 1, d)
         raise ValueError(
-            f"noise must be of shape {(len(levels) - 1, d)} or (m, {len(levels) - 1}, {d}), "
-            f"got {tuple(noise.shape)}."
+            f"noise must be of shape {shape} or several such, got {tuple(noise.shape)}."
         )
 
     def added(sigma: float) -> float:
@@ -198,7 +186,7 @@ def elbo(denoiser: Denoiser, x: Tensor, sigmas: Tensor, prior: Noised, noise: Te
     return bound
 
 
-def encode(denoiser: Denoiser, x: Tensor, sigmas: Tensor, *, shift: float = 0.0) -> Tensor:
+def encode(denoiser: Denoiser, x: Tensor, sigmas: Tensor) -> Tensor:
     """Carry rows from noise level ``sigmas[-1]`` up to ``sigmas[0]`` along the probability flow.
 
     Parameters
@@ -210,8 +198,6 @@ def encode(denoiser: Denoiser, x: Tensor, sigmas: Tensor, *, shift: float = 0.0)
     sigmas : Tensor of shape (n_steps + 1,)
         Decreasing, positive noise levels: a grid made with ``final_zero=False``. Each step costs
         four evaluations.
-    shift : float, default=0.0
-        As in :func:`log_density`.
 
     Returns
     -------
@@ -239,10 +225,10 @@ def encode(denoiser: Denoiser, x: Tensor, sigmas: Tensor, *, shift: float = 0.0)
     >>> encode(normal, torch.ones(1, 1), sigmas).round(decimals=3)
     tensor([[3.1620]])
     """
-    return _flow(denoiser, x, check_grid(sigmas, final_zero=False)[::-1], shift)
+    return _flow(denoiser, x, check_grid(sigmas, final_zero=False)[::-1])
 
 
-def decode(denoiser: Denoiser, z: Tensor, sigmas: Tensor, *, shift: float = 0.0) -> Tensor:
+def decode(denoiser: Denoiser, z: Tensor, sigmas: Tensor) -> Tensor:
     """Carry latents back to rows: the inverse of `encode`.
 
     Parameters
@@ -253,8 +239,6 @@ def decode(denoiser: Denoiser, z: Tensor, sigmas: Tensor, *, shift: float = 0.0)
         Latents: rows at the largest noise level of the grid.
     sigmas : Tensor of shape (n_steps + 1,)
         Decreasing, positive noise levels, the grid of `encode`.
-    shift : float, default=0.0
-        That of `encode`.
 
     Returns
     -------
@@ -277,33 +261,25 @@ def decode(denoiser: Denoiser, z: Tensor, sigmas: Tensor, *, shift: float = 0.0)
     >>> decode(normal, encode(normal, torch.ones(1, 1), sigmas), sigmas).round(decimals=3)
     tensor([[1.]])
     """
-    return _flow(denoiser, z, check_grid(sigmas, final_zero=False), shift)
+    return _flow(denoiser, z, check_grid(sigmas, final_zero=False))
 
 
-def _flow(denoiser: Denoiser, x: Tensor, levels: list[float], shift: float) -> Tensor:
+def _flow(denoiser: Denoiser, x: Tensor, levels: list[float]) -> Tensor:
     def slope(state: Tensor, sigma: float) -> Tensor:
         return state - denoiser(state, state.new_full((), sigma)).mean
 
-    return _integrate(slope, check_rows(x), levels, shift)
+    return _integrate(slope, check_rows(x), levels)
 
 
 def _integrate(
-    slope: Callable[[Tensor, float], Tensor], state: Tensor, levels: list[float], shift: float
+    slope: Callable[[Tensor, float], Tensor], state: Tensor, levels: list[float]
 ) -> Tensor:
-    """Classical Runge-Kutta method in ``u = log(sigma ** 2 + shift ** 2) / 2``."""
-
-    def along(state: Tensor, sigma: float) -> Tensor:
-        return (1.0 + (shift / sigma) ** 2) * slope(state, sigma)
-
+    """Classical Runge-Kutta method in ``log(sigma)``."""
     for sigma, sigma_next in pairwise(levels):
-        first, last = math.hypot(sigma, shift), math.hypot(sigma_next, shift)
-        step = math.log(last / first)
-        # sqrt(first last - shift^2), without the cancellation at levels far below the shift
-        middle = math.hypot(sigma * sigma_next, shift * math.hypot(sigma, sigma_next))
-        middle /= math.sqrt(first * last + shift**2)
-        k1 = along(state, sigma)
-        k2 = along(state + 0.5 * step * k1, middle)
-        k3 = along(state + 0.5 * step * k2, middle)
-        k4 = along(state + step * k3, sigma_next)
+        step, middle = math.log(sigma_next / sigma), math.sqrt(sigma * sigma_next)
+        k1 = slope(state, sigma)
+        k2 = slope(state + 0.5 * step * k1, middle)
+        k3 = slope(state + 0.5 * step * k2, middle)
+        k4 = slope(state + step * k3, sigma_next)
         state = state + step / 6.0 * (k1 + 2.0 * k2 + 2.0 * k3 + k4)
     return state

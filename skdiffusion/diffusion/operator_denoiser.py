@@ -129,7 +129,6 @@ class OperatorDenoiser(nn.Module):
         self.register_buffer("scale", scale)
         self.register_buffer("reach", reach)
         self.prior = prior
-        self.n_features = len(centre)
 
     @classmethod
     def fit(
@@ -214,12 +213,6 @@ def _check_options(data: Tensor, process: str, basis: str, degree: int) -> None:
             f"data must be a finite tensor of shape (n, d) with rows, got {tuple(data.shape)}."
         )
     if process not in FAMILIES or basis not in BASES:
-        raise ValueError(
-            f"process must be one of {sorted(FAMILIES)} and basis one of {BASES}, "
-            f"got {process!r} and {basis!r}."
-        )
+        raise ValueError(f"process must be one of {sorted(FAMILIES)} and basis one of {BASES}.")
     if process == "ou" and degree > MAX_HERMITE:
-        raise ValueError(
-            f"Products of Hermite polynomials of degree {degree} lose all digits: use at most "
-            f"degree={MAX_HERMITE}, or process='reflected_bm'."
-        )
+        raise ValueError(f"Hermite polynomials of a degree above {MAX_HERMITE} lose all digits.")

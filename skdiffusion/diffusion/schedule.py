@@ -26,6 +26,11 @@ __all__ = [
     "get_schedule",
 ]
 
+# of the cosine schedule, by the offset 0.008
+FIRST_ANGLE = 0.5 * math.pi * 0.008 / 1.008
+# of processes whose signal would vanish at time 1
+LAST_TIME = 1.0 - 1e-3
+
 
 class Schedule(ABC):
     """Base class of the noise schedules.
@@ -219,19 +224,12 @@ class SubVP(_LinearBeta):
 class CosineVP(Schedule):
     """Variance preserving with a cosine-shaped signal (improved DDPM).
 
-    Parameters
-    ----------
-    s : float, default=0.008
-        Offset that keeps the first steps from being too small; the paper's value.
-    guard : float, default=1e-3
-        Times above ``1 - guard`` count as ``1 - guard``: at time 1 the signal would vanish and the
-        noise-to-signal ratio be infinite. The default ends near a ratio of 640, which is above any
-        noise level in use, as the paper's clipping of beta is.
-
-    Raises
-    ------
-    ValueError
-        Unless ``s >= 0`` and ``0 < guard < 1``.
+    Notes
+    -----
+    An offset of 0.008, the paper's, keeps the first steps from being too small. The last thousandth
+    of the time stands still: at its end the signal would vanish and the noise-to-signal ratio be
+    infinite. It ends near a ratio of 640, which is above any noise level in use, as the paper's
+    clipping of beta is.
 
     References
     ----------
@@ -245,34 +243,23 @@ class CosineVP(Schedule):
     tensor(True)
     """
 
-    s: float = 0.008
-    guard: float = 1e-3
-
-    def __post_init__(self) -> None:
-        valid = 0.0 <= self.s < math.inf and 0.0 < self.guard < 1.0
-        self._require(valid, "0 <= s < inf and 0 < guard < 1")
-
     def alpha(self, t: Tensor) -> Tensor:
-        return torch.cos(self._angle(t)) / math.cos(self._first_angle)
+        return torch.cos(self._angle(t)) / math.cos(FIRST_ANGLE)
 
     def sigma(self, t: Tensor) -> Tensor:
         # 1 - alpha^2 as a product: the difference would lose all digits near time 0.
-        angle, first = self._angle(t), self._first_angle
+        angle, first = self._angle(t), FIRST_ANGLE
         return torch.sqrt(torch.sin(angle - first) * torch.sin(angle + first)) / math.cos(first)
 
     def time(self, noise_to_signal: Tensor) -> Tensor:
-        first = self._first_angle
+        first = FIRST_ANGLE
         angle = torch.atan(torch.sqrt(noise_to_signal**2 + math.sin(first) ** 2) / math.cos(first))
-        return (angle - first) * (1.0 + self.s) / (0.5 * math.pi)
-
-    @property
-    def _first_angle(self) -> float:
-        return 0.5 * math.pi * self.s / (1.0 + self.s)
+        return (angle - first) / (0.5 * math.pi - first)
 
     def _angle(self, t: Tensor) -> Tensor:
         # Added to the first angle rather than (t + s) / (1 + s), so that the noise at time 0 is 0.
-        share = t.clamp(max=1.0 - self.guard)
-        return self._first_angle + share * (0.5 * math.pi / (1.0 + self.s))
+        share = t.clamp(max=LAST_TIME)
+        return FIRST_ANGLE + share * (0.5 * math.pi - FIRST_ANGLE)
 
 
 @dataclass(frozen=True)
@@ -330,17 +317,8 @@ class EDM(_Exploding):
 class RectifiedFlow(Schedule):
     """Straight paths from data to noise (flow matching): ``alpha = 1 - t``, ``sigma = t``.
 
-    Parameters
-    ----------
-    guard : float, default=1e-3
-        Times above ``1 - guard`` count as ``1 - guard``: at time 1 the signal would vanish and the
-        noise-to-signal ratio be infinite. The default ends at a ratio of 999, which is above any
-        noise level in use.
-
-    Raises
-    ------
-    ValueError
-        Unless ``0 < guard < 1``.
+    The last thousandth of the time stands still: at its end the signal would vanish and the
+    noise-to-signal ratio be infinite. It ends at a ratio of 999, above any noise level in use.
 
     References
     ----------
@@ -354,16 +332,11 @@ class RectifiedFlow(Schedule):
     tensor([0.0000, 0.5000, 0.7500])
     """
 
-    guard: float = 1e-3
-
-    def __post_init__(self) -> None:
-        self._require(0.0 < self.guard < 1.0, "0 < guard < 1")
-
     def alpha(self, t: Tensor) -> Tensor:
         return 1.0 - self.sigma(t)
 
     def sigma(self, t: Tensor) -> Tensor:
-        return t.clamp(max=1.0 - self.guard)
+        return t.clamp(max=LAST_TIME)
 
     def time(self, noise_to_signal: Tensor) -> Tensor:
         return noise_to_signal / (1.0 + noise_to_signal)

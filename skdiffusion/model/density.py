@@ -70,7 +70,6 @@ def _numbers(model, Z, is_number):
         model.flow_sigmas,
         part.prior,
         probes=probes,
-        shift=model.shift,
     )
 
 

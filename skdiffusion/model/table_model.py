@@ -16,7 +16,6 @@ from skdiffusion.diffusion import (
     encode,
     karras,
 )
-from skdiffusion.diffusion.grid import log_shifted
 from skdiffusion.model.density import log_prob
 from skdiffusion.model.drawing import Sampling, draw
 from skdiffusion.tables.conditions import Conditions
@@ -60,9 +59,6 @@ class Model:
         asked for; None takes means over draws.
     rows : ndarray of shape (n_rows, d) or None, default=None
         Some complete encoded rows of `fit`.
-    shift : float, default=0.0
-        Noise level below which the noised density hardly changes: steps of the probability flow
-        are spaced by it. 0 spaces them as Karras et al. do.
 
     Examples
     --------
@@ -93,7 +89,6 @@ class Model:
     noise: np.ndarray | None = None
     known_noise: np.ndarray | None = None
     rows: np.ndarray | None = None
-    shift: float = 0.0
 
     def __getstate__(self):
         # a model trained on a GPU must load where there is none
@@ -132,10 +127,6 @@ class Model:
     @property
     def flow_sigmas(self):
         """Noise levels of the probability flow."""
-        if self.shift:
-            return log_shifted(
-                *self.limits, self.n_likelihood_steps, shift=self.shift, final_zero=False
-            )
         return karras(*self.limits, self.n_likelihood_steps, final_zero=False)
 
     @property
@@ -285,7 +276,7 @@ class Model:
         """Carry rows along the probability flow, in chunks."""
         sigmas = self.flow_sigmas
         parts = torch.from_numpy(Z).to(self.device).split(CHUNK_ROWS)
-        moved = [function(denoiser, part, sigmas, shift=self.shift) for part in parts]
+        moved = [function(denoiser, part, sigmas) for part in parts]
         return torch.cat(moved).cpu().numpy()
 
     def _noised(self, prior):

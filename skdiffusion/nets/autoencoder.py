@@ -1,7 +1,5 @@
 """A small autoencoder for rows, which starts as principal components, and its training."""
 
-from itertools import pairwise
-
 import torch
 from torch import Tensor, nn
 
@@ -15,14 +13,11 @@ LR = 1e-2
 class Bent(nn.Module):
     """A linear map plus a perceptron with smooth activations."""
 
-    def __init__(self, n_inputs: int, n_outputs: int, width: int, depth: int):
+    def __init__(self, n_inputs: int, n_outputs: int, width: int):
         super().__init__()
-        sizes = [n_inputs, *[width] * depth]
-        layers: list[nn.Module] = []
-        for size, next_size in pairwise(sizes):
-            layers += [nn.Linear(size, next_size), nn.SiLU()]
+        layers = [nn.Linear(n_inputs, width), nn.SiLU(), nn.Linear(width, width), nn.SiLU()]
         self.hidden = nn.Sequential(*layers)
-        self.last = nn.Linear(sizes[-1], n_outputs)
+        self.last = nn.Linear(width, n_outputs)
         self.skip = nn.Linear(n_inputs, n_outputs, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -34,11 +29,11 @@ class Bent(nn.Module):
 class Autoencoder(nn.Module):
     """An encoder and a decoder, which start at the principal components of centred rows."""
 
-    def __init__(self, rows: Tensor, n_components: int, width: int = 128, depth: int = 2):
+    def __init__(self, rows: Tensor, n_components: int, width: int = 128):
         super().__init__()
         d = rows.shape[1]
-        self.encode = Bent(d, n_components, width, depth)
-        self.decode = Bent(n_components, d, width, depth)
+        self.encode = Bent(d, n_components, width)
+        self.decode = Bent(n_components, d, width)
         _, singular, directions = torch.linalg.svd(rows, full_matrices=False)
         deviation = singular / len(rows) ** 0.5
         # directions in which rows do not differ have no component

@@ -28,7 +28,9 @@ class FourierFeatures(nn.Module):
 class ResidualMLP(nn.Module):
     """Residual blocks over the inputs, their Fourier features and the noise levels.
 
-    The last layer starts at zero, so an untrained network leaves its baseline as it is.
+    There are 64 random Fourier features of the white row up to four columns, where they help most,
+    and 16 above, where more of them cost accuracy. The last layer starts at zero, so an untrained
+    network leaves its baseline as it is.
 
     Parameters
     ----------
@@ -43,9 +45,6 @@ class ResidualMLP(nn.Module):
         Width of the hidden layers; 64 to 128 serves tables of a few thousand rows.
     depth : int, default=3
         Number of residual blocks of one hidden layer each.
-    n_fourier : int or None, default=None
-        Number of random Fourier features of the white row. None is 64 up to four columns, where
-        they help most, and 16 above, where more of them cost accuracy.
     dropout : float, default=0.0
         Dropout probability inside the blocks.
 
@@ -65,13 +64,11 @@ class ResidualMLP(nn.Module):
         n_entries: int | None = None,
         width: int = 128,
         depth: int = 3,
-        n_fourier: int | None = None,
         dropout: float = 0.0,
     ):
         super().__init__()
         self.n_entries = d = n_outputs if n_entries is None else n_entries
-        if n_fourier is None:
-            n_fourier = 64 if d <= 4 else 16
+        n_fourier = 64 if d <= 4 else 16
         # 2.7 resolves the details of data of unit variance in up to three dimensions; beyond, the
         # phase would wrap over typical distances, which grow with the dimension
         self.fourier = FourierFeatures(d, n_fourier, 2.7 * min(1.0, 3.0 / d))
@@ -94,17 +91,13 @@ class ResidualMLP(nn.Module):
 
     def forward(self, inputs: Tensor, log_sigma: Tensor) -> Tensor:
         """Return the correction of each row, of shape (n, n_outputs)."""
-        return self.leave(self.features(inputs, log_sigma))
-
-    def features(self, inputs: Tensor, log_sigma: Tensor) -> Tensor:
-        """Return what the last layer sees, of shape (n, width)."""
         level = log_sigma.mean(1, keepdim=True)
         waves = self.fourier(inputs[:, : self.n_entries])
         hidden = self.enter(torch.cat([inputs, waves, (log_sigma - level) / 4], dim=1))
         hidden = hidden + self.condition(self.level(level / 2))
         for block in self.blocks:
             hidden = hidden + block(hidden)
-        return torch.nn.functional.silu(hidden)
+        return self.leave(nn.functional.silu(hidden))
 
 
 class PlainMLP(nn.Module):
@@ -142,9 +135,5 @@ class PlainMLP(nn.Module):
 
     def forward(self, inputs: Tensor, log_sigma: Tensor) -> Tensor:
         """Return the denoised rows, of shape (n, n_outputs)."""
-        return self.leave(self.features(inputs, log_sigma))
-
-    def features(self, inputs: Tensor, log_sigma: Tensor) -> Tensor:
-        """Return what the last layer sees, of shape (n, width)."""
         level = log_sigma.mean(1, keepdim=True)
-        return self.hidden(torch.cat([inputs, level, log_sigma - level], dim=1))
+        return self.leave(self.hidden(torch.cat([inputs, level, log_sigma - level], dim=1)))

@@ -4,7 +4,8 @@ import copy
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from numbers import Integral, Real
-from typing import Any, NamedTuple, Self
+from types import SimpleNamespace
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -56,16 +57,6 @@ CONSTRAINTS = {
 }
 #: Prefixes of options of skorch that would have no effect here.
 UNUSED = ("dataset__", "iterator_train__", "iterator_valid__", "train_split__")
-
-
-class Setting(NamedTuple):
-    """What the rows tell about the denoiser before its training begins."""
-
-    gaussian: GaussianDenoiser
-    baseline: nn.Module | None
-    groups: Tensor  # (d,), the table column of each code
-    target: Tensor  # (d,), whether a code is the target's
-    levels: Levels | None
 
 
 class DenoiserNet(NeuralNet):
@@ -213,12 +204,14 @@ class DenoiserNet(NeuralNet):
             share = check_weights(sample_weight, n)
             weights = torch.from_numpy(share / share.mean())
         rows = torch.from_numpy(pair_with_completions(X, completions))
-        self.setting_ = Setting(
-            gaussian or GaussianDenoiser(torch.zeros(d), torch.ones(d)),
-            baseline,
-            torch.arange(d) if groups is None else torch.as_tensor(groups),
-            torch.zeros(d, dtype=torch.bool) if target is None else torch.as_tensor(target),
-            levels,
+        # what the rows tell about the denoiser before its training begins
+        self.setting_ = SimpleNamespace(
+            gaussian=gaussian or GaussianDenoiser(torch.zeros(d), torch.ones(d)),
+            baseline=baseline,
+            # the table column of each encoded feature, and whether it is the target's
+            groups=torch.arange(d) if groups is None else torch.as_tensor(groups),
+            target=torch.zeros(d, dtype=torch.bool) if target is None else torch.as_tensor(target),
+            levels=levels,
         )
         self.n_steps_ = self._choose_n_steps(n)
         self.noise_ = NoiseLevels(
@@ -354,16 +347,12 @@ class DenoiserNet(NeuralNet):
 
     def initialize_module(self) -> Self:
         """Make the network a denoiser, with or without the Gaussian's part."""
-        gaussian, baseline, _, _, levels = self.setting_
-        is_plain = self.preconditioning == "none"
-        d = gaussian.n_features
-        sizes = {"n_inputs": d, "n_outputs": d}
-        if not is_plain:
-            sizes = network_sizes(gaussian, baseline, levels)
+        setting, is_plain = self.setting_, self.preconditioning == "none"
+        parts = setting.gaussian, setting.baseline, setting.levels
+        d = setting.gaussian.n_features
+        sizes = {"n_inputs": d, "n_outputs": d} if is_plain else network_sizes(*parts)
         net = self.initialized_instance(self.module, {**sizes, **self.get_params_for("module")})
-        self.module_: Preconditioned = (
-            Plain(net) if is_plain else Preconditioned(net, gaussian, baseline, levels)
-        )
+        self.module_: Preconditioned = Plain(net) if is_plain else Preconditioned(net, *parts)
         return self
 
     def torch_compile(self, module: Any, name: str) -> Any:
@@ -431,6 +420,5 @@ class DenoiserNet(NeuralNet):
         """Return the denoising loss of a batch, whose weights take the place of a target."""
         prepared, correction = y_pred
         x0 = X if X is None or X.dim() == 2 else X[:, 0]
-        if not y_true.numel():
-            return self.criterion_(x0, self.module_, prepared, correction)
-        return self.criterion_(x0, self.module_, prepared, correction, y_true)
+        weights = y_true if y_true.numel() else None
+        return self.criterion_(x0, self.module_, prepared, correction, weights)

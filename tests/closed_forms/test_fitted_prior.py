@@ -17,7 +17,8 @@ ALL = np.arange(6)
 
 
 def kinds(*args, **options):
-    return [type(part) for part in fit_prior(*args, random_state=0, **options)]
+    is_class = np.zeros(args[0].shape[1], dtype=bool)
+    return [type(p) for p in fit_prior(*args, is_class=is_class, random_state=0, **options)]
 
 
 class TestFitPrior:
@@ -34,7 +35,7 @@ class TestFitPrior:
         assert kinds(Z, ALL, 6, baseline)[1] is kind
 
     def test_none_is_the_standard_normal(self):
-        gaussian, baseline = fit_prior(Z + 5, ALL, 6, None)
+        gaussian, baseline = fit_prior(Z + 5, ALL, 6, None, is_class=np.zeros(6, dtype=bool))
         assert baseline is None
         assert torch.equal(gaussian.mean, torch.zeros(6).double())
         assert (gaussian.covs == 1).all()

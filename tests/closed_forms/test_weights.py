@@ -92,9 +92,8 @@ class TestNoiseFloor:
 class TestPrior:
     def test_weights_reach_the_gaussian_and_the_baseline(self):
         weights = np.r_[np.full(100, 9.0), np.ones(100)]
-        gaussian, baseline = fit_prior(
-            CLUSTERS, np.arange(2), 2, random_state=0, sample_weight=weights
-        )
+        options = {"is_class": np.zeros(2, dtype=bool), "random_state": 0}
+        gaussian, baseline = fit_prior(CLUSTERS, np.arange(2), 2, sample_weight=weights, **options)
         assert_allclose(gaussian.mean, np.average(CLUSTERS, axis=0, weights=weights))
         assert_allclose(baseline.weights[baseline.means[:, 0] < 0].sum(), 0.9, atol=0.02)
 

@@ -208,7 +208,7 @@ class TestCrossEntropy:
 
 class TestLayout:
     def test_attributes(self):
-        assert (LEVELS.n_levels, LEVELS.n_blocks) == (5, 2)
+        assert (LEVELS.n_levels, len(LEVELS.sizes)) == (5, 2)
         assert LEVELS.numbers.tolist() == [0, 2]
         assert LEVELS.first.tolist() == [4, 3]
         torch.testing.assert_close(LEVELS.log_shares.exp(), double([0.75, 0.25, 0.5, 0.2, 0.3]))

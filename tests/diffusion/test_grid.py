@@ -1,7 +1,6 @@
 """Grids against their defining spacings."""
 
 import math
-from functools import partial
 
 import numpy as np
 import pytest
@@ -12,15 +11,12 @@ from skdiffusion.diffusion.grid import (
     check_grid,
     karras,
     log_linear,
-    log_shifted,
     uniform,
 )
 from skdiffusion.diffusion.schedule import EDM, SCHEDULES
 
-EVERY_GRID = {**GRIDS, "log_shifted": partial(log_shifted, shift=0.3)}
 
-
-@pytest.mark.parametrize("grid", EVERY_GRID.values(), ids=EVERY_GRID)
+@pytest.mark.parametrize("grid", GRIDS.values(), ids=GRIDS)
 class TestEveryGrid:
     @pytest.mark.parametrize("n_steps", [1, 2, 3, 50])
     def test_shape_and_ends(self, grid, n_steps):
@@ -62,12 +58,6 @@ class TestSpacing:
         root_max, root_min = 80 ** (1 / rho), 0.002 ** (1 / rho)
         expected = (root_max + i / (n - 1) * (root_min - root_max)) ** rho
         np.testing.assert_allclose(karras(0.002, 80.0, n)[:-1], expected, rtol=1e-12)
-
-    def test_log_shifted_is_even_in_the_shifted_logarithm(self):
-        sigmas = log_shifted(1e-6, 50.0, 9, shift=0.2, final_zero=False).numpy()
-        np.testing.assert_allclose(
-            np.log(sigmas**2 + 0.2**2), np.linspace(np.log(2500.04), np.log(0.04), 10), rtol=1e-9
-        )
 
     def test_karras_with_rho_one_is_linear(self):
         np.testing.assert_allclose(

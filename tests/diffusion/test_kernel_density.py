@@ -14,7 +14,7 @@ from sklearn.neighbors import KernelDensity
 from skdiffusion.diffusion import kernel_density as kernel_module
 from skdiffusion.diffusion.denoiser import score
 from skdiffusion.diffusion.gaussians import GaussianDenoiser, MixtureDenoiser
-from skdiffusion.diffusion.grid import log_shifted
+from skdiffusion.diffusion.grid import karras
 from skdiffusion.diffusion.kernel_density import KernelDenoiser
 from skdiffusion.diffusion.likelihood import log_density
 from skdiffusion.diffusion.solvers import euler_maruyama, heun, run
@@ -360,7 +360,7 @@ class TestKernelDensity:
 class TestFlow:
     """The probability flow and the reverse diffusion of the kernels end in their own law."""
 
-    H, SIGMA_MAX = 0.3, math.sqrt(math.expm1(8.0))
+    SIGMA_MAX = math.sqrt(math.expm1(8.0))
     LAW = KernelDenoiser(
         1.5 * normal(40, 2, seed=21),
         0.4 * normal(40, 2, 1, seed=22),
@@ -370,15 +370,15 @@ class TestFlow:
     @pytest.mark.parametrize("n_steps, bound", [(40, 1.1e-3), (80, 9e-5)])
     def test_log_density(self, n_steps, bound):
         x = self.LAW.sample(30, seeded())
-        sigmas = log_shifted(1e-4, self.SIGMA_MAX, n_steps, shift=self.H, final_zero=False)
-        actual = log_density(self.LAW, x, sigmas, self.LAW, shift=self.H)
+        sigmas = karras(1e-4, self.SIGMA_MAX, n_steps, final_zero=False)
+        actual = log_density(self.LAW, x, sigmas, self.LAW)
         assert (actual - self.LAW.log_prob(x, torch.tensor(0.0))).abs().max() < bound
 
     @pytest.mark.parametrize("solver, n_steps", [(heun, 20), (euler_maruyama, 160)])
     def test_draws(self, solver, n_steps):
         """Not farther from exact draws than other exact draws are."""
         n = 1500
-        sigmas = log_shifted(1e-4, self.SIGMA_MAX, n_steps, shift=self.H)
+        sigmas = karras(1e-4, self.SIGMA_MAX, n_steps)
         start = self.LAW.sample(n, seeded(1), self.SIGMA_MAX)
         drawn = run(solver(self.LAW, start, sigmas, generator=seeded(2)))
         exact = [self.LAW.sample(n, seeded(seed)) for seed in range(10, 16)]

@@ -10,7 +10,7 @@ import torch
 from skdiffusion.diffusion import jacobian
 from skdiffusion.diffusion.denoiser import Posterior
 from skdiffusion.diffusion.gaussians import GaussianDenoiser, MixtureDenoiser
-from skdiffusion.diffusion.grid import GRIDS, karras, log_linear, log_shifted
+from skdiffusion.diffusion.grid import GRIDS, karras, log_linear
 from skdiffusion.diffusion.guidance import Marginal
 from skdiffusion.diffusion.likelihood import decode, elbo, encode, log_density
 
@@ -299,62 +299,3 @@ class TestCodes:
             function(GAUSSIAN, torch.zeros(2, 3), karras(0.01, 10.0, 5))
         with pytest.raises(ValueError, match=r"shape \(n, d\)"):
             function(GAUSSIAN, torch.zeros(3), fine())
-
-
-class TestShift:
-    """Integration in a variable for laws that are smooth below a scale."""
-
-    SHIFT = 0.2
-
-    def grid(self, n_steps, sigma_min=1e-5):
-        return log_shifted(sigma_min, 50.0, n_steps, shift=self.SHIFT, final_zero=False)
-
-    def test_matches_the_closed_form_down_to_no_noise(self):
-        x = MIXTURE.sample(200, generator=seeded())
-        exact = MIXTURE.log_prob(x, torch.tensor(0.0, dtype=F64))
-        errors = [
-            (log_density(MIXTURE, x, self.grid(n), MIXTURE, shift=self.SHIFT) - exact).abs().max()
-            for n in (40, 80)
-        ]
-        assert errors[0] < 2e-2
-        assert errors[1] < errors[0] / 8
-
-    def test_fourth_order(self):
-        x = GAUSSIAN.sample(20, generator=seeded())
-        exact = GAUSSIAN.log_prob(x, torch.tensor(1e-4, dtype=F64))
-        errors = [
-            (log_density(GAUSSIAN, x, self.grid(n, 1e-4), GAUSSIAN, shift=self.SHIFT) - exact)
-            .abs()
-            .max()
-            .item()
-            for n in (20, 40, 80)
-        ]
-        np.testing.assert_allclose(np.log2(np.divide(errors[:-1], errors[1:])), 4.0, atol=0.35)
-
-    def test_zero_is_the_ordinary_variable(self):
-        x = MIXTURE.sample(5, generator=seeded())
-        assert torch.equal(
-            log_density(MIXTURE, x, fine(), MIXTURE),
-            log_density(MIXTURE, x, fine(), MIXTURE, shift=0.0),
-        )
-        plain, shifted = encode(MIXTURE, x, fine()), encode(MIXTURE, x, fine(), shift=0.3)
-        assert not torch.equal(plain, shifted)
-
-    def test_codes(self):
-        x = GAUSSIAN.sample(20, generator=seeded())
-        values, vectors = torch.linalg.eigh(COV)
-        stretch = ((values + 50.0**2) / values).sqrt()
-        exact = MEAN + ((x - MEAN) @ vectors * stretch) @ vectors.T
-        codes = encode(GAUSSIAN, x, self.grid(80), shift=self.SHIFT)
-        torch.testing.assert_close(codes, exact, rtol=1e-4, atol=1e-2)
-        back = decode(GAUSSIAN, codes, self.grid(80), shift=self.SHIFT)
-        torch.testing.assert_close(back, x, rtol=0.0, atol=1e-3)
-
-    def test_levels_far_below_the_shift(self):
-        """Squares of such levels vanish beside that of the shift."""
-        x = MIXTURE.sample(5, generator=seeded())
-        low = torch.tensor([3e-9, 2e-9, 1e-9], dtype=F64)
-        sigmas = torch.cat([self.grid(40), low])
-        expected = encode(MIXTURE, x, self.grid(40), shift=self.SHIFT)
-        actual = encode(MIXTURE, x, sigmas, shift=self.SHIFT)
-        torch.testing.assert_close(actual, expected, rtol=0.0, atol=1e-4)

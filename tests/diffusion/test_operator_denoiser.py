@@ -14,7 +14,7 @@ from skdiffusion.diffusion.denoiser import score
 from skdiffusion.diffusion.eigenfunctions import FAMILIES, index_set
 from skdiffusion.diffusion.eigenseries import EigenSeries
 from skdiffusion.diffusion.gaussians import EmpiricalDenoiser, GaussianDenoiser
-from skdiffusion.diffusion.grid import log_shifted
+from skdiffusion.diffusion.grid import karras
 from skdiffusion.diffusion.likelihood import log_density
 from skdiffusion.diffusion.operator_denoiser import OperatorDenoiser, UniformBox
 
@@ -171,9 +171,9 @@ class TestGaussian:
     def test_density(self):
         rows = skewed()
         fitted = OperatorDenoiser.fit(rows, basis="total_degree", degree=2, ridge=0)
-        sigmas = log_shifted(1e-3, 300.0, 60, shift=0.1, final_zero=False)
+        sigmas = karras(1e-3, 300.0, 60, final_zero=False)
         expected = fitted.prior.log_prob(X, number(0.0))
-        actual = log_density(fitted, X, sigmas, fitted.prior, shift=0.1)
+        actual = log_density(fitted, X, sigmas, fitted.prior)
         torch.testing.assert_close(actual, expected, rtol=1e-3, atol=1e-3)
 
 
@@ -380,8 +380,8 @@ class TestBox:
         )
         low, high = fit.prior.low, fit.prior.high
         x = low + (high - low) * torch.linspace(0, 1, 400, dtype=torch.float64).unsqueeze(1)
-        sigmas = log_shifted(1e-3, 5.0, 40, shift=0.1, final_zero=False)
-        density = log_density(fit, x, sigmas, fit.prior, shift=0.1).exp()
+        sigmas = karras(1e-3, 5.0, 40, final_zero=False)
+        density = log_density(fit, x, sigmas, fit.prior).exp()
         torch.testing.assert_close(
             torch.trapezoid(density, x[:, 0]), number(1.0), rtol=0, atol=1e-3
         )
@@ -488,7 +488,7 @@ class TestErrors:
                 "lower the degree",
             ),
             ({"degree": 21}, "lose all digits"),
-            ({"basis": "total_degree", "degree": 18, "ridge": 0.0}, "Raise the ridge"),
+            ({"basis": "total_degree", "degree": 18, "ridge": 0.0}, "raise the ridge"),
         ],
     )
     def test_options(self, options, message):

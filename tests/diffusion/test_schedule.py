@@ -20,7 +20,7 @@ from skdiffusion.diffusion.schedule import (
 )
 
 ALL = [cls() for cls in SCHEDULES.values()]
-ALL += [VP(beta_min=0.3, beta_max=0.3), CosineVP(s=0.0, guard=0.01), EDM(rho=1.0), VE(0.1, 5.0)]
+ALL += [VP(beta_min=0.3, beta_max=0.3), EDM(rho=1.0), VE(0.1, 5.0)]
 INSIDE = torch.linspace(0.01, 0.99, 99, dtype=torch.float64)
 
 
@@ -59,9 +59,8 @@ class TestEverySchedule:
 
     def test_has_no_state(self, schedule):
         assert hash(schedule) == hash(dataclasses.replace(schedule))
-        field = dataclasses.fields(schedule)[0].name
         with pytest.raises(dataclasses.FrozenInstanceError):
-            setattr(schedule, field, 1.0)
+            schedule.rate = 1.0
 
 
 class TestPaperForms:
@@ -127,9 +126,9 @@ class TestPaperForms:
     def test_variance_exploding_ones_keep_the_signal(self, schedule):
         torch.testing.assert_close(schedule.alpha(INSIDE), torch.ones_like(INSIDE))
 
-    @pytest.mark.parametrize("schedule", [CosineVP(guard=0.01), RectifiedFlow(guard=0.01)])
-    def test_guard_stops_the_clock(self, schedule):
-        t = torch.tensor([0.99, 0.995, 1.0], dtype=torch.float64)
+    @pytest.mark.parametrize("schedule", [CosineVP(), RectifiedFlow()])
+    def test_the_clock_stops(self, schedule):
+        t = torch.tensor([0.999, 0.9995, 1.0], dtype=torch.float64)
         assert schedule.noise_to_signal(t).unique().numel() == 1
 
     def test_small_times_keep_their_digits(self):
@@ -159,17 +158,9 @@ class TestErrors:
         with pytest.raises(ValueError, match="0 < beta_min <= beta_max"):
             cls(*rates)
 
-    @pytest.mark.parametrize("cls", [CosineVP, RectifiedFlow])
-    @pytest.mark.parametrize("guard", [0.0, 1.0, -0.1])
-    def test_guard(self, cls, guard):
-        with pytest.raises(ValueError, match="0 < guard < 1"):
-            cls(guard=guard)
-
     def test_others(self):
         with pytest.raises(ValueError, match="0 < rho < inf"):
             EDM(rho=0.0)
-        with pytest.raises(ValueError, match="0 <= s < inf"):
-            CosineVP(s=-1.0)
 
 
 class TestGetSchedule:

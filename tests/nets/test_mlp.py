@@ -49,13 +49,12 @@ class TestFourierFeatures:
 
 class TestResidualMLP:
     @pytest.mark.parametrize("n_inputs", [D, 2 * D])
-    @pytest.mark.parametrize("n_fourier", [0, 7])
-    def test_shape(self, n_inputs, n_fourier):
-        net = net_of(n_inputs, n_fourier=n_fourier, depth=1)
+    def test_shape(self, n_inputs):
+        net = net_of(n_inputs, depth=1)
         assert net(normal(N, n_inputs), LOG_SIGMA).shape == (N, D)
 
     @pytest.mark.parametrize(("n_columns", "n_fourier"), [(1, 64), (4, 64), (5, 16)])
-    def test_default_number_of_fourier_features(self, n_columns, n_fourier):
+    def test_number_of_fourier_features(self, n_columns, n_fourier):
         net = ResidualMLP(2 * n_columns, n_columns)
         assert net.fourier.phases.numel() == n_fourier
         assert net.enter.in_features == 3 * n_columns + n_fourier
@@ -110,9 +109,9 @@ class TestResidualMLP:
     def test_more_or_fewer_outputs_than_entries(self, n_outputs):
         """Levels of categories are outputs, and the row is as wide as its entries."""
         torch.manual_seed(0)
-        net = ResidualMLP(2 * D, n_outputs, n_entries=D, width=16, n_fourier=5).double()
+        net = ResidualMLP(2 * D, n_outputs, n_entries=D, width=16).double()
         nn.init.normal_(net.leave.weight)
-        assert net.enter.in_features == 2 * D + 5 + D
+        assert net.enter.in_features == 2 * D + 64 + D
         seen = []
         net.fourier.register_forward_hook(lambda module, args, output: seen.append(args[0]))
         inputs = normal(N, 2 * D)
@@ -127,12 +126,12 @@ class TestResidualMLP:
 
     @pytest.mark.parametrize("depth", [0, 1, 4])
     def test_width_and_depth(self, depth):
-        net = net_of(depth=depth, width=24, n_fourier=5)
+        net = net_of(depth=depth, width=24)
         blocks = [m for m in net.blocks.modules() if isinstance(m, nn.Linear)]
         assert len(net.blocks) == depth
         assert len(blocks) == 2 * depth
         assert all(m.weight.shape == (24, 24) for m in blocks)
-        assert net.enter.in_features == D + 5 + D
+        assert net.enter.in_features == D + 64 + D
 
     def test_dropout(self):
         net = net_of(dropout=0.5)
@@ -148,14 +147,6 @@ class TestResidualMLP:
 def plain(**options):
     torch.manual_seed(0)
     return PlainMLP(D, D, **{"width": 16, **options}).double()
-
-
-class TestFeatures:
-    @pytest.mark.parametrize("net", [net_of(), plain()], ids=["residual", "plain"])
-    def test_are_what_the_last_layer_sees(self, net):
-        features = net.features(X, LOG_SIGMA)
-        assert features.shape == (N, 16)
-        assert torch.equal(net.leave(features), net(X, LOG_SIGMA))
 
 
 class TestPlainMLP:

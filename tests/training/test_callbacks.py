@@ -216,7 +216,7 @@ class TestClipping:
                 grads = [weight.grad for _, weight in named_parameters]
                 norms.append(torch.nn.utils.get_total_norm(grads).item())
 
-        fit(Norms(), criterion__weighting="eps")
+        fit(Norms(), criterion__weighting="vlb")
         assert len(norms) == 20
         assert max(norms) == pytest.approx(1.0, rel=1e-3)
 

@@ -30,11 +30,9 @@ OTHER = {
     "module": PlainMLP,
     "module__width": 9,
     "module__depth": 2,
-    "module__n_fourier": 3,
     "module__dropout": 0.5,
     "criterion": HalfLoss,
-    # "v" is what "edm" is for rows of unit variance
-    "criterion__weighting": "x0",
+    "criterion__weighting": "vlb",
     "criterion__trim": 0.3,
     "preconditioning": "none",
     "schedule": "vp",
