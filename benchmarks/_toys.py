@@ -1,7 +1,6 @@
-r"""Distributions on the plane that are hard for a smooth density, with exact log-densities.
+r"""Exact log-densities of the toy data in `skdiffusion.datasets`.
 
-The four sets are common in papers on normalising flows and diffusion models. Scales are those of
-the usual code, so that log-likelihoods compare with published ones:
+Scales are those of the usual code, so that log-likelihoods compare with published ones:
 
 ================  ==========================  ==================================
 set               mean of the log-density     what is hard about it
@@ -18,46 +17,32 @@ from functools import lru_cache
 
 import numpy as np
 from scipy.special import log_ndtr, logsumexp, roots_legendre
-from sklearn.utils import check_random_state, gen_batches
+from sklearn.utils import gen_batches
 
-_RING = 4 / math.sqrt(2)
-_RING_NOISE = 0.5 / math.sqrt(2)
-
-_N_ARMS = 5
-_ARM_CENTRE = 2.0
-_ARM_LENGTH = 0.6
-
-_TURNS = 1.5 * 2 * math.pi
-_SPIRAL_JITTER = 0.5 / 3
-
-_SQUARE = 2.0
-_SQUARES = np.array([(i, j) for i in range(-2, 2) for j in range(-2, 2) if (i + j) % 2 == 0])
+from skdiffusion.datasets import (
+    ARM_CENTRE,
+    ARM_LENGTH,
+    N_ARMS,
+    RING_NOISE,
+    SPIRAL_JITTER,
+    SQUARE,
+    SQUARES,
+    TURNS,
+    arm_angles,
+    ring_centres,
+    spiral,
+    turn,
+)
 
 # An arm is 15 long: so many nodes, divided by the noise, keep the spacing below two thirds of it.
 _NODES_TIMES_NOISE = 50
 _ROWS_AT_ONCE = 500
 
 
-def make_eight_gaussians(n_samples=100, *, noise=_RING_NOISE, random_state=None):
-    """Draw rows from eight round Gaussians on a circle."""
-    rng = check_random_state(random_state)
-    centres = _ring_centres()[rng.randint(8, size=n_samples)]
-    return centres + noise * rng.standard_normal((n_samples, 2))
-
-
-def eight_gaussians_log_density(X, *, noise=_RING_NOISE):
+def eight_gaussians_log_density(X, *, noise=RING_NOISE):
     """Return the exact log-density of `make_eight_gaussians` at rows."""
-    squares = ((X[:, None] - _ring_centres()) ** 2).sum(axis=2) / noise**2
+    squares = ((X[:, None] - ring_centres()) ** 2).sum(axis=2) / noise**2
     return logsumexp(-squares / 2, axis=1) - math.log(8 * 2 * math.pi * noise**2)
-
-
-def make_two_spirals(n_samples=100, *, noise=0.1, random_state=None):
-    """Draw rows from two interleaved spirals, each of one and a half turns."""
-    rng = check_random_state(random_state)
-    rows = _spiral(_TURNS * np.sqrt(rng.uniform(size=n_samples)))
-    rows += rng.uniform(0, _SPIRAL_JITTER, size=(n_samples, 2))
-    rows *= rng.choice([-1, 1], size=(n_samples, 1))
-    return rows + noise * rng.standard_normal((n_samples, 2))
 
 
 def two_spirals_log_density(X, *, noise=0.1):
@@ -65,61 +50,32 @@ def two_spirals_log_density(X, *, noise=0.1):
     if noise < 0.03:
         raise ValueError(f"noise={noise} is too small for the quadrature: give at least 0.03.")
     angles, log_weights = _spiral_nodes(math.ceil(_NODES_TIMES_NOISE / min(noise, 1)))
-    arm = _spiral(angles)
+    arm = spiral(angles)
     log_density = np.empty(len(X))
     for batch in gen_batches(len(X), _ROWS_AT_ONCE):
         terms = [
-            _log_uniform_plus_normal(sign * X[batch, None] - arm, 0, _SPIRAL_JITTER, noise)
+            _log_uniform_plus_normal(sign * X[batch, None] - arm, 0, SPIRAL_JITTER, noise)
             for sign in (-1, 1)
         ]
         log_density[batch] = logsumexp(np.sum(terms, axis=3) + log_weights, axis=(0, 2))
     return log_density - math.log(2)
 
 
-def make_pinwheel(n_samples=100, *, noise=0.2, random_state=None):
-    """Draw rows from a pinwheel of five bent arms.
-
-    Rows are turned by their distance from the origin, which keeps areas; the usual code takes the
-    coordinate along the arm, which is all but the same.
-    """
-    rng = check_random_state(random_state)
-    straight = rng.standard_normal((n_samples, 2)) * [_ARM_LENGTH, noise] + [_ARM_CENTRE, 0]
-    return _turn(straight, -_arm_angles(straight, rng.randint(_N_ARMS, size=n_samples)))
-
-
 def pinwheel_log_density(X, *, noise=0.2):
     """Return the exact log-density of `make_pinwheel` at rows."""
     terms = []
-    for arm in range(_N_ARMS):
-        straight = _turn(X, _arm_angles(X, arm))
-        z = (straight - [_ARM_CENTRE, 0]) / [_ARM_LENGTH, noise]
+    for arm in range(N_ARMS):
+        straight = turn(X, arm_angles(X, arm))
+        z = (straight - [ARM_CENTRE, 0]) / [ARM_LENGTH, noise]
         terms.append(-(z**2).sum(axis=1) / 2)
-    return logsumexp(terms, axis=0) - math.log(_N_ARMS * 2 * math.pi * _ARM_LENGTH * noise)
-
-
-def make_checkerboard(n_samples=100, *, noise=0.0, random_state=None):
-    """Draw rows from the dark squares of a board of four by four."""
-    rng = check_random_state(random_state)
-    corners = _SQUARES[rng.randint(len(_SQUARES), size=n_samples)]
-    rows = _SQUARE * (corners + rng.uniform(size=(n_samples, 2)))
-    return rows + noise * rng.standard_normal((n_samples, 2))
+    return logsumexp(terms, axis=0) - math.log(N_ARMS * 2 * math.pi * ARM_LENGTH * noise)
 
 
 def checkerboard_log_density(X, *, noise=0.0):
     """Return the exact log-density of `make_checkerboard` at rows."""
-    low = _SQUARE * _SQUARES
-    terms = _log_uniform_plus_normal(X[:, None], low, low + _SQUARE, noise)
-    return logsumexp(terms.sum(axis=2), axis=1) - math.log(len(_SQUARES))
-
-
-def _ring_centres():
-    angles = np.arange(8) * math.pi / 4
-    return _RING * np.column_stack([np.cos(angles), np.sin(angles)])
-
-
-def _spiral(angles):
-    """Points of the first arm."""
-    return np.column_stack([-np.cos(angles), np.sin(angles)]) * angles[:, None] / 3
+    low = SQUARE * SQUARES
+    terms = _log_uniform_plus_normal(X[:, None], low, low + SQUARE, noise)
+    return logsumexp(terms.sum(axis=2), axis=1) - math.log(len(SQUARES))
 
 
 @lru_cache(maxsize=4)
@@ -127,21 +83,7 @@ def _spiral_nodes(n_nodes):
     """Gauss-Legendre angles, and the logarithms of weight times density of the angle."""
     nodes, weights = roots_legendre(n_nodes)
     share = (nodes + 1) / 2
-    return _TURNS * share, np.log(weights * share)
-
-
-def _arm_angles(rows, arm):
-    """Angles by which rows at their distance from the origin are turned, arm by arm."""
-    # Bounded, as the angle of a row very far away would overflow to nan.
-    radius = np.minimum(np.linalg.norm(rows, axis=1), 1000)
-    return 2 * math.pi * arm / _N_ARMS + np.exp(radius / 2) / 4
-
-
-def _turn(rows, angles):
-    """Turn each row anticlockwise by its angle."""
-    x, y = rows.T
-    cos, sin = np.cos(angles), np.sin(angles)
-    return np.column_stack([cos * x - sin * y, sin * x + cos * y])
+    return TURNS * share, np.log(weights * share)
 
 
 def _log_uniform_plus_normal(x, low, high, noise):

@@ -52,6 +52,7 @@ MAY_IMPORT_ROOMS = {
     # Duck-typed helpers: they work on what has the right methods, whoever wrote it.
     "plotting": {"_utils"},
     "metrics": {"_utils"},
+    "datasets": {"_utils"},
     "pipeline": {"_utils", "manifold"},
     # The package itself is lazy; the command line calls the public interface.
     "__init__": {

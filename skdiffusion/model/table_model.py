@@ -272,6 +272,24 @@ class Model:
             parts = zip(x.split(CHUNK_ROWS), levels.split(CHUNK_ROWS), strict=True)
             return torch.cat([denoiser(z, s).mean for z, s in parts]).cpu().numpy()
 
+    def score(self, Z, sigma):
+        """Return the gradient of the log-density of rows that have the noise level `sigma`.
+
+        Parameters
+        ----------
+        Z : ndarray of shape (n, d)
+            Noisy encoded rows.
+        sigma : float
+            Noise level.
+
+        Returns
+        -------
+        score : ndarray of shape (n, d)
+            Nats by the units of encoded rows.
+        """
+        noiseless = replace(self, noise=None)
+        return (noiseless.denoise(Z, sigma) - Z) / sigma**2
+
     def _flow(self, function, denoiser, Z):
         """Carry rows along the probability flow, in chunks."""
         sigmas = self.flow_sigmas

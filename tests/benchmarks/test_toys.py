@@ -12,12 +12,14 @@ from scipy.stats import chisquare, norm
 from benchmarks._toys import (
     checkerboard_log_density,
     eight_gaussians_log_density,
+    pinwheel_log_density,
+    two_spirals_log_density,
+)
+from skdiffusion.datasets import (
     make_checkerboard,
     make_eight_gaussians,
     make_pinwheel,
     make_two_spirals,
-    pinwheel_log_density,
-    two_spirals_log_density,
 )
 
 TOYS = {

@@ -98,6 +98,12 @@ class TestDenoising:
         mean = model.prior.mean.numpy()
         assert_allclose(model.denoise(Z, sigma), mean + (Z - mean) @ gain.T, atol=1e-9)
 
+    def test_score_is_the_gradient(self, model, X):
+        Z, sigma = model.encoder.transform(X[:20]), 0.7
+        mean = model.prior.mean.numpy()
+        expected = -(Z - mean) @ np.linalg.inv(COV + sigma**2 * np.eye(3))
+        assert_allclose(model.score(Z, sigma), expected, atol=1e-9)
+
     def test_noise_of_the_rows_is_taken_off_draws(self, X, global_random_seed):
         noise = np.array([0.5, 0.5, 0.5])
         noisy = of_gaussian(X, MEAN, COV + np.diag(noise**2), noise=noise)

@@ -10,8 +10,9 @@ import torch
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.metrics import balanced_accuracy_score
 
-from skdiffusion._sampler import BASELINES
-from skdiffusion.diffusion import GRIDS, SCHEDULES, SOLVERS, get_schedule
+from skdiffusion.closed_forms.fitted_prior import BASELINES
+from skdiffusion.diffusion import GRIDS, SOLVERS, get_schedule
+from skdiffusion.diffusion.schedule import SCHEDULES
 from skdiffusion.model import drawing
 
 
@@ -46,9 +47,11 @@ class TestClasses:
     @pytest.mark.parametrize("name", ["blue", "green", "red"])
     def test_one_for_all(self, blobs, name):
         rows = blobs.sampler.sample(300, y=name, random_state=0)
-        assert np.mean(blobs.class_of(rows) != name) < 0.03
+        own = rows[blobs.class_of(rows) == name]
+        assert len(own) > 0.97 * len(rows)
         assert_allclose(rows.mean(axis=0), blobs.centres[name], atol=0.25)
-        assert_allclose(rows.std(axis=0), blobs.std, rtol=0.4)
+        # a row in another class, eight deviations off, would tell more than all others
+        assert_allclose(own.std(axis=0), blobs.std, rtol=0.25)
 
     def test_one_for_each(self, blobs):
         y = np.tile(["red", "blue", "green", "red"], 50)

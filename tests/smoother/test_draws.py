@@ -160,17 +160,19 @@ class TestNumericTarget:
 
     def test_regression_beats_the_mean(self, smooth, diabetes):
         X, y = diabetes.fresh
-        exact = smooth(
-            bandwidth=diabetes.smoother.bandwidth_,
-            n_neighbors=diabetes.smoother.n_neighbors_,
-            background=diabetes.smoother.background_,
-        ).fit(diabetes.X, diabetes.y)
-        errors = [
-            np.mean((smoother.impute(X, return_y=True)[1] - y) ** 2)
-            for smoother in (diabetes.smoother, exact)
-        ]
-        assert errors[0] < 0.75 * y.var()
-        assert errors[0] < errors[1]
+        chosen = {
+            "bandwidth": diabetes.smoother.bandwidth_,
+            "n_neighbors": diabetes.smoother.n_neighbors_,
+            "background": diabetes.smoother.background_,
+        }
+
+        def error(**options):
+            smoother = smooth(**chosen, **options).fit(diabetes.X, diabetes.y)
+            return np.mean((smoother.impute(X, return_y=True)[1] - y) ** 2)
+
+        # chosen on folds, the noise is that of the exact mean now and then
+        errors = [error(known_noise="cv", random_state=seed) for seed in range(4)]
+        assert np.mean(errors) < min(0.75 * y.var(), error(known_noise=0.0))
         assert diabetes.smoother.known_noise_.shape == (5,)
 
     def test_of_skewed_targets_it_is_the_mean(self, smooth):
