@@ -69,11 +69,6 @@ def marker_size(n_points):
     return float(np.clip(9000 / max(n_points, 1), 3, 26))
 
 
-def name_colour(ax, colour, label):
-    """Add an entry to the legend."""
-    ax.scatter([], [], c=colour, s=30, linewidths=0, label=label)
-
-
 def scatter_mixed(ax, real, synthetic=None):
     """Draw two samples of points in mixed order, so that neither hides the other."""
     samples = {"real": real} if synthetic is None else {"real": real, "synthetic": synthetic}
@@ -83,7 +78,7 @@ def scatter_mixed(ax, real, synthetic=None):
     size = marker_size(len(points))
     ax.scatter(*points[mixed].T, c=colours[mixed].tolist(), s=size, alpha=0.6, linewidths=0)
     for name, n, colour in zip(samples, sizes, (REAL, SYNTHETIC), strict=False):
-        name_colour(ax, colour, f"{name} ({n:,} rows)")
+        ax.scatter([], [], c=colour, s=30, linewidths=0, label=f"{name} ({n:,} rows)")
 
 
 def write_at_edge(ax, edge, y, text, colour, fontsize):

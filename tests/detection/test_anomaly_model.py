@@ -7,8 +7,8 @@ from sklearn.metrics import roc_auc_score
 
 from skdiffusion.detection.anomaly_model import (
     AnomalyModel,
-    HeldOutScale,
     AnomalyOptions,
+    HeldOutScale,
     assign_folds,
     combine_weights,
 )
