@@ -241,22 +241,6 @@ class AugmentedEstimator(MetaEstimatorMixin, BaseEstimator):
         """
         return self._delegate("predict_proba", X)
 
-    @available_if(_estimator_has("predict_log_proba"))
-    def predict_log_proba(self, X):
-        """Predict the logarithms of the probabilities of the classes.
-
-        Parameters
-        ----------
-        X : array-like or data frame of shape (n, n_features)
-            Rows.
-
-        Returns
-        -------
-        log_probability : ndarray of shape (n, n_classes)
-            In the order of `classes_`.
-        """
-        return self._delegate("predict_log_proba", X)
-
     @available_if(_estimator_has("decision_function"))
     def decision_function(self, X):
         """Return the confidence in the classes.

@@ -21,6 +21,8 @@ from skdiffusion.tables.target import TARGETS, is_categorical
 __all__ = ["DiffusionOversampler"]
 
 RELEVANCES = {"boxplot": boxplot_relevance, "density": density_relevance}
+# the relevance from which on a number is rare
+RARE = 0.5
 
 
 class _InputTags(InputTags):
@@ -55,9 +57,8 @@ class DiffusionOversampler(OneToOneFeatureMixin, BaseEstimator):
         smaller to the larger of two classes, a dict the wanted number of rows of each class, and a
         function gets `y` and returns such a dict.
 
-        For numbers: "auto" gives the rare rows as many rows as the others have, a float is the
-        number of synthetic rows as a share of the rows, and a function gets `y` and returns their
-        number.
+        For numbers: "auto" gives the rare rows as many rows as the others have, and a float is the
+        number of synthetic rows as a share of the rows.
     sigma : float or None, default=0.3
         Noise level from which real rows are denoised, in standard deviations of a column: near 0
         synthetic rows repeat the real ones that they start from, and far above 1 nothing is left of
@@ -67,11 +68,10 @@ class DiffusionOversampler(OneToOneFeatureMixin, BaseEstimator):
         What `y` is. "auto" takes text, booleans, and whole numbers of at most 20 values as
         classes.
     relevance : {"boxplot", "density"} or callable, default="boxplot"
-        For numbers: how rare a value is, from 0 to 1. "boxplot" rises from the median to the
-        ends of the whiskers, on the sides where outliers lie beyond them; "density" is one minus
-        the density of `y` in units of its maximum; a function gets `y` and returns an array.
-    threshold : float, default=0.5
-        For numbers: the relevance from which on a row is rare.
+        For numbers: how rare a value is, from 0 to 1; from 0.5 on it counts as rare. "boxplot"
+        rises from the median to the ends of the whiskers, on the sides where outliers lie beyond
+        them; "density" is one minus the density of `y` in units of its maximum; a function gets
+        `y` and returns an array.
     random_state : int, RandomState instance or None, default=None
         Source of randomness.
 
@@ -125,9 +125,6 @@ class DiffusionOversampler(OneToOneFeatureMixin, BaseEstimator):
     (array([50, 50, 50]), 40)
     """
 
-    # read by the versions of imbalanced-learn before estimator tags
-    _estimator_type = "sampler"
-
     def __init__(
         self,
         *,
@@ -136,7 +133,6 @@ class DiffusionOversampler(OneToOneFeatureMixin, BaseEstimator):
         sigma=0.3,
         target="auto",
         relevance="boxplot",
-        threshold=0.5,
         random_state=None,
     ):
         self.sampler = sampler
@@ -144,7 +140,6 @@ class DiffusionOversampler(OneToOneFeatureMixin, BaseEstimator):
         self.sigma = sigma
         self.target = target
         self.relevance = relevance
-        self.threshold = threshold
         self.random_state = random_state
 
     def __sklearn_tags__(self):
@@ -245,8 +240,6 @@ class DiffusionOversampler(OneToOneFeatureMixin, BaseEstimator):
                 f"relevance must be a function or one of {sorted(RELEVANCES)}, "
                 f"got {self.relevance!r}."
             )
-        if not 0 < self.threshold <= 1:
-            raise ValueError(f"threshold must be in (0, 1], got {self.threshold!r}.")
 
     def _relevance(self, y):
         relevance = self.relevance if callable(self.relevance) else RELEVANCES[self.relevance]
@@ -260,25 +253,22 @@ class DiffusionOversampler(OneToOneFeatureMixin, BaseEstimator):
 
     def _count_numbers(self, y):
         """Return how many synthetic rows a numeric target gets."""
-        strategy, rare = self.sampling_strategy, self.relevance_ >= self.threshold
-        if callable(strategy):
-            n_synthetic = strategy(y)
-        elif isinstance(strategy, Real) and not isinstance(strategy, bool) and strategy > 0:
+        strategy, rare = self.sampling_strategy, self.relevance_ >= RARE
+        if isinstance(strategy, Real) and not isinstance(strategy, bool) and strategy > 0:
             n_synthetic = round(strategy * len(y))
         elif isinstance(strategy, str) and strategy == "auto":
             n_synthetic = max(0, int((~rare).sum()) - int(rare.sum()))
         else:
             raise ValueError(
-                "For a numeric target sampling_strategy must be 'auto', a positive number "
-                f"(synthetic rows as a share of the rows) or a function, got {strategy!r}. "
+                "For a numeric target sampling_strategy must be 'auto' or a positive number "
+                f"(synthetic rows as a share of the rows), got {strategy!r}. "
                 "If the numbers of y are classes, set target='categorical'."
             )
         if n_synthetic and not rare.any():
             raise ValueError(
-                "No value of y is rare: its relevance is below "
-                f"threshold={self.threshold} everywhere (by a boxplot only outliers are rare). "
-                "Give relevance='density' or a function; if the numbers of y are classes, set "
-                "target='categorical'."
+                f"No value of y is rare: its relevance is below {RARE} everywhere (by a boxplot only "
+                "outliers are rare). Give relevance='density' or a function; if the numbers of y are "
+                "classes, set target='categorical'."
             )
         return int(n_synthetic)
 
@@ -289,10 +279,8 @@ class DiffusionOversampler(OneToOneFeatureMixin, BaseEstimator):
             rows = [spread((y == label).astype(float), n, rng) for label, n in wanted.items()]
             rows = np.concatenate([np.empty(0, dtype=int), *rows])
             return rows, y[rows]
-        rows = np.empty(0, dtype=int)
-        if wanted:
-            weights = np.where(self.relevance_ >= self.threshold, self.relevance_, 0.0)
-            rows = spread(weights, wanted, rng)
+        weights = np.where(self.relevance_ >= RARE, self.relevance_, 0.0)
+        rows = spread(weights, wanted, rng) if wanted else np.empty(0, dtype=int)
         return rows, jitter(y, rows, rng)
 
 
