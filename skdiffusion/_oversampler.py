@@ -266,9 +266,9 @@ class DiffusionOversampler(OneToOneFeatureMixin, BaseEstimator):
             )
         if n_synthetic and not rare.any():
             raise ValueError(
-                f"No value of y is rare: its relevance is below {RARE} everywhere (by a boxplot only "
-                "outliers are rare). Give relevance='density' or a function; if the numbers of y are "
-                "classes, set target='categorical'."
+                f"No value of y is rare: its relevance is below {RARE} everywhere (by a boxplot "
+                "only outliers are rare). Give relevance='density' or a function; if the numbers "
+                "of y are classes, set target='categorical'."
             )
         return int(n_synthetic)
 
