@@ -1,6 +1,7 @@
 """`DiffusionOversampler`: synthetic rows for rare classes and rare values of a target."""
 
 from numbers import Real
+from typing import ClassVar
 
 import narwhals as nw
 import numpy as np
@@ -10,6 +11,7 @@ from sklearn.utils import Bunch, InputTags, Tags, TargetTags, check_random_state
 from sklearn.utils.multiclass import type_of_target
 
 from skdiffusion._sampler import DiffusionManifoldSampler
+from skdiffusion._utils.checks import StrOptions
 from skdiffusion._utils.fitting import all_or_nothing
 from skdiffusion._utils.systematic import spread
 from skdiffusion.augmentation import boxplot_relevance, density_relevance
@@ -125,6 +127,11 @@ class DiffusionOversampler(OneToOneFeatureMixin, BaseEstimator):
     (array([50, 50, 50]), 40)
     """
 
+    _parameter_constraints: ClassVar[dict] = {
+        "target": [StrOptions(set(TARGETS))],
+        "relevance": [StrOptions(set(RELEVANCES)), callable],
+    }
+
     def __init__(
         self,
         *,
@@ -214,7 +221,7 @@ class DiffusionOversampler(OneToOneFeatureMixin, BaseEstimator):
 
     def _fit(self, X, y):
         """Count the synthetic rows and fit the model; return rows, targets and randomness."""
-        self._check_parameters()
+        self._validate_params()
         rng = check_random_state(self.random_state)
         if sparse.issparse(X):
             raise TypeError("Sparse rows cannot be modelled: pass X.toarray() instead.")
@@ -231,15 +238,6 @@ class DiffusionOversampler(OneToOneFeatureMixin, BaseEstimator):
         sampler = DiffusionManifoldSampler() if self.sampler is None else self.sampler
         self.sampler_ = fit_sampler(sampler, X, values, has_classes, rng)
         return X, values, rng
-
-    def _check_parameters(self):
-        if self.target not in TARGETS:
-            raise ValueError(f"target must be one of {TARGETS}, got {self.target!r}.")
-        if not (callable(self.relevance) or self.relevance in RELEVANCES):
-            raise ValueError(
-                f"relevance must be a function or one of {sorted(RELEVANCES)}, "
-                f"got {self.relevance!r}."
-            )
 
     def _relevance(self, y):
         relevance = self.relevance if callable(self.relevance) else RELEVANCES[self.relevance]

@@ -26,8 +26,6 @@ __all__ = [
     "traverse",
 ]
 
-# distinct ones, for estimates of dimension and noise
-MIN_ROWS = 5
 N_NEIGHBORS, N_NEIGHBORS_OF_PATH = 15, 10
 # fewer points would cut the corners of a path
 MIN_PATH = 50
@@ -348,14 +346,7 @@ def _dimension(sampler):
     if sampler.dimension_ is not None and sampler.embedding_ is None:
         return sampler.dimension_
     rows = _rows(sampler)
-    if _are_few(rows):
-        return max(1, min(len(rows) - 1, rows.shape[1]))
     return int(np.clip(geometry.intrinsic_dimension(rows), 1, rows.shape[1]))
-
-
-def _are_few(rows):
-    """Whether there are too few rows for any estimate."""
-    return len(np.unique(rows, axis=0)) < MIN_ROWS
 
 
 def _reading_level(sampler, sigma=None):
@@ -373,8 +364,7 @@ def _path_level(sampler):
     rows = _rows(sampler)
     neighbors = NearestNeighbors(n_neighbors=min(N_NEIGHBORS_OF_PATH, len(rows) - 1)).fit(rows)
     spacing = float(np.median(neighbors.kneighbors()[0][:, -1]))
-    few = _are_few(rows)
-    noise = 0.0 if few else geometry.noise_level(rows, dimension=_dimension(sampler))
+    noise = geometry.noise_level(rows, dimension=_dimension(sampler))
     return max(3 * noise, spacing / 2, sampler.model_.sigma_min)
 
 

@@ -58,9 +58,6 @@ def legend_above(ax):
             bbox_to_anchor=(0, 1.0),
             ncols=3,
             frameon=False,
-            borderaxespad=0.2,
-            handlelength=1.2,
-            columnspacing=1.2,
             fontsize="small",
         )
 

@@ -351,10 +351,14 @@ class TestArguments:
         """Fewer than any dimension is estimated from."""
         few = ROWS["roll"][:4]
         sampler = quick().fit(few)
-        assert explore(sampler, 2, random_state=0).shape == (2, 6)
-        assert np.isfinite(distance_to_manifold(sampler, few)).all()
-        assert np.isfinite(interpolate(sampler, few[:1], few[1:2], 3)).all()
-        assert np.isfinite(traverse(sampler, few[:1], n_points=3)).all()
+        for call in (
+            lambda: explore(sampler, 2),
+            lambda: distance_to_manifold(sampler, few),
+            lambda: interpolate(sampler, few[:1], few[1:2], 3),
+            lambda: traverse(sampler, few[:1], n_points=3),
+        ):
+            with pytest.raises(ValueError, match="at least 5 distinct rows"):
+                call()
 
     def test_missing_cells(self, fitted):
         gap = FRESH["roll"][:1].copy()

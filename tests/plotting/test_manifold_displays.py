@@ -145,13 +145,6 @@ class TestTraversal:
         texts = [text.get_text() for text in display.ax_.texts]
         assert texts[:2] == [f"{b[0]:.3g}", f"{a[0]:.3g}"]
 
-    def test_categories_are_steps(self):
-        frame = pd.DataFrame({"size": [1.0, 2.0, 4.0], "kind": ["low", "low", "high"]})
-        display = TraversalDisplay.from_path(frame).plot()
-        assert_allclose(display.lines_[1].get_ydata(), np.array([0, 0, 0.7]) - 1)
-        assert display.lines_[1].get_drawstyle() == "steps-mid"
-        assert [text.get_text() for text in display.ax_.texts][2:] == ["high", "low"]
-
     def test_number_of_columns(self, iris):
         path = np.linspace(iris[0], iris[100], 20)
         assert list(TraversalDisplay.from_path(path, max_columns=2).columns) == ["x0", "x1"]
