@@ -152,7 +152,7 @@ def _load(args):
 
 
 def _check(frame):
-    """Refuse what cannot be encoded or judged before any time is spent on it."""
+    """Refuse what cannot be judged before any time is spent on it."""
     import pandas as pd
 
     if gaps := [str(name) for name in frame if frame[name].isna().any()]:
@@ -162,10 +162,6 @@ def _check(frame):
     times = text.apply(pd.to_datetime, format="ISO8601", errors="coerce")
     if dates := [str(name) for name in times if times[name].notna().all()]:
         raise _UnusableInput(f"the metrics have no distance of dates: convert {dates} to numbers")
-    try:
-        skdiffusion.TableEncoder().fit(frame)
-    except (TypeError, ValueError) as error:
-        raise _UnusableInput(str(error)) from error
 
 
 def _split(table):

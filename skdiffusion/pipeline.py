@@ -78,9 +78,10 @@ def sample_from(pipeline, n_samples=1, *, return_y=False, add_residuals=True, **
             f"The last step {name!r} ({type(sampler).__name__}) has no method 'sample'. "
             "End the pipeline in a sampler such as DiffusionManifoldSampler or KernelDensity."
         )
+    check_is_fitted(sampler)
     seed = sample_params.get("random_state")
     inverses = [
-        _inverse(name, step, sampler, add_residuals, _seed_of(seed, position))
+        _inverse(name, step, add_residuals, _seed_of(seed, position))
         for position, (name, step) in enumerate(steps)
         if step not in (None, "passthrough")
     ]
@@ -115,7 +116,7 @@ def _seed_of(seed, position):
     return np.random.RandomState([int(seed), position])
 
 
-def _inverse(name, step, sampler, add_residuals, seed):
+def _inverse(name, step, add_residuals, seed):
     """Return the way back through a step."""
     # without inverse_func a FunctionTransformer hands its input back unchanged: rows would
     # silently come out in the wrong units
@@ -130,8 +131,6 @@ def _inverse(name, step, sampler, add_residuals, seed):
 
             step = InvertibleEmbedding.from_fitted(step, random_state=0)
     except (TypeError, NotFittedError) as error:
-        # a learner that is given an inverse keeps its rows only once it is fitted
-        check_is_fitted(sampler)
         raise TypeError(
             f"Step {name!r} has no {missing}, so samples cannot be taken back to the pipeline's "
             "input. Use an invertible transformer, or InvertibleEmbedding around a manifold "

@@ -210,11 +210,11 @@ def _embedding(plan, geometry, rng):
     if isinstance(plan.manifold, InvertibleEmbedding):
         return seeded(plan.manifold, rng)
     seed = int(rng.randint(2**31 - 1))
-    if not plan.is_estimator:
-        n_components = min(geometry.dimension + 1, len(geometry.numbers))
-        learner = AutoencoderEmbedding(n_components, random_state=seed)
-        return InvertibleEmbedding(learner, decoder="own", random_state=seed)
-    return InvertibleEmbedding(clone(plan.manifold), random_state=seed)
+    if plan.is_estimator:
+        return InvertibleEmbedding(clone(plan.manifold), random_state=seed)
+    n_components = min(geometry.dimension + 1, len(geometry.numbers))
+    learner = AutoencoderEmbedding(n_components, random_state=seed)
+    return InvertibleEmbedding(learner, random_state=seed)
 
 
 def _geometric(Z, geometry):

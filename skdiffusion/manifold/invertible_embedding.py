@@ -211,9 +211,9 @@ class InvertibleEmbedding(Embedding):
         if not hasattr(learner, "transform"):
             maps = LocalLinearRegressor(n_neighbors=self.n_neighbors, interpolate=True)
             self._forward = maps.fit(X, embedded)
-        decoder = Decoder(self._new_regressor(learner, rng), self.n_neighbors)
-        self._decoder = decoder.fit(embedded, X, rng)
-        self.residuals_ = decoder.residuals
+        regressor = self._new_regressor(learner, rng)
+        self._decoder = Decoder(regressor, self.n_neighbors, embedded, X, rng)
+        self.residuals_ = self._decoder.residuals
         self.embedding_ = embedded
         self.estimator_ = learner
 

@@ -88,7 +88,7 @@ def intrinsic_dimension(sampler, X=None, *, method="neighbors", sigma=None):
     return float(found.mean()) if X is None else found
 
 
-def tangent_space(sampler, X, dimension=None):
+def tangent_space(sampler, X):
     """Return the directions in which the manifold extends at rows.
 
     Parameters
@@ -97,8 +97,6 @@ def tangent_space(sampler, X, dimension=None):
         A fitted sampler.
     X : array-like or data frame of shape (n, n_features)
         Rows.
-    dimension : int or None, default=None
-        Number of directions; None is the dimension of the manifold.
 
     Returns
     -------
@@ -107,11 +105,7 @@ def tangent_space(sampler, X, dimension=None):
     """
     model = sampler.model_
     Z = _tensor(model, _encoded(sampler, X))
-    dimension = _dimension(sampler) if dimension is None else dimension
-    check_count(dimension, "dimension")
-    if dimension > Z.shape[1]:
-        raise ValueError(f"dimension must be at most {Z.shape[1]}, got {dimension}.")
-    level = Z.new_tensor(_reading_level(sampler))
+    level, dimension = Z.new_tensor(_reading_level(sampler)), _dimension(sampler)
     return denoiser_tangents(model.of_rows.denoiser, Z, level, dimension).vectors.cpu().numpy()
 
 
@@ -228,7 +222,7 @@ def traverse(sampler, x, component=0, n_points=9, *, extent=2.0):
     if not isinstance(component, Integral) or not 0 <= component < dimension:
         raise ValueError(f"component must be from 0 to {dimension - 1}, got {component!r}.")
     check_positive(extent, "extent")
-    start = _tensor(model, tangent_space(sampler, x, dimension)[0, :, component])
+    start = _tensor(model, tangent_space(sampler, x)[0, :, component])
     n_back = (n_points - 1) // 2
     n_ahead = n_points - 1 - n_back
     step = extent / max(n_ahead, 1) / SUBSTEPS

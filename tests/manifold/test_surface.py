@@ -95,7 +95,7 @@ class TestTangents:
         assert np.degrees(np.arccos(np.median(cosines[:, -1]).clip(0, 1))) < 20
 
     def test_orthonormal(self, fitted):
-        basis = tangent_space(fitted["sphere"], FRESH["sphere"][:5], 2)
+        basis = tangent_space(fitted["sphere"], FRESH["sphere"][:5])
         np.testing.assert_allclose(
             np.swapaxes(basis, 1, 2) @ basis, np.tile(np.eye(2), (5, 1, 1)), atol=1e-9
         )
@@ -365,11 +365,6 @@ class TestArguments:
         gap[0, 1] = np.nan
         with pytest.raises(ValueError, match="missing cells"):
             distance_to_manifold(fitted["roll"], gap)
-
-    @pytest.mark.parametrize("dimension", [0, 7])
-    def test_dimension_out_of_range(self, fitted, dimension):
-        with pytest.raises(ValueError, match="dimension"):
-            tangent_space(fitted["roll"], FRESH["roll"][:1], dimension)
 
     @pytest.mark.parametrize("n", [0, -1])
     def test_number_of_explored_rows(self, fitted, n):
