@@ -3,8 +3,6 @@
 import numpy as np
 from scipy.stats import gaussian_kde
 
-__all__ = ["boxplot_relevance", "density_relevance"]
-
 WHISKER = 1.5
 GRID = 512
 

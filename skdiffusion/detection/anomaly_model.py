@@ -19,15 +19,6 @@ from skdiffusion.detection.row_density import RowKernels
 from skdiffusion.training.net import DenoiserNet
 from skdiffusion.training.presets import judging_net
 
-__all__ = [
-    "METHODS",
-    "AnomalyModel",
-    "HeldOutScale",
-    "AnomalyOptions",
-    "assign_folds",
-    "combine_weights",
-]
-
 METHODS = ("neighbors", "kernel", "denoise", "likelihood")
 
 N_FOLDS = 3

@@ -13,8 +13,6 @@ from skdiffusion.diffusion.kernel_density import KernelDenoiser
 from skdiffusion.geometry.diffusion_tensors import local_factors
 from skdiffusion.geometry.nearest_rows import neighbor_graph
 
-__all__ = ["RowKernels", "fit_robust_gaussian"]
-
 N_NEIGHBORS = 50
 """Rows that shape a kernel; more than for densities, as directions matter here and not detail."""
 

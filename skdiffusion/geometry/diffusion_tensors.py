@@ -20,8 +20,6 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils import gen_batches
 
-__all__ = ["METRICS", "LowRank", "Metric", "local_factors", "low_rank_factors", "metric_tensors"]
-
 Floats = NDArray[np.float64]
 Metric = str | Callable[[Floats], Floats]
 

@@ -10,8 +10,6 @@ from skdiffusion._utils.fitting import all_or_nothing
 from skdiffusion.manifold.embedding import Embedding
 from skdiffusion.nets.autoencoder import Autoencoder, train_autoencoder
 
-__all__ = ["AutoencoderEmbedding"]
-
 STEPS_PER_EPOCH = 50
 # on rows before they are encoded, as a share of their root mean square deviation: the encoder heeds
 # less what lies off the manifold

@@ -28,8 +28,6 @@ from skdiffusion.manifold.projection import (
 )
 from skdiffusion.manifold.units import has_geometry, is_thin, linear_does, linear_units
 
-__all__ = ["Geometry", "couple", "decide_geometry", "fit_encoder", "read_plan", "training_rows"]
-
 COUPLINGS = ("auto", "latent", "project", "regularize", "hierarchical")
 ENCODERS = {
     "latent": LatentEncoder,

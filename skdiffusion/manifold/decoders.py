@@ -12,8 +12,6 @@ from sklearn.neighbors import NearestNeighbors
 
 from skdiffusion.manifold.local_maps import LocalLinearRegressor
 
-__all__ = ["Decoder", "OwnInverse", "seeded"]
-
 N_FOLDS = 5
 POOL = 3
 """The residuals added are those of the first to the third ``n_neighbors`` nearest rows."""

@@ -7,8 +7,6 @@ it. All else it hands on to that encoder.
 
 import numpy as np
 
-__all__ = ["HierarchicalEncoder", "LatentEncoder", "ProjectedEncoder"]
-
 # in units of the embedding's standard deviation: wide enough for differences that rounding does
 # not reach, small enough for a straight line
 STEP = 1e-3

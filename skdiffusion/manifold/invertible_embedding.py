@@ -12,8 +12,6 @@ from skdiffusion.manifold.decoders import Decoder, OwnInverse, seeded
 from skdiffusion.manifold.embedding import Embedding
 from skdiffusion.manifold.local_maps import LocalLinearRegressor
 
-__all__ = ["InvertibleEmbedding"]
-
 WAYS = ("auto", "local", "own")
 
 

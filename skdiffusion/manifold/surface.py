@@ -15,17 +15,6 @@ from skdiffusion.diffusion import tangent_space as denoiser_tangents
 from skdiffusion.geometry.geodesics import farthest_points, geodesic_path, resample_path
 from skdiffusion.geometry.planes import local_planes
 
-__all__ = [
-    "distance_to_manifold",
-    "explore",
-    "interpolate",
-    "intrinsic_dimension",
-    "local_metric",
-    "tangent_space",
-    "trajectory",
-    "traverse",
-]
-
 N_NEIGHBORS, N_NEIGHBORS_OF_PATH = 15, 10
 # fewer points would cut the corners of a path
 MIN_PATH = 50
