@@ -20,8 +20,6 @@ from skdiffusion.tables.frames import NUMERIC, TableInput, read_table, take, val
 from skdiffusion.tables.gaps import fill_gaps, gaps_of
 from skdiffusion.tables.target import TargetEncoder
 
-__all__ = ["TableModel"]
-
 STRATEGIES = ("mean", "draw")
 
 

@@ -3,12 +3,10 @@
 import argparse
 import importlib.util
 import time
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 from sklearn.datasets import load_breast_cancer
 from sklearn.mixture import GaussianMixture
 from sklearn.model_selection import GridSearchCV, train_test_split
@@ -17,7 +15,8 @@ from sklearn.pipeline import make_pipeline
 
 import skdiffusion
 from skdiffusion.metrics import fidelity_report
-from skdiffusion.plotting import LogDensityDisplay, SyntheticComparisonDisplay, draw_overview
+from skdiffusion.plotting import LogDensityDisplay, SyntheticComparisonDisplay
+from skdiffusion.plotting._style import import_pyplot
 
 # The report compares at most this many rows a side: more would cost minutes and change nothing.
 MAX_REPORTED_ROWS = 1000
@@ -27,12 +26,12 @@ MIN_ROWS = 40
 MAX_CLASSES = 20
 
 COLUMNS = {
-    "W1": ("w1_test", "{:.3f}"),
-    "C2ST": ("c2st_boosting", "{:.2f}"),
-    "coverage": ("coverage", "{:.2f}"),
-    "shape %": ("shape_error", "{:.1f}"),
-    "trend %": ("trend_error", "{:.1f}"),
-    "DCR": ("dcr_ratio", "{:.2f}"),
+    "w1_test": "W1",
+    "c2st_boosting": "C2ST",
+    "coverage": "coverage",
+    "shape_error": "shape %",
+    "trend_error": "trend %",
+    "dcr_ratio": "DCR",
 }
 LEGEND = """\
 W1        distance to held-out real rows (exact Wasserstein); lower is better
@@ -53,11 +52,11 @@ class Table(NamedTuple):
     frame: Any
     target: str | None
 
-    def columns(self, frame: Any) -> Any:
+    def columns(self, frame):
         """Return rows without the target."""
         return frame.drop(columns=[] if self.target is None else self.target)
 
-    def categorical(self) -> list[int]:
+    def categorical(self):
         """Return the positions of the columns of categories, a target of few values among them."""
         numeric = set(self.frame.select_dtypes("number"))
         if self.target is not None and self.frame[self.target].nunique() <= MAX_CLASSES:
@@ -65,7 +64,7 @@ class Table(NamedTuple):
         return [i for i, name in enumerate(self.frame) if name not in numeric]
 
 
-def main(argv: Sequence[str] | None = None) -> int:
+def main(argv=None):
     """Run the command line."""
     parser = _parser()
     args = parser.parse_args(argv)
@@ -83,7 +82,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser():
     parser = argparse.ArgumentParser(prog="skdiffusion", description="Diffusion models for tables.")
     parser.add_argument("--version", action="version", version=skdiffusion.__version__)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
@@ -96,23 +95,14 @@ def _parser() -> argparse.ArgumentParser:
     add("--csv", type=Path, metavar="FILE", help="your table (default: breast cancer, real data)")
     add("--target", metavar="COLUMN", help="column of the CSV to condition on, kept in its place")
     add("--output", type=Path, metavar="DIR", default=Path("skdiffusion-demo"))
-    add("--rows", type=_positive, metavar="N", help="synthetic rows to write (default: as many)")
-    add("--seed", type=int, metavar="S", default=0)
     add("--quick", action="store_true", help="train for a moment only, to see that all works")
     return parser
 
 
-def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError("must be at least 1")
-    return value
-
-
-def _demo(args: argparse.Namespace) -> None:
+def _demo(args):
     table = _load(args)
     _check(table.frame)
-    train, test, fresh = _split(table, args.seed)
+    train, test, fresh = _split(table)
     n_columns, n_categorical = table.frame.shape[1], len(table.categorical())
     print(
         f"{table.name}: {len(table.frame)} rows, {n_columns} columns "
@@ -123,28 +113,24 @@ def _demo(args: argparse.Namespace) -> None:
     )
     start = time.perf_counter()
     net = skdiffusion.DenoiserNet(max_epochs=1, steps_per_epoch=20) if args.quick else None
-    sampler = skdiffusion.DiffusionManifoldSampler(denoiser=net, verbose=1, random_state=args.seed)
+    sampler = skdiffusion.DiffusionManifoldSampler(denoiser=net, verbose=1, random_state=0)
     sampler.fit(table.columns(train), train.get(table.target))
-    print(f"Trained in {time.perf_counter() - start:.1f} s", end=", ", flush=True)
-    start = time.perf_counter()
-    n_rows, n_judged = args.rows or len(table.frame), len(fresh)
-    drawn = _sample(sampler, train, table.target, max(n_rows, n_judged), args.seed)
-    print(f"drew {len(drawn)} rows in {time.perf_counter() - start:.1f} s.\n", flush=True)
+    print(f"Trained in {time.perf_counter() - start:.1f} s.\n", flush=True)
+    drawn = _sample(sampler, train, table.target, len(table.frame))
     samples = {
         "fresh real rows": fresh,
-        "skdiffusion": drawn.head(n_judged),
-        **_references(train, n_judged, args),
+        "skdiffusion": drawn.head(len(fresh)),
+        **_references(train, len(fresh), args.quick),
     }
-    print(_fidelity_table(samples, train, test, table.categorical(), args.seed), flush=True)
+    print(_fidelity_table(samples, train, test, table.categorical()), flush=True)
     args.output.mkdir(parents=True, exist_ok=True)
-    drawn = drawn.head(n_rows)
     drawn.to_csv(args.output / "synthetic.csv", index=False)
     groups = {"training rows": train, "held-out rows": test, "synthetic rows": drawn}
     _picture(table, sampler, groups).savefig(args.output / "picture.png", dpi=110)
     print(f"\nWrote {args.output / 'synthetic.csv'} and {args.output / 'picture.png'}.")
 
 
-def _load(args: argparse.Namespace) -> Table:
+def _load(args):
     import pandas as pd
 
     if args.csv is None:
@@ -165,8 +151,8 @@ def _load(args: argparse.Namespace) -> Table:
     return Table(args.csv.stem, frame, args.target)
 
 
-def _check(frame: Any) -> None:
-    """Refuse what cannot be encoded or judged before any time is spent on it."""
+def _check(frame):
+    """Refuse what cannot be judged before any time is spent on it."""
     import pandas as pd
 
     if gaps := [str(name) for name in frame if frame[name].isna().any()]:
@@ -176,13 +162,9 @@ def _check(frame: Any) -> None:
     times = text.apply(pd.to_datetime, format="ISO8601", errors="coerce")
     if dates := [str(name) for name in times if times[name].notna().all()]:
         raise _UnusableInput(f"the metrics have no distance of dates: convert {dates} to numbers")
-    try:
-        skdiffusion.TableEncoder().fit(frame)
-    except (TypeError, ValueError) as error:
-        raise _UnusableInput(str(error)) from error
 
 
-def _split(table: Table, seed: int) -> list[Any]:
+def _split(table):
     """Return rows to train on, to judge by, and to show what fresh real rows would reach."""
     judged = min(len(table.frame) // 5, MAX_REPORTED_ROWS)
     parts, rest = [], table.frame
@@ -190,53 +172,51 @@ def _split(table: Table, seed: int) -> list[Any]:
         y = rest.get(table.target)
         classes = y is not None and y.nunique() <= MAX_CLASSES and y.value_counts().min() >= 10
         part, rest = train_test_split(
-            rest, test_size=held_out, stratify=y if classes else None, random_state=seed
+            rest, test_size=held_out, stratify=y if classes else None, random_state=0
         )
         parts.append(part)
     return [*parts, rest]
 
 
-def _sample(sampler: Any, train: Any, target: str | None, n_rows: int, seed: int) -> Any:
+def _sample(sampler, train, target, n_rows):
     """Draw a frame like the one that was read: its columns, their order and data types."""
     if target is None:
-        return sampler.sample(n_rows, random_state=seed)
-    rows, y = sampler.sample(n_rows, return_y=True, random_state=seed)
+        return sampler.sample(n_rows, random_state=0)
+    rows, y = sampler.sample(n_rows, return_y=True, random_state=0)
     frame = rows.assign(**{target: np.asarray(y)})[list(train)]
     return frame.astype({target: train[target].dtype})
 
 
-def _references(train: Any, n_rows: int, args: argparse.Namespace) -> dict[str, Any]:
+def _references(train, n_rows, quick):
     """Return rows of the models that scikit-learn has, tuned by cross-validation."""
 
-    def draw(model: Any, parameter: str, values: Any, **options: Any) -> Any:
+    def draw(model, parameter, values, **options):
         grid = {f"{type(model).__name__.lower()}__{parameter}": values}
         pipeline = make_pipeline(skdiffusion.TableEncoder(), model)
         search = GridSearchCV(pipeline, grid, cv=3).fit(train)
         return skdiffusion.sample_from(search.best_estimator_, n_rows, **options)
 
-    widths = np.geomspace(0.05, 2.0, 4 if args.quick else 12)
-    counts = [1, 2] if args.quick else [1, 2, 3, 5, 8]
-    mixture = GaussianMixture(reg_covar=1e-4, random_state=args.seed)
+    widths = np.geomspace(0.05, 2.0, 4 if quick else 12)
+    counts = [1, 2] if quick else [1, 2, 3, 5, 8]
+    mixture = GaussianMixture(reg_covar=1e-4, random_state=0)
     return {
         "Gaussian mixture": draw(mixture, "n_components", counts),
-        "Gaussian KDE": draw(KernelDensity(), "bandwidth", widths, random_state=args.seed),
+        "Gaussian KDE": draw(KernelDensity(), "bandwidth", widths, random_state=0),
     }
 
 
-def _fidelity_table(
-    samples: dict[str, Any], train: Any, test: Any, categorical: list[int], seed: int
-) -> str:
-    real = [_as_numbers(frame, train, categorical) for frame in (train, test)]
-    lines = [f"{'':18}" + "".join(f"{name:>10}" for name in COLUMNS)]
-    for name, frame in samples.items():
-        fake = _as_numbers(frame, train, categorical)
-        report = fidelity_report(*real, fake, categorical=categorical, random_state=seed)
-        cells = (form.format(report[key]) for key, form in COLUMNS.values())
-        lines.append(f"{name:18}" + "".join(f"{cell:>10}" for cell in cells))
-    return "\n".join([*lines, "", LEGEND])
+def _fidelity_table(samples, train, test, categorical):
+    import pandas as pd
+
+    reports = {}
+    for name, sample in samples.items():
+        tables = [_as_numbers(frame, train, categorical) for frame in (train, test, sample)]
+        reports[name] = fidelity_report(*tables, categorical=categorical, random_state=0)
+    report = pd.DataFrame(reports).T[list(COLUMNS)].rename(columns=COLUMNS)
+    return f"{report.to_string(float_format='{:.3f}'.format)}\n\n{LEGEND}"
 
 
-def _as_numbers(frame: Any, train: Any, categorical: list[int]) -> NDArray[np.float64]:
+def _as_numbers(frame, train, categorical):
     """Write categories as their positions among those of the training rows."""
     frame = frame.copy()
     for name in train.columns[categorical]:
@@ -245,10 +225,18 @@ def _as_numbers(frame: Any, train: Any, categorical: list[int]) -> NDArray[np.fl
     return frame.to_numpy(dtype=np.float64)
 
 
-def _picture(table: Table, sampler: Any, groups: dict[str, Any]) -> Any:
+def _picture(table, sampler, groups):
     comparison = SyntheticComparisonDisplay.from_samples(
         table.frame, groups["synthetic rows"], categorical_features=table.categorical()
     )
     rows = {name: table.columns(rows).head(MAX_SCORED_ROWS) for name, rows in groups.items()}
     log_density = LogDensityDisplay.from_estimator(sampler, rows)
-    return draw_overview(comparison, log_density, title=f"{table.name}: real and synthetic rows")
+    figure, (left, right) = import_pyplot().subplots(
+        1, 2, figsize=(14.0, 5.0), width_ratios=[2.75, 1.0], layout="constrained"
+    )
+    comparison.plot(left)
+    log_density.plot(right)
+    right.set_title("How likely the model finds the rows", fontsize="medium", loc="left")
+    title = f"{table.name}: real and synthetic rows"
+    figure.suptitle(title, x=0.01, ha="left", fontsize="x-large")
+    return figure

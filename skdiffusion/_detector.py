@@ -1,6 +1,6 @@
 """`DiffusionAnomalyDetector`: which rows are unlike the others, why, and how surely."""
 
-from numbers import Integral, Real
+from numbers import Real
 from typing import ClassVar
 
 import numpy as np
@@ -8,15 +8,13 @@ from sklearn.base import BaseEstimator, OutlierMixin, TransformerMixin
 from sklearn.utils import Bunch, check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from skdiffusion._utils.checks import Interval, Options, StrOptions
+from skdiffusion._utils.checks import Interval, Options, StrOptions, check_count
 from skdiffusion._utils.fitting import all_or_nothing
 from skdiffusion.detection.anomaly_model import METHODS, AnomalyModel, AnomalyOptions
 from skdiffusion.detection.conformal import benjamini_hochberg, conformal_pvalues
 from skdiffusion.detection.row_encoder import GapFiller, RowEncoder, find_marked
 from skdiffusion.tables.frames import TableInput, validate_table
 from skdiffusion.training.net import DenoiserNet
-
-__all__ = ["DiffusionAnomalyDetector"]
 
 HYBRID = ("neighbors", "kernel", "denoise")
 # a network learns a group of anomalies as well as it learns anything
@@ -40,7 +38,7 @@ class DiffusionAnomalyDetector(TableInput, TransformerMixin, OutlierMixin, BaseE
         "denoise")``, and without the network for contaminated training rows.
 
         ============  =========================================================================
-        "neighbors"   distance to the nearest rows
+        "neighbors"   distance to the nearest row; for contaminated training rows to a tenth of them
         "kernel"      log-density under kernels shaped by 50 neighbours each; for contaminated
                       training rows under a Gaussian of the most compact half
         "denoise"     error of one denoising step, at two noise levels
@@ -60,8 +58,6 @@ class DiffusionAnomalyDetector(TableInput, TransformerMixin, OutlierMixin, BaseE
         Unfitted net with all training options, for every method that has one. None is
         :func:`~skdiffusion.training.judging_net` for "denoise" and `DenoiserNet()` for
         "likelihood", which needs more noise levels.
-    n_neighbors : int or "auto", default="auto"
-        Neighbours of "neighbors". "auto" is the nearest one; if contaminated, a tenth of the rows.
     categorical_features : "from_dtype", None or array-like, default="from_dtype"
         Which columns are categories, as in :class:`~skdiffusion.TableEncoder`.
     verbose : int, default=0
@@ -122,7 +118,6 @@ class DiffusionAnomalyDetector(TableInput, TransformerMixin, OutlierMixin, BaseE
             Interval(Real, 0, 0.5, closed="right"),
         ],
         "denoiser": [DenoiserNet, None],
-        "n_neighbors": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
     }
 
     def __init__(
@@ -131,7 +126,6 @@ class DiffusionAnomalyDetector(TableInput, TransformerMixin, OutlierMixin, BaseE
         method="hybrid",
         contamination="auto",
         denoiser=None,
-        n_neighbors="auto",
         categorical_features="from_dtype",
         verbose=0,
         random_state=None,
@@ -139,7 +133,6 @@ class DiffusionAnomalyDetector(TableInput, TransformerMixin, OutlierMixin, BaseE
         self.method = method
         self.contamination = contamination
         self.denoiser = denoiser
-        self.n_neighbors = n_neighbors
         self.categorical_features = categorical_features
         self.verbose = verbose
         self.random_state = random_state
@@ -182,8 +175,9 @@ class DiffusionAnomalyDetector(TableInput, TransformerMixin, OutlierMixin, BaseE
                 )
             self._filler = GapFiller(Z[~marked])
             Z, groups = self._filler(Z), self._encoder.groups
-            net, k = self.denoiser, self.n_neighbors
-            options = AnomalyOptions(self._methods(), self._share, net, k, self.verbose, groups)
+            options = AnomalyOptions(
+                self._methods(), self._share, self.denoiser, self.verbose, groups
+            )
             self._settle(AnomalyModel(Z[~marked], Z[marked], options, rng), Z, marked)
         return self
 
@@ -393,8 +387,7 @@ class DiffusionAnomalyDetector(TableInput, TransformerMixin, OutlierMixin, BaseE
             Rows, in the container and with the data types of `fit`.
         """
         check_is_fitted(self)
-        if not isinstance(n_samples, Integral) or n_samples < 1:
-            raise ValueError(f"n_samples must be at least 1, a whole number, got {n_samples!r}.")
+        check_count(n_samples, "n_samples")
         rng = check_random_state(random_state)
         return self._encoder.decode(self._model.kernels.sample(n_samples, rng))
 

@@ -21,8 +21,6 @@ from skdiffusion.tables.frames import TableInput, read_table, validate_table
 from skdiffusion.tables.gaps import fill_gaps, gaps_of
 from skdiffusion.training.net import DenoiserNet
 
-__all__ = ["DiffusionImputer"]
-
 STRATEGIES = ("mean", "draw")
 
 

@@ -20,8 +20,6 @@ from skdiffusion.model import Model
 from skdiffusion.model.drawing import Sampling
 from skdiffusion.tables.encoder import TableEncoder
 
-__all__ = ["OperatorScoreMatching"]
-
 MAX_JOINT_COLUMNS = 5
 MAX_DEGREE = 24
 MAX_AUTO_FUNCTIONS = 500

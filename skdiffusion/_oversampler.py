@@ -1,6 +1,7 @@
 """`DiffusionOversampler`: synthetic rows for rare classes and rare values of a target."""
 
 from numbers import Real
+from typing import ClassVar
 
 import narwhals as nw
 import numpy as np
@@ -10,6 +11,7 @@ from sklearn.utils import Bunch, InputTags, Tags, TargetTags, check_random_state
 from sklearn.utils.multiclass import type_of_target
 
 from skdiffusion._sampler import DiffusionManifoldSampler
+from skdiffusion._utils.checks import StrOptions
 from skdiffusion._utils.fitting import all_or_nothing
 from skdiffusion._utils.systematic import spread
 from skdiffusion.augmentation import boxplot_relevance, density_relevance
@@ -18,9 +20,9 @@ from skdiffusion.augmentation.synthesis import fit_sampler, synthesize
 from skdiffusion.tables.frames import as_frame, as_series, take_rows, validate_table
 from skdiffusion.tables.target import TARGETS, is_categorical
 
-__all__ = ["DiffusionOversampler"]
-
 RELEVANCES = {"boxplot": boxplot_relevance, "density": density_relevance}
+# the relevance from which on a number is rare
+RARE = 0.5
 
 
 class _InputTags(InputTags):
@@ -55,9 +57,8 @@ class DiffusionOversampler(OneToOneFeatureMixin, BaseEstimator):
         smaller to the larger of two classes, a dict the wanted number of rows of each class, and a
         function gets `y` and returns such a dict.
 
-        For numbers: "auto" gives the rare rows as many rows as the others have, a float is the
-        number of synthetic rows as a share of the rows, and a function gets `y` and returns their
-        number.
+        For numbers: "auto" gives the rare rows as many rows as the others have, and a float is the
+        number of synthetic rows as a share of the rows.
     sigma : float or None, default=0.3
         Noise level from which real rows are denoised, in standard deviations of a column: near 0
         synthetic rows repeat the real ones that they start from, and far above 1 nothing is left of
@@ -67,11 +68,10 @@ class DiffusionOversampler(OneToOneFeatureMixin, BaseEstimator):
         What `y` is. "auto" takes text, booleans, and whole numbers of at most 20 values as
         classes.
     relevance : {"boxplot", "density"} or callable, default="boxplot"
-        For numbers: how rare a value is, from 0 to 1. "boxplot" rises from the median to the
-        ends of the whiskers, on the sides where outliers lie beyond them; "density" is one minus
-        the density of `y` in units of its maximum; a function gets `y` and returns an array.
-    threshold : float, default=0.5
-        For numbers: the relevance from which on a row is rare.
+        For numbers: how rare a value is, from 0 to 1; from 0.5 on it counts as rare. "boxplot"
+        rises from the median to the ends of the whiskers, on the sides where outliers lie beyond
+        them; "density" is one minus the density of `y` in units of its maximum; a function gets
+        `y` and returns an array.
     random_state : int, RandomState instance or None, default=None
         Source of randomness.
 
@@ -125,8 +125,10 @@ class DiffusionOversampler(OneToOneFeatureMixin, BaseEstimator):
     (array([50, 50, 50]), 40)
     """
 
-    # read by the versions of imbalanced-learn before estimator tags
-    _estimator_type = "sampler"
+    _parameter_constraints: ClassVar[dict] = {
+        "target": [StrOptions(set(TARGETS))],
+        "relevance": [StrOptions(set(RELEVANCES)), callable],
+    }
 
     def __init__(
         self,
@@ -136,7 +138,6 @@ class DiffusionOversampler(OneToOneFeatureMixin, BaseEstimator):
         sigma=0.3,
         target="auto",
         relevance="boxplot",
-        threshold=0.5,
         random_state=None,
     ):
         self.sampler = sampler
@@ -144,7 +145,6 @@ class DiffusionOversampler(OneToOneFeatureMixin, BaseEstimator):
         self.sigma = sigma
         self.target = target
         self.relevance = relevance
-        self.threshold = threshold
         self.random_state = random_state
 
     def __sklearn_tags__(self):
@@ -219,7 +219,7 @@ class DiffusionOversampler(OneToOneFeatureMixin, BaseEstimator):
 
     def _fit(self, X, y):
         """Count the synthetic rows and fit the model; return rows, targets and randomness."""
-        self._check_parameters()
+        self._validate_params()
         rng = check_random_state(self.random_state)
         if sparse.issparse(X):
             raise TypeError("Sparse rows cannot be modelled: pass X.toarray() instead.")
@@ -237,17 +237,6 @@ class DiffusionOversampler(OneToOneFeatureMixin, BaseEstimator):
         self.sampler_ = fit_sampler(sampler, X, values, has_classes, rng)
         return X, values, rng
 
-    def _check_parameters(self):
-        if self.target not in TARGETS:
-            raise ValueError(f"target must be one of {TARGETS}, got {self.target!r}.")
-        if not (callable(self.relevance) or self.relevance in RELEVANCES):
-            raise ValueError(
-                f"relevance must be a function or one of {sorted(RELEVANCES)}, "
-                f"got {self.relevance!r}."
-            )
-        if not 0 < self.threshold <= 1:
-            raise ValueError(f"threshold must be in (0, 1], got {self.threshold!r}.")
-
     def _relevance(self, y):
         relevance = self.relevance if callable(self.relevance) else RELEVANCES[self.relevance]
         values = np.asarray(relevance(y), dtype=np.float64)
@@ -260,25 +249,22 @@ class DiffusionOversampler(OneToOneFeatureMixin, BaseEstimator):
 
     def _count_numbers(self, y):
         """Return how many synthetic rows a numeric target gets."""
-        strategy, rare = self.sampling_strategy, self.relevance_ >= self.threshold
-        if callable(strategy):
-            n_synthetic = strategy(y)
-        elif isinstance(strategy, Real) and not isinstance(strategy, bool) and strategy > 0:
+        strategy, rare = self.sampling_strategy, self.relevance_ >= RARE
+        if isinstance(strategy, Real) and not isinstance(strategy, bool) and strategy > 0:
             n_synthetic = round(strategy * len(y))
         elif isinstance(strategy, str) and strategy == "auto":
             n_synthetic = max(0, int((~rare).sum()) - int(rare.sum()))
         else:
             raise ValueError(
-                "For a numeric target sampling_strategy must be 'auto', a positive number "
-                f"(synthetic rows as a share of the rows) or a function, got {strategy!r}. "
+                "For a numeric target sampling_strategy must be 'auto' or a positive number "
+                f"(synthetic rows as a share of the rows), got {strategy!r}. "
                 "If the numbers of y are classes, set target='categorical'."
             )
         if n_synthetic and not rare.any():
             raise ValueError(
-                "No value of y is rare: its relevance is below "
-                f"threshold={self.threshold} everywhere (by a boxplot only outliers are rare). "
-                "Give relevance='density' or a function; if the numbers of y are classes, set "
-                "target='categorical'."
+                f"No value of y is rare: its relevance is below {RARE} everywhere (by a boxplot "
+                "only outliers are rare). Give relevance='density' or a function; if the numbers "
+                "of y are classes, set target='categorical'."
             )
         return int(n_synthetic)
 
@@ -289,10 +275,8 @@ class DiffusionOversampler(OneToOneFeatureMixin, BaseEstimator):
             rows = [spread((y == label).astype(float), n, rng) for label, n in wanted.items()]
             rows = np.concatenate([np.empty(0, dtype=int), *rows])
             return rows, y[rows]
-        rows = np.empty(0, dtype=int)
-        if wanted:
-            weights = np.where(self.relevance_ >= self.threshold, self.relevance_, 0.0)
-            rows = spread(weights, wanted, rng)
+        weights = np.where(self.relevance_ >= RARE, self.relevance_, 0.0)
+        rows = spread(weights, wanted, rng) if wanted else np.empty(0, dtype=int)
         return rows, jitter(y, rows, rng)
 
 

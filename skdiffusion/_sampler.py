@@ -29,8 +29,6 @@ from skdiffusion.tables.conditions import Conditions
 from skdiffusion.tables.frames import read_table, take
 from skdiffusion.training.net import DenoiserNet
 
-__all__ = ["DiffusionManifoldSampler"]
-
 N_PROBES = 16
 MAX_ROWS = 2000
 

@@ -22,8 +22,6 @@ from skdiffusion.model.encoded import merge_copies
 from skdiffusion.tables.encoder import TableEncoder
 from skdiffusion.tables.frames import NUMERIC
 
-__all__ = ["RiemannianKernelSmoother"]
-
 # the Ornstein-Uhlenbeck time after which nothing is left of the rows
 T_MAX = 4.0
 SIGMA_MAX = math.sqrt(math.expm1(2 * T_MAX))

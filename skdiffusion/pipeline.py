@@ -1,8 +1,6 @@
 """Samples from a fitted :class:`~sklearn.pipeline.Pipeline`, in the units of its input."""
 
 import inspect
-from collections.abc import Callable, Iterator
-from typing import Any
 
 import numpy as np
 from sklearn.exceptions import NotFittedError
@@ -13,14 +11,7 @@ from sklearn.utils.validation import check_is_fitted
 __all__ = ["sample_from"]
 
 
-def sample_from(
-    pipeline: Any,
-    n_samples: int = 1,
-    *,
-    return_y: bool = False,
-    add_residuals: bool = True,
-    **sample_params: Any,
-) -> Any:
+def sample_from(pipeline, n_samples=1, *, return_y=False, add_residuals=True, **sample_params):
     """Draw samples from a pipeline that ends in a sampler.
 
     A :class:`~sklearn.pipeline.Pipeline` has no ``sample`` method. This function draws from the
@@ -59,8 +50,6 @@ def sample_from(
         ``pipeline.feature_names_in_`` holds the names of its columns.
     y : array of shape (n_samples,)
         What was drawn with the rows; only with ``return_y=True``.
-    others : object
-        What else the sampler was asked to return, each after the one before.
 
     Raises
     ------
@@ -89,19 +78,29 @@ def sample_from(
             f"The last step {name!r} ({type(sampler).__name__}) has no method 'sample'. "
             "End the pipeline in a sampler such as DiffusionManifoldSampler or KernelDensity."
         )
+    check_is_fitted(sampler)
     seed = sample_params.get("random_state")
     inverses = [
-        _inverse(name, step, sampler, add_residuals, _seed_of(seed, position))
+        _inverse(name, step, add_residuals, _seed_of(seed, position))
         for position, (name, step) in enumerate(steps)
         if step not in (None, "passthrough")
     ]
-    rows, *others = _draw(sampler, n_samples, return_y, sample_params)
+    if "return_y" in inspect.signature(sampler.sample).parameters:
+        sample_params["return_y"] = return_y
+    drawn = sampler.sample(n_samples, **sample_params)
+    # a mixture returns the components whether wanted or not
+    rows, y = drawn if isinstance(drawn, tuple) else (drawn, None)
+    if return_y and y is None:
+        raise TypeError(
+            f"return_y=True, but {type(sampler).__name__}.sample returns rows alone; "
+            "leave return_y at False."
+        )
     for inverse in reversed(inverses):
         rows = inverse(rows)
-    return (rows, *others) if others else rows
+    return (rows, y) if return_y else rows
 
 
-def _flat(steps: list[tuple[str, Any]]) -> Iterator[tuple[str, Any]]:
+def _flat(steps):
     """Yield the steps, and those of pipelines among them."""
     for name, step in steps:
         if isinstance(step, Pipeline):
@@ -110,16 +109,14 @@ def _flat(steps: list[tuple[str, Any]]) -> Iterator[tuple[str, Any]]:
             yield name, step
 
 
-def _seed_of(seed: Any, position: int) -> Any:
+def _seed_of(seed, position):
     """Return the seed of a step, which is not that of the sampler: their draws must not agree."""
     if seed is None or isinstance(seed, np.random.RandomState):
         return seed
     return np.random.RandomState([int(seed), position])
 
 
-def _inverse(
-    name: str, step: Any, sampler: Any, add_residuals: bool, seed: Any
-) -> Callable[[Any], Any]:
+def _inverse(name, step, add_residuals, seed):
     """Return the way back through a step."""
     # without inverse_func a FunctionTransformer hands its input back unchanged: rows would
     # silently come out in the wrong units
@@ -134,8 +131,6 @@ def _inverse(
 
             step = InvertibleEmbedding.from_fitted(step, random_state=0)
     except (TypeError, NotFittedError) as error:
-        # a learner that is given an inverse keeps its rows only once it is fitted
-        check_is_fitted(sampler)
         raise TypeError(
             f"Step {name!r} has no {missing}, so samples cannot be taken back to the pipeline's "
             "input. Use an invertible transformer, or InvertibleEmbedding around a manifold "
@@ -146,24 +141,8 @@ def _inverse(
     return step.inverse_transform
 
 
-def _has_inverse(step: Any) -> bool:
+def _has_inverse(step):
     # KernelPCA has the method in any case, and only refuses when it is called; that of UMAP needs
     # two dimensions and seconds, and is farther off than local maps
     is_off = getattr(step, "fit_inverse_transform", True) is False or hasattr(step, "_raw_data")
     return hasattr(step, "inverse_transform") and not is_off
-
-
-def _draw(sampler: Any, n_samples: int, return_y: bool, params: dict[str, Any]) -> tuple[Any, ...]:
-    """Return the rows, and what else was asked for."""
-    is_optional = "return_y" in inspect.signature(sampler.sample).parameters
-    if is_optional:
-        params = {**params, "return_y": return_y}
-    drawn = sampler.sample(n_samples, **params)
-    drawn = drawn if isinstance(drawn, tuple) else (drawn,)
-    if return_y and len(drawn) == 1:
-        raise TypeError(
-            f"return_y=True, but {type(sampler).__name__}.sample returns rows alone; "
-            "leave return_y at False."
-        )
-    # a mixture returns the components whether wanted or not
-    return drawn if return_y or is_optional else drawn[:1]

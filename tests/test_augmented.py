@@ -259,7 +259,6 @@ class TestComposition:
         model = AugmentedEstimator(LogisticRegression(), sampler=QUICK, ratio=0.5).fit(*few)
         expected = model.estimator_.predict_proba(few[0])
         np.testing.assert_array_equal(model.predict_proba(few[0]), expected)
-        np.testing.assert_allclose(model.predict_log_proba(few[0]), np.log(expected))
 
     def test_search_of_nested_parameters(self, few):
         model = AugmentedEstimator(LogisticRegression(), sampler=QUICK, ratio=0.5)

@@ -113,15 +113,6 @@ class TestDemo:
         assert len(synthetic) == len(people)
         assert set(synthetic["city"]) <= set(people["city"])
 
-    def test_number_of_rows(self, run):
-        assert len(run("--quick", "--rows", "7")[0]) == 7
-        assert len(run("--quick", "--rows", "300")[0]) == 300
-
-    def test_seed(self, run):
-        first, again, other = (run("--quick", "--seed", seed)[0] for seed in "001")
-        pd.testing.assert_frame_equal(first, again)
-        assert not first.equals(other)
-
     def test_counts_of_the_headline(self, run):
         _, printed = run("--quick", "--target", "risk")
         assert printed.startswith(
@@ -155,12 +146,6 @@ class TestUnusableInput:
     def test_dates(self, refuse, people):
         people["born"] = pd.date_range("1990-01-01", periods=120)
         assert "'born'" in refuse(frame=people)
-
-    @pytest.mark.parametrize("rows", ["0", "-3", "many"])
-    def test_rows_that_are_no_count(self, rows, capsys):
-        with pytest.raises(SystemExit, match="2"):
-            main(["demo", "--rows", rows])
-        assert "--rows" in capsys.readouterr().err
 
     def test_without_the_extra(self, monkeypatch, capsys):
         monkeypatch.setattr("importlib.util.find_spec", lambda name: None)

@@ -32,23 +32,6 @@ class ConditionalSampler(BaseEstimator):
         return (self.X_[rows], self.y_[rows]) if return_y else self.X_[rows]
 
 
-class RangeSampler(ConditionalSampler):
-    """One that tells the acceptance too, when it is asked for."""
-
-    def sample(
-        self,
-        n_samples=1,
-        *,
-        conditions=None,
-        return_y=False,
-        return_acceptance=False,
-        random_state=None,
-    ):
-        X, y = super().sample(n_samples, return_y=True, random_state=random_state)
-        result = [X] + [y] * return_y + [0.25] * return_acceptance
-        return result[0] if len(result) == 1 else tuple(result)
-
-
 def assert_among_rows(sample, rows):
     distance = np.abs(sample[:, None] - rows[None]).max(axis=-1).min(axis=1)
     assert_allclose(distance, 0, atol=1e-9)
@@ -132,20 +115,6 @@ class TestSampler:
         rows, y = sample_from(pipeline, 25, y=[2], return_y=True, random_state=0)
         assert_array_equal(y, np.full(25, 2))
         assert_among_rows(rows, X[target == 2])
-
-    @pytest.mark.parametrize("nested", [False, True])
-    def test_what_else_was_asked_for_comes_back_in_its_order(self, nested):
-        sampler = make_pipeline(RangeSampler()) if nested else RangeSampler()
-        pipeline = make_pipeline(StandardScaler(), sampler).fit(X, load_iris().target)
-        options = {"random_state": 0, "return_acceptance": True}
-        rows, acceptance = sample_from(pipeline, 20, **options)
-        assert acceptance == 0.25
-        assert_among_rows(rows, X)
-        again, y, acceptance = sample_from(pipeline, 20, return_y=True, **options)
-        assert_array_equal(again, rows)
-        assert y.shape == (20,)
-        assert acceptance == 0.25
-        assert_array_equal(sample_from(pipeline, 20, random_state=0), rows)
 
 
 def noisy_arc(n=300, noise=0.02, seed=0):

@@ -2,8 +2,6 @@
 
 from contextlib import contextmanager
 
-__all__ = ["all_or_nothing"]
-
 # what users and scikit-learn have set: output containers, metadata requests, callbacks
 KEPT = ("_sklearn", "_metadata", "_parent_callback", "_callback", "_skl")
 

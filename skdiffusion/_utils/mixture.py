@@ -6,8 +6,6 @@ from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import GaussianMixture
 
-__all__ = ["fit_bic_mixture", "refit"]
-
 COMPONENTS = (1, 2, 3, 4, 6, 8, 12, 16)
 
 

@@ -2,8 +2,6 @@
 
 import numpy as np
 
-__all__ = ["spread"]
-
 
 def spread(weights, n, rng):
     """Draw `n` rows with replacement, each about as often as its weight says."""

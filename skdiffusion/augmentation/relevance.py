@@ -1,10 +1,7 @@
 """How much a numeric target is worth: 0 where values are common, 1 where they are rare."""
 
 import numpy as np
-from scipy.interpolate import CubicHermiteSpline
 from scipy.stats import gaussian_kde
-
-__all__ = ["boxplot_relevance", "density_relevance"]
 
 WHISKER = 1.5
 GRID = 512
@@ -47,14 +44,10 @@ def boxplot_relevance(y):
     relevance = np.zeros(len(y))
     for sign, adjacent in ((-1.0, within.min()), (1.0, within.max())):
         distance, far = sign * (y - median), sign * (adjacent - median)
-        if not np.any(distance > far):
-            continue
-        # without a whisker the curve has no room to rise in
-        rise = CubicHermiteSpline([0.0, far], [0.0, 1.0], [0.0, 0.0]) if far > 0 else np.sign
-        beside = distance > 0
-        relevance[beside] = np.where(
-            distance[beside] >= far, 1.0, rise(np.minimum(distance[beside], max(far, 1e-300)))
-        )
+        if np.any(distance > far):
+            # without a whisker the curve has no room to rise in
+            share = np.clip(distance / far, 0, 1) if far > 0 else np.heaviside(distance, 0)
+            relevance += share**2 * (3 - 2 * share)
     return relevance
 
 

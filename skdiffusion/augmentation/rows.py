@@ -6,8 +6,6 @@ from sklearn.utils import check_array, check_consistent_length, column_or_1d
 
 from skdiffusion.tables.frames import as_frame
 
-__all__ = ["jitter", "read_target", "stack"]
-
 
 def read_target(estimator, X, y, *, warn=True):
     """Return a target as an array of one column, without missing values."""

@@ -4,8 +4,6 @@ from sklearn.base import clone
 
 from skdiffusion.model.variation import vary
 
-__all__ = ["fit_sampler", "synthesize"]
-
 
 def fit_sampler(sampler, X, y, has_classes, rng):
     """Fit a copy of a sampler, told what the target is."""

@@ -15,8 +15,6 @@ from skdiffusion.closed_forms.weights import centre, effective_size
 from skdiffusion.diffusion.gaussians import GaussianDenoiser, MixtureDenoiser
 from skdiffusion.diffusion.operator_denoiser import OperatorDenoiser
 
-__all__ = ["fit_gaussian", "fit_mixture", "fit_operator"]
-
 # of Hermite polynomials in each column; beyond 6 they fit noise
 OPERATOR_DEGREE = 4
 # a full covariance costs O(d ** 3) per noise pattern of every training step

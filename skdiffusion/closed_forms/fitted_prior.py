@@ -14,8 +14,6 @@ from skdiffusion.diffusion.factor_gaussian import FactorGaussian, FactorMixture
 from skdiffusion.diffusion.gaussians import GaussianDenoiser, MixtureDenoiser
 from skdiffusion.diffusion.operator_denoiser import OperatorDenoiser
 
-__all__ = ["BASELINES", "fit_levels", "fit_prior"]
-
 BASELINES = ("auto", "mixture", "operator", "gaussian", None)
 # with more columns the mixture's matrices would take most of the training time; the vertices of
 # categories gain less from it

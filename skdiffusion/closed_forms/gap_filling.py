@@ -10,8 +10,6 @@ from skdiffusion.closed_forms.baselines import MAX_FULL_COLUMNS, fit_gaussian, f
 from skdiffusion.diffusion.gaussians import GaussianDenoiser, MixtureDenoiser
 from skdiffusion.diffusion.kernel_density import KernelDenoiser
 
-__all__ = ["draw_completions"]
-
 N_GAUSSIAN_ROUNDS = 10
 # fewer leave the draws too wide: 3 rounds cost 2 to 4 % of the accuracy of imputation
 N_MIXTURE_ROUNDS = 10

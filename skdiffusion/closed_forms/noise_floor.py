@@ -8,8 +8,6 @@ from skdiffusion.closed_forms.baselines import fit_mixture
 from skdiffusion.closed_forms.weights import centre, effective_size
 from skdiffusion.diffusion.factor_gaussian import FactorGaussian, FactorMixture
 
-__all__ = ["fit_factor_mixture", "fit_factors", "n_factors"]
-
 # fewer directions alike may be so by chance
 MIN_FLOOR = 3
 # the distribution of the eigenvalues of pure noise is one of many rows

@@ -15,8 +15,6 @@ from sklearn.model_selection import KFold
 from skdiffusion.diffusion.kernel_density import KernelDenoiser
 from skdiffusion.geometry.row_kernels import KernelOptions, Kernels, fit_kernels
 
-__all__ = ["Smoothing", "choose_known_noise"]
-
 Rows = NDArray[np.float64]
 
 # variance of a point, far below the squared distance between two

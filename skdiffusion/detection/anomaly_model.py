@@ -19,15 +19,6 @@ from skdiffusion.detection.row_density import RowKernels
 from skdiffusion.training.net import DenoiserNet
 from skdiffusion.training.presets import judging_net
 
-__all__ = [
-    "METHODS",
-    "AnomalyModel",
-    "HeldOutScale",
-    "AnomalyOptions",
-    "assign_folds",
-    "combine_weights",
-]
-
 METHODS = ("neighbors", "kernel", "denoise", "likelihood")
 
 N_FOLDS = 3
@@ -58,7 +49,6 @@ class AnomalyOptions(NamedTuple):
     methods: tuple[str, ...]
     contamination: float
     denoiser: Any  # DenoiserNet or None
-    n_neighbors: int | str
     verbose: int
     groups: np.ndarray  # the column of each encoded feature
 
@@ -127,11 +117,10 @@ class AnomalyModel:
             self.kernels = RowKernels(self.Z[kept], kernel_rng)
 
     def _n_neighbors(self):
-        if self.options.n_neighbors != "auto":
-            return self.options.n_neighbors
+        if not self.options.contamination:
+            return 1
         wanted = round(ROBUST_SHARE * len(self.Z))
-        robust = min(max(wanted, MIN_ROBUST_NEIGHBORS), MAX_ROBUST_NEIGHBORS)
-        return robust if self.options.contamination else 1
+        return min(max(wanted, MIN_ROBUST_NEIGHBORS), MAX_ROBUST_NEIGHBORS)
 
     def _score(self, method, rng):
         if method == "neighbors":

@@ -17,16 +17,6 @@ from skdiffusion.diffusion.functionals import denoising_error
 from skdiffusion.diffusion.grid import karras
 from skdiffusion.diffusion.likelihood import log_density
 
-__all__ = [
-    "KernelScore",
-    "NeighborScore",
-    "NetworkScore",
-    "RobustScore",
-    "TrainingRows",
-    "denoising_score",
-    "likelihood_score",
-]
-
 KERNEL_LEVELS = (0.01, 0.1)
 """Noise levels of the kernels, in standard deviations. More of them between change little."""
 

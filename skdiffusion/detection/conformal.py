@@ -1,13 +1,10 @@
 """P-values of anomaly scores from the scores of normal rows, and what to declare by them."""
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
 from scipy.stats import false_discovery_control
 
 
-def conformal_pvalues(
-    calibration: ArrayLike, scores: ArrayLike, *, fold: ArrayLike | None = None
-) -> NDArray[np.float64]:
+def conformal_pvalues(calibration, scores, *, fold=None):
     """Rank anomaly scores among those of normal rows.
 
     Parameters
@@ -75,7 +72,7 @@ def conformal_pvalues(
     return (1 + counts) / (len(calibration) + 1)
 
 
-def benjamini_hochberg(pvalues: ArrayLike, fdr: float = 0.1) -> NDArray[np.bool_]:
+def benjamini_hochberg(pvalues, fdr=0.1):
     """Declare anomalies so that few of them are false.
 
     Parameters
@@ -132,7 +129,7 @@ def benjamini_hochberg(pvalues: ArrayLike, fdr: float = 0.1) -> NDArray[np.bool_
     return false_discovery_control(pvalues, method="bh") <= fdr * (1 + 1e-12)
 
 
-def _checked(name: str, values: ArrayLike, *, n_axes: int) -> NDArray[np.float64]:
+def _checked(name, values, *, n_axes):
     values = np.asarray(values, dtype=np.float64)
     if values.ndim != n_axes:
         raise ValueError(f"{name} must be an array of {n_axes} axes, got shape {values.shape}.")

@@ -10,10 +10,8 @@ from sklearn.utils import gen_batches
 
 from skdiffusion.diffusion.gaussians import GaussianDenoiser
 from skdiffusion.diffusion.kernel_density import KernelDenoiser
-from skdiffusion.geometry.diffusion_tensors import low_rank_factors, tensor_local
+from skdiffusion.geometry.diffusion_tensors import local_factors
 from skdiffusion.geometry.nearest_rows import neighbor_graph
-
-__all__ = ["RowKernels", "fit_robust_gaussian"]
 
 N_NEIGHBORS = 50
 """Rows that shape a kernel; more than for densities, as directions matter here and not detail."""
@@ -33,7 +31,6 @@ MIN_KERNELS, MAX_KERNELS = 2, 2000
 MAX_ELEMENTS = 300_000
 """Numbers that describe all kernels, which bounds the time to score a row."""
 
-MAX_TENSOR_ELEMENTS = 4_000_000
 CHUNK_ROWS = 512
 
 MIN_KEPT = 1e-3
@@ -57,15 +54,8 @@ class RowKernels:
         centres = np.sort(rng.permutation(n)[:n_kernels])
         self.n_neighbors = max(1, min(N_NEIGHBORS, n // 3))
         distances, indices = neighbor_graph(Z, self.n_neighbors)
-        factors, floors = [], []
-        size = max(1, MAX_TENSOR_ELEMENTS // (d * max(d, self.n_neighbors)))
-        for batch in gen_batches(len(centres), size):
-            tensors = tensor_local(Z, distances, indices, at=centres[batch])
-            factor, floor = low_rank_factors(tensors, rank).kernel(SHARE, BLUR)
-            factors.append(factor)
-            floors.append(floor)
-        parts = Z[centres], np.concatenate(factors), np.concatenate(floors)
-        self.denoiser = KernelDenoiser(*map(torch.from_numpy, parts))
+        kernels = local_factors(Z, distances, indices, centres, rank).kernel(SHARE, BLUR)
+        self.denoiser = KernelDenoiser(*map(torch.from_numpy, (Z[centres], *kernels)))
         # for each row its own kernel, if it has one, and the kernels that it has a part in
         self.owner = np.full(n, -1)
         self.owner[centres] = np.arange(len(centres))

@@ -13,8 +13,6 @@ from skdiffusion.tables.encoder import TableEncoder
 from skdiffusion.tables.frames import read_table
 from skdiffusion.tables.vocabulary import find_positions
 
-__all__ = ["FURTHER_OUT", "GapFiller", "RowEncoder", "find_marked"]
-
 FURTHER_OUT = 1.5
 """A category that was never seen lies this many times as far out as the rarest that was."""
 

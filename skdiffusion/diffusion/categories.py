@@ -23,8 +23,6 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-__all__ = ["Levels"]
-
 
 class Levels(nn.Module):
     """The categories of a row, each a vertex in the entries of its column."""

@@ -11,8 +11,6 @@ from torch import Tensor
 
 from skdiffusion.diffusion.denoiser import Denoiser
 
-__all__ = ["level_log_prob", "vertex_log_prob"]
-
 # a category that the model holds for impossible has a finite log-probability all the same
 _FLOOR = 1e-6
 

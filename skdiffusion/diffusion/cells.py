@@ -18,8 +18,6 @@ from torch import Tensor
 
 from skdiffusion.diffusion.woodbury import Kernels
 
-__all__ = ["Cells"]
-
 _LOG_2PI = math.log(2 * math.pi)
 # a tenfold width parts two kernels like this share of the range of the data
 _WIDTH_SHARE = 0.25

@@ -22,8 +22,6 @@ from torch import Tensor, nn
 
 from skdiffusion.diffusion.denoiser import Denoiser, Posterior
 
-__all__ = ["CleanDenoiser"]
-
 # of their own noise: the least that is added to rows
 LEAST = 0.5
 ROUNDING = 1e-6

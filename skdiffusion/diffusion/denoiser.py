@@ -14,8 +14,6 @@ from typing import NamedTuple, Protocol
 
 from torch import Tensor
 
-__all__ = ["Denoiser", "Posterior", "score"]
-
 
 class Posterior(NamedTuple):
     """What is known of a clean row given its noisy version.

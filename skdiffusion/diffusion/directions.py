@@ -18,8 +18,6 @@ from skdiffusion.diffusion.jacobian import (
     principal_directions,
 )
 
-__all__ = ["TangentSpace", "flipd", "tangent_space"]
-
 _KEPT = 0.5
 
 

@@ -18,15 +18,6 @@ from typing import Self
 import torch
 from torch import Tensor
 
-__all__ = [
-    "BASES",
-    "FAMILIES",
-    "CosineFunctions",
-    "Family",
-    "HermiteFunctions",
-    "index_set",
-]
-
 BASES = ("product", "total_degree")
 MAX_FUNCTIONS = 1500
 

@@ -7,8 +7,6 @@ from torch import Tensor
 
 from skdiffusion.diffusion.eigenfunctions import Family
 
-__all__ = ["all_but_last", "linearise", "product_means", "product_over_columns"]
-
 MAX_ELEMENTS = 2**24  # of a temporary: 128 MiB in float64
 MAX_TERMS = 2**25
 

@@ -31,8 +31,6 @@ from skdiffusion.diffusion.eigenproducts import (
 )
 from skdiffusion.diffusion.patterns import noise_patterns
 
-__all__ = ["EigenSeries"]
-
 _MIN_RIDGE = 1e-12  # keeps the equations solvable where the data leave a direction open
 _N_LEVELS = 160
 _LOW, _HIGH = math.log(1e-3), math.log(1e2)

@@ -26,8 +26,6 @@ from skdiffusion.diffusion.gaussians import GaussianDenoiser
 from skdiffusion.diffusion.patterns import apply_by_pattern, noise_patterns
 from skdiffusion.diffusion.white import WhiteCoordinates, roots, whiten
 
-__all__ = ["FactorFrame", "FactorGaussian", "FactorMixture"]
-
 # relative, against directions without variance
 _JITTER = 1e-12
 

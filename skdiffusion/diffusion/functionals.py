@@ -6,8 +6,6 @@ from torch import Tensor
 from skdiffusion.diffusion.denoiser import Denoiser
 from skdiffusion.diffusion.jacobian import check_rows
 
-__all__ = ["denoising_error"]
-
 
 def denoising_error(denoiser: Denoiser, x: Tensor, sigmas: Tensor) -> Tensor:
     """Squared error of one denoising step, at each of several noise levels.

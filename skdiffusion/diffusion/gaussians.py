@@ -17,8 +17,6 @@ from torch import Tensor, nn
 from skdiffusion.diffusion.denoiser import Posterior
 from skdiffusion.diffusion.patterns import apply_by_pattern, noise_patterns
 
-__all__ = ["EmpiricalDenoiser", "GaussianDenoiser", "MixtureDenoiser"]
-
 _LOG_2PI = math.log(2 * math.pi)
 _MAX_ELEMENTS = 2**24  # of a temporary: 128 MiB in float64
 

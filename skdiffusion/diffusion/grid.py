@@ -14,8 +14,6 @@ from torch import Tensor
 
 from skdiffusion.diffusion.schedule import EDM, VE, Schedule, get_schedule
 
-__all__ = ["GRIDS", "check_grid", "karras", "log_linear", "uniform"]
-
 
 def karras(
     sigma_min: float,

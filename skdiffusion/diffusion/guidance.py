@@ -11,8 +11,6 @@ from torch import Tensor
 
 from skdiffusion.diffusion.denoiser import Denoiser, Posterior
 
-__all__ = ["Conditioned", "Guided", "Marginal"]
-
 
 class Conditioned:
     """A denoiser given the values of some entries.

@@ -12,14 +12,6 @@ from torch import Tensor
 
 from skdiffusion.diffusion.denoiser import Denoiser
 
-__all__ = [
-    "check_probes",
-    "check_rows",
-    "mean_and_diagonal",
-    "mean_and_products",
-    "principal_directions",
-]
-
 _MAX_EXACT_COLUMNS = 32
 
 

@@ -17,8 +17,6 @@ from skdiffusion.diffusion.denoiser import Posterior
 from skdiffusion.diffusion.patterns import noise_patterns
 from skdiffusion.diffusion.woodbury import Average, Form, Kernels, Woodbury, noised_form
 
-__all__ = ["KernelDenoiser"]
-
 # numbers held at once: small enough for the cache, which is several times faster than memory
 _MAX_ELEMENTS = 2**19
 # fewer kernels are summed in full, which for matrix products is no slower

@@ -23,8 +23,6 @@ from skdiffusion.diffusion.denoiser import Denoiser
 from skdiffusion.diffusion.grid import check_grid
 from skdiffusion.diffusion.jacobian import check_probes, check_rows, mean_and_diagonal
 
-__all__ = ["decode", "elbo", "encode", "log_density"]
-
 
 def log_density(
     denoiser: Denoiser,

@@ -18,8 +18,6 @@ from skdiffusion.diffusion.eigenfunctions import BASES, FAMILIES, HermiteFunctio
 from skdiffusion.diffusion.eigenseries import EigenSeries
 from skdiffusion.diffusion.gaussians import GaussianDenoiser
 
-__all__ = ["OperatorDenoiser", "UniformBox"]
-
 MARGIN = 0.05  # of the box beyond the range of the data on either side, as a share of it
 MAX_HERMITE = 20
 _REACH = 3.0  # standard deviations of the noise, beyond the data, up to which a polynomial is used

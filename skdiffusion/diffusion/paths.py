@@ -26,8 +26,6 @@ from torch import Tensor
 from skdiffusion.diffusion.denoiser import Denoiser
 from skdiffusion.diffusion.jacobian import check_rows, mean_and_products, principal_directions
 
-__all__ = ["local_metric", "relax_path"]
-
 # An eigenvalue of the Jacobian above it belongs to a direction along the manifold. They are counted
 # at a higher noise level, where noise and gaps between rows count for less.
 _ALONG, _WIDER = 0.5, 1.5

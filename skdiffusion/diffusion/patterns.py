@@ -8,8 +8,6 @@ makes exact closed forms affordable inside a training loop.
 import torch
 from torch import Tensor
 
-__all__ = ["apply_by_pattern", "noise_patterns"]
-
 
 def noise_patterns(x: Tensor, sigma: Tensor) -> tuple[Tensor, Tensor]:
     """Return the distinct rows of noise levels and the index of each row of ``x`` among them."""

@@ -43,8 +43,6 @@ from skdiffusion.diffusion.factor_gaussian import FactorFrame, FactorGaussian, F
 from skdiffusion.diffusion.gaussians import GaussianDenoiser
 from skdiffusion.diffusion.white import IdentityFrame, WhiteCoordinates, WhiteFrame
 
-__all__ = ["Plain", "Preconditioned", "Prepared", "network_sizes"]
-
 
 def network_sizes(
     gaussian: GaussianDenoiser, baseline: nn.Module | None = None, levels: Levels | None = None

@@ -14,18 +14,6 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-__all__ = [
-    "EDM",
-    "SCHEDULES",
-    "VE",
-    "VP",
-    "CosineVP",
-    "RectifiedFlow",
-    "Schedule",
-    "SubVP",
-    "get_schedule",
-]
-
 # of the cosine schedule, by the offset 0.008
 FIRST_ANGLE = 0.5 * math.pi * 0.008 / 1.008
 # of processes whose signal would vanish at time 1

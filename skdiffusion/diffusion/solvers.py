@@ -22,19 +22,6 @@ from skdiffusion.diffusion.denoiser import Denoiser
 from skdiffusion.diffusion.grid import check_grid
 from skdiffusion.diffusion.jacobian import check_rows
 
-__all__ = [
-    "N_STEPS",
-    "SOLVERS",
-    "STOCHASTIC",
-    "ancestral",
-    "annealed_langevin",
-    "ddim",
-    "dpmpp_2m",
-    "euler_maruyama",
-    "heun",
-    "run",
-]
-
 
 def heun(
     denoiser: Denoiser, x: Tensor, sigmas: Tensor, *, generator: torch.Generator | None = None

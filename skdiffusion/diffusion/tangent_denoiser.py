@@ -28,9 +28,6 @@ from torch import Tensor, nn
 
 from skdiffusion.diffusion.denoiser import Denoiser, Posterior
 
-__all__ = ["Frame", "Planes", "TangentDenoiser"]
-
-
 # numbers held at once
 _MAX_ELEMENTS = 2**23
 

@@ -11,8 +11,6 @@ from torch import Tensor, nn
 from skdiffusion.diffusion.gaussians import GaussianDenoiser
 from skdiffusion.diffusion.patterns import apply_by_pattern, noise_patterns
 
-__all__ = ["IdentityFrame", "WhiteCoordinates", "WhiteFrame", "roots", "whiten"]
-
 
 class WhiteCoordinates(NamedTuple):
     """The two linear maps of a frame for one batch, and its Gaussian's denoising."""

@@ -20,8 +20,6 @@ from typing import Literal, NamedTuple
 import torch
 from torch import Tensor
 
-__all__ = ["Average", "DenseForm", "Form", "Kernels", "LowRankForm", "Woodbury", "noised_form"]
-
 # what can be averaged over the kernels: their posterior means, or their scores
 Average = Literal["mean", "score"]
 

@@ -13,8 +13,6 @@ from scipy.optimize import minimize_scalar
 
 from skdiffusion.geometry.diffusion_tensors import LowRank
 
-__all__ = ["Bandwidth", "Fold", "choose_bandwidth", "held_out_log_density"]
-
 Floats = NDArray[np.float64]
 
 _EPS = np.array([0.0, 0.03, 0.1, 0.3, 1.0, 3.0])

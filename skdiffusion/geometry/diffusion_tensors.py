@@ -18,8 +18,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-
-__all__ = ["METRICS", "LowRank", "Metric", "low_rank_factors", "metric_tensors", "tensor_local"]
+from sklearn.utils import gen_batches
 
 Floats = NDArray[np.float64]
 Metric = str | Callable[[Floats], Floats]
@@ -77,14 +76,23 @@ def metric_tensors(
         covariance = np.atleast_2d(np.cov(X, rowvar=False, bias=True))
         one = low_rank_factors(covariance[None], rank)
         return LowRank(*(np.repeat(part, n, axis=0) for part in one))
-    # all full tensors together may be large
-    size = max(1, _CHUNK_ELEMENTS // (d * max(d, distances.shape[1])))
+    return local_factors(X, distances, indices, np.arange(n), rank, weights=weights)
+
+
+def local_factors(
+    X: Floats,
+    distances: Floats,
+    indices: NDArray[np.intp],
+    at: NDArray[np.intp],
+    rank: int,
+    *,
+    weights: str = "uniform",
+) -> LowRank:
+    """Return the local covariances about some rows; all of them in full may be large."""
+    size = max(1, _CHUNK_ELEMENTS // (X.shape[1] * max(X.shape[1], distances.shape[1])))
     chunks = [
-        low_rank_factors(
-            tensor_local(X, distances, indices, weights=weights, at=slice(start, start + size)),
-            rank,
-        )
-        for start in range(0, n, size)
+        low_rank_factors(tensor_local(X, distances, indices, weights=weights, at=at[part]), rank)
+        for part in gen_batches(len(at), size)
     ]
     return LowRank(*(np.concatenate(parts) for parts in zip(*chunks, strict=True)))
 

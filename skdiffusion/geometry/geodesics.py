@@ -23,8 +23,6 @@ from sklearn.neighbors import NearestNeighbors
 
 from skdiffusion.geometry.nearest_rows import neighbor_graph
 
-__all__ = ["farthest_points", "geodesic_graph", "geodesic_path", "path_length", "resample_path"]
-
 Floats = NDArray[np.float64]
 
 _N_NEIGHBORS = 10

@@ -15,8 +15,6 @@ from skdiffusion.geometry.local_spectra import (
     select_dimension,
 )
 
-__all__ = ["intrinsic_dimension", "noise_level"]
-
 Floats = NDArray[np.float64]
 
 _N_ANCHORS = 300

@@ -20,8 +20,6 @@ from scipy.special import digamma
 from scipy.stats import beta
 from sklearn.neighbors import NearestNeighbors
 
-__all__ = ["Spectra", "count_dimension", "local_spectra", "noise_variance", "select_dimension"]
-
 Floats = NDArray[np.float64]
 
 _CHUNK = 2**22  # numbers held at once

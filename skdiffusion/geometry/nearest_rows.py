@@ -8,8 +8,6 @@ from scipy.sparse import issparse
 from sklearn.base import clone
 from sklearn.neighbors import NearestNeighbors
 
-__all__ = ["neighbor_graph"]
-
 Floats = NDArray[np.float64]
 
 

@@ -7,8 +7,6 @@ from numpy.typing import NDArray
 from sklearn.neighbors import NearestNeighbors
 from sklearn.utils import gen_batches
 
-__all__ = ["LocalPlanes", "local_planes"]
-
 CHUNK = 2**22  # numbers held at once
 
 

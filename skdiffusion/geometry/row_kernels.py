@@ -27,8 +27,6 @@ from skdiffusion.geometry.diffusion_tensors import (
 )
 from skdiffusion.geometry.nearest_rows import neighbor_graph
 
-__all__ = ["Group", "KernelOptions", "Kernels", "choose_kernels", "fit_kernels"]
-
 Floats = NDArray[np.float64]
 Graph = tuple[Floats, NDArray[np.intp]]
 

@@ -5,14 +5,15 @@ import torch
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import validate_data
 
-from skdiffusion._utils.checks import check_count, check_positive
+from skdiffusion._utils.checks import check_count
 from skdiffusion._utils.fitting import all_or_nothing
 from skdiffusion.manifold.embedding import Embedding
 from skdiffusion.nets.autoencoder import Autoencoder, train_autoencoder
 
-__all__ = ["AutoencoderEmbedding"]
-
 STEPS_PER_EPOCH = 50
+# on rows before they are encoded, as a share of their root mean square deviation: the encoder heeds
+# less what lies off the manifold
+INPUT_NOISE = 0.05
 # of the largest variance of a component, below which it is taken not to vary
 NO_VARIANCE = 1e-12
 
@@ -34,9 +35,6 @@ class AutoencoderEmbedding(Embedding):
         Width of the hidden layers. Half of it trains twice as fast and is a third less exact.
     max_epochs : int, default=30
         Epochs, of 50 steps each; about two seconds for 50 columns.
-    input_noise : float, default=0.05
-        Noise on rows before they are encoded, as a share of their root mean square deviation. It
-        makes the encoder heed less what lies off the manifold.
     random_state : int, RandomState instance or None, default=None
         Source of initial weights, batches and noise. The global generators stay untouched.
 
@@ -66,13 +64,10 @@ class AutoencoderEmbedding(Embedding):
     True
     """
 
-    def __init__(
-        self, n_components=2, *, width=128, max_epochs=30, input_noise=0.05, random_state=None
-    ):
+    def __init__(self, n_components=2, *, width=128, max_epochs=30, random_state=None):
         self.n_components = n_components
         self.width = width
         self.max_epochs = max_epochs
-        self.input_noise = input_noise
         self.random_state = random_state
 
     def fit(self, X, y=None):
@@ -99,8 +94,6 @@ class AutoencoderEmbedding(Embedding):
         with all_or_nothing(self):
             for name in ("n_components", "width", "max_epochs"):
                 check_count(getattr(self, name), name)
-            if self.input_noise != 0:
-                check_positive(self.input_noise, "input_noise")
             X = validate_data(self, X, dtype=np.float64, ensure_min_samples=2)
             self._mean = X.mean(0)
             self._scale = float(np.sqrt(X.var(0).mean())) or 1.0
@@ -115,7 +108,7 @@ class AutoencoderEmbedding(Embedding):
             torch.manual_seed(seed)
             self._net = Autoencoder(rows, self.n_components, self.width)
             n_steps = STEPS_PER_EPOCH * self.max_epochs
-            train_autoencoder(self._net, rows, n_steps, self.input_noise)
+            train_autoencoder(self._net, rows, n_steps, INPUT_NOISE)
         self._net.double().requires_grad_(False)
 
     def _latents(self, X):

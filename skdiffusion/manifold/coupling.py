@@ -28,8 +28,6 @@ from skdiffusion.manifold.projection import (
 )
 from skdiffusion.manifold.units import has_geometry, is_thin, linear_does, linear_units
 
-__all__ = ["Geometry", "couple", "decide_geometry", "fit_encoder", "read_plan", "training_rows"]
-
 COUPLINGS = ("auto", "latent", "project", "regularize", "hierarchical")
 ENCODERS = {
     "latent": LatentEncoder,
@@ -210,11 +208,11 @@ def _embedding(plan, geometry, rng):
     if isinstance(plan.manifold, InvertibleEmbedding):
         return seeded(plan.manifold, rng)
     seed = int(rng.randint(2**31 - 1))
-    if not plan.is_estimator:
-        n_components = min(geometry.dimension + 1, len(geometry.numbers))
-        learner = AutoencoderEmbedding(n_components, random_state=seed)
-        return InvertibleEmbedding(learner, decoder="own", random_state=seed)
-    return InvertibleEmbedding(clone(plan.manifold), random_state=seed)
+    if plan.is_estimator:
+        return InvertibleEmbedding(clone(plan.manifold), random_state=seed)
+    n_components = min(geometry.dimension + 1, len(geometry.numbers))
+    learner = AutoencoderEmbedding(n_components, random_state=seed)
+    return InvertibleEmbedding(learner, random_state=seed)
 
 
 def _geometric(Z, geometry):

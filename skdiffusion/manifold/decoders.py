@@ -12,8 +12,6 @@ from sklearn.neighbors import NearestNeighbors
 
 from skdiffusion.manifold.local_maps import LocalLinearRegressor
 
-__all__ = ["Decoder", "OwnInverse", "seeded"]
-
 N_FOLDS = 5
 POOL = 3
 """The residuals added are those of the first to the third ``n_neighbors`` nearest rows."""
@@ -29,12 +27,9 @@ class OwnInverse:
 class Decoder:
     """A regressor of rows on embedded rows, and the residuals that draws add to it."""
 
-    def __init__(self, regressor, n_neighbors):
+    def __init__(self, regressor, n_neighbors, W, X, rng):
         self.regressor = regressor
         self.n_neighbors = n_neighbors
-
-    def fit(self, W, X, rng):
-        """Fit to embedded rows (n, n_components) and rows (n, n_features)."""
         self.is_local = isinstance(self.regressor, LocalLinearRegressor)
         if isinstance(self.regressor, OwnInverse):
             held_out = self.predict(W)
@@ -48,7 +43,6 @@ class Decoder:
         if self.is_local:
             self.noise = self.residuals / np.sqrt(1 + self.regressor.leverage_)[:, None]
         self.search = NearestNeighbors(n_neighbors=min(POOL * self.n_neighbors, len(W))).fit(W)
-        return self
 
     def predict(self, W):
         """Return the mean rows of embedded ones."""

@@ -7,8 +7,6 @@ it. All else it hands on to that encoder.
 
 import numpy as np
 
-__all__ = ["HierarchicalEncoder", "LatentEncoder", "ProjectedEncoder"]
-
 # in units of the embedding's standard deviation: wide enough for differences that rounding does
 # not reach, small enough for a straight line
 STEP = 1e-3
@@ -48,25 +46,9 @@ class EmbeddedEncoder:
             return self.embedding.inverse_transform(W)
         return self.embedding.sample_inverse(W, random_state=rng)
 
-    def encode_columns(self, columns):
-        """Encode columns that have been read."""
-        return self.reencode(self.encoder.encode_columns(columns))
-
-    def transform(self, X):
-        """Encode rows."""
-        return self.reencode(self.encoder.transform(X))
-
-    def noise_codes(self, columns, noise):
-        """Raise: coordinates bend along the embedding, and noise in them is no number."""
-        raise ValueError("Rows with coordinates of an embedding cannot be denoised.")
-
     def decode_table(self, W, rng=None, cells=None):
         """Decode to a table, with some cells as given."""
         return self.encoder.decode_table(self.restore(W, rng), rng, cells)
-
-    def inverse_transform(self, X, random_state=None):
-        """Decode to a table."""
-        return self.decode_table(X, random_state)
 
 
 class CoordinateEncoder(EmbeddedEncoder):
@@ -106,6 +88,22 @@ class CoordinateEncoder(EmbeddedEncoder):
         whole[:, self.kept] = Z[:, self.n_latent :]
         void = self.encoder.void_codes(whole)[:, self.kept]
         return np.pad(void, ((0, 0), (self.n_latent, 0)), constant_values=self.is_whole)
+
+    def encode_columns(self, columns):
+        """Encode columns that have been read."""
+        return self.reencode(self.encoder.encode_columns(columns))
+
+    def transform(self, X):
+        """Encode rows."""
+        return self.reencode(self.encoder.transform(X))
+
+    def noise_codes(self, columns, noise):
+        """Raise: coordinates bend along the embedding, and noise in them is no number."""
+        raise ValueError("Rows with coordinates of an embedding cannot be denoised.")
+
+    def inverse_transform(self, X, random_state=None):
+        """Decode to a table."""
+        return self.decode_table(X, random_state)
 
     def reencode(self, Z):
         """Return the features here of rows of the encoder."""
@@ -173,11 +171,7 @@ class HierarchicalEncoder(CoordinateEncoder):
 
 
 class ProjectedEncoder(EmbeddedEncoder):
-    """The encoder's features, whose numbers pass through the embedding on the way back."""
-
-    def noise_codes(self, columns, noise):
-        """Return the noise of encoded rows."""
-        return self.encoder.noise_codes(columns, noise)
+    """The encoder's features, whose numbers pass through the embedding where rows are drawn."""
 
     def reencode(self, Z):
         """Return the rows as they are."""
@@ -188,7 +182,3 @@ class ProjectedEncoder(EmbeddedEncoder):
         Z = W.copy()
         Z[:, self.numbers] = self.unembed(self.embed(Z), rng)
         return Z
-
-    def inverse_transform(self, X, random_state=None):
-        """Decode to a table, without the embedding."""
-        return self.encoder.inverse_transform(X, random_state)

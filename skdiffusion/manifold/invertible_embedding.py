@@ -12,8 +12,6 @@ from skdiffusion.manifold.decoders import Decoder, OwnInverse, seeded
 from skdiffusion.manifold.embedding import Embedding
 from skdiffusion.manifold.local_maps import LocalLinearRegressor
 
-__all__ = ["InvertibleEmbedding"]
-
 WAYS = ("auto", "local", "own")
 
 
@@ -84,16 +82,14 @@ class InvertibleEmbedding(Embedding):
         self.random_state = random_state
 
     @classmethod
-    def from_fitted(cls, learner, X=None, **params):
+    def from_fitted(cls, learner, **params):
         """Give a learner that is fitted already a way back.
 
         Parameters
         ----------
         learner : estimator
-            Fitted. It becomes `estimator_` as it is.
-        X : array-like of shape (n, n_features) or None, default=None
-            The rows that it was fitted to. None takes those that it keeps, as Isomap,
-            LocallyLinearEmbedding, KernelPCA and UMAP do.
+            Fitted, and keeping its rows, as Isomap, LocallyLinearEmbedding, KernelPCA and UMAP do.
+            It becomes `estimator_` as it is.
         **params : dict
             Further parameters, such as `decoder`.
 
@@ -105,7 +101,7 @@ class InvertibleEmbedding(Embedding):
         Raises
         ------
         TypeError
-            If the learner keeps neither its rows nor their embedding.
+            If the learner does not keep its rows.
         sklearn.exceptions.NotFittedError
             If the learner is not fitted.
 
@@ -122,7 +118,7 @@ class InvertibleEmbedding(Embedding):
         self = cls(learner, **params)
         with all_or_nothing(self):
             self._check_parameters(learner)
-            X = validate_data(self, _stored_rows(learner) if X is None else X, dtype=np.float64)
+            X = validate_data(self, _stored_rows(learner), dtype=np.float64)
             is_kept = hasattr(learner, "embedding_")
             embedded = learner.embedding_ if is_kept else learner.transform(X)
             self._fit_ways(learner, X, embedded, check_random_state(self.random_state))
@@ -209,18 +205,13 @@ class InvertibleEmbedding(Embedding):
 
     def _fit_ways(self, learner, X, embedded, rng):
         embedded = check_array(embedded, dtype=np.float64, input_name="embedding", copy=True)
-        if len(embedded) != len(X):
-            raise ValueError(
-                f"{len(embedded)} embedded rows and {len(X)} rows disagree: pass the rows that the "
-                "learner was fitted to."
-            )
         self._forward = None
         if not hasattr(learner, "transform"):
             maps = LocalLinearRegressor(n_neighbors=self.n_neighbors, interpolate=True)
             self._forward = maps.fit(X, embedded)
-        decoder = Decoder(self._new_regressor(learner, rng), self.n_neighbors)
-        self._decoder = decoder.fit(embedded, X, rng)
-        self.residuals_ = decoder.residuals
+        regressor = self._new_regressor(learner, rng)
+        self._decoder = Decoder(regressor, self.n_neighbors, embedded, X, rng)
+        self.residuals_ = self._decoder.residuals
         self.embedding_ = embedded
         self.estimator_ = learner
 
@@ -252,6 +243,6 @@ def _stored_rows(learner):
         if hasattr(holder, name):
             return getattr(holder, name)
     raise TypeError(
-        f"{type(learner).__name__} does not keep the rows that it was fitted to: give them as "
-        "X, or fit InvertibleEmbedding around it."
+        f"{type(learner).__name__} does not keep the rows that it was fitted to: fit "
+        "InvertibleEmbedding around it."
     )

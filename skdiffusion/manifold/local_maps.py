@@ -12,8 +12,6 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from skdiffusion._utils.checks import check_count
 from skdiffusion._utils.fitting import all_or_nothing
 
-__all__ = ["LocalLinearRegressor"]
-
 RIDGES = (1e-9, 1e-4, 1e-2, 1e-1, 1.0)
 """Of which "auto" takes the one of least leave-one-out error."""
 

@@ -15,8 +15,6 @@ from scipy.integrate import trapezoid
 from skdiffusion.diffusion.tangent_denoiser import Frame, Planes, TangentDenoiser
 from skdiffusion.geometry.planes import local_planes
 
-__all__ = ["GeometricRows", "couple_tangent", "embedded_copies", "tangent_copies"]
-
 # a fourth and seven tenths of the typical radius of a neighbourhood: below the first, rows tell
 # near planes from far ones; above the second they do not
 LOW, HIGH = 0.25, 0.7

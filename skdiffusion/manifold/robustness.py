@@ -6,8 +6,6 @@ from sklearn.neighbors import NearestNeighbors
 
 from skdiffusion._utils.checks import check_noise
 
-__all__ = ["encoded_noise", "inlier_rows"]
-
 N_NEIGHBORS = 10
 
 

@@ -15,19 +15,6 @@ from skdiffusion.diffusion import tangent_space as denoiser_tangents
 from skdiffusion.geometry.geodesics import farthest_points, geodesic_path, resample_path
 from skdiffusion.geometry.planes import local_planes
 
-__all__ = [
-    "distance_to_manifold",
-    "explore",
-    "interpolate",
-    "intrinsic_dimension",
-    "local_metric",
-    "tangent_space",
-    "trajectory",
-    "traverse",
-]
-
-# distinct ones, for estimates of dimension and noise
-MIN_ROWS = 5
 N_NEIGHBORS, N_NEIGHBORS_OF_PATH = 15, 10
 # fewer points would cut the corners of a path
 MIN_PATH = 50
@@ -90,7 +77,7 @@ def intrinsic_dimension(sampler, X=None, *, method="neighbors", sigma=None):
     return float(found.mean()) if X is None else found
 
 
-def tangent_space(sampler, X, dimension=None, *, sigma=None):
+def tangent_space(sampler, X):
     """Return the directions in which the manifold extends at rows.
 
     Parameters
@@ -99,10 +86,6 @@ def tangent_space(sampler, X, dimension=None, *, sigma=None):
         A fitted sampler.
     X : array-like or data frame of shape (n, n_features)
         Rows.
-    dimension : int or None, default=None
-        Number of directions; None is the dimension of the manifold.
-    sigma : float or None, default=None
-        As in :func:`intrinsic_dimension`.
 
     Returns
     -------
@@ -111,11 +94,7 @@ def tangent_space(sampler, X, dimension=None, *, sigma=None):
     """
     model = sampler.model_
     Z = _tensor(model, _encoded(sampler, X))
-    dimension = _dimension(sampler) if dimension is None else dimension
-    check_count(dimension, "dimension")
-    if dimension > Z.shape[1]:
-        raise ValueError(f"dimension must be at most {Z.shape[1]}, got {dimension}.")
-    level = Z.new_tensor(_reading_level(sampler, sigma))
+    level, dimension = Z.new_tensor(_reading_level(sampler)), _dimension(sampler)
     return denoiser_tangents(model.of_rows.denoiser, Z, level, dimension).vectors.cpu().numpy()
 
 
@@ -138,7 +117,7 @@ def distance_to_manifold(sampler, X):
     return _planes(sampler, Z).distance(Z)
 
 
-def local_metric(sampler, X, *, sigma=None, eps=0.01):
+def local_metric(sampler, X):
     """Return a metric in which the way along the manifold is short, and that off it long.
 
     Parameters
@@ -147,10 +126,6 @@ def local_metric(sampler, X, *, sigma=None, eps=0.01):
         A fitted sampler.
     X : array-like or data frame of shape (n, n_features)
         Rows.
-    sigma : float or None, default=None
-        As in :func:`intrinsic_dimension`.
-    eps : float, default=0.01
-        As in :func:`skdiffusion.diffusion.local_metric`.
 
     Returns
     -------
@@ -159,11 +134,11 @@ def local_metric(sampler, X, *, sigma=None, eps=0.01):
     """
     model = sampler.model_
     Z = _tensor(model, _encoded(sampler, X))
-    level = _reading_level(sampler, sigma)
-    return denoiser_metric(model.of_rows.denoiser, Z, level, eps=eps).cpu().numpy()
+    level = _reading_level(sampler)
+    return denoiser_metric(model.of_rows.denoiser, Z, level).cpu().numpy()
 
 
-def interpolate(sampler, a, b, n_points=20, *, sigma=None, hold_ends=False):
+def interpolate(sampler, a, b, n_points=20, *, hold_ends=False):
     """Return a path between two rows along the manifold.
 
     The shortest path along the rows of `fit`, denoised, is tightened to a geodesic on the manifold
@@ -177,10 +152,6 @@ def interpolate(sampler, a, b, n_points=20, *, sigma=None, hold_ends=False):
         Its ends.
     n_points : int, default=20
         Number of rows of the path, its ends included.
-    sigma : float or None, default=None
-        Noise level at which the denoiser is asked where the manifold is, in units of the encoded
-        rows. None is three times the noise across the manifold, and at least half of the typical
-        distance to the tenth neighbour.
     hold_ends : bool, default=False
         Whether the path starts and ends at the rows themselves. By default it does at the points
         of the manifold below them: rows with noise are off it.
@@ -196,7 +167,7 @@ def interpolate(sampler, a, b, n_points=20, *, sigma=None, hold_ends=False):
     model = sampler.model_
     ends = np.concatenate([_one_row(sampler, a, "a"), _one_row(sampler, b, "b")])
     rows = _tensor(model, _rows(sampler))
-    level = rows.new_tensor(_path_level(sampler, sigma))
+    level = rows.new_tensor(_path_level(sampler))
     denoiser = model.of_rows.denoiser
     with torch.no_grad():
         # noise would lengthen every step of the path
@@ -212,7 +183,7 @@ def interpolate(sampler, a, b, n_points=20, *, sigma=None, hold_ends=False):
     return model.encoder.inverse_transform(resample_path(path.cpu().numpy(), n_points))
 
 
-def traverse(sampler, x, component=0, n_points=9, *, extent=2.0, sigma=None):
+def traverse(sampler, x, component=0, n_points=9, *, extent=2.0):
     """Return rows along the manifold through a row, in one of its directions.
 
     Parameters
@@ -227,8 +198,6 @@ def traverse(sampler, x, component=0, n_points=9, *, extent=2.0, sigma=None):
         Number of rows.
     extent : float, default=2.0
         How far to go to each side, in units of the encoded rows: about standard deviations.
-    sigma : float or None, default=None
-        As in :func:`intrinsic_dimension`.
 
     Returns
     -------
@@ -242,11 +211,11 @@ def traverse(sampler, x, component=0, n_points=9, *, extent=2.0, sigma=None):
     if not isinstance(component, Integral) or not 0 <= component < dimension:
         raise ValueError(f"component must be from 0 to {dimension - 1}, got {component!r}.")
     check_positive(extent, "extent")
-    start = _tensor(model, tangent_space(sampler, x, dimension, sigma=sigma)[0, :, component])
+    start = _tensor(model, tangent_space(sampler, x)[0, :, component])
     n_back = (n_points - 1) // 2
     n_ahead = n_points - 1 - n_back
     step = extent / max(n_ahead, 1) / SUBSTEPS
-    level = _path_level(sampler, sigma)
+    level = _path_level(sampler)
     row = _tensor(model, middle)
     back = _walk(model, row, -start, n_back, step, dimension, level)
     ahead = _walk(model, row, start, n_ahead, step, dimension, level)
@@ -360,17 +329,10 @@ def _dimension(sampler):
     if sampler.dimension_ is not None and sampler.embedding_ is None:
         return sampler.dimension_
     rows = _rows(sampler)
-    if _are_few(rows):
-        return max(1, min(len(rows) - 1, rows.shape[1]))
     return int(np.clip(geometry.intrinsic_dimension(rows), 1, rows.shape[1]))
 
 
-def _are_few(rows):
-    """Whether there are too few rows for any estimate."""
-    return len(np.unique(rows, axis=0)) < MIN_ROWS
-
-
-def _reading_level(sampler, sigma):
+def _reading_level(sampler, sigma=None):
     """Noise level at which a denoiser sees a surface, and not rows, unless one is given."""
     if sigma is not None:
         check_positive(sigma, "sigma")
@@ -380,16 +342,12 @@ def _reading_level(sampler, sigma):
     return max(float(np.median(radii)) / 2, sampler.model_.sigma_min)
 
 
-def _path_level(sampler, sigma):
-    """Noise level at which paths are pulled onto the manifold, unless one is given."""
-    if sigma is not None:
-        check_positive(sigma, "sigma")
-        return float(sigma)
+def _path_level(sampler):
+    """Noise level at which paths are pulled onto the manifold."""
     rows = _rows(sampler)
     neighbors = NearestNeighbors(n_neighbors=min(N_NEIGHBORS_OF_PATH, len(rows) - 1)).fit(rows)
     spacing = float(np.median(neighbors.kneighbors()[0][:, -1]))
-    few = _are_few(rows)
-    noise = 0.0 if few else geometry.noise_level(rows, dimension=_dimension(sampler))
+    noise = geometry.noise_level(rows, dimension=_dimension(sampler))
     return max(3 * noise, spacing / 2, sampler.model_.sigma_min)
 
 

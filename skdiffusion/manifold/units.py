@@ -7,8 +7,6 @@ from skdiffusion._utils.mixture import fit_bic_mixture
 from skdiffusion.closed_forms.noise_floor import n_factors
 from skdiffusion.geometry.planes import local_planes
 
-__all__ = ["has_geometry", "is_thin", "linear_does", "linear_units"]
-
 # of the rows: how many distinct values a column has at least, for distances to mean anything
 MIN_DISTINCT = 0.5
 MIN_ROWS, MAX_ROWS = 100, 2000

@@ -8,8 +8,6 @@ import torch
 from skdiffusion.diffusion import log_density
 from skdiffusion.diffusion.category_probabilities import level_log_prob
 
-__all__ = ["log_prob"]
-
 
 def log_prob(model, Z):
     """Return log-densities (n,) of encoded rows (n, d) without their target, NaN for unknown.

@@ -12,8 +12,6 @@ from torch.quasirandom import SobolEngine
 from skdiffusion.diffusion import GRIDS, N_STEPS, SOLVERS, Guided, run
 from skdiffusion.tables.conditions import Conditions
 
-__all__ = ["Sampling", "draw", "draw_known", "even_noise", "redraw"]
-
 CHUNK_ROWS = 4096
 # fewest draws from which the share that meets ranges is judged
 MIN_PROPOSALS = 256

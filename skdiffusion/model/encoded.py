@@ -5,8 +5,6 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["EncodedRows", "encode_rows", "merge_copies"]
-
 
 @dataclass(frozen=True)
 class EncodedRows:

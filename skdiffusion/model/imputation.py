@@ -11,16 +11,6 @@ from skdiffusion.model.drawing import draw_known, even_noise
 from skdiffusion.tables.conditions import Conditions
 from skdiffusion.tables.gaps import mean_cells
 
-__all__ = [
-    "RowUniforms",
-    "complete",
-    "expected_cells",
-    "fill_by_draw",
-    "fill_by_mean",
-    "known_features",
-    "row_noise",
-]
-
 # by name or as a function
 WITH_NOISE = {*STOCHASTIC, *(SOLVERS[name] for name in STOCHASTIC)}
 

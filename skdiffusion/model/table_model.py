@@ -20,8 +20,6 @@ from skdiffusion.model.density import log_prob
 from skdiffusion.model.drawing import Sampling, draw
 from skdiffusion.tables.conditions import Conditions
 
-__all__ = ["Model"]
-
 CHUNK_ROWS = 4096
 
 

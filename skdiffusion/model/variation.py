@@ -6,8 +6,6 @@ import torch
 from skdiffusion.model.drawing import redraw
 from skdiffusion.tables.conditions import Conditions
 
-__all__ = ["vary"]
-
 
 def vary(model, X, y, noise, rng):
     """Return real rows, noised to the level `noise` and integrated back given targets `y`.

@@ -8,8 +8,6 @@ from skdiffusion._utils.checks import check_count
 from skdiffusion._utils.systematic import spread
 from skdiffusion.tables.conditions import read_conditions
 
-__all__ = ["read_wanted"]
-
 
 def read_wanted(model, n_samples, y, conditions, rng):
     """Return the number of rows to draw, and what is settled about them and the target."""

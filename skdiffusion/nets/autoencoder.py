@@ -3,8 +3,6 @@
 import torch
 from torch import Tensor, nn
 
-__all__ = ["Autoencoder", "train_autoencoder"]
-
 BATCH_SIZE = 128
 # peak of the one-cycle learning rate
 LR = 1e-2

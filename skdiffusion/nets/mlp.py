@@ -6,8 +6,6 @@ from itertools import chain, pairwise
 import torch
 from torch import Tensor, nn
 
-__all__ = ["FourierFeatures", "PlainMLP", "ResidualMLP"]
-
 
 class FourierFeatures(nn.Module):
     """Random Fourier features ``sqrt(2) cos(x @ frequencies + phases)``."""

@@ -12,7 +12,6 @@ from ._comparison import SyntheticComparisonDisplay
 from ._feature_contribution import FeatureContributionDisplay
 from ._log_density import LogDensityDisplay
 from ._manifold import ManifoldDisplay
-from ._overview import draw_overview
 from ._trajectory import TrajectoryDisplay
 from ._traversal import TraversalDisplay
 
@@ -24,5 +23,4 @@ __all__ = [
     "ManifoldDisplay",
     "TrajectoryDisplay",
     "TraversalDisplay",
-    "draw_overview",
 ]

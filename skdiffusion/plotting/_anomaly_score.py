@@ -4,7 +4,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ._style import MUTED, NOTE, REAL, SYNTHETIC, legend_above, take_axes, tidy
+from ._style import MUTED, REAL, SYNTHETIC, legend_above, take_axes, tidy
+
+N_BINS = 40
+# interquartile ranges from the box, beyond which rows would squeeze the others
+MAX_REACH = 12
 
 
 @dataclass(kw_only=True, repr=False, eq=False)
@@ -14,12 +18,12 @@ class AnomalyScoreDisplay:
     Large scores are anomalous. With labels, the rows that are known to be anomalous are drawn
     apart from the normal ones: what a good detector separates. The axis suits the bulk of the rows
     and the threshold; the few that lie far beyond are gathered in the outermost bins. It is
-    recommended to make a display with :meth:`from_estimator` or :meth:`from_scores`.
+    recommended to make a display with :meth:`from_estimator`.
 
     Parameters
     ----------
     scores : array of shape (n,)
-        Anomaly scores, large where a row is anomalous.
+        Anomaly scores, large where a row is anomalous: the negative of ``score_samples``.
     threshold : float or None, default=None
         The score beyond which a row is declared an anomaly. With ``None``, no line is drawn.
     is_anomaly : array of bool of shape (n,) or None, default=None
@@ -53,7 +57,7 @@ class AnomalyScoreDisplay:
     is_anomaly: np.ndarray | None = None
 
     @classmethod
-    def from_estimator(cls, detector, X, *, y=None, pos_label=-1):
+    def from_estimator(cls, detector, X, *, y=None):
         """Show how a fitted detector scores rows.
 
         Parameters
@@ -65,38 +69,7 @@ class AnomalyScoreDisplay:
         X : array or frame of shape (n, n_features)
             The rows.
         y : array-like of shape (n,), default=None
-            Labels of the rows, one value for normal and one for anomalous rows.
-        pos_label : int, str or bool, default=-1
-            The label of anomalous rows: -1 is that of outlier detectors in scikit-learn.
-
-        Returns
-        -------
-        display : AnomalyScoreDisplay
-            The display, not drawn yet.
-        """
-        offset = getattr(detector, "offset_", None)
-        return cls.from_scores(
-            -np.asarray(detector.score_samples(X), dtype=np.float64),
-            threshold=None if offset is None else -float(np.asarray(offset).item()),
-            y=y,
-            pos_label=pos_label,
-        )
-
-    @classmethod
-    def from_scores(cls, scores, *, threshold=None, y=None, pos_label=-1):
-        """Show anomaly scores that have been computed already.
-
-        Parameters
-        ----------
-        scores : array-like of shape (n,)
-            Anomaly scores, large where a row is anomalous: the negative of ``score_samples``.
-            Infinite ones are gathered in the outermost bins.
-        threshold : float, default=None
-            The score beyond which a row is declared an anomaly. With ``None``, no line is drawn.
-        y : array-like of shape (n,), default=None
-            Labels of the rows, one value for normal and one for anomalous rows.
-        pos_label : int, str or bool, default=-1
-            The label of anomalous rows.
+            Labels of the rows: 1 for normal and -1 for anomalous ones.
 
         Returns
         -------
@@ -106,14 +79,21 @@ class AnomalyScoreDisplay:
         Raises
         ------
         ValueError
-            If there is no finite score, one is NaN, or the labels do not fit the rows or
-            `pos_label`.
+            If no score is finite, one is NaN, or there is not a label of 1 or -1 for each row.
         """
-        scores = np.asarray(scores, dtype=np.float64)
-        if scores.ndim != 1 or np.isnan(scores).any() or not np.isfinite(scores).any():
-            raise ValueError("scores must be a 1-d array without NaN and with finite values.")
-        is_anomaly = None if y is None else _is_anomaly(np.asarray(y), pos_label, len(scores))
-        return cls(scores=scores, threshold=threshold, is_anomaly=is_anomaly)
+        scores = -np.asarray(detector.score_samples(X), dtype=np.float64)
+        if np.isnan(scores).any() or not np.isfinite(scores).any():
+            raise ValueError("Scores must be finite for some rows, and NaN for none.")
+        if y is not None:
+            y = np.asarray(y)
+            if y.shape != scores.shape or not np.isin(y, [1, -1]).all():
+                raise ValueError(f"y must hold a label of 1 or -1 for each of {len(scores)} rows.")
+        offset = getattr(detector, "offset_", None)
+        return cls(
+            scores=scores,
+            threshold=None if offset is None else -float(np.asarray(offset).item()),
+            is_anomaly=None if y is None else y == -1,
+        )
 
     def plot(self, ax=None):
         """Draw the histogram.
@@ -147,49 +127,16 @@ class AnomalyScoreDisplay:
             self.threshold_line_ = ax.axvline(
                 self.threshold, color=MUTED, linestyle="--", linewidth=1.2, label=label
             )
-        note = {"transform": ax.transAxes, "va": "top", **NOTE}
-        if below := int(np.sum(self.scores < edges[0])):
-            ax.text(0, 0.97, f"← {below:,} further out", ha="left", **note)
-        if above := int(np.sum(self.scores > edges[-1])):
-            ax.text(1, 0.97, f"{above:,} further out →", ha="right", **note)
         legend_above(ax)
         tidy(ax, "anomaly score", "rows")
         return self
 
     def _edges(self):
-        """Return edges of 12 to 60 bins: fewer hide the shape, more can hardly be seen."""
-        low, high = self._limits()
-        shown = np.clip(self.scores, low, high)
-        count = np.clip(len(np.histogram_bin_edges(shown, "auto")) - 1, 12, 60)
-        return np.linspace(low, high, count + 1)
-
-    def _limits(self):
-        """Return a range for all rows, unless a few of them would squeeze the others."""
+        """Return edges of bins over the threshold and all rows but those that are far out."""
         finite = self.scores[np.isfinite(self.scores)]
-        low, high = finite.min(), finite.max()
-        quartiles = np.quantile(finite, [0.25, 0.75])
-        # Where half of the rows are tied, the quartiles say nothing of the scale.
-        if (reach := 12 * np.ptp(quartiles)) > 0:
-            low, high = max(low, quartiles[0] - reach), min(high, quartiles[1] + reach)
+        lower, upper = np.quantile(finite, [0.25, 0.75])
+        reach = MAX_REACH * (upper - lower)
+        shown = np.clip([finite.min(), finite.max()], lower - reach, upper + reach)
         if self.threshold is not None:
-            # Rows that are gathered stay on their side of the threshold, by more than a bin.
-            beyond = self.scores > self.threshold
-            if np.any(beyond & (self.scores > high)):
-                high = max(high, self.threshold + (self.threshold - low) / 4)
-            if np.any(~beyond & (self.scores < low)):
-                low = min(low, self.threshold - (high - self.threshold) / 4)
-        return (low, high) if high > low else (low - 0.5, low + 0.5)
-
-
-def _is_anomaly(y, pos_label, n_rows):
-    """Return which labels are `pos_label`; raise unless they mean normal and anomalous."""
-    if y.shape != (n_rows,):
-        raise ValueError(f"y needs one label for each of the {n_rows} rows, got shape {y.shape}.")
-    labels = y.tolist()
-    values = list(dict.fromkeys(labels))
-    if len(values) > 2 or (len(values) == 2 and pos_label not in values):
-        raise ValueError(
-            f"y must hold two labels, of which pos_label={pos_label!r} is that of anomalous rows; "
-            f"it holds {', '.join(map(repr, values[:5]))}."
-        )
-    return np.array([label == pos_label for label in labels], dtype=bool)
+            shown = np.append(shown, self.threshold)
+        return np.histogram_bin_edges(shown, N_BINS)

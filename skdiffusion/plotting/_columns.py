@@ -63,10 +63,8 @@ def _bins(real, synthetic):
     low, high = values[0], values[-1]
     if len(values) <= 24 and np.all(values == np.round(values)):
         return np.arange(low - 0.5, high + 1.0)
-    if low == high:
-        return np.array([low - 0.5, low + 0.5])
     count = np.clip(len(np.histogram_bin_edges(real, "auto")) - 1, 12, 36)
-    return np.linspace(low, high, count + 1)
+    return np.histogram_bin_edges(values, count)
 
 
 def project(real, synthetic, categorical=()):

@@ -23,8 +23,6 @@ class SyntheticComparisonDisplay:
         What the components are.
     marginals : list of Marginal
         The columns to draw, in order.
-    heading : str
-        A line above the columns that says which ones they are.
 
     Attributes
     ----------
@@ -50,7 +48,6 @@ class SyntheticComparisonDisplay:
     synthetic_projection: np.ndarray
     axis_labels: tuple[str, str]
     marginals: list[_columns.Marginal]
-    heading: str
 
     @classmethod
     def from_samples(cls, real, synthetic, *, categorical_features=(), max_columns=6):
@@ -85,15 +82,12 @@ class SyntheticComparisonDisplay:
         numeric = {name for name in names if _columns.is_numeric(ours[name])} - categorical
         found = [_columns.compare(n, ours[n], theirs[n], n in numeric) for n in names]
         found = sorted(found, key=lambda column: -column.distance)
-        marginals = found[: max(max_columns, 1)]
-        order = ", least alike first" if len(marginals) > 1 else ""
         a, b, labels = _columns.project(ours, theirs, categorical)
         return cls(
             real_projection=a,
             synthetic_projection=b,
             axis_labels=labels,
-            marginals=marginals,
-            heading=f"{len(marginals)} of {len(names)} columns{order}",
+            marginals=found[: max(max_columns, 1)],
         )
 
     def plot(self, ax=None):
@@ -118,13 +112,10 @@ class SyntheticComparisonDisplay:
         _style.scatter_mixed(self.ax_, self.real_projection, self.synthetic_projection)
         _style.legend_above(self.ax_)
         _style.tidy(self.ax_, *self.axis_labels)
-        grid = right.subgridspec(1 + n_rows, n_cols, height_ratios=[0.04] + [1] * n_rows)
-        strip = self.figure_.add_subplot(grid[0, :])
-        strip.set_axis_off()
-        strip.text(0, 0.5, self.heading, va="center", **_style.NOTE)
+        grid = right.subgridspec(n_rows, n_cols)
         self.marginal_axes_ = np.empty(len(self.marginals), dtype=object)
         for i, column in enumerate(self.marginals):
-            self.marginal_axes_[i] = self.figure_.add_subplot(grid[1 + i // n_cols, i % n_cols])
+            self.marginal_axes_[i] = self.figure_.add_subplot(grid[i // n_cols, i % n_cols])
             _plot_marginal(self.marginal_axes_[i], column)
         return self
 

@@ -24,7 +24,7 @@ class FeatureContributionDisplay:
         Positions of the rows in the table they come from.
     observed : dict of str to array of shape (n_rows,)
         Values of the cells, by the name of the column.
-    expected : dict of str to array of shape (n_rows,), or None, default=None
+    expected : dict of str to array of shape (n_rows,)
         What the cells should have been.
     n_features : int, default=10
         How many columns to draw at most.
@@ -57,7 +57,7 @@ class FeatureContributionDisplay:
     contributions: np.ndarray
     rows: np.ndarray
     observed: dict[str, np.ndarray]
-    expected: dict[str, np.ndarray] | None = None
+    expected: dict[str, np.ndarray]
     n_features: int = 10
 
     @classmethod
@@ -67,14 +67,13 @@ class FeatureContributionDisplay:
         Parameters
         ----------
         detector : estimator
-            Anything fitted that has ``explain``. For rows it returns an object with the attribute
-            ``contributions`` and, if it knows them, ``expected``: an array or frame each, with
-            the rows and columns of its input.
+            Anything fitted that has ``explain``. For rows it returns an object with the attributes
+            ``contributions`` and ``expected``: an array or frame each, with the rows and columns of
+            its input.
         X : array or frame of shape (n, n_features)
             A table that holds the rows.
-        row : int, sequence of int or None, default=0
-            The position of the row to draw, or of several rows; ``None`` for all rows. Only these
-            rows are explained.
+        row : int, sequence of int or slice, default=0
+            The position of the row to draw, or of several rows. Only these rows are explained.
         n_features : int, default=10
             How many columns to draw at most: those with the largest contributions, on average over
             the rows.
@@ -86,26 +85,19 @@ class FeatureContributionDisplay:
 
         Raises
         ------
-        ValueError
-            If a row is not there, or what ``explain`` returned does not fit the rows.
+        IndexError
+            If a row is not there.
         """
         X = X if hasattr(X, "columns") else np.asarray(X)
-        rows = _positions(row, len(X))
+        rows = np.atleast_1d(np.arange(len(X))[row])
         taken = X.iloc[rows] if hasattr(X, "iloc") else X[rows]
-        observed, explanation = as_columns(taken), detector.explain(taken)
+        explanation = detector.explain(taken)
         contributions = np.column_stack(list(as_columns(explanation.contributions).values()))
-        expected = getattr(explanation, "expected", None)
-        expected = None if expected is None else as_columns(expected)
-        if contributions.shape != (len(rows), len(observed)):
-            raise ValueError(
-                f"explain returned contributions of shape {contributions.shape} for rows of shape "
-                f"{(len(rows), len(observed))}."
-            )
         return cls(
             contributions=contributions.astype(np.float64),
             rows=rows,
-            observed=observed,
-            expected=expected,
+            observed=as_columns(taken),
+            expected=as_columns(explanation.expected),
             n_features=n_features,
         )
 
@@ -124,25 +116,22 @@ class FeatureContributionDisplay:
         """
         # Stable, so that tied columns stay in the order of the table.
         order = np.argsort(-self.contributions.mean(axis=0), kind="stable")[: self.n_features]
+        heading = f"{len(order)} of {len(self.observed)} columns, largest first"
         self.bars_ = self.image_ = None
         if len(self.rows) == 1:
+            heading = f"row {self.rows[0]}: {heading}"
             self._plot_bars(take_axes(self, ax, 6.0, 1.1 + 0.42 * len(order)), order)
         else:
             self._plot_heat_map(take_axes(self, ax, 1.6 + 0.6 * len(order), 4.4), order)
+        self.ax_.set_title(heading, loc="left", **NOTE)
         return self
 
     def _plot_bars(self, ax, order):
         values, at = self.contributions[0, order], np.arange(len(order))
-        colours = np.where(values >= 0, SYNTHETIC, REAL)
-        self.bars_ = ax.barh(at, values, height=0.62, color=colours)
+        self.bars_ = ax.barh(at, values, height=0.62, color=np.where(values >= 0, SYNTHETIC, REAL))
         ax.set_yticks(at, [self._label(j) for j in order])
         ax.invert_yaxis()
-        if values.min() < 0:
-            ax.axvline(0, color=MUTED, linewidth=0.8)
-        heading = f"row {self.rows[0]}"
-        if rest := len(self.observed) - len(order):
-            heading += f"; {rest:,} more columns with at most {values.min():.3g}"
-        ax.set_title(heading, loc="left", **NOTE)
+        ax.axvline(0, color=MUTED, linewidth=0.8)
         tidy(ax, "contribution to the anomaly")
 
     def _plot_heat_map(self, ax, order):
@@ -156,49 +145,20 @@ class FeatureContributionDisplay:
             # one extreme cell would leave all others the colour of nothing
             vmax=np.quantile(values, 0.98),
         )
-        shown = [_short(names[j]) for j in order]
-        ax.set_xticks(np.arange(len(order)), shown, rotation=45, ha="right")
-        ax.xaxis.set_tick_params(rotation_mode="anchor")
+        ax.set_xticks(np.arange(len(order)), [names[j] for j in order], rotation=45, ha="right")
         # Positions are written out for as many rows as there is room for.
         at = np.arange(0, len(self.rows), -(-len(self.rows) // 25))
-        ax.set_yticks(at, [str(i) for i in self.rows[at]])
+        ax.set_yticks(at, self.rows[at].tolist())
         tidy(ax, y="row")
-        if len(order) < len(names):
-            heading = f"{len(order)} of {len(names)} columns, largest first"
-            ax.set_title(heading, loc="left", **NOTE)
-        bar = ax.figure.colorbar(self.image_, ax=ax, extend="max")
-        bar.set_label("contribution to the anomaly", **NOTE)
-        bar.ax.tick_params(colors=MUTED, labelsize="small")
-        bar.outline.set_visible(False)
+        ax.figure.colorbar(self.image_, ax=ax, extend="max", label="contribution to the anomaly")
 
     def _label(self, j):
         """Return a column's name and, beneath it, its value and the expected one."""
         name, column = list(self.observed.items())[j]
-        label = f"{_short(name)}\n{_shown(column[0])}"
-        if self.expected is None:
-            return label
-        return f"{label}, expected {_shown(list(self.expected.values())[j][0])}"
-
-
-def _positions(row, n_rows):
-    """Return the positions from 0 of one row, of several or of all."""
-    rows = np.arange(n_rows) if row is None else np.atleast_1d(row)
-    if rows.ndim != 1 or not len(rows) or rows.dtype.kind not in "iu":
-        raise ValueError(f"row={row!r} must be a position, several positions or None for all rows.")
-    if rows.min() < -n_rows or rows.max() >= n_rows:
-        raise ValueError(f"row={row!r} is not among the {n_rows} rows of X.")
-    return rows % n_rows
-
-
-def _short(text, length=24):
-    return text if len(text) <= length else f"{text[: length - 1]}…"
+        expected = list(self.expected.values())[j]
+        return f"{name}\n{_shown(column[0])}, expected {_shown(expected[0])}"
 
 
 def _shown(value):
     """Return a cell as a few characters."""
-    if not isinstance(value, str) and str(value) in {"nan", "None", "<NA>", "NaT"}:
-        return "missing"
-    if isinstance(value, float | np.floating):
-        # Digits before the point are never rounded away, unless there are very many.
-        return f"{value:.0f}" if 1e3 <= abs(value) < 1e7 else f"{value:.4g}"
-    return _short(str(value), 16)
+    return f"{value:.5g}" if isinstance(value, float | np.floating) else str(value)

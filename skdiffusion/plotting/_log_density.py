@@ -15,7 +15,7 @@ class LogDensityDisplay:
     heart; synthetic rows that score like both say that they look like the data to the model.
     Each group has a tick at its median. The axis suits the typical group; rows that are less
     likely than it reaches are gathered at its left end. It is recommended to make a display with
-    :meth:`from_estimator` or :meth:`from_samples`.
+    :meth:`from_estimator`.
 
     Parameters
     ----------
@@ -46,33 +46,6 @@ class LogDensityDisplay:
     log_densities: dict[str, np.ndarray]
 
     @classmethod
-    def from_samples(cls, log_densities):
-        """Compare log-densities that have been computed already.
-
-        Parameters
-        ----------
-        log_densities : mapping of str to array-like of shape (n,)
-            Log-densities in nats, by the name of the group, top to bottom.
-
-        Returns
-        -------
-        display : LogDensityDisplay
-            The display, not drawn yet.
-
-        Raises
-        ------
-        ValueError
-            If there is no group, or one of them has no finite value.
-        """
-        groups = {name: np.asarray(v, dtype=np.float64) for name, v in log_densities.items()}
-        if not groups:
-            raise ValueError("At least one group of log-densities is needed.")
-        for name, values in groups.items():
-            if values.ndim != 1 or not np.isfinite(values).any():
-                raise ValueError(f"Group {name!r} must be a 1-d array with finite values.")
-        return cls(log_densities=groups)
-
-    @classmethod
     def from_estimator(cls, estimator, samples):
         """Compare what a fitted density estimator says of groups of rows.
 
@@ -87,8 +60,16 @@ class LogDensityDisplay:
         -------
         display : LogDensityDisplay
             The display, not drawn yet.
+
+        Raises
+        ------
+        ValueError
+            If there is no group, or one of them has no finite log-density.
         """
-        return cls.from_samples({name: estimator.score_samples(X) for name, X in samples.items()})
+        groups = {name: np.asarray(estimator.score_samples(X)) for name, X in samples.items()}
+        if not groups or not all(np.isfinite(values).any() for values in groups.values()):
+            raise ValueError("Groups of rows are needed, each with finite log-densities.")
+        return cls(log_densities=groups)
 
     def plot(self, ax=None):
         """Draw the distributions.
@@ -128,14 +109,13 @@ class LogDensityDisplay:
     def _limits(self):
         """Return an axis for the bulk of every group, unless one would squeeze the others."""
         finite = [values[np.isfinite(values)] for values in self.log_densities.values()]
-        medians = [np.median(values) for values in finite]
-        lows = [np.quantile(values, 0.02) for values in finite]
+        lows, medians = np.transpose([np.quantile(values, [0.02, 0.5]) for values in finite])
         # Less than a few nats is no difference worth the whole width.
-        typical = max(np.quantile(np.subtract(medians, lows), 0.5, method="lower"), 2.0)
-        low = max(min(lows), np.median(medians) - 6 * typical)
+        typical = max(np.median(medians - lows), 2.0)
+        low = max(lows.min(), np.median(medians) - 6 * typical)
         high = max(values.max() for values in finite)
         margin = 0.04 * max(high - low, typical)
-        return float(low - margin), float(high + margin)
+        return low - margin, high + margin
 
 
 def _density(values, grid):

@@ -13,8 +13,8 @@ class ManifoldDisplay:
 
     Synthetic rows that leave the manifold, or leave a part of it out, show as orange without slate
     beneath it, or slate without orange. With a value for each real row, such as its local dimension
-    or log-density, the real rows are coloured by it. It is recommended to make a display with
-    :meth:`from_estimator` or :meth:`from_samples`.
+    or log-density, the real rows are drawn alone and coloured by it. It is recommended to make a
+    display with :meth:`from_samples`.
 
     Parameters
     ----------
@@ -56,28 +56,6 @@ class ManifoldDisplay:
     axis_labels: tuple[str, str] = ("coordinate 1", "coordinate 2")
 
     @classmethod
-    def from_estimator(cls, sampler, X, *, random_state=None, **options):
-        """Show rows beside as many that a fitted sampler draws.
-
-        Parameters
-        ----------
-        sampler : estimator
-            Anything fitted that has ``sample``.
-        X : array or frame of shape (n, n_features)
-            Real rows.
-        random_state : int, RandomState instance or None, default=None
-            Source of the rows drawn.
-        **options : dict
-            Passed on to :meth:`from_samples`.
-
-        Returns
-        -------
-        display : ManifoldDisplay
-            The display, not drawn yet.
-        """
-        return cls.from_samples(X, sampler.sample(len(X), random_state=random_state), **options)
-
-    @classmethod
     def from_samples(
         cls, real, synthetic=None, *, embedding=None, values=None, value_label="value"
     ):
@@ -93,7 +71,7 @@ class ManifoldDisplay:
             Whose first two columns of ``transform`` are drawn. With ``None``, the first two
             principal components are, of columns scaled to unit variance.
         values : array of shape (n,) or None, default=None
-            What the real rows are coloured by.
+            What the real rows are coloured by, where there are no synthetic ones.
         value_label : str, default="value"
             What the values are.
 
@@ -105,14 +83,15 @@ class ManifoldDisplay:
         Raises
         ------
         ValueError
-            If the columns of the tables differ, there are less than two coordinates, or not one
-            value for each real row.
+            If the columns of the tables differ, there are less than two coordinates, not one value
+            for each real row, or values and synthetic rows.
         """
         if values is not None:
             values = np.asarray(values, dtype=np.float64)
-            if values.shape != (len(real),):
+            if values.shape != (len(real),) or synthetic is not None:
                 raise ValueError(
-                    f"values must have one for each of the {len(real)} rows, got {values.shape}."
+                    f"values must have one for each of {len(real)} real rows, shown alone, got "
+                    f"shape {values.shape}."
                 )
         if embedding is None:
             tables = _columns.same_columns(real, real if synthetic is None else synthetic)
@@ -147,23 +126,13 @@ class ManifoldDisplay:
         if self.values is None:
             _style.scatter_mixed(self.ax_, self.real_projection, self.synthetic_projection)
         else:
-            self._scatter_values()
+            points = self.real_projection
+            size = _style.marker_size(len(points))
+            shown = self.ax_.scatter(*points.T, c=self.values, s=size, linewidths=0)
+            self.colorbar_ = self.figure_.colorbar(shown, ax=self.ax_, label=self.value_label)
         _style.legend_above(self.ax_)
         _style.tidy(self.ax_, *self.axis_labels)
         return self
-
-    def _scatter_values(self):
-        """Draw real rows in the colour of their values, and synthetic ones as crosses."""
-        points, others = self.real_projection, self.synthetic_projection
-        shown = self.ax_.scatter(
-            *points.T, c=self.values, s=_style.marker_size(len(points)), linewidths=0
-        )
-        self.colorbar_ = self.figure_.colorbar(shown, ax=self.ax_)
-        self.colorbar_.set_label(self.value_label, **_style.NOTE)
-        if others is not None:
-            size = _style.marker_size(len(others))
-            self.ax_.scatter(*others.T, c=_style.SYNTHETIC, s=size, marker="x", linewidths=0.6)
-            _style.name_colour(self.ax_, _style.SYNTHETIC, f"synthetic ({len(others):,} rows)")
 
 
 def _coordinates(embedding, X):

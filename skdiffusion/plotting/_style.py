@@ -58,20 +58,12 @@ def legend_above(ax):
             bbox_to_anchor=(0, 1.0),
             ncols=3,
             frameon=False,
-            borderaxespad=0.2,
-            handlelength=1.2,
-            columnspacing=1.2,
             fontsize="small",
         )
 
 
 def marker_size(n_points):
     return float(np.clip(9000 / max(n_points, 1), 3, 26))
-
-
-def name_colour(ax, colour, label):
-    """Add an entry to the legend."""
-    ax.scatter([], [], c=colour, s=30, linewidths=0, label=label)
 
 
 def scatter_mixed(ax, real, synthetic=None):
@@ -83,7 +75,7 @@ def scatter_mixed(ax, real, synthetic=None):
     size = marker_size(len(points))
     ax.scatter(*points[mixed].T, c=colours[mixed].tolist(), s=size, alpha=0.6, linewidths=0)
     for name, n, colour in zip(samples, sizes, (REAL, SYNTHETIC), strict=False):
-        name_colour(ax, colour, f"{name} ({n:,} rows)")
+        ax.scatter([], [], c=colour, s=30, linewidths=0, label=f"{name} ({n:,} rows)")
 
 
 def write_at_edge(ax, edge, y, text, colour, fontsize):

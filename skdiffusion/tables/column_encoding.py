@@ -12,8 +12,6 @@ from skdiffusion.tables.frames import TableFormat
 from skdiffusion.tables.options import set_kinds, transform_per_column
 from skdiffusion.tables.reading import NUMERIC
 
-__all__ = ["ColumnEncoding"]
-
 
 class ColumnEncoding:
     """The coders of the columns of a table, which the estimators call without validation."""

@@ -13,8 +13,6 @@ from skdiffusion._utils.checks import Interval, RealNotInt, StrOptions
 from skdiffusion.tables.column_encoding import ColumnEncoding
 from skdiffusion.tables.frames import TableInput, read_table, validate_table
 
-__all__ = ["TableEncoder"]
-
 
 class TableEncoder(ColumnEncoding, TableInput, TransformerMixin, BaseEstimator):
     r"""Encode a table of mixed columns as real vectors, and decode them exactly.

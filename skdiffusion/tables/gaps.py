@@ -8,8 +8,6 @@ from skdiffusion.tables.frames import as_frame
 from skdiffusion.tables.reading import NUMERIC, TEMPORAL
 from skdiffusion.tables.vocabulary import find_positions
 
-__all__ = ["fill_gaps", "gaps_of", "mean_cells"]
-
 
 def gaps_of(columns):
     """Return which cells of columns that have been read are missing, (n, n_columns)."""

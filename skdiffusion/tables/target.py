@@ -9,8 +9,6 @@ from skdiffusion.tables.encoder import TableEncoder
 from skdiffusion.tables.frames import as_series, read_table
 from skdiffusion.tables.vocabulary import known_positions
 
-__all__ = ["TargetEncoder", "is_categorical"]
-
 TARGETS = ("auto", "categorical", "continuous")
 MAX_CLASSES = 20
 

@@ -8,8 +8,6 @@ from numpy.typing import ArrayLike
 from torch import Tensor
 from torch.utils.data import Dataset
 
-__all__ = ["RowBatches", "pair_with_completions"]
-
 
 class RowBatches:
     """Iterate over shuffled batches of rows and weights, a fixed number of steps an epoch."""

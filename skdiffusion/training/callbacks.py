@@ -9,9 +9,6 @@ import torch
 from skorch.callbacks import Callback, GradientNormClipping, LRScheduler, PassthroughScoring
 from torch import Tensor
 
-__all__ = ["AveragedEarlyStopping", "EarlyStop", "training_callbacks"]
-
-
 # of the averaged weights
 DECAY = 0.995
 

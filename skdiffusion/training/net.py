@@ -37,8 +37,6 @@ from skdiffusion.training.callbacks import EarlyStop, training_callbacks
 from skdiffusion.training.noise import NoiseLevels
 from skdiffusion.training.objective import DenoisingLoss
 
-__all__ = ["DenoiserNet"]
-
 # validation rows are repeated with other noise up to this many, for a loss of low variance
 N_VALIDATION = 1024
 

@@ -8,8 +8,6 @@ from torch import Tensor
 
 from skdiffusion.diffusion.schedule import Schedule
 
-__all__ = ["NoiseLevels"]
-
 # of log-normal noise levels: the -1.2 and 1.2 of EDM are for images, and tables have structure at
 # more scales
 LOG_MEAN, LOG_STD = -1.0, 1.6

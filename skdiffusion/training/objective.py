@@ -5,9 +5,6 @@ from torch import Tensor, nn
 
 from skdiffusion.diffusion.preconditioning import Preconditioned, Prepared, WhiteCoordinates
 
-__all__ = ["WEIGHTINGS", "DenoisingLoss"]
-
-
 WEIGHTINGS = ("edm", "vlb")
 
 

@@ -3,8 +3,6 @@
 from skdiffusion.nets import PlainMLP
 from skdiffusion.training.net import DenoiserNet
 
-__all__ = ["judging_net"]
-
 STEPS_PER_EPOCH = 100
 """Sixteen epochs are 1600 steps; half and twice as many rank anomalies almost alike."""
 

@@ -132,7 +132,7 @@ class TestNets:
     @staticmethod
     def model(Z):
         net = judging_net().set_params(max_epochs=1, steps_per_epoch=1, module__width=4)
-        options = AnomalyOptions(("denoise",), 0.0, net, "auto", 0, np.zeros(Z.shape[1], dtype=int))
+        options = AnomalyOptions(("denoise",), 0.0, net, 0, np.zeros(Z.shape[1], dtype=int))
         return AnomalyModel(Z, Z[:0], options, np.random.RandomState(0))
 
     def test_see_the_other_folds(self, seen):

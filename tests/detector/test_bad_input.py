@@ -23,8 +23,6 @@ class TestParameters:
             ({"contamination": -0.1}, "'contamination' parameter"),
             ({"contamination": np.nan}, "'contamination' parameter .* Got nan"),
             ({"contamination": "some"}, "'contamination' parameter .* Got 'some'"),
-            ({"n_neighbors": 0}, "'n_neighbors' parameter .* Got 0"),
-            ({"n_neighbors": 2.0}, "'n_neighbors' parameter"),
             ({"categorical_features": "all"}, "categorical_features"),
             ({"random_state": "seed"}, "cannot be used to seed"),
         ],

@@ -40,9 +40,11 @@ class TestOracles:
 
     def test_more_neighbours_rank_as_their_mean_distance(self, cancer, detect):
         scaler = StandardScaler().fit(cancer.X)
-        search = NearestNeighbors(n_neighbors=7).fit(scaler.transform(cancer.X))
+        detector = detect(method="neighbors", contamination=0.1).fit(cancer.X)
+        n_neighbors = detector._model.rows.n_neighbors
+        search = NearestNeighbors(n_neighbors=n_neighbors).fit(scaler.transform(cancer.X))
         distance = search.kneighbors(scaler.transform(cancer.odd))[0].mean(1)
-        scores = detect(method="neighbors", n_neighbors=7).fit(cancer.X).score_samples(cancer.odd)
+        scores = detector.score_samples(cancer.odd)
         assert spearmanr(scores, -distance).statistic > 0.99999
 
     def test_likelihood_follows_the_density_of_a_normal_law(self, pair, broad_net):

@@ -81,7 +81,7 @@ class TestResample:
         _, y = oversampler.fit_resample(skewed.X, skewed.y)
         new = oversampler.is_synthetic_
         starts = oversampler.sample_indices_[new]
-        assert (oversampler.relevance_[starts] >= oversampler.threshold).all()
+        assert (oversampler.relevance_[starts] >= 0.5).all()
         values = np.sort(skewed.y)
         place = np.searchsorted(values, skewed.y[starts])
         assert np.all(y[new] >= values[place - 1])
@@ -116,7 +116,6 @@ class TestResample:
             ({"sampling_strategy": "minority"}, "numeric target"),
             ({"relevance": lambda y: y * 10}, "between 0 and 1"),
             ({"relevance": "rare"}, "relevance"),
-            ({"threshold": 0.0}, "threshold"),
             ({"target": "ordinal"}, "target"),
         ],
     )

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
-from sklearn.datasets import load_digits, load_iris
+from sklearn.datasets import load_iris
 from sklearn.decomposition import PCA
 from sklearn.manifold import Isomap
 from sklearn.neighbors import KernelDensity
@@ -16,13 +16,6 @@ plt = pytest.importorskip("matplotlib.pyplot")
 @pytest.fixture(scope="module")
 def iris():
     return load_iris().data
-
-
-class Sampler:
-    """Draws rows that are known."""
-
-    def sample(self, n_samples=1, *, random_state=None):
-        return np.random.default_rng(random_state).normal(size=(n_samples, 4))
 
 
 def trajectory(n_samples):
@@ -53,14 +46,6 @@ class TestManifold:
         assert_allclose(display.synthetic_projection, embedding.transform(iris[::3])[:, :2])
         assert display.axis_labels == ("Isomap 1", "Isomap 2")
 
-    def test_a_sampler_draws_as_many_rows_as_there_are(self, iris):
-        display = ManifoldDisplay.from_estimator(
-            Sampler(), iris, random_state=0, value_label="length", values=iris[:, 0]
-        )
-        expected = ManifoldDisplay.from_samples(iris, Sampler().sample(150, random_state=0))
-        assert_array_equal(display.synthetic_projection, expected.synthetic_projection)
-        assert display.value_label == "length"
-
     def test_frames_with_categories(self):
         rng = np.random.default_rng(0)
         frame = pd.DataFrame({"a": rng.normal(size=30), "b": rng.choice(["u", "v"], 30)})
@@ -70,12 +55,11 @@ class TestManifold:
     def test_values(self, iris):
         expected = KernelDensity().fit(iris).score_samples(iris)
         display = ManifoldDisplay.from_samples(
-            iris, iris[:9], values=expected, value_label="log-density (nats)"
+            iris, values=expected, value_label="log-density (nats)"
         )
         assert display.plot() is display
         assert_allclose(display.ax_.collections[0].get_array(), expected)
         assert display.colorbar_.ax.get_ylabel() == "log-density (nats)"
-        assert legend(display) == ["synthetic (9 rows)"]
 
     def test_every_row_is_drawn(self, iris):
         display = ManifoldDisplay.from_samples(iris, iris[:50] + 0.1).plot()
@@ -93,8 +77,9 @@ class TestManifold:
     def test_bad_input(self, iris):
         with pytest.raises(ValueError, match="must give two coordinates or more"):
             ManifoldDisplay.from_samples(iris, embedding=PCA(1).fit(iris))
-        with pytest.raises(ValueError, match=r"one for each of the 150 rows, got \(3,\)"):
-            ManifoldDisplay.from_samples(iris, values=[1, 2, 3])
+        for values, drawn in (([1, 2, 3], None), (iris[:, 0], iris)):
+            with pytest.raises(ValueError, match="one for each of 150 real rows, shown alone"):
+                ManifoldDisplay.from_samples(iris, drawn, values=values)
         with pytest.raises(ValueError, match="differ in their columns"):
             ManifoldDisplay.from_samples(iris, iris[:, :2])
 
@@ -160,31 +145,9 @@ class TestTraversal:
         texts = [text.get_text() for text in display.ax_.texts]
         assert texts[:2] == [f"{b[0]:.3g}", f"{a[0]:.3g}"]
 
-    def test_categories_are_steps(self):
-        frame = pd.DataFrame({"size": [1.0, 2.0, 4.0], "kind": ["low", "low", "high"]})
-        display = TraversalDisplay.from_path(frame).plot()
-        assert_allclose(display.lines_[1].get_ydata(), np.array([0, 0, 0.7]) - 1)
-        assert display.lines_[1].get_drawstyle() == "steps-mid"
-        assert [text.get_text() for text in display.ax_.texts][2:] == ["high", "low"]
-
     def test_number_of_columns(self, iris):
         path = np.linspace(iris[0], iris[100], 20)
         assert list(TraversalDisplay.from_path(path, max_columns=2).columns) == ["x0", "x1"]
-
-    def test_images(self):
-        X = load_digits().data
-        path = np.linspace(X[0], X[1], 6)
-        display = TraversalDisplay.from_path(path, image_shape=(8, 8)).plot()
-        assert display.lines_ == []
-        assert_array_equal(display.images[0].ravel(), X[0])
-        strip = np.ma.filled(display.ax_.images[0].get_array(), np.nan)
-        assert strip.shape == (8, 6 * 9 - 1)
-        assert_array_equal(strip[:, -8:], X[1].reshape(8, 8))
-        assert np.isnan(strip[:, 8]).all()
-
-    def test_positions(self, iris):
-        display = TraversalDisplay.from_path(iris[:3], positions=[-2, 0, 2]).plot()
-        assert_array_equal(display.lines_[0].get_xdata(), [-2, 0, 2])
 
     def test_nothing_changes(self):
         display = TraversalDisplay.from_path(np.ones((4, 3))).plot()
@@ -193,10 +156,6 @@ class TestTraversal:
     def test_bad_input(self, iris):
         with pytest.raises(ValueError, match="two rows or more, got 1"):
             TraversalDisplay.from_path(iris[:1])
-        with pytest.raises(ValueError, match="one for each of the 3 rows"):
-            TraversalDisplay.from_path(iris[:3], positions=[0, 1])
-        with pytest.raises(ValueError, match=r"4 columns are no images of shape \(8, 8\)"):
-            TraversalDisplay.from_path(iris, image_shape=(8, 8))
 
 
 class TestWithoutMatplotlib:
