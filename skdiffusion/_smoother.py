@@ -47,10 +47,10 @@ class RiemannianKernelSmoother(TableModel):
 
     Parameters
     ----------
-    metric : {"local", "euclidean", "covariance", "knn"} or callable, default="local"
+    metric : {"local", "euclidean", "covariance", "knn"}, default="local"
         The tensors ``C_i``: covariances of the nearest neighbours; zero, which is the ordinary
         kernel density estimate; the covariance of all rows; spheres that reach the last
-        neighbour. A callable maps encoded numbers (n, d) to tensors (n, d, d).
+        neighbour.
     bandwidth : "cv", "scott", float or tuple of (eps, h), default="cv"
         Diffusion time and blur, in standard deviations of a column. "cv" maximises held-out
         likelihood. "scott" is Scott's rule for "euclidean" and "covariance"; otherwise time 1 and
@@ -62,14 +62,9 @@ class RiemannianKernelSmoother(TableModel):
         Share of a mixture of a few Gaussians beneath the kernels, which speaks where rows are
         few. The number of its components minimises the Bayesian information criterion. "cv"
         chooses the share by held-out likelihood; None leaves it out.
-    weights : {"uniform", "kernel"}, default="uniform"
-        Weights of the neighbours in a local covariance: equal, or fading out with distance.
     rank : "auto" or int, default="auto"
         Number of directions that each kernel keeps; the others share their mean variance. "auto"
         keeps all up to 32 columns, and 16 above.
-    neighbors : transformer or None, default=None
-        Search of the neighbours, such as :class:`~sklearn.neighbors.KNeighborsTransformer` or an
-        approximate one with its interface. None is the exact search.
     standardize : "auto" or bool, default="auto"
         Whether kernels see each column divided by its standard deviation, or all columns of
         numbers divided by the root mean square of them, which suits columns that share a unit.
@@ -157,7 +152,7 @@ class RiemannianKernelSmoother(TableModel):
     _target_transform = "standard"
 
     _parameter_constraints: ClassVar[dict] = {
-        "metric": [StrOptions(set(METRICS)), callable],
+        "metric": [StrOptions(set(METRICS))],
         "bandwidth": [
             StrOptions({"cv", "scott"}),
             Interval(Real, 0, None, closed="neither"),
@@ -165,7 +160,6 @@ class RiemannianKernelSmoother(TableModel):
         ],
         "n_neighbors": [StrOptions({"auto"}), COUNT],
         "background": [StrOptions({"cv"}), Interval(Real, 0, 1, closed="left"), None],
-        "weights": [StrOptions({"uniform", "kernel"})],
         "rank": [StrOptions({"auto"}), COUNT],
         "standardize": [StrOptions({"auto"}), "boolean"],
         "known_noise": [StrOptions({"cv"}), Interval(Real, 0, None, closed="left")],
@@ -180,9 +174,7 @@ class RiemannianKernelSmoother(TableModel):
         bandwidth="cv",
         n_neighbors="auto",
         background="cv",
-        weights="uniform",
         rank="auto",
-        neighbors=None,
         standardize="auto",
         encoder=None,
         target="auto",
@@ -195,9 +187,7 @@ class RiemannianKernelSmoother(TableModel):
         self.bandwidth = bandwidth
         self.n_neighbors = n_neighbors
         self.background = background
-        self.weights = weights
         self.rank = rank
-        self.neighbors = neighbors
         self.standardize = standardize
         self.encoder = encoder
         self.target = target
@@ -335,9 +325,7 @@ class RiemannianKernelSmoother(TableModel):
         full = d if d <= MAX_FULL_RANK else MAX_RANK
         return KernelOptions(
             self.metric,
-            self.weights,
             full if self.rank == "auto" else min(self.rank, d),
-            self.neighbors,
             None if bandwidth == "cv" else bandwidth,
             None if self.n_neighbors == "auto" else self.n_neighbors,
             {"cv": None, None: 0.0}.get(self.background, self.background),

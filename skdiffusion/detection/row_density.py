@@ -53,8 +53,8 @@ class RowKernels:
         n_kernels = max(MIN_KERNELS, min(MAX_KERNELS, MAX_ELEMENTS // width))
         centres = np.sort(rng.permutation(n)[:n_kernels])
         self.n_neighbors = max(1, min(N_NEIGHBORS, n // 3))
-        distances, indices = neighbor_graph(Z, self.n_neighbors)
-        kernels = local_factors(Z, distances, indices, centres, rank).kernel(SHARE, BLUR)
+        indices = neighbor_graph(Z, self.n_neighbors)[1]
+        kernels = local_factors(Z, indices, centres, rank).kernel(SHARE, BLUR)
         self.denoiser = KernelDenoiser(*map(torch.from_numpy, (Z[centres], *kernels)))
         # for each row its own kernel, if it has one, and the kernels that it has a part in
         self.owner = np.full(n, -1)

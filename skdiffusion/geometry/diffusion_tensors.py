@@ -13,7 +13,6 @@ Vincent, P., Bengio, Y. (2002). Manifold Parzen windows. NeurIPS 15.
 Berry, T., Sauer, T. (2016). Local kernels and the geometric structure of data. arXiv:1407.1426.
 """
 
-from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -21,7 +20,6 @@ from numpy.typing import NDArray
 from sklearn.utils import gen_batches
 
 Floats = NDArray[np.float64]
-Metric = str | Callable[[Floats], Floats]
 
 METRICS = ("local", "euclidean", "covariance", "knn")
 
@@ -56,18 +54,15 @@ def low_rank_factors(tensors: Floats, rank: int) -> LowRank:
 
 
 def metric_tensors(
-    metric: Metric,
+    metric: str,
     X: Floats,
     distances: Floats,
     indices: NDArray[np.intp],
     *,
     rank: int,
-    weights: str = "uniform",
 ) -> LowRank:
     """Return the diffusion tensor of each row under a metric, given the neighbours of each row."""
     n, d = X.shape
-    if callable(metric):
-        return low_rank_factors(_checked_tensors(metric(X), n, d), rank)
     if metric in ("euclidean", "knn"):
         # spheres: of no width, or reaching the last neighbour
         reach = distances[:, -1] if metric == "knn" else np.zeros(n)
@@ -76,55 +71,23 @@ def metric_tensors(
         covariance = np.atleast_2d(np.cov(X, rowvar=False, bias=True))
         one = low_rank_factors(covariance[None], rank)
         return LowRank(*(np.repeat(part, n, axis=0) for part in one))
-    return local_factors(X, distances, indices, np.arange(n), rank, weights=weights)
+    return local_factors(X, indices, np.arange(n), rank)
 
 
-def local_factors(
-    X: Floats,
-    distances: Floats,
-    indices: NDArray[np.intp],
-    at: NDArray[np.intp],
-    rank: int,
-    *,
-    weights: str = "uniform",
-) -> LowRank:
+def local_factors(X: Floats, indices: NDArray[np.intp], at: NDArray[np.intp], rank: int) -> LowRank:
     """Return the local covariances about some rows; all of them in full may be large."""
-    size = max(1, _CHUNK_ELEMENTS // (X.shape[1] * max(X.shape[1], distances.shape[1])))
+    size = max(1, _CHUNK_ELEMENTS // (X.shape[1] * max(X.shape[1], indices.shape[1])))
     chunks = [
-        low_rank_factors(tensor_local(X, distances, indices, weights=weights, at=at[part]), rank)
+        low_rank_factors(tensor_local(X, indices, at[part]), rank)
         for part in gen_batches(len(at), size)
     ]
     return LowRank(*(np.concatenate(parts) for parts in zip(*chunks, strict=True)))
 
 
 def tensor_local(
-    X: Floats,
-    distances: Floats,
-    indices: NDArray[np.intp],
-    *,
-    weights: str = "uniform",
-    at: NDArray[np.intp] | slice = slice(None),
+    X: Floats, indices: NDArray[np.intp], at: NDArray[np.intp] | slice = slice(None)
 ) -> Floats:
-    """Return local covariances about rows, ``C_i = sum_j w_ij (x_j - x_i)(x_j - x_i)'``."""
-    distances, indices = distances[at], indices[at]
-    share = np.ones_like(distances)
-    if weights == "kernel":
-        # the k-th distance is zero where k rows are equal
-        reach = np.maximum(distances[:, -1:], np.finfo(float).tiny)
-        share = np.exp(-2 * (distances / reach) ** 2)
-    share = np.sqrt(share / share.sum(1, keepdims=True))
-    steps = share[:, :, None] * (X[indices] - X[at][:, None])
-    return steps.transpose(0, 2, 1) @ steps
-
-
-def _checked_tensors(tensors: Floats, n: int, d: int) -> Floats:
-    tensors = np.asarray(tensors, dtype=np.float64)
-    if tensors.shape != (n, d, d) or not np.isfinite(tensors).all():
-        raise ValueError(
-            f"metric(X) must return finite tensors of shape {(n, d, d)}, got {tensors.shape}."
-        )
-    slack = 1e-8 * max(float(np.abs(tensors).max(initial=0)), np.finfo(float).tiny)
-    symmetric = np.allclose(tensors, tensors.transpose(0, 2, 1), atol=slack)
-    if not symmetric or np.linalg.eigvalsh(tensors).min(initial=0) < -slack:
-        raise ValueError("metric(X) must return symmetric tensors without negative eigenvalues.")
-    return tensors
+    """Return local covariances about rows, ``C_i = mean_j (x_j - x_i)(x_j - x_i)'``."""
+    indices = indices[at]
+    steps = X[indices] - X[at][:, None]
+    return steps.transpose(0, 2, 1) @ steps / indices.shape[1]

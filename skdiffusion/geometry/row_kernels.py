@@ -9,7 +9,7 @@ is hardly ever worse than the better of them.
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +21,6 @@ from skdiffusion._utils.mixture import fit_bic_mixture, refit
 from skdiffusion.geometry.bandwidth_choice import Bandwidth, Fold, choose_bandwidth
 from skdiffusion.geometry.diffusion_tensors import (
     LowRank,
-    Metric,
     low_rank_factors,
     metric_tensors,
 )
@@ -41,10 +40,8 @@ MAX_BACKGROUND_ROWS = 10_000
 class KernelOptions:
     """How to make kernels; what is None is chosen by held-out likelihood."""
 
-    metric: Metric = "local"
-    weights: str = "uniform"  # of the neighbours in a local covariance
+    metric: str = "local"
     rank: int = 1  # directions kept of each tensor
-    neighbors: Any = None  # KNeighborsTransformer-like, or None for the exact search
     bandwidth: str | tuple[float, float] | None = None  # "scott", or (eps, h)
     n_neighbors: int | None = None
     background: float | None = None  # its share
@@ -54,25 +51,23 @@ class KernelOptions:
     @property
     def needs_neighbors(self) -> bool:
         """Whether the tensors depend on a number of neighbours."""
-        return isinstance(self.metric, str) and self.metric in ("local", "knn")
+        return self.metric in ("local", "knn")
 
     @property
     def isotropic(self) -> bool:
         """Whether the diffusion time has no effect."""
-        return isinstance(self.metric, str) and self.metric == "euclidean"
+        return self.metric == "euclidean"
 
     def graph(self, X: Floats, n_neighbors: int) -> Graph:
         """Return the neighbours of each row, none where they do not matter."""
         if not self.needs_neighbors:
             return np.empty((len(X), 0)), np.empty((len(X), 0), dtype=np.intp)
-        return neighbor_graph(X, min(n_neighbors, len(X) - 1), transformer=self.neighbors)
+        return neighbor_graph(X, min(n_neighbors, len(X) - 1))
 
     def tensors(self, X: Floats, graph: Graph, n_neighbors: int | None = None) -> LowRank:
         """Return the tensor of each row, by the nearest of its neighbours in the graph."""
         distances, indices = graph[0][:, :n_neighbors], graph[1][:, :n_neighbors]
-        return metric_tensors(
-            self.metric, X, distances, indices, rank=self.rank, weights=self.weights
-        )
+        return metric_tensors(self.metric, X, distances, indices, rank=self.rank)
 
 
 class Kernels(NamedTuple):

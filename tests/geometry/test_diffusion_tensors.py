@@ -23,41 +23,33 @@ def dense(tensors):
 
 class TestLocal:
     def test_against_a_loop(self):
-        actual = tensor_local(X, *GRAPH)
+        actual = tensor_local(X, GRAPH[1])
         for i, others in enumerate(GRAPH[1]):
             expected = np.mean([np.outer(X[j] - X[i], X[j] - X[i]) for j in others], axis=0)
             assert_allclose(actual[i], expected, atol=1e-14)
 
-    def test_weights_of_the_kernel(self):
-        actual = tensor_local(X, *GRAPH, weights="kernel")
-        for i, (far, others) in enumerate(zip(*GRAPH, strict=True)):
-            w = np.exp(-2 * (far / far[-1]) ** 2)
-            steps = X[others] - X[i]
-            assert_allclose(actual[i], (w[:, None] * steps).T @ steps / w.sum(), atol=1e-14)
-
     def test_all_other_rows_make_the_covariance(self):
         """Averaged over rows, with the spread of the centres: twice the covariance."""
-        tensors = tensor_local(X, *neighbor_graph(X, len(X) - 1))
+        tensors = tensor_local(X, neighbor_graph(X, len(X) - 1)[1])
         expected = 2 * np.cov(X.T, bias=True) * len(X) / (len(X) - 1)
         assert_allclose(tensors.mean(0), expected)
 
     def test_some_rows(self):
         at = np.array([3, 11])
-        assert_allclose(tensor_local(X, *GRAPH, at=at), tensor_local(X, *GRAPH)[at])
+        assert_allclose(tensor_local(X, GRAPH[1], at), tensor_local(X, GRAPH[1])[at])
 
     def test_turns_with_the_rows(self):
         turn = np.linalg.qr(np.random.default_rng(1).normal(size=(3, 3)))[0]
-        turned = tensor_local(X @ turn, *GRAPH)
-        assert_allclose(turned, turn.T @ tensor_local(X, *GRAPH) @ turn, atol=1e-13)
+        turned = tensor_local(X @ turn, GRAPH[1])
+        assert_allclose(turned, turn.T @ tensor_local(X, GRAPH[1]) @ turn, atol=1e-13)
 
-    @pytest.mark.parametrize("weights", ["uniform", "kernel"])
-    def test_equal_rows(self, weights):
+    def test_equal_rows(self):
         rows = np.ones((5, 2))
-        assert_allclose(tensor_local(rows, *neighbor_graph(rows, 3), weights=weights), 0)
+        assert_allclose(tensor_local(rows, neighbor_graph(rows, 3)[1]), 0)
 
 
 class TestLowRank:
-    TENSORS = tensor_local(X, *GRAPH)
+    TENSORS = tensor_local(X, GRAPH[1])
 
     def test_full_rank_is_exact(self):
         assert_allclose(dense(low_rank_factors(self.TENSORS, 3)), self.TENSORS, atol=1e-14)
@@ -91,7 +83,7 @@ class TestLowRank:
 
 class TestMetricTensors:
     EXPECTED = {  # noqa: RUF012
-        "local": tensor_local(X, *GRAPH),
+        "local": tensor_local(X, GRAPH[1]),
         "euclidean": np.zeros((40, 3, 3)),
         "covariance": np.tile(empirical_covariance(X), (40, 1, 1)),
         "knn": GRAPH[0][:, -1, None, None] ** 2 / 3 * np.eye(3),
@@ -107,25 +99,7 @@ class TestMetricTensors:
         assert_allclose(dense(tensors), np.full((40, 1, 1), X[:, 0].var()))
 
     def test_in_chunks(self, monkeypatch):
-        whole = metric_tensors("local", X, *GRAPH, rank=2, weights="kernel")
+        whole = metric_tensors("local", X, *GRAPH, rank=2)
         monkeypatch.setattr(diffusion_tensors, "_CHUNK_ELEMENTS", 50)
-        parts = metric_tensors("local", X, *GRAPH, rank=2, weights="kernel")
+        parts = metric_tensors("local", X, *GRAPH, rank=2)
         assert_allclose(dense(parts), dense(whole), atol=1e-14)
-
-    def test_function(self):
-        tensors = metric_tensors(lambda X: self.EXPECTED["covariance"], X, *GRAPH, rank=3)
-        assert_allclose(dense(tensors), self.EXPECTED["covariance"], atol=1e-14)
-
-    @pytest.mark.parametrize(
-        "wrong, said",
-        [
-            (lambda X: np.eye(3), r"finite tensors of shape \(40, 3, 3\), got \(3, 3\)"),
-            (lambda X: np.full((40, 3, 3), np.nan), "finite tensors"),
-            (lambda X: np.tile(np.triu(np.ones((3, 3))), (40, 1, 1)), "symmetric tensors"),
-            (lambda X: -np.tile(np.eye(3), (40, 1, 1)), "without negative eigenvalues"),
-        ],
-        ids=["shape", "not finite", "not symmetric", "negative"],
-    )
-    def test_function_that_returns_something_else(self, wrong, said):
-        with pytest.raises(ValueError, match=said):
-            metric_tensors(wrong, X, *GRAPH, rank=3)

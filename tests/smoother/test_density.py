@@ -78,15 +78,6 @@ class TestIdentities:
         assert_allclose(densities[1], (densities[0] + densities[2]) / 2, rtol=1e-9)
         assert not np.allclose(densities[0], densities[2], rtol=1e-2)
 
-    def test_function_as_metric(self, smooth):
-        def constant(Z):
-            return np.tile(np.cov(Z.T, bias=True), (len(Z), 1, 1))
-
-        scores = [
-            smooth(metric=metric).fit(X).score_samples(FRESH) for metric in (constant, "covariance")
-        ]
-        assert_allclose(*scores, rtol=1e-10)
-
     def test_low_rank(self, smooth):
         exact, full, low = (smooth(rank=rank, background=None).fit(X) for rank in ("auto", 3, 1))
         expected = exact.score_samples(FRESH)

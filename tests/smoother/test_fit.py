@@ -9,11 +9,10 @@ import numpy as np
 import pandas as pd
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
-from sklearn.base import clone
 from sklearn.decomposition import PCA
 from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import GridSearchCV, KFold
-from sklearn.neighbors import KernelDensity, KNeighborsTransformer
+from sklearn.neighbors import KernelDensity
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.validation import check_is_fitted
@@ -55,7 +54,6 @@ class TestParameters:
         [
             ("metric", "global", "'metric' parameter .* Got 'global'"),
             ("metric", None, "'metric' parameter .* Got None"),
-            ("weights", "tricube", "'weights' parameter .* Got 'tricube'"),
             ("target", "ordinal", "target must be one of .* got 'ordinal'"),
             ("n_neighbors", 0, "'n_neighbors' parameter .* Got 0"),
             ("n_neighbors", "all", "'n_neighbors' parameter .* Got 'all'"),
@@ -84,14 +82,6 @@ class TestParameters:
     @pytest.mark.parametrize("bandwidth", [1, np.float32(0.5), [1, 0.5], np.array([1.0, 0.5])])
     def test_bandwidths_of_any_number_type(self, smooth, bandwidth):
         assert smooth(bandwidth=bandwidth).fit(X).bandwidth_[0] == 1.0
-
-    def test_neighbours_that_are_no_transformer(self, smooth):
-        with pytest.raises(TypeError, match="neighbors must be a transformer"):
-            smooth(neighbors="annoy").fit(X)
-
-    def test_metric_of_another_shape(self, smooth):
-        with pytest.raises(ValueError, match=r"metric\(X\) must return finite tensors"):
-            smooth(metric=lambda Z: Z).fit(X)
 
     def test_more_neighbours_than_rows(self, smooth):
         with pytest.warns(UserWarning, match="n_neighbors=99 is not below .* 60: using 59") as said:
@@ -306,14 +296,6 @@ class TestTools:
         flat = PCA(2).fit(StandardScaler().fit_transform(iris.X))
         white = StandardScaler().fit(iris.X).transform(rows)
         assert_allclose(flat.inverse_transform(flat.transform(white)), white, atol=1e-8)
-
-    def test_neighbours_of_a_transformer(self, smooth, moons):
-        given = KNeighborsTransformer(algorithm="brute")
-        smoother = smooth(neighbors=given).fit(moons.X)
-        expected = moons.smoother.score_samples(moons.fresh)
-        assert_allclose(smoother.score_samples(moons.fresh), expected, rtol=1e-6)
-        copied = clone(smoother.set_params(neighbors__algorithm="kd_tree"))
-        assert copied.neighbors.algorithm == "kd_tree"
 
     def test_names_of_latents(self, smooth, iris):
         names = ["a", "b", "c", "d"]
