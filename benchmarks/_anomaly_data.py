@@ -283,7 +283,7 @@ class CorrelatedMixture:
     d : int
         Number of columns.
     seed : int
-        Seed of the law; rows are drawn with a generator of one's own.
+        Seed of the distribution; rows are drawn with a generator of one's own.
     n_components : int
         Number of Gaussians, of equal weight.
     """

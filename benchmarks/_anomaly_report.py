@@ -271,7 +271,7 @@ def _fdr(rows):
         "## False-discovery rate of `select(X, fdr=0.1)`",
         "",
         "1,000 rows of a mixture of four Gaussians in six columns to train on; 500 fresh rows, a",
-        "tenth of them anomalies (spread four times as far). A new law in each repetition. Means ±",
+        "tenth of them anomalies (spread four times as far). A new mixture each time. Means ±",
         "standard errors.",
         "",
     ]

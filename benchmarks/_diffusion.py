@@ -189,7 +189,7 @@ class MixedDiffusion:
         return torch.zeros_like(p).scatter_(1, codes, 1.0)
 
     def posterior(self, noisy, clean, t):
-        """Law of a block one step earlier, given its noisy state and (a guess of) the clean one."""
+        """Return the distribution of a block one step earlier, given it noisy and guessed clean."""
         p = self.mix_uniform(noisy, self.alpha[t]) * self.mix_uniform(clean, self.signal[t - 1])
         return p / p.sum(dim=1, keepdim=True)
 

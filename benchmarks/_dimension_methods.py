@@ -1,7 +1,7 @@
 """Estimators of intrinsic dimension, ours and those of scikit-dimension, for one benchmark.
 
-Each takes rows and returns one number. Those that read a denoiser share it: they take the law and
-a noise level, and average over some of the rows.
+Each takes rows and returns one number. Those that read a denoiser share it: they take the
+distribution and a noise level, and average over some of the rows.
 """
 
 import numpy as np
@@ -84,15 +84,16 @@ DENOISERS = {"mixture": mixture, "kernel": kernel}
 
 
 READINGS = {
-    "FLIPD": lambda law, x, sigma: flipd(law, x, sigma),
-    "kept": lambda law, x, sigma: tangent_space(law, x, sigma).dimension,
+    "FLIPD": lambda distribution, x, sigma: flipd(distribution, x, sigma),
+    "kept": lambda distribution, x, sigma: tangent_space(distribution, x, sigma).dimension,
 }
 
 
-def read_denoiser(law, X, level, readings=READINGS):
+def read_denoiser(distribution, X, level, readings=READINGS):
     """Return the mean of each reading over some of the rows."""
     at = np.linspace(0, len(X) - 1, min(N_READ, len(X))).astype(int)
     x, sigma = torch.from_numpy(X[at]), torch.tensor(level, dtype=torch.float64)
     return {
-        name: float(readings[name](law, x, sigma).to(torch.float64).mean()) for name in readings
+        name: float(readings[name](distribution, x, sigma).to(torch.float64).mean())
+        for name in readings
     }

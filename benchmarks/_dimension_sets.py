@@ -121,7 +121,7 @@ def crossed_circles(d):
 
 
 def paraboloid(d):
-    """A paraboloid over a multivariate Burr law, in ``3 (d + 1)`` columns."""
+    """A paraboloid over a multivariate Burr distribution, in ``3 (d + 1)`` columns."""
 
     def make(n, rng):
         E = rng.exponential(size=(n, d + 1))

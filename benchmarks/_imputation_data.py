@@ -203,7 +203,7 @@ class Removed:
     def judge_draws(self, frames):
         """Return coverage and width of the range of the draws, and their CRPS, for numbers.
 
-        The range of m draws covers a further draw of the same law with probability
+        The range of m draws covers a further draw of the same distribution with probability
         ``(m - 1) / (m + 1)``: 90.5 % for 20. CRPS is the unbiased estimate for a finite ensemble.
         """
         truth, columns = self._cells(self.complete, False)

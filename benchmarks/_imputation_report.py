@@ -132,7 +132,7 @@ def _draws(rows, methods):
     return [
         "## Draws",
         "",
-        "Numeric cells only. The range of 20 draws of the true law covers 19 / 21 = 90.5 % of the",
+        "Numeric cells only. The range of 20 draws of the truth covers 19 / 21 = 90.5 % of the",
         "removed cells; of two methods with that coverage, the narrower one knows more. The CRPS",
         "judges both at once; for a method without draws it is the absolute error.",
         "",

@@ -10,7 +10,7 @@ from sklearn.manifold import Isomap
 from sklearn.mixture import GaussianMixture
 from skorch.callbacks import Callback
 
-from benchmarks._manifold_metrics import Law
+from benchmarks._manifold_metrics import Distribution
 from skdiffusion import DenoiserNet, DiffusionManifoldSampler, RiemannianKernelSmoother
 from skdiffusion.diffusion import MixtureDenoiser
 from skdiffusion.training.callbacks import EarlyStop
@@ -91,7 +91,7 @@ class Fitted:
     ----------
     sample : callable
         ``sample(n, seed)`` returns rows.
-    law : Law, "local" or None
+    distribution : Distribution, "local" or None
         For tangent spaces.
     embedded : ndarray of shape (n, k) or None
         Coordinates of the training rows.
@@ -102,10 +102,10 @@ class Fitted:
     """
 
     def __init__(
-        self, sample, law=None, embedded=None, coupling="", dimension=None, train_s=np.nan
+        self, sample, distribution=None, embedded=None, coupling="", dimension=None, train_s=np.nan
     ):
         self.sample = sample
-        self.law = law
+        self.distribution = distribution
         self.embedded = embedded
         self.coupling = coupling
         self.dimension = dimension
@@ -114,7 +114,7 @@ class Fitted:
 
 def real(rows, seed, **options):
     """Real rows that no method has seen: what a perfect sampler would draw."""
-    return Fitted(lambda n, seed: rows.fresh[:n], law="local")
+    return Fitted(lambda n, seed: rows.fresh[:n], distribution="local")
 
 
 def sampler(rows, seed, *, seconds, max_epochs=None, dimension=None, **params):
@@ -127,13 +127,13 @@ def sampler(rows, seed, *, seconds, max_epochs=None, dimension=None, **params):
 def describe(model):
     """Return what the benchmark asks of a fitted sampler."""
     embedding = getattr(model, "embedding_", None)
-    law = None
+    distribution = None
     d = model.n_features_in_
     if model.model_.denoiser is not None and model.encoder_.n_codes_ == d and embedding is None:
-        law = Law(model.model_.denoiser, model.encoder_.transform)
+        distribution = Distribution(model.model_.denoiser, model.encoder_.transform)
     return Fitted(
         lambda n, seed: model.sample(n, random_state=seed),
-        law,
+        distribution,
         None if embedding is None else embedding.embedding_,
         getattr(model, "coupling_", ""),
         getattr(model, "dimension_", None),
@@ -155,8 +155,8 @@ def latent(rows, seed, *, learner, dimension, **options):
 def kernel(rows, seed, **options):
     """RiemannianKernelSmoother, which is not trained."""
     model = RiemannianKernelSmoother(random_state=seed).fit(rows.train)
-    law = Law(model.model_.denoiser, model.model_.encoder.transform)
-    return Fitted(lambda n, seed: model.sample(n, random_state=seed), law)
+    distribution = Distribution(model.model_.denoiser, model.model_.encoder.transform)
+    return Fitted(lambda n, seed: model.sample(n, random_state=seed), distribution)
 
 
 def mixture(rows, seed, **options):
@@ -169,7 +169,7 @@ def mixture(rows, seed, **options):
         model.set_params(random_state=seed)
         return np.random.RandomState(seed).permutation(model.sample(n)[0])
 
-    return Fitted(sample, Law(denoiser, np.asarray))
+    return Fitted(sample, Distribution(denoiser, np.asarray))
 
 
 PLAIN = {"manifold": None, "baseline": None, "numeric_transform": "standard"}

@@ -164,7 +164,7 @@ def reading_level(known, train):
     return max(TIMES_NOISE * known.noise, LEAST_LEVEL * float(np.median(reach)))
 
 
-def tangent_angle(known, train, law, seed, n_rows=N_TANGENTS):
+def tangent_angle(known, train, distribution, seed, n_rows=N_TANGENTS):
     """Return the mean largest angle between true and learned tangent spaces, in degrees.
 
     Parameters
@@ -173,7 +173,7 @@ def tangent_angle(known, train, law, seed, n_rows=N_TANGENTS):
         The truth.
     train : ndarray of shape (n, d)
         Training rows.
-    law : Law, "local" or None
+    distribution : Distribution, "local" or None
         Denoiser in codes of columns; "local" takes principal components of neighbours instead;
         None gives a blank.
     seed : int
@@ -186,18 +186,18 @@ def tangent_angle(known, train, law, seed, n_rows=N_TANGENTS):
     float
         Degrees.
     """
-    if law is None:
+    if distribution is None:
         return np.nan
     X = known.manifold.sample(n_rows, noise=known.noise, random_state=100 * seed + 50)
     truth, sizes = known.manifold.tangent_basis(X), known.manifold.local_dimension(X)
-    if isinstance(law, str):
+    if isinstance(distribution, str):
         found = {
             k: local_planes(train, k, n_neighbors=min(max(20, 3 * k), len(train)), queries=X).bases
             for k in np.unique(sizes)
         }
         bases = [found[k][i] for i, k in enumerate(sizes)]
     else:
-        whole = law.tangents(X, reading_level(known, train))
+        whole = distribution.tangents(X, reading_level(known, train))
         bases = [whole[i][:, :k] for i, k in enumerate(sizes)]
     angles = [
         subspace_angles(own[:, np.abs(own).max(0) > 0], basis)[0]
@@ -206,7 +206,7 @@ def tangent_angle(known, train, law, seed, n_rows=N_TANGENTS):
     return float(np.degrees(np.mean(angles)))
 
 
-class Law:
+class Distribution:
     """A denoiser of codes that are each a monotone function of one column.
 
     Parameters

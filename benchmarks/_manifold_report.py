@@ -206,7 +206,11 @@ _EXTRA_GOALS = {
     "coverage": ("high", ".3f", "coverage after training with 5 % outliers ↑"),
     "on the manifold": ("high", ".3f", "rows on the manifold after training with 5 % outliers ↑"),
     "largest gap": ("low", ".3f", "largest gap between 50 landmarks ↓"),
-    "in sparse places": ("high", ".3f", "share of 50 points in the sparsest tenth of the law ↑"),
+    "in sparse places": (
+        "high",
+        ".3f",
+        "share of 50 points in the sparsest tenth of the distribution ↑",
+    ),
     "distance of paths": ("low", ".4f", "distance of paths from the manifold ↓"),
     "distance of paths over that of rows": ("low", ".2f", "the same over that of real rows ↓"),
     "error of lengths": ("low", ".3f", "relative error of lengths of paths as geodesics ↓"),

@@ -91,7 +91,7 @@ class Rows(NamedTuple):
     train: np.ndarray
     test: np.ndarray  # what coverage and copying are judged against
     fresh: np.ndarray  # what stands for a perfect sampler
-    large: np.ndarray  # the law, for the sliced distance
+    large: np.ndarray  # the distribution, for the sliced distance
 
 
 def draw(known, seed, *, n_rows=N_TRAIN, noise=None):

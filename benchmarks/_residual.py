@@ -28,15 +28,15 @@ TABLES = {
 
 
 def ring(n, seed):
-    """Draw rows of eight Gaussians in units of the law's standard deviation; return the law too."""
+    """Draw rows of eight Gaussians in units of their standard deviation; return these too."""
     scale = math.sqrt(RING_RADIUS**2 / 2 + RING_STD**2)
     angles = torch.arange(8, dtype=torch.float64) * math.pi / 4
-    law = MixtureDenoiser(
+    distribution = MixtureDenoiser(
         torch.ones(8),
         RING_RADIUS / scale * torch.stack([angles.cos(), angles.sin()], dim=1),
         torch.full((8, 2), (RING_STD / scale) ** 2),
     )
-    return make_eight_gaussians(n, random_state=seed) / scale, law
+    return make_eight_gaussians(n, random_state=seed) / scale, distribution
 
 
 def signal_rows(n_rows, n_test, seed):
@@ -45,11 +45,11 @@ def signal_rows(n_rows, n_test, seed):
     The first is ``E|exact - s|^2 / E|exact|^2``, the second ``E|target - s|^2 / E|target|^2`` with
     the regression target of denoising score matching; its floor is that of the exact score.
     """
-    rows, law = ring(n_rows, 2 * seed)
+    rows, distribution = ring(n_rows, 2 * seed)
     clean = torch.from_numpy(ring(n_test, 2 * seed + 1)[0])
     data = torch.from_numpy(rows)
     baselines = {
-        "exact": law,
+        "exact": distribution,
         "gaussian": fit_gaussian(rows),
         "mixture": fit_mixture(rows, random_state=seed),
         "operator, by column": fit_operator(rows),
@@ -64,7 +64,7 @@ def signal_rows(n_rows, n_test, seed):
     for t in TIMES:
         sigma = torch.tensor(math.sqrt(math.expm1(2 * t)), dtype=torch.float64)
         noisy, target = clean + sigma * noise, -noise / sigma
-        exact = score(law, noisy, sigma)
+        exact = score(distribution, noisy, sigma)
         for method, denoiser in baselines.items():
             found = score(denoiser, noisy, sigma)
             yield {

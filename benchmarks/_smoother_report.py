@@ -196,7 +196,7 @@ def _impute(results):
         ),
         "",
         "*Many rows*: the mean of 50 neighbours among 50,000 rows, for what is within reach. The",
-        "law of `thin_mixture` is of the family of the smoother's background, which flatters it.",
+        "rows of `thin_mixture` are of the family of the smoother's background, which flatters it.",
     ]
 
 

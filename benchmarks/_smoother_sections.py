@@ -210,11 +210,11 @@ def scores(case, n, seed, quick):
     All in coordinates standardised by the training rows, where the data follow the
     Ornstein-Uhlenbeck process of unit stationary variance.
     """
-    rows, law = make_gaussian_mixture(n + N_TEST, random_state=seed, **MIXTURES[case])
+    rows, distribution = make_gaussian_mixture(n + N_TEST, random_state=seed, **MIXTURES[case])
     mean, scale = rows[:n].mean(axis=0), rows[:n].std(axis=0)
     rows = (rows - mean) / scale
-    law["means"] = (law["means"] - mean) / scale
-    law["covariances"] = law["covariances"] / np.outer(scale, scale)
+    distribution["means"] = (distribution["means"] - mean) / scale
+    distribution["covariances"] = distribution["covariances"] / np.outer(scale, scale)
     train, test = rows[:n], rows[n:]
     kde = KernelDensityCV(random_state=seed).fit(train)
     # the background is of the family of the truth, so what the kernels do is told apart
@@ -224,12 +224,12 @@ def scores(case, n, seed, quick):
     }
     for name, model in ({"kde": kde} | ours).items():
         yield name, "log_lik", model.score_samples(test).mean()
-    yield "truth", "log_lik", gaussian_mixture_log_density(test, **law).mean()
+    yield "truth", "log_lik", gaussian_mixture_log_density(test, **distribution).mean()
     noise = check_random_state(seed).standard_normal(test.shape)
     for t in TIMES:
         alpha, sigma = np.exp(-t), np.sqrt(-np.expm1(-2 * t))
         noisy = alpha * test + sigma * noise
-        truth = gaussian_mixture_score(noisy, **_diffused(law, t))
+        truth = gaussian_mixture_score(noisy, **_diffused(distribution, t))
         estimates = {
             "raw": _kernel_score(train, noisy, t, 0.0),
             "kde": _kernel_score(train, noisy, t, kde.bandwidth_),
@@ -240,13 +240,15 @@ def scores(case, n, seed, quick):
             yield name, f"fisher t={t}", error
 
 
-def _diffused(law, t):
+def _diffused(distribution, t):
     """The mixture after time t of the Ornstein-Uhlenbeck process."""
     shrink = np.exp(-2 * t)
-    covariances = shrink * law["covariances"] + (1 - shrink) * np.eye(law["means"].shape[1])
+    covariances = shrink * distribution["covariances"] + (1 - shrink) * np.eye(
+        distribution["means"].shape[1]
+    )
     return {
-        "weights": law["weights"],
-        "means": np.exp(-t) * law["means"],
+        "weights": distribution["weights"],
+        "means": np.exp(-t) * distribution["means"],
         "covariances": covariances,
     }
 
@@ -262,8 +264,8 @@ def _kernel_score(train, noisy, t, bandwidth):
 def _gaussian_score(train, noisy, t):
     """Score of the Gaussian with mean and covariance of the rows, after time t."""
     mean, covariance = train.mean(axis=0), np.atleast_2d(np.cov(train.T, bias=True))
-    law = {"weights": [1.0], "means": mean[None], "covariances": covariance[None]}
-    return gaussian_mixture_score(noisy, **_diffused(law, t))
+    distribution = {"weights": [1.0], "means": mean[None], "covariances": covariance[None]}
+    return gaussian_mixture_score(noisy, **_diffused(distribution, t))
 
 
 # --- imputation ------------------------------------------------------------------------------

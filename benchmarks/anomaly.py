@@ -138,9 +138,9 @@ def fdr(data, seed, model, quick):
     """Yield false-discovery proportion and power of ``select(X, fdr=0.1)`` on a mixture."""
     for repetition in range(3 if quick else REPETITIONS.get(data, 1)):
         rng = np.random.RandomState([seed, repetition])
-        law = CorrelatedMixture(6, rng.randint(2**31))
-        train = law.draw(1000, rng)
-        test, anomaly = law.planted(500, rng)
+        distribution = CorrelatedMixture(6, rng.randint(2**31))
+        train = distribution.draw(1000, rng)
+        test, anomaly = distribution.planted(500, rng)
         scaler = StandardScaler().fit(train)
         chosen = model.fit(scaler.transform(train)).model.select(scaler.transform(test), fdr=0.1)
         yield f"fdp_{repetition}", np.sum(chosen & ~anomaly) / max(1, chosen.sum())
@@ -151,8 +151,8 @@ def seconds(data, seed, model, quick):
     """Yield CPU seconds of a fit, and of scoring a row, on a mixture of 30 correlated columns."""
     n = 300 if quick else 5000
     rng = np.random.RandomState(seed)
-    law = CorrelatedMixture(30, seed)
-    train, test = law.draw(n, rng), law.draw(n, rng)
+    distribution = CorrelatedMixture(30, seed)
+    train, test = distribution.draw(n, rng), distribution.draw(n, rng)
     scaler = StandardScaler().fit(train)
     train, test = scaler.transform(train), scaler.transform(test)
     start = time.process_time()

@@ -90,7 +90,7 @@ def evaluate(known, method, seed, *, seconds=10.0, n_rows=N_TRAIN, max_epochs=No
         if method == "real":
             values["sliced"] = real_sliced(known, rows, seed)
         values |= judge_embedding(known, rows.train, model.embedded, seed)
-        values["tangent_angle"] = tangent_angle(known, rows.train, model.law, seed)
+        values["tangent_angle"] = tangent_angle(known, rows.train, model.distribution, seed)
     except Exception as error:
         traceback.print_exc()
         values["failure"] = f"{type(error).__name__}: {error}".replace("\n", " ")[:200]

@@ -65,7 +65,7 @@ def density_rows(n_rows, n_test, seed):
         X = make(n_rows, random_state=2 * seed)
         test = make(n_test, random_state=2 * seed + 1)
         results = {
-            "exact law": (exact(test).mean(), 0.0),
+            "exact distribution": (exact(test).mean(), 0.0),
             "kernel density": (kernel_density(X).score_samples(test).mean(), math.nan),
         }
         for degree in FREQUENCIES:
@@ -93,14 +93,16 @@ def clocked(model, X, test):
 def score_rows(n_rows, n_test, seed):
     """Relative errors of the score on one mixture of each number of columns."""
     for d in (1, 2):
-        X, law = make_gaussian_mixture(n_rows + n_test, d, spread=SPREAD, random_state=seed)
+        X, distribution = make_gaussian_mixture(
+            n_rows + n_test, d, spread=SPREAD, random_state=seed
+        )
         mean, scale = X[:n_rows].mean(0), X[:n_rows].std(0)
         Z = torch.from_numpy((X - mean) / scale)
         rows, test = Z[:n_rows], Z[n_rows:]
         exact = MixtureDenoiser(
-            torch.from_numpy(law.weights),
-            torch.from_numpy((law.means - mean) / scale),
-            torch.from_numpy(law.covariances / np.outer(scale, scale)),
+            torch.from_numpy(distribution.weights),
+            torch.from_numpy((distribution.means - mean) / scale),
+            torch.from_numpy(distribution.covariances / np.outer(scale, scale)),
         )
         variance = torch.full_like(rows, kernel_density(rows.numpy()).bandwidth ** 2)
         methods = {

@@ -90,9 +90,9 @@ plt.show()
 # How far can they be trusted?
 # ----------------------------
 #
-# If the 20 draws of a cell follow the same law as its true value, that value takes each place in
-# the order of all 21 equally often: the middle one once in 21 times, one of the middle three in
-# three of 21, and so on. This can be checked here, as the true values are known.
+# If the 20 draws of a cell follow the same distribution as its true value, that value takes each
+# place in the order of all 21 equally often: the middle one once in 21 times, one of the middle
+# three in three of 21, and so on. This can be checked here, as the true values are known.
 
 draws = np.stack([table[numbers].to_numpy()[gaps] for table in tables])
 truth = X[numbers].to_numpy()[gaps]

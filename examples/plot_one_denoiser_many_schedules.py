@@ -102,7 +102,7 @@ plt.show()
 # ----------------------------
 #
 # To draw the second column given that the first is 1.4, keep the first at hardly any noise. Any
-# solver then draws from the conditional law, which for a mixture is known: the curve.
+# solver then draws from the conditional distribution, which for a mixture is known: the curve.
 
 given = torch.tensor([1.4, 0.0], dtype=torch.float64)
 known = torch.tensor([True, False])

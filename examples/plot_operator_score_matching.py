@@ -37,12 +37,13 @@ held_out = truth.sample(2000, torch.Generator().manual_seed(1)).numpy()
 degrees = {2: GREY, 6: BLUE, 24: ORANGE}
 models = {k: OperatorScoreMatching(degree=k, random_state=0).fit(X) for k in degrees}
 largest = models[24]
-box = largest.offset_[0] + np.array([0, np.pi]) * largest.scale_[0]
+scale = largest.model_.encoder.codecs_[0].scale
+box = (X.min() + X.max() + scale * np.array([-np.pi, np.pi])) / 2
 x = np.linspace(*box, 400)[:, None]
 
 fig, axes = plt.subplots(1, 2, figsize=(9, 3.4), layout="constrained")
 for ax, t in zip(axes, (0.01, 0.1), strict=True):
-    sigma = torch.tensor(np.sqrt(2 * t) * largest.scale_[0])
+    sigma = torch.tensor(np.sqrt(2 * t) * scale)
     ax.plot(x, score(truth, torch.from_numpy(x), sigma), color=SLATE, linewidth=3, label="exact")
     for k, colour in degrees.items():
         ax.plot(x, models[k].score_field(x, t), color=colour, label=f"{k} cosines")
@@ -53,8 +54,8 @@ plt.show()
 
 # %%
 # The exact score here is that of noise without walls. It differs at the walls, where the reflected
-# process has score zero, and the more the longer the process runs: in the end the law is uniform on
-# the box. Samples start from there and never see the difference.
+# process has score zero, and the more the longer the process runs: in the end the rows are
+# uniform on the box. Samples start from there and never see the difference.
 #
 # From uniform rows to the data
 # -----------------------------
@@ -74,7 +75,7 @@ for ax, (k, colour) in zip(axes, degrees.items(), strict=True):
     ax.set(title=f"{k} cosines, log-likelihood {model.score(held_out):.2f}", xlabel="x")
     ax.legend(frameon=False, fontsize="small")
 exact = truth.log_prob(torch.from_numpy(held_out), torch.tensor(0.0)).mean()
-print(f"held-out log-likelihood of the exact law: {exact:.2f}")
+print(f"held-out log-likelihood of the exact distribution: {exact:.2f}")
 plt.show()
 
 # %%
@@ -104,5 +105,5 @@ plt.show()
 # In one or two columns this is a density estimate on a par with a kernel density, whose cost does
 # not depend on the number of rows once it is fitted. The number of functions grows exponentially
 # with the columns: in five of them, four frequencies each make five hundred. Beyond, the columns
-# are taken as independent, which is a coarse law. Edges finer than the shortest wave stay blurred,
+# are taken as independent, which is coarse. Edges finer than the shortest wave stay blurred,
 # and rows outside the box are outside the model.

@@ -12,7 +12,7 @@ them. What that gains, and what it costs elsewhere, is shown on tables whose tru
 # --------
 #
 # Age is to be told from five measurements. Most of the 800 people to learn from are young, as in
-# many collections. The 20,000 to judge by come from the same law.
+# many collections. The 20,000 to judge by come from the same distribution.
 
 import matplotlib.pyplot as plt
 import numpy as np

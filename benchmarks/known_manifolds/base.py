@@ -9,7 +9,7 @@ from benchmarks.known_manifolds.checks import check_count, check_noise
 
 
 class Manifold:
-    """A surface in several columns that is known exactly, and a law of rows on it.
+    """A surface in several columns that is known exactly, and a distribution of rows on it.
 
     The base of `SwissRoll`, `SCurve`, `Sphere`, `Torus`, `Cube`, `CurvedSheet`, `Embedded`,
     `Union`, `Moons` and `RareModes`; it is not used by itself.
@@ -244,7 +244,7 @@ class Manifold:
         return self._geodesic(self._nearest(A), self._nearest(B))
 
     def log_density(self, X):
-        """Log-density of the law of noise-free rows, at the nearest points.
+        """Log-density of the distribution of noise-free rows, at the nearest points.
 
         Parameters
         ----------

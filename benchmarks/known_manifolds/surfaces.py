@@ -43,7 +43,7 @@ class SwissRoll(Patch):
 
     See Also
     --------
-    sklearn.datasets.make_swiss_roll : The same law with ``scale=1``.
+    sklearn.datasets.make_swiss_roll : The same distribution with ``scale=1``.
 
     Notes
     -----
@@ -125,7 +125,7 @@ class SCurve(Patch):
 
     See Also
     --------
-    sklearn.datasets.make_s_curve : The same law.
+    sklearn.datasets.make_s_curve : The same distribution.
 
     Examples
     --------

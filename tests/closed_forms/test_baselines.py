@@ -189,7 +189,7 @@ class TestFitOperator:
         sigma = torch.tensor(0.7)
         x = clean + sigma * noise
         errors = [
-            ((law(x, sigma).mean - clean) ** 2).mean()
-            for law in (fit_operator(rows), fit_gaussian(rows))
+            ((distribution(x, sigma).mean - clean) ** 2).mean()
+            for distribution in (fit_operator(rows), fit_gaussian(rows))
         ]
         assert errors[0] < 0.9 * errors[1]

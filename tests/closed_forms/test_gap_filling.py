@@ -1,4 +1,4 @@
-"""Gaps filled with draws, against the conditional laws they should come from."""
+"""Gaps filled with draws, against the conditional distributions they should come from."""
 
 import numpy as np
 import pytest
@@ -19,7 +19,7 @@ def with_gaps(X, share=0.3, seed=1):
     return Z
 
 
-class TestConditionalLaw:
+class TestConditionalDistribution:
     def test_of_a_gaussian(self):
         """Mean and variance of what is drawn for one column, given each of the others."""
         X = gaussian_rows(3000)
@@ -29,7 +29,7 @@ class TestConditionalLaw:
         slope = np.linalg.solve(COV[1:, 1:], COV[1:, 0])
         mean = 1.0 + (X[:1000, 1:] - [-2.0, 0.0]) @ slope
         variance = 1.0 - COV[0, 1:] @ slope
-        # the law itself is estimated from 2000 rows
+        # the distribution itself is estimated from 2000 rows
         assert np.abs(filled.mean(0) - mean).mean() < 0.15
         assert_allclose((filled - mean).mean(), 0, atol=0.06)
         assert_allclose(filled.var(0).mean(), variance, rtol=0.15)

@@ -47,7 +47,7 @@ class TestOracles:
         scores = detector.score_samples(cancer.odd)
         assert spearmanr(scores, -distance).statistic > 0.99999
 
-    def test_likelihood_follows_the_density_of_a_normal_law(self, pair, broad_net):
+    def test_likelihood_follows_the_density_of_a_normal_distribution(self, pair, broad_net):
         net = clone(broad_net).set_params(max_epochs=4, steps_per_epoch=40)
         detector = DiffusionAnomalyDetector(method="likelihood", denoiser=net, random_state=0)
         detector.fit(pair.X[:300])

@@ -1,4 +1,4 @@
-"""Categories against mixtures of points, which are their exact law."""
+"""Categories against mixtures of points, which are their exact distribution."""
 
 import copy
 import pickle
@@ -47,7 +47,7 @@ def noisy(sigma):
 
 
 def mixture_of(block, shares):
-    """The law of one category alone."""
+    """The distribution of one category alone."""
     codes = block[1]
     return MixtureDenoiser(shares, codes, torch.zeros_like(codes))
 
@@ -81,8 +81,8 @@ class TestPosterior:
         noise = sigma.expand(N, 5)
         for block, shares, own in zip([FLAG, TRIANGLE], SHARES, [[0, 1], [2, 3, 4]], strict=True):
             columns, codes = block
-            law = torch.distributions.Normal(codes, noise[:, columns].unsqueeze(1))
-            weights = shares * law.log_prob(x[:, columns].unsqueeze(1)).sum(2).exp()
+            distribution = torch.distributions.Normal(codes, noise[:, columns].unsqueeze(1))
+            weights = shares * distribution.log_prob(x[:, columns].unsqueeze(1)).sum(2).exp()
             expected = weights / weights.sum(1, keepdim=True)
             clear = weights.sum(1) > 1e-250
             torch.testing.assert_close(found[clear][:, own], expected[clear])

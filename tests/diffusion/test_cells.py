@@ -65,7 +65,7 @@ every_level = pytest.mark.parametrize("sigma", LEVELS.values(), ids=LEVELS)
 
 
 def rows(denoiser, sigma):
-    """Rows of the noised law, others between its clusters, and one far away."""
+    """Rows of the noised distribution, others between its clusters, and one far away."""
     noise = torch.where(torch.isfinite(sigma), sigma, 1.0)
     drawn = denoiser.sample(40, seeded(5))
     drawn = drawn + noise * normal(40, D, seed=6)

@@ -1,4 +1,4 @@
-"""Gaussians with factors: the same law as the full covariance, in coordinates of the factors."""
+"""Gaussians with factors: the full covariance, in coordinates of the factors."""
 
 import pytest
 import torch

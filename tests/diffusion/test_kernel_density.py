@@ -142,7 +142,7 @@ class TestDerivatives:
 
 
 @every_kernel
-class TestCleanLaw:
+class TestCleanDistribution:
     CLEAN = torch.zeros((), dtype=F64)
 
     def test_log_prob(self, denoiser):
@@ -218,7 +218,7 @@ def gaussian_conditional(x, mean, cov):
 
 
 class TestKnownAndUnknownEntries:
-    """Noise levels of zero and infinity give exact conditional and marginal laws."""
+    """Noise levels of zero and infinity give exact conditional and marginal distributions."""
 
     ONE = kernels(2, n=1)
 
@@ -330,7 +330,7 @@ class TestKernelDensity:
         density = denoiser.log_prob(grid, torch.tensor(0.2, dtype=F64)).exp()
         assert density.sum().item() * 0.05**2 == pytest.approx(1.0, abs=1e-4)
 
-    def test_long_diffusion_leaves_a_normal_law(self):
+    def test_long_diffusion_leaves_a_normal_distribution(self):
         """In the shrinking process the score tends to ``-x``."""
         t = 16.0
         alpha, sigma = math.exp(-t), math.sqrt(math.expm1(2 * t))
@@ -358,7 +358,7 @@ class TestKernelDensity:
 
 
 class TestFlow:
-    """The probability flow and the reverse diffusion of the kernels end in their own law."""
+    """The probability flow and the reverse diffusion of the kernels end where they should."""
 
     SIGMA_MAX = math.sqrt(math.expm1(8.0))
     LAW = KernelDenoiser(
@@ -459,8 +459,8 @@ def brute_posterior(denoiser, x, sigma):
     for w, mu, S in zip(denoiser.weights, denoiser.means, covariances(denoiser), strict=True):
         noised = S + torch.diag(noise)
         gain = S @ torch.linalg.inv(noised)
-        law = torch.distributions.MultivariateNormal(mu, noised)
-        logs.append(w.log() + law.log_prob(torch.where(torch.isfinite(sigma), x, 0.0)))
+        distribution = torch.distributions.MultivariateNormal(mu, noised)
+        logs.append(w.log() + distribution.log_prob(torch.where(torch.isfinite(sigma), x, 0.0)))
         means.append(mu + gain @ (torch.where(torch.isfinite(sigma), x, 0.0) - mu))
         lefts.append(S - gain @ S)
     share, means = torch.softmax(torch.stack(logs), 0), torch.stack(means)

@@ -41,7 +41,7 @@ def fine(n_steps=16, sigma_max=10.0):
 
 
 class Bent:
-    """Not the denoiser of any law, but smooth."""
+    """Not the denoiser of any distribution, but smooth."""
 
     def __call__(self, x, sigma):
         return Posterior(torch.tanh(x - 0.3) / (1.0 + sigma**2) + 0.2 * torch.sin(2.0 * x))
@@ -50,13 +50,13 @@ class Bent:
 class TestLogDensity:
     @pytest.mark.parametrize("grid", GRIDS.values(), ids=GRIDS)
     @pytest.mark.parametrize("sigma_max", [10.0, 80.0])
-    @pytest.mark.parametrize("law", [GAUSSIAN, MIXTURE], ids=["gaussian", "mixture"])
-    def test_matches_the_closed_form(self, law, sigma_max, grid):
-        x = law.sample(300, generator=seeded(), sigma=0.002)
+    @pytest.mark.parametrize("distribution", [GAUSSIAN, MIXTURE], ids=["gaussian", "mixture"])
+    def test_matches_the_closed_form(self, distribution, sigma_max, grid):
+        x = distribution.sample(300, generator=seeded(), sigma=0.002)
         sigmas = grid(0.002, sigma_max, 32, final_zero=False)
         # the mixture is not yet Gaussian at noise level 10
-        prior = law if sigma_max == 10.0 else PRIORS[law]
-        error = log_density(law, x, sigmas, prior) - law.log_prob(x, sigmas[-1])
+        prior = distribution if sigma_max == 10.0 else PRIORS[distribution]
+        error = log_density(distribution, x, sigmas, prior) - distribution.log_prob(x, sigmas[-1])
         assert error.abs().mean() / x.shape[1] < 0.02
         assert error.mean().abs() / x.shape[1] < 0.01
 
@@ -98,10 +98,10 @@ class TestLogDensity:
 
     @pytest.mark.parametrize("d", [32, 33])
     def test_exact_up_to_32_columns(self, d):
-        law = GaussianDenoiser(torch.zeros(d), torch.eye(d) + 0.5)
-        x = law.sample(3, generator=seeded())
-        exact = log_density(law, x, fine(4), law)
-        found = log_density(law, x, fine(4), law, probes=torch.ones(1, d))
+        distribution = GaussianDenoiser(torch.zeros(d), torch.eye(d) + 0.5)
+        x = distribution.sample(3, generator=seeded())
+        exact = log_density(distribution, x, fine(4), distribution)
+        found = log_density(distribution, x, fine(4), distribution, probes=torch.ones(1, d))
         assert torch.equal(found, exact) == (d == 32)
 
     @pytest.mark.parametrize("limit", [0, 2])
@@ -178,7 +178,7 @@ class TestElbo:
     def test_gap_of_one_step_is_the_divergence_of_the_posteriors(self):
         # log p(x) - bound = KL(q(top | x) || p(top | x)), all Gaussian in one dimension.
         var, low, high = 2.0, 0.3, 1.5
-        law = GaussianDenoiser(torch.zeros(1), torch.tensor([var]))
+        distribution = GaussianDenoiser(torch.zeros(1), torch.tensor([var]))
         x = torch.tensor([[-1.0], [0.5], [3.0]], dtype=F64)
         sigmas = torch.tensor([high, low], dtype=F64)
         ratio = (low / high) ** 2
@@ -192,7 +192,7 @@ class TestElbo:
             torch.distributions.Normal(x, math.sqrt(high**2 - low**2)),
             torch.distributions.Normal(posterior_mean, math.sqrt(posterior_var)),
         )
-        bound = elbo(law, x, sigmas, law, quadrature(1, 1))
+        bound = elbo(distribution, x, sigmas, distribution, quadrature(1, 1))
         torch.testing.assert_close(bound, (log_p - gap)[:, 0])
 
     @pytest.mark.parametrize("x0", [[0.0, 0.0, 0.0], [1.0, -1.0, 2.0]])
@@ -270,11 +270,11 @@ class TestCodes:
         torch.testing.assert_close(encode(GAUSSIAN, x, fine(64)), exact, rtol=1e-4, atol=1e-3)
 
     @pytest.mark.parametrize(
-        ("law", "atol"), [(GAUSSIAN, 1e-5), (MIXTURE, 1e-3)], ids=["gaussian", "mixture"]
+        ("distribution", "atol"), [(GAUSSIAN, 1e-5), (MIXTURE, 1e-3)], ids=["gaussian", "mixture"]
     )
-    def test_round_trip(self, law, atol):
-        x = law.sample(200, generator=seeded(), sigma=0.01)
-        back = decode(law, encode(law, x, fine(64)), fine(64))
+    def test_round_trip(self, distribution, atol):
+        x = distribution.sample(200, generator=seeded(), sigma=0.01)
+        back = decode(distribution, encode(distribution, x, fine(64)), fine(64))
         torch.testing.assert_close(back, x, rtol=0.0, atol=atol)
 
     def test_decoded_noise_follows_the_mixture(self):

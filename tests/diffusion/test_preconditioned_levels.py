@@ -1,4 +1,4 @@
-"""The preconditioned network for rows with categories, against laws known in closed form."""
+"""The preconditioned network for rows with categories, against closed forms."""
 
 import copy
 import pickle
@@ -55,7 +55,7 @@ every_mixed_level = pytest.mark.parametrize("sigma", MIXED_LEVELS.values(), ids=
 MIXED_X = 1.5 * normal(N, 5, seed=21)
 
 
-def independent_law(cov):
+def independent_distribution(cov):
     """Numbers and two categories that know nothing of each other, as points and as a Gaussian."""
     weights, means, covs = [], [], torch.zeros(5, 5).double()
     covs[np.ix_(NUMBERS, NUMBERS)] = cov
@@ -89,18 +89,20 @@ class TestLevels:
     @pytest.mark.parametrize("cov", NUMBERS_COVS.values(), ids=NUMBERS_COVS)
     @pytest.mark.parametrize("with_baseline", [False, True])
     def test_untrained_network_is_exact_for_independent_columns(self, sigma, cov, with_baseline):
-        law, gaussian = independent_law(cov)
+        distribution, gaussian = independent_distribution(cov)
         net = ResidualMLP(15 if with_baseline else 10, 7, n_entries=5, width=8, depth=1)
-        denoiser = Preconditioned(net, gaussian, law if with_baseline else None, CATEGORIES)
-        expected = law(MIXED_X, sigma).mean
+        denoiser = Preconditioned(
+            net, gaussian, distribution if with_baseline else None, CATEGORIES
+        )
+        expected = distribution(MIXED_X, sigma).mean
         torch.testing.assert_close(denoiser(MIXED_X, sigma).mean, expected, rtol=1e-6, atol=1e-6)
 
     @every_mixed_level
     def test_untrained_network_with_a_diagonal_gaussian(self, sigma):
-        law, gaussian = independent_law(NUMBERS_COVS["diagonal"])
+        distribution, gaussian = independent_distribution(NUMBERS_COVS["diagonal"])
         gaussian = GaussianDenoiser(gaussian.mean, gaussian.cov.diagonal().clone())
         denoiser = Preconditioned(Silent(7), gaussian, levels=CATEGORIES)
-        expected = law(MIXED_X, sigma).mean
+        expected = distribution(MIXED_X, sigma).mean
         torch.testing.assert_close(denoiser(MIXED_X, sigma).mean, expected, rtol=1e-7, atol=1e-7)
 
     @pytest.mark.parametrize("diagonal", [False, True])
@@ -126,7 +128,7 @@ class TestLevels:
 
     @every_mixed_level
     def test_outputs_are_white_corrections_and_logits(self, sigma):
-        _, gaussian = independent_law(NUMBERS_COVS["full"])
+        _, gaussian = independent_distribution(NUMBERS_COVS["full"])
         net = Silent(7)
         denoiser = Preconditioned(net, gaussian, levels=CATEGORIES)
         correction = normal(7, seed=23)
@@ -146,15 +148,15 @@ class TestLevels:
     @every_mixed_level
     def test_what_the_network_sees(self, sigma):
         """The white row; the baseline's direction, white where numbers are; the probabilities."""
-        law, gaussian = independent_law(NUMBERS_COVS["full"])
+        distribution, gaussian = independent_distribution(NUMBERS_COVS["full"])
         net = Silent(7)
-        denoiser = Preconditioned(net, gaussian, law, CATEGORIES)
+        denoiser = Preconditioned(net, gaussian, distribution, CATEGORIES)
         denoiser(MIXED_X, sigma)
         white, direction, levels = net.seen.split([5, 5, 5], dim=1)
         coordinates = denoiser.frame(MIXED_X, sigma)
         torch.testing.assert_close(white, coordinates.white)
         torch.testing.assert_close(levels, CATEGORIES.log_prob(MIXED_X, sigma).exp())
-        expected = law(MIXED_X, sigma).mean - coordinates.mean
+        expected = distribution(MIXED_X, sigma).mean - coordinates.mean
         codes = [1, 2, 4]
         torch.testing.assert_close(direction[:, codes], expected[:, codes])
         colour = coordinates.colour(direction[:, NUMBERS])
@@ -176,14 +178,14 @@ class TestLevels:
                 torch.testing.assert_close(denoiser(x, sigma).mean, expected)
 
     def test_rows_of_numbers_alone_have_no_levels(self):
-        denoiser = Preconditioned(Silent(5), independent_law(NUMBERS_COVS["full"])[1])
+        denoiser = Preconditioned(Silent(5), independent_distribution(NUMBERS_COVS["full"])[1])
         prepared = denoiser.prepare(MIXED_X, torch.tensor(0.3))
         with pytest.raises(ValueError, match="There are no categories"):
             denoiser.level_log_prob(prepared, denoiser.correction(prepared))
 
     def test_means_lie_among_the_codes(self):
         """Whatever a network says, the mean of a category is one of its levels'."""
-        _, gaussian = independent_law(NUMBERS_COVS["full"])
+        _, gaussian = independent_distribution(NUMBERS_COVS["full"])
         net = Silent(7)
         with torch.no_grad():
             net.outputs.copy_(100 * normal(7, seed=24))
@@ -195,7 +197,7 @@ class TestLevels:
 
     @pytest.mark.parametrize("duplicate", [copy.deepcopy, lambda x: pickle.loads(pickle.dumps(x))])
     def test_copies(self, duplicate):
-        law, gaussian = independent_law(NUMBERS_COVS["full"])
-        denoiser = Preconditioned(Silent(7), gaussian, law, CATEGORIES)
+        distribution, gaussian = independent_distribution(NUMBERS_COVS["full"])
+        denoiser = Preconditioned(Silent(7), gaussian, distribution, CATEGORIES)
         sigma = MIXED_LEVELS["per entry"]
         assert torch.equal(duplicate(denoiser)(MIXED_X, sigma).mean, denoiser(MIXED_X, sigma).mean)

@@ -64,7 +64,7 @@ class TestFitKernels:
         assert_array_equal(first.factors, second.factors)
 
     def test_background_helps_or_does_no_harm(self):
-        """On held-out rows of two laws: one thin, one that a few Gaussians describe."""
+        """On held-out rows of two distributions: one thin, one that a few Gaussians describe."""
         for Y in (make_moons(200, noise=0.05, random_state=0)[0], load_iris().data):
             Y = (Y - Y.mean(0)) / Y.std(0)
             alone = fit_kernels(Y, options(rank=Y.shape[1], background=0.0), 0)

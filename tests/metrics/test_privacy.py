@@ -7,7 +7,7 @@ from skdiffusion.metrics import dcr_ratio, exact_copies
 
 @pytest.fixture
 def tables():
-    """Train, test and fake rows of one law."""
+    """Train, test and fake rows of one distribution."""
     rng = np.random.default_rng(0)
     return rng.normal(size=(300, 3)), rng.normal(size=(200, 3)), rng.normal(size=(300, 3))
 

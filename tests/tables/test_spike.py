@@ -1,4 +1,4 @@
-"""Tests of columns with a spike: what it is, its two codes, and the law that they stand for."""
+"""Columns with a spike: what it is, its two features, and the distribution of these."""
 
 import numpy as np
 import pandas as pd
@@ -112,7 +112,7 @@ class TestCodes:
         assert_allclose(Z[~IS_SPIKE, 1:], alone.transform(others), atol=1e-6)
 
     def test_shares_are_drawn_back(self, cells):
-        """The codes of rows in another order give the law back, spike and others."""
+        """The codes of rows in another order give the distribution back, spike and others."""
         encoder = fit(cells)
         spread = encoder.dequantize(encoder.transform(column(cells)), random_state=0)
         drawn = encoder.inverse_transform(np.random.default_rng(0).permutation(spread))["a"]
@@ -156,10 +156,10 @@ class TestCodes:
 
 
 class Exact:
-    """The exact law of the codes: a blurred flag, and a normal number beside the spike."""
+    """The exact distribution of the codes: a blurred flag, and a normal number beside the spike."""
 
-    def __init__(self, encoder, share, law):
-        self.encoder, self.share, self.law = encoder, share, law
+    def __init__(self, encoder, share, distribution):
+        self.encoder, self.share, self.distribution = encoder, share, distribution
 
     def log_prob(self, x, sigma):
         """Log-density of cells, or their log-probability."""
@@ -169,7 +169,7 @@ class Exact:
         ((_, vertices),) = self.encoder.level_blocks()
         kernels = norm.pdf(Z[:, [0]], vertices[:, 0], sigma)
         flag = kernels @ [1 - self.share, self.share]
-        number = np.where(void, 0.0, self.law.logpdf(Z[:, 1]))
+        number = np.where(void, 0.0, self.distribution.logpdf(Z[:, 1]))
         return np.log(flag) + number + self.encoder.log_volume(X, sigma)
 
 
@@ -183,8 +183,8 @@ class TestDensities:
         encoder = fit(mixed(norm.rvs(size=N, random_state=0), spike))
         rest = encoder.codecs_[0].rest
         # the code is linear in the number
-        law = norm((0 - rest.mean) / rest.scale, 1 / rest.scale)
-        exact = Exact(encoder, self.SHARE, law)
+        distribution = norm((0 - rest.mean) / rest.scale, 1 / rest.scale)
+        exact = Exact(encoder, self.SHARE, distribution)
         grid = np.linspace(-7, 7, 4000)
         density = np.exp(exact.log_prob(grid, sigma))
         probability = np.exp(exact.log_prob([spike], sigma))
@@ -194,7 +194,7 @@ class TestDensities:
 
     @pytest.mark.parametrize("name", ["below", "above", "heavy"])
     def test_with_ranks_as_codes(self, name):
-        """Where ranks are scored, a standard normal law of the codes makes the others' law."""
+        """Where ranks are scored, standard normal encoded values make the others' distribution."""
         cells = COLUMNS[name]
         encoder = fit(cells)
         assert encoder.codecs_[0].rest.name == "quantile"

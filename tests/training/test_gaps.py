@@ -130,7 +130,7 @@ class TestGaps:
 
 class TestLevels:
     def test_learns_what_a_number_says_of_a_category(self):
-        """And the other way round: a number whose law depends on a flag."""
+        """And the other way round: a number whose distribution depends on a flag."""
         flag = (torch.tensor([1]), torch.tensor([[-0.5], [2.0]]).double())
         levels = Levels(2, [flag], [torch.tensor([0.8, 0.2])])
         exact = MixtureDenoiser(

@@ -69,7 +69,7 @@ def gain(net, exact, x, sigma):
 
 class TestLearning:
     def test_approaches_the_exact_posterior_mean(self):
-        """Of the moons' law, known from thousands of draws, at noisy rows never seen."""
+        """Of the moons' distribution, known from thousands of draws, at noisy rows never seen."""
         rows = moons(1500, seed=0)
         net = DenoiserNet(
             module__width=64, max_epochs=8, batch_size=128, per_entry=0.0, random_state=0
