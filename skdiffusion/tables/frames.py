@@ -158,4 +158,6 @@ def _refuse_numbers(column):
 
 def take(rows, *parts):
     """Return some rows of a table, of its target and of its weights, where there are any."""
+    # of arrays by their protocol alone, too
+    parts = [np.asarray(p) if hasattr(p, "__array_function__") else p for p in parts]
     return [None if part is None else take_rows(part, rows) for part in parts]

@@ -204,7 +204,7 @@ class TestErrors:
             ({"n_models": 0}, "n_models must be at least 1, a whole number, got 0"),
             ({"n_draws": 0}, "n_draws must be at least 1, a whole number, got 0"),
             ({"n_draws": 2.5}, "n_draws must be at least 1, a whole number"),
-            ({"solver": "nonsense"}, "solver must be"),
+            ({"solver": "nonsense"}, "'solver' parameter"),
         ],
     )
     def test_parameters(self, quick, options, said):

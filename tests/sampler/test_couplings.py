@@ -35,7 +35,7 @@ def without_planes(sampler):
 @pytest.fixture(scope="module")
 def trained():
     """Samplers of the roll, for each coupling one."""
-    net = DenoiserNet(max_epochs=3, module__width=64, module__depth=2)
+    net = DenoiserNet(max_epochs=2, module__width=64, module__depth=2)
     samplers = {}
 
     def get(**options):
@@ -108,7 +108,7 @@ class TestDecisions:
     def coding(self, X):
         rng = np.random.RandomState(0)
         plan = read_plan("auto", "auto")
-        return fit_encoder(TableEncoder(), X, read_table(X), plan, rng)[0].numeric_transform
+        return fit_encoder(TableEncoder(), X, read_table(X), None, plan, rng)[0].numeric_transform
 
     def test_sorted_rows(self, roll):
         rows, coordinates = roll

