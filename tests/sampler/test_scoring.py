@@ -84,7 +84,7 @@ class TestNormalisation:
         axis = np.linspace(-2.5, 6.5, 31)
         grid = np.array(list(itertools.product(axis, axis)))
         density = np.exp(blobs.sampler.score_samples(grid))
-        assert_allclose(density.sum() * (axis[1] - axis[0]) ** 2, 1, atol=0.1)
+        assert_allclose(density.sum() * (axis[1] - axis[0]) ** 2, 1, atol=0.05)
 
     def test_integers(self, trained, global_random_seed):
         # of so many that none of them is far from the next, as scores of ranks go
