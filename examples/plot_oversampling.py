@@ -56,7 +56,7 @@ X_test, y_test = make_people(20_000, seed=1)
 model = DiffusionManifoldSampler(denoiser=DenoiserNet(max_epochs=12))
 oversampler = DiffusionOversampler(sampler=model, random_state=0)
 X_more, y_more = oversampler.fit_resample(X, y)
-rare = oversampler.relevance_ >= oversampler.threshold
+rare = oversampler.relevance_ >= 0.5
 print(f"{rare.sum()} rare people, from {y[rare].min():.0f} years on")
 print(f"{oversampler.n_synthetic_} synthetic ones")
 
