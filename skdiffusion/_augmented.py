@@ -25,13 +25,8 @@ AUTO_RATIOS = (0.0, 2.0, 4.0)
 
 
 def _estimator_has(name):
-    """Tell whether the wrapped estimator has a method, and say so as it does if not."""
-
-    def check(self):
-        getattr(getattr(self, "estimator_", self.estimator), name)
-        return True
-
-    return check
+    """Return a check of whether the estimator, fitted or not, has an attribute."""
+    return lambda self: hasattr(getattr(self, "estimator_", self.estimator), name)
 
 
 class AugmentedEstimator(MetaEstimatorMixin, BaseEstimator):

@@ -101,7 +101,6 @@ def _parser():
 
 def _demo(args):
     table = _load(args)
-    _check(table.frame)
     train, test, fresh = _split(table)
     n_columns, n_categorical = table.frame.shape[1], len(table.categorical())
     print(
@@ -148,13 +147,6 @@ def _load(args):
         raise _UnusableInput(f"{args.csv} has no column {args.target!r}, only {list(frame)}")
     if len(frame) < MIN_ROWS:
         raise _UnusableInput(f"{args.csv} has {len(frame)} rows; at least {MIN_ROWS} are needed")
-    return Table(args.csv.stem, frame, args.target)
-
-
-def _check(frame):
-    """Refuse what cannot be judged before any time is spent on it."""
-    import pandas as pd
-
     if gaps := [str(name) for name in frame if frame[name].isna().any()]:
         raise _UnusableInput(f"the metrics need rows without missing values: fill {gaps}")
     # dates are text in a file, and would pass for thousands of categories
@@ -162,6 +154,7 @@ def _check(frame):
     times = text.apply(pd.to_datetime, format="ISO8601", errors="coerce")
     if dates := [str(name) for name in times if times[name].notna().all()]:
         raise _UnusableInput(f"the metrics have no distance of dates: convert {dates} to numbers")
+    return Table(args.csv.stem, frame, args.target)
 
 
 def _split(table):

@@ -8,7 +8,7 @@ from sklearn.base import BaseEstimator, OutlierMixin, TransformerMixin
 from sklearn.utils import Bunch, check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from skdiffusion._utils.checks import Interval, Options, StrOptions, check_count
+from skdiffusion._utils.checks import Interval, StrOptions, check_count
 from skdiffusion._utils.fitting import all_or_nothing
 from skdiffusion.detection.anomaly_model import METHODS, AnomalyModel, AnomalyOptions
 from skdiffusion.detection.conformal import benjamini_hochberg, conformal_pvalues
@@ -112,11 +112,7 @@ class DiffusionAnomalyDetector(TableInput, TransformerMixin, OutlierMixin, BaseE
 
     _parameter_constraints: ClassVar[dict] = {
         "method": [StrOptions({"hybrid", *METHODS}), list, tuple],
-        "contamination": [
-            StrOptions({"auto"}),
-            Options(Real, {0}),
-            Interval(Real, 0, 0.5, closed="right"),
-        ],
+        "contamination": [StrOptions({"auto"}), Interval(Real, 0, 0.5, closed="both")],
         "denoiser": [DenoiserNet, None],
     }
 
@@ -369,7 +365,8 @@ class DiffusionAnomalyDetector(TableInput, TransformerMixin, OutlierMixin, BaseE
             The method and its noise level.
         """
         check_is_fitted(self)
-        return np.asarray(self._model.profile_names, dtype=object)
+        names = [name for score in self._model.scores for name in score.names]
+        return np.asarray(names, dtype=object)
 
     def sample(self, n_samples=1, *, random_state=None):
         """Draw normal rows, from the kernels.

@@ -297,14 +297,14 @@ class RiemannianKernelSmoother(TableModel):
         if self.standardize is True or not shared.any():
             return [own]
         # squares of very large numbers leave the range of floating point
-        widest = scale[shared].max()
-        ratio = widest / scale[shared].min()
+        relative = scale[shared] / scale[shared].max()
         unit = np.ones(len(scale))
-        unit[shared] = scale[shared] / widest / np.sqrt(np.mean((scale[shared] / widest) ** 2))
+        unit[shared] = relative / np.sqrt(np.mean(relative**2))
         common = replace(own, unit=unit)
         if self.standardize is False:
             return [common]
-        return [own, common] if options.bandwidth is None and SAME < ratio <= MAX_RATIO else [own]
+        is_open = options.bandwidth is None and SAME < 1 / relative.min() <= MAX_RATIO
+        return [own, common] if is_open else [own]
 
     def _check_parameters(self):
         super()._check_parameters()

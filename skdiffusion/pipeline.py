@@ -125,7 +125,10 @@ def _inverse(name, step, add_residuals, seed):
     try:
         if is_function and step.func is not None and step.inverse_func is None:
             raise TypeError("The inverse of a function is not known.")
-        if not _has_inverse(step):
+        # KernelPCA has the method in any case, and only refuses when it is called; that of UMAP
+        # needs two dimensions and seconds, and is farther off than local maps
+        is_off = getattr(step, "fit_inverse_transform", True) is False or hasattr(step, "_raw_data")
+        if is_off or not hasattr(step, "inverse_transform"):
             # imported here, as it loads the networks
             from skdiffusion.manifold import InvertibleEmbedding
 
@@ -139,10 +142,3 @@ def _inverse(name, step, add_residuals, seed):
     if add_residuals and hasattr(step, "sample_inverse"):
         return lambda rows: step.sample_inverse(rows, random_state=seed)
     return step.inverse_transform
-
-
-def _has_inverse(step):
-    # KernelPCA has the method in any case, and only refuses when it is called; that of UMAP needs
-    # two dimensions and seconds, and is farther off than local maps
-    is_off = getattr(step, "fit_inverse_transform", True) is False or hasattr(step, "_raw_data")
-    return hasattr(step, "inverse_transform") and not is_off

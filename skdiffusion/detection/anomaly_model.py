@@ -24,7 +24,7 @@ METHODS = ("neighbors", "kernel", "denoise", "likelihood")
 N_FOLDS = 3
 """Networks. Two thirds of the rows are enough to learn from, and three are not too slow."""
 
-MIN_ROBUST_NEIGHBORS, MAX_ROBUST_NEIGHBORS = 50, 500
+MIN_NEIGHBORS, MAX_NEIGHBORS = 50, 500
 ROBUST_SHARE = 0.1
 """Where anomalies are among the training rows, neighbours have to outnumber a group of them."""
 
@@ -90,15 +90,11 @@ class AnomalyModel:
         near = self.rows.near(Z)
         return _blend(self._on_levels(self._means(Z, near)), self.held_out_profile, near)
 
-    @property
-    def profile_names(self):
-        """Names of the columns of the profile."""
-        return [name for score in self.scores for name in score.names]
-
     def _learn(self, rng):
         kernel_rng = np.random.RandomState(rng.randint(2**31 - 1))
         share = self.options.contamination
-        self.rows = TrainingRows(self.Z, self._n_neighbors())
+        wanted = np.clip(round(ROBUST_SHARE * len(self.Z)), MIN_NEIGHBORS, MAX_NEIGHBORS)
+        self.rows = TrainingRows(self.Z, int(wanted) if share else 1)
         self.kernels = None if share else RowKernels(self.Z, kernel_rng)
         self.scores = [self._score(method, rng) for method in self.options.methods]
         held_out = [score.held_out for score in self.scores]
@@ -115,12 +111,6 @@ class AnomalyModel:
             # what is drawn, and held up as normal, shall not be anomalous
             kept = self.held_out <= np.quantile(self.held_out, 1 - share)
             self.kernels = RowKernels(self.Z[kept], kernel_rng)
-
-    def _n_neighbors(self):
-        if not self.options.contamination:
-            return 1
-        wanted = round(ROBUST_SHARE * len(self.Z))
-        return min(max(wanted, MIN_ROBUST_NEIGHBORS), MAX_ROBUST_NEIGHBORS)
 
     def _score(self, method, rng):
         if method == "neighbors":

@@ -1,6 +1,6 @@
 """Intrinsic dimension and noise level of a data set, from its neighbours."""
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -70,8 +70,8 @@ def intrinsic_dimension(X: Any, *, per_point: bool = False) -> Any:
     2
     """
     rows, inverse = _distinct(X)
-    fit = _fit(rows)
-    return _per_point(fit)[inverse] if per_point else fit.dimension
+    dimension, spectra, rows = _fit(rows)
+    return _per_point(dimension, spectra, rows)[inverse] if per_point else dimension
 
 
 def noise_level(X: Any, *, dimension: int | None = None) -> float:
@@ -106,27 +106,23 @@ def noise_level(X: Any, *, dimension: int | None = None) -> float:
     rows, _ = _distinct(X)
     if dimension is not None and not 0 <= dimension <= rows.shape[1]:
         raise ValueError(f"dimension={dimension} must lie between 0 and d={rows.shape[1]}.")
-    fit = _fit(rows)
-    if fit.spectra is None:
+    found, spectra, _ = _fit(rows)
+    if spectra is None:
         return 0.0
-    if dimension is None:
-        dimension = fit.dimension
-    return float(np.sqrt(noise_variance(fit.spectra, dimension)))
+    return float(np.sqrt(noise_variance(spectra, found if dimension is None else dimension)))
 
 
-class _Fit(NamedTuple):
-    dimension: int
-    spectra: Spectra | None
-    rows: Floats
-
-
-def _fit(X: Floats) -> _Fit:
+def _fit(X: Floats) -> tuple[int, Spectra | None, Floats]:
     """Estimate the dimension of distinct rows, and their spectra in the directions they fill."""
     n = len(X)
-    rows, variances = _principal(X)
+    centred = X - X.mean(0)
+    _, scales, axes = np.linalg.svd(centred, full_matrices=False)
+    axes = axes[scales > 1e-9 * scales[0]] if scales[0] > 0 else axes[:0]
+    rows = centred @ axes.T
+    variances = rows.var(0)
     d = rows.shape[1]
     if d == 0:
-        return _Fit(0, None, rows)
+        return 0, None, rows
     at = np.unique(np.linspace(0, n - 1, min(_N_ANCHORS, n)).astype(int))
     limit = _largest_size(n)
     spectra = local_spectra(rows, at, limit)
@@ -140,29 +136,20 @@ def _fit(X: Floats) -> _Fit:
             kept, now = rank, local_spectra(rows[:, :rank], at, limit)
         counted = count_dimension(now, noise, max(rank - dimension, 0))
         dimension = int(select_dimension(now, counted, noise, rank)[0])
-    return _Fit(dimension, spectra, rows[:, :kept])
+    return dimension, spectra, rows[:, :kept]
 
 
-def _per_point(fit: _Fit) -> NDArray[np.intp]:
+def _per_point(dimension: int, spectra: Spectra | None, rows: Floats) -> NDArray[np.intp]:
     """Estimate the dimension at each row from its own neighbours and theirs."""
-    n, rank = fit.rows.shape
-    if fit.spectra is None:
+    n, rank = rows.shape
+    if spectra is None:
         return np.zeros(n, dtype=np.intp)
-    noise = noise_variance(fit.spectra, fit.dimension)
-    spectra = local_spectra(fit.rows, np.arange(n), _largest_size(n))
-    search = NearestNeighbors(n_neighbors=min(_N_POOLED, n)).fit(fit.rows)
-    pool = search.kneighbors(fit.rows, return_distance=False)
-    counted = count_dimension(spectra, noise, max(rank - fit.dimension, 0), pool=pool)
+    noise = noise_variance(spectra, dimension)
+    spectra = local_spectra(rows, np.arange(n), _largest_size(n))
+    search = NearestNeighbors(n_neighbors=min(_N_POOLED, n)).fit(rows)
+    pool = search.kneighbors(rows, return_distance=False)
+    counted = count_dimension(spectra, noise, max(rank - dimension, 0), pool=pool)
     return select_dimension(spectra, counted, noise, rank, width=_POINT_WIDTH, pool=pool)
-
-
-def _principal(X: Floats) -> tuple[Floats, Floats]:
-    """Return rows in the frame of their principal components, and the variance along each."""
-    centred = X - X.mean(0)
-    _, scales, axes = np.linalg.svd(centred, full_matrices=False)
-    axes = axes[scales > 1e-9 * scales[0]] if scales[0] > 0 else axes[:0]
-    rows = centred @ axes.T
-    return rows, rows.var(0)
 
 
 def _largest_size(n: int) -> int:

@@ -53,11 +53,6 @@ class KernelOptions:
         """Whether the tensors depend on a number of neighbours."""
         return self.metric in ("local", "knn")
 
-    @property
-    def isotropic(self) -> bool:
-        """Whether the diffusion time has no effect."""
-        return self.metric == "euclidean"
-
     def graph(self, X: Floats, n_neighbors: int) -> Graph:
         """Return the neighbours of each row, none where they do not matter."""
         if not self.needs_neighbors:
@@ -239,7 +234,11 @@ def choose_kernels(
             for kept, out, log_background, graph in splits
         ]
         bandwidth = choose_bandwidth(
-            folds, h_min=options.h_min, isotropic=options.isotropic, fixed=fixed, share=share
+            folds,
+            h_min=options.h_min,
+            isotropic=options.metric == "euclidean",
+            fixed=fixed,
+            share=share,
         )
         found.append((k, bandwidth))
     return max(found, key=lambda choice: choice[1].log_likelihood)
@@ -276,7 +275,7 @@ def _candidates(options: KernelOptions, n: int, n_few: int, d: int) -> list[int]
 def _scott(options: KernelOptions, n: int, d: int) -> tuple[float, float]:
     """Return Scott's blur; with local tensors, time 1 and a quarter of it."""
     h = max(float(n ** (-1 / (d + 4))), options.h_min)
-    if options.isotropic:
+    if options.metric == "euclidean":
         return 0.0, h
     if options.metric == "covariance":
         return h**2, options.h_min

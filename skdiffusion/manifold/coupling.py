@@ -116,13 +116,12 @@ def fit_encoder(encoder, X, columns, sample_weight, plan, rng):
 def decide_geometry(rows, plan, measured, rng):
     """Decide on dimensions, and embed rows; return the geometry and the rows to model."""
     numbers = rows.numbers
-    none = Geometry("none", numbers, len(numbers), plan=plan)
     if plan.wanted and len(numbers) < 2:
         raise ValueError(
             "A manifold needs at least two columns of numbers that vary: use manifold=None."
         )
     if plan.coupling == "none" or not (plan.wanted or measured.is_geometric):
-        return none, rows
+        return Geometry("none", numbers, len(numbers), plan=plan), rows
     Z = rows.Z[:, numbers]
     if np.isnan(Z).any():
         raise ValueError(
@@ -133,12 +132,7 @@ def decide_geometry(rows, plan, measured, rng):
     if not plan.is_estimator:
         factors = n_factors(Z) if measured.n_factors is None else measured.n_factors
         dimension = measured.dimension or _measure_dimension(Z, factors)
-    geometry = none._replace(
-        coupling=plan.coupling,
-        n_factors=factors,
-        dimension=dimension,
-        plane_dimension=dimension,
-    )
+    geometry = Geometry(plan.coupling, numbers, factors, dimension, dimension, plan=plan)
     if plan.is_estimator or plan.coupling in ("latent", "hierarchical"):
         return _embed(rows, geometry, rng)
     return geometry, rows
@@ -154,10 +148,7 @@ def training_rows(Z, geometry, rng):
 
 
 def couple(denoiser, draw, Z, geometry, sigma_min, rng):
-    """Return the trained denoiser, kept to planes where these are needed, and the geometry.
-
-    `draw(denoiser, n)` returns rows of a denoiser.
-    """
+    """Return the denoiser, kept to planes where `draw` of its rows needs them, and the geometry."""
     name, plan = geometry.coupling, geometry.plan
     if name != "hierarchical" and (name != "project" or plan.is_estimator):
         return denoiser, geometry
@@ -186,11 +177,8 @@ def _embed(rows, geometry, rng):
     plan, numbers = geometry.plan, geometry.numbers
     embedding = _embedding(plan, geometry, rng).fit(rows.Z[:, numbers])
     dimension = embedding.embedding_.shape[1]
-    geometry = geometry._replace(
-        embedding=embedding,
-        dimension=dimension,
-        plane_dimension=geometry.plane_dimension or dimension,
-    )
+    k = geometry.plane_dimension or dimension
+    geometry = geometry._replace(embedding=embedding, dimension=dimension, plane_dimension=k)
     if plan.coupling in ENCODERS:
         encoder = ENCODERS[plan.coupling](rows.encoder, embedding, numbers)
         rows = rows.encoded_by(encoder)

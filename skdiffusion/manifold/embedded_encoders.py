@@ -54,18 +54,14 @@ class EmbeddedEncoder:
 class CoordinateEncoder(EmbeddedEncoder):
     """The coordinates of the numbers in an embedding, then `kept` features of the row."""
 
-    @property
-    def n_codes_(self):
-        return self.n_latent + len(self.kept)
-
-    @property
-    def groups_(self):
-        coordinates = 3 * self.encoder.n_features_in_ + np.arange(self.n_latent)
-        return np.concatenate([coordinates, self.encoder.groups_[self.kept]])
-
-    @property
-    def is_indicator_(self):
-        return np.pad(self.encoder.is_indicator_[self.kept], (self.n_latent, 0))
+    def __init__(self, encoder, embedding, numbers):
+        super().__init__(encoder, embedding, numbers)
+        features = np.arange(encoder.n_codes_)
+        self.kept = features if self.is_whole else np.setdiff1d(features, numbers)
+        self.n_codes_ = self.n_latent + len(self.kept)
+        coordinates = 3 * encoder.n_features_in_ + np.arange(self.n_latent)
+        self.groups_ = np.concatenate([coordinates, encoder.groups_[self.kept]])
+        self.is_indicator_ = np.pad(encoder.is_indicator_[self.kept], (self.n_latent, 0))
 
     def level_blocks(self):
         """Return the categories, at their new positions."""
@@ -115,11 +111,6 @@ class LatentEncoder(CoordinateEncoder):
 
     is_whole = False
 
-    @property
-    def kept(self):
-        """The other features."""
-        return np.setdiff1d(np.arange(self.encoder.n_codes_), self.numbers)
-
     def restore(self, W, rng=None):
         """Return the encoder's rows."""
         Z = np.empty((len(W), self.encoder.n_codes_))
@@ -154,11 +145,6 @@ class HierarchicalEncoder(CoordinateEncoder):
     """Coordinates, which are drawn first, besides all features."""
 
     is_whole = True
-
-    @property
-    def kept(self):
-        """All features."""
-        return np.arange(self.encoder.n_codes_)
 
     @property
     def coarse(self):

@@ -42,26 +42,14 @@ class GeometricRows:
         self.codes = codes
         self.numbers = numbers
         self.directions = directions
-        self.origin = codes[:, numbers].mean(0)
-
-    @property
-    def seen(self):
-        """The rows in the coordinates that planes are laid in, of shape (n, t)."""
-        Z = self.codes[:, self.numbers]
-        return Z if self.directions is None else (Z - self.origin) @ self.directions
-
-    @property
-    def frame(self):
-        """Those coordinates, None for the entries themselves."""
-        if self.directions is None:
-            return None
-        return Frame(torch.from_numpy(self.origin), torch.from_numpy(self.directions))
-
-    @property
-    def entries(self):
-        """The entries as a tensor, None for all."""
-        is_all = len(self.numbers) == self.codes.shape[1]
-        return None if is_all else torch.from_numpy(self.numbers)
+        # the coordinates that planes are laid in, and where they are not the features themselves
+        self.seen, self.frame, self.entries = codes[:, numbers], None, None
+        if directions is not None:
+            origin = self.seen.mean(0)
+            self.seen = (self.seen - origin) @ directions
+            self.frame = Frame(torch.from_numpy(origin), torch.from_numpy(directions))
+        if len(numbers) < codes.shape[1]:
+            self.entries = torch.from_numpy(numbers)
 
 
 def couple_tangent(denoiser, draw, rows, dimensions, sigma_min, rng, *, always=False):
@@ -133,6 +121,8 @@ def _lay(denoiser, rows, index, dimension, n_neighbors):
     planes = local_planes(Z, dimension, n_neighbors=n_neighbors)
     radius = float(np.median(planes.radii))
     parts = Z, planes.centres, planes.bases, planes.floors
+    # over so many planes that their curvature leaves no bias
+    beyond = (dimension + 6) / (dimension + 2)
     return TangentDenoiser(
         denoiser,
         Planes(*map(torch.from_numpy, parts)),
@@ -140,13 +130,8 @@ def _lay(denoiser, rows, index, dimension, n_neighbors):
         HIGH * radius,
         entries=rows.entries,
         frame=rows.frame,
-        n_planes=_n_planes(dimension, n_neighbors),
+        n_planes=round(n_neighbors * beyond ** (dimension / 2)),
     )
-
-
-def _n_planes(dimension, n_neighbors):
-    """Return over how many planes to average, for no bias by curvature."""
-    return round(n_neighbors * ((dimension + 6) / (dimension + 2)) ** (dimension / 2))
 
 
 def _losses(denoiser, candidates, Z, sigmas, rng):

@@ -2,9 +2,9 @@
 
 import numpy as np
 from sklearn.base import clone
-from sklearn.neighbors import NearestNeighbors
 
 from skdiffusion._utils.checks import check_noise
+from skdiffusion.geometry.nearest_rows import neighbor_graph
 
 N_NEIGHBORS = 10
 
@@ -23,8 +23,7 @@ def inlier_rows(encoder, X, columns, contamination):
     if Z.shape[1] == 0:
         # only constants, none of them farther off than others
         return np.arange(n)
-    neighbors = NearestNeighbors(n_neighbors=min(N_NEIGHBORS, n - 1)).fit(Z)
-    distance = neighbors.kneighbors()[0][:, -1]
+    distance = neighbor_graph(Z, min(N_NEIGHBORS, n - 1))[0][:, -1]
     n_kept = max(n - round(contamination * n), 2)
     return np.sort(np.argsort(distance, kind="stable")[:n_kept])
 

@@ -69,11 +69,10 @@ def intrinsic_dimension(sampler, X=None, *, method="neighbors", sigma=None):
         near = NearestNeighbors(n_neighbors=1).fit(rows)
         near = near.kneighbors(_encoded(sampler, X), return_distance=False)
         return geometry.intrinsic_dimension(rows, per_point=True)[near[:, 0]].astype(np.float64)
-    model = sampler.model_
-    Z = _tensor(model, rows if X is None else _encoded(sampler, X))
-    probes = None if model.probes is None else model.probes.to(Z)
-    level = Z.new_tensor(_reading_level(sampler, sigma))
-    found = flipd(model.of_rows.denoiser, Z, level, probes=probes).double().cpu().numpy()
+    probes = sampler.model_.probes
+    denoiser, Z, level = _reading(sampler, rows if X is None else _encoded(sampler, X), sigma)
+    probes = None if probes is None else probes.to(Z)
+    found = flipd(denoiser, Z, level, probes=probes).double().cpu().numpy()
     return float(found.mean()) if X is None else found
 
 
@@ -92,10 +91,8 @@ def tangent_space(sampler, X):
     directions : ndarray of shape (n, n_encoded, dimension)
         Orthonormal, in the features of encoded rows, leading first.
     """
-    model = sampler.model_
-    Z = _tensor(model, _encoded(sampler, X))
-    level, dimension = Z.new_tensor(_reading_level(sampler)), _dimension(sampler)
-    return denoiser_tangents(model.of_rows.denoiser, Z, level, dimension).vectors.cpu().numpy()
+    reading = _reading(sampler, _encoded(sampler, X))
+    return denoiser_tangents(*reading, _dimension(sampler)).vectors.cpu().numpy()
 
 
 def distance_to_manifold(sampler, X):
@@ -132,10 +129,7 @@ def local_metric(sampler, X):
     metric : ndarray of shape (n, n_encoded, n_encoded)
         Symmetric positive matrices, in the features of encoded rows.
     """
-    model = sampler.model_
-    Z = _tensor(model, _encoded(sampler, X))
-    level = _reading_level(sampler)
-    return denoiser_metric(model.of_rows.denoiser, Z, level).cpu().numpy()
+    return denoiser_metric(*_reading(sampler, _encoded(sampler, X))).cpu().numpy()
 
 
 def interpolate(sampler, a, b, n_points=20, *, hold_ends=False):
@@ -332,14 +326,16 @@ def _dimension(sampler):
     return int(np.clip(geometry.intrinsic_dimension(rows), 1, rows.shape[1]))
 
 
-def _reading_level(sampler, sigma=None):
-    """Noise level at which a denoiser sees a surface, and not rows, unless one is given."""
-    if sigma is not None:
-        check_positive(sigma, "sigma")
-        return float(sigma)
-    rows = _rows(sampler)
-    radii = local_planes(rows, 1, n_neighbors=min(N_NEIGHBORS, len(rows))).radii
-    return max(float(np.median(radii)) / 2, sampler.model_.sigma_min)
+def _reading(sampler, Z, sigma=None):
+    """Return the denoiser, rows, and a noise level at which it sees a surface, and not rows."""
+    model = sampler.model_
+    if sigma is None:
+        rows = _rows(sampler)
+        radii = local_planes(rows, 1, n_neighbors=min(N_NEIGHBORS, len(rows))).radii
+        sigma = max(float(np.median(radii)) / 2, model.sigma_min)
+    check_positive(sigma, "sigma")
+    Z = _tensor(model, Z)
+    return model.of_rows.denoiser, Z, Z.new_tensor(sigma)
 
 
 def _path_level(sampler):

@@ -93,11 +93,10 @@ class ManifoldDisplay:
                     f"values must have one for each of {len(real)} real rows, shown alone, got "
                     f"shape {values.shape}."
                 )
+        tables = [real, real if synthetic is None else synthetic]
         if embedding is None:
-            tables = _columns.same_columns(real, real if synthetic is None else synthetic)
-            *both, labels = _columns.project(*tables)
+            *both, labels = _columns.project(*_columns.same_columns(*tables))
         else:
-            tables = [real, real if synthetic is None else synthetic]
             both = [_coordinates(embedding, table) for table in tables]
             labels = tuple(f"{type(embedding).__name__} {i}" for i in (1, 2))
         return cls(
