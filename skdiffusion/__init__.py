@@ -16,31 +16,17 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0.dev0"
 
 if TYPE_CHECKING:
-    from ._augmented import AugmentedEstimator
-    from ._detector import DiffusionAnomalyDetector
-    from ._imputer import DiffusionImputer
-    from ._operator import OperatorScoreMatching
-    from ._oversampler import DiffusionOversampler
-    from ._sampler import DiffusionManifoldSampler
-    from ._smoother import RiemannianKernelSmoother
-    from .model.table_model import Model
-    from .pipeline import sample_from
-    from .tables.encoder import TableEncoder
-    from .training.net import DenoiserNet
-
-__all__ = [
-    "DiffusionManifoldSampler",
-    "DiffusionAnomalyDetector",
-    "RiemannianKernelSmoother",
-    "OperatorScoreMatching",
-    "DiffusionImputer",
-    "DiffusionOversampler",
-    "AugmentedEstimator",
-    "DenoiserNet",
-    "TableEncoder",
-    "Model",
-    "sample_from",
-]
+    from ._augmented import AugmentedEstimator as AugmentedEstimator
+    from ._detector import DiffusionAnomalyDetector as DiffusionAnomalyDetector
+    from ._imputer import DiffusionImputer as DiffusionImputer
+    from ._operator import OperatorScoreMatching as OperatorScoreMatching
+    from ._oversampler import DiffusionOversampler as DiffusionOversampler
+    from ._sampler import DiffusionManifoldSampler as DiffusionManifoldSampler
+    from ._smoother import RiemannianKernelSmoother as RiemannianKernelSmoother
+    from .model.table_model import Model as Model
+    from .pipeline import sample_from as sample_from
+    from .tables.encoder import TableEncoder as TableEncoder
+    from .training.net import DenoiserNet as DenoiserNet
 
 _HOMES = {
     "DiffusionManifoldSampler": "_sampler",
@@ -55,6 +41,7 @@ _HOMES = {
     "Model": "model.table_model",
     "sample_from": "pipeline",
 }
+__all__ = [*_HOMES]
 
 
 def __getattr__(name: str) -> Any:

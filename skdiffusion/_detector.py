@@ -8,7 +8,7 @@ from sklearn.base import BaseEstimator, OutlierMixin, TransformerMixin
 from sklearn.utils import Bunch, check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from skdiffusion._utils.checks import Interval, StrOptions, check_count
+from skdiffusion._utils.checks import Interval, Options, StrOptions, check_count
 from skdiffusion._utils.fitting import all_or_nothing
 from skdiffusion.detection.anomaly_model import METHODS, AnomalyModel, AnomalyOptions
 from skdiffusion.detection.conformal import benjamini_hochberg, conformal_pvalues
@@ -21,6 +21,8 @@ HYBRID = ("neighbors", "kernel", "denoise")
 ROBUST_HYBRID = ("neighbors", "kernel")
 # of held-out normal rows, where nothing is known of the anomalies
 AUTO_ALARMS = 0.05
+# apart, as an interval of contamination has to begin above zero
+NONE = Options(Real, {0})
 ROUNDING = 1e-9
 
 
@@ -112,7 +114,7 @@ class DiffusionAnomalyDetector(TableInput, TransformerMixin, OutlierMixin, BaseE
 
     _parameter_constraints: ClassVar[dict] = {
         "method": [StrOptions({"hybrid", *METHODS}), list, tuple],
-        "contamination": [StrOptions({"auto"}), Interval(Real, 0, 0.5, closed="both")],
+        "contamination": [StrOptions({"auto"}), NONE, Interval(Real, 0, 0.5, closed="right")],
         "denoiser": [DenoiserNet, None],
     }
 

@@ -3,15 +3,15 @@
 import math
 from dataclasses import dataclass
 from functools import partial
-from numbers import Integral, Real
-from typing import Any
+from numbers import Real
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
 from sklearn.model_selection import KFold
 
 from skdiffusion._base import TableModel
-from skdiffusion._utils.checks import Interval, StrOptions, validate_parameter_constraints
+from skdiffusion._utils.checks import COUNT, Interval, StrOptions
 from skdiffusion.closed_forms.baselines import fit_gaussian
 from skdiffusion.diffusion import heun, karras, run
 from skdiffusion.diffusion.eigenfunctions import index_set
@@ -28,16 +28,8 @@ MIN_SIGMA = 1e-3
 N_SMOOTHINGS, N_FOLDS = 32, 5
 MAX_SMOOTHING = 1.0  # standard deviation of the noise, a third of the box
 
-COUNT = Interval(Integral, 1, None, closed="left")
+
 #: What a parameter may be.
-CONSTRAINTS = {
-    "degree": [COUNT, StrOptions({"auto"})],
-    "smoothing": [Interval(Real, 0, END_TIME, closed="left"), StrOptions({"auto"})],
-    "n_steps": [COUNT],
-    "n_likelihood_steps": [COUNT],
-}
-
-
 @dataclass(frozen=True)
 class BoxModel(Model):
     """Model of rows in a box, with a Gaussian of little weight beyond its walls."""
@@ -134,6 +126,13 @@ class OperatorScoreMatching(TableModel):
     """
 
     _allow_missing = False
+
+    _parameter_constraints: ClassVar[dict] = {
+        "degree": [COUNT, StrOptions({"auto"})],
+        "smoothing": [Interval(Real, 0, END_TIME, closed="left"), StrOptions({"auto"})],
+        "n_steps": [COUNT],
+        "n_likelihood_steps": [COUNT],
+    }
 
     def __init__(
         self,
@@ -249,9 +248,6 @@ class OperatorScoreMatching(TableModel):
             rows=rows.Z,
             strays=fit_gaussian(rows.Z),
         )
-
-    def _check_parameters(self):
-        validate_parameter_constraints(CONSTRAINTS, vars(self), caller_name="OperatorScoreMatching")
 
     def _choose_degree(self, n, d):
         """Return the degree asked for, or the largest with few functions."""

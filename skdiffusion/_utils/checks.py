@@ -3,8 +3,8 @@
 from numbers import Integral, Real
 
 import numpy as np
-from sklearn.utils import _safe_indexing as take_rows
-from sklearn.utils._param_validation import (
+from sklearn.utils import _safe_indexing as take_rows  # noqa: F401
+from sklearn.utils._param_validation import (  # noqa: F401
     Interval,
     Options,
     RealNotInt,
@@ -12,22 +12,6 @@ from sklearn.utils._param_validation import (
     validate_parameter_constraints,
 )
 from sklearn.utils.validation import _check_method_params, _check_sample_weight
-
-__all__ = [
-    "COUNT",
-    "check_count",
-    "check_noise",
-    "check_positive",
-    "check_weights",
-    "params_of_rows",
-    "take_rows",
-    "Interval",
-    "Options",
-    "RealNotInt",
-    "StrOptions",
-    "validate_parameter_constraints",
-]
-
 
 #: What a parameter that counts something may be.
 COUNT = Interval(Integral, 1, None, closed="left")

@@ -1,7 +1,6 @@
 """`TableEncoder`: mixed tables as real vectors, and back."""
 
 from collections.abc import Mapping
-from numbers import Integral
 from typing import ClassVar
 
 import numpy as np
@@ -9,7 +8,7 @@ from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from skdiffusion._utils.checks import Interval, RealNotInt, StrOptions
+from skdiffusion._utils.checks import COUNT, Interval, RealNotInt, StrOptions
 from skdiffusion.tables.column_encoding import ColumnEncoding
 from skdiffusion.tables.frames import TableInput, read_table, validate_table
 
@@ -112,7 +111,7 @@ class TableEncoder(ColumnEncoding, TableInput, TransformerMixin, BaseEstimator):
     _parameter_constraints: ClassVar[dict] = {
         "ordinal_features": [Mapping, None],
         "min_frequency": [
-            Interval(Integral, 1, None, closed="left"),
+            COUNT,
             Interval(RealNotInt, 0, 1, closed="neither"),
             None,
         ],

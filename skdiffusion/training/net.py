@@ -3,7 +3,7 @@
 import copy
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from numbers import Integral, Real
+from numbers import Real
 from types import SimpleNamespace
 from typing import Any, Self
 
@@ -17,6 +17,7 @@ from skorch.dataset import Dataset
 from torch import Tensor, nn
 
 from skdiffusion._utils.checks import (
+    COUNT,
     Interval,
     StrOptions,
     check_weights,
@@ -41,7 +42,6 @@ from skdiffusion.training.objective import DenoisingLoss
 N_VALIDATION = 1024
 
 
-COUNT = Interval(Integral, 1, None, closed="left")
 #: What a parameter may be.
 CONSTRAINTS = {
     "preconditioning": [StrOptions({"gaussian", "none"})],
@@ -294,6 +294,8 @@ class DenoiserNet(NeuralNet):
         params = super().get_params(deep=deep, **kwargs)
         # a set in skorch's list, whose order in a repr would change from process to process
         params.pop("_params_to_validate", None)
+        # as it was given: skorch reads what "auto" stands for
+        params["device"] = vars(self)["device"]
         return params
 
     @property
