@@ -85,7 +85,7 @@ def _own(make):
 TOYS = {
     "swissroll": (_swissroll, None),
     "s_curve": (_s_curve, None),
-    "pinwheel": (_own(datasets.make_pinwheel), _toys.pinwheel_log_density),
+    "pinwheel": (_own(_toys.make_pinwheel), _toys.pinwheel_log_density),
     "two_spirals": (_own(datasets.make_two_spirals), _toys.two_spirals_log_density),
     "moons": (_moons, None),
     "eight_gaussians": (

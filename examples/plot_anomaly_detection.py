@@ -128,14 +128,6 @@ print(f"the mean area contributes most in {np.mean(blamed == 'mean area'):.0%} o
 print(f"true value of the first: {held_out['mean area'].iloc[0]:.1f}")
 
 # %%
-# Several rows at once: the malignant tumours in the middle of the order, by score.
-
-order = np.argsort(scores)
-middle = order[y_test[order] == -1][100:112]
-FeatureContributionDisplay.from_estimator(detector, X_test, row=middle).plot()
-plt.show()
-
-# %%
 # A profile for the model that follows
 # ------------------------------------
 #

@@ -144,12 +144,10 @@ class TableModel(TableInput, ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         Known cells are conditioned on. Ranges and lists of categories are met by choosing among
         draws, which is exact.
         """
-        check_is_fitted(self)
         rng = check_random_state(random_state)
-        model = self.model_
-        if y is not None or return_y:
+        if return_y:
             self._need_target()
-        n_samples, wanted, target = read_wanted(model, n_samples, y, conditions, rng)
+        model, n_samples, wanted, target = self._wanted(n_samples, y, conditions, rng)
         both = wanted if target is None else wanted.extended(target.values)
         Z = model.draw(n_samples, self._generator(rng), both)
         X = model.encoder.decode_table(Z[:, ~model.is_target], rng, wanted.cells)
@@ -176,12 +174,8 @@ class TableModel(TableInput, ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         rate : float
             The share; 1 without ranges.
         """
-        check_is_fitted(self)
         rng = check_random_state(random_state)
-        model = self.model_
-        if y is not None:
-            self._need_target()
-        n_samples, wanted, target = read_wanted(model, n_samples, y, conditions, rng)
+        model, n_samples, wanted, target = self._wanted(n_samples, y, conditions, rng)
         known = replace(wanted, ranges={}, categories={})
         both = known if target is None else known.extended(target.values)
         Z = model.draw(n_samples, self._generator(rng), both)
@@ -209,7 +203,6 @@ class TableModel(TableInput, ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         ValueError
             If there was no target in `fit`.
         """
-        check_is_fitted(self)
         self._need_target()
         check_count(n_samples, "n_samples")
         rng = check_random_state(random_state)
@@ -286,13 +279,12 @@ class TableModel(TableInput, ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         X : ndarray or data frame of shape (n, n_features)
             Rows, in the container of `fit`.
         """
-        check_is_fitted(self)
+        model = self.model_
         U = check_array(X, dtype=np.float64)
         if U.shape[1] != self._n_features_out:
             raise ValueError(
                 f"X has {U.shape[1]} columns, but latents have {self._n_features_out}."
             )
-        model = self.model_
         return model.encoder.inverse_transform(model.decode(U))
 
     def denoise(self, X, noise=None):
@@ -359,13 +351,12 @@ class TableModel(TableInput, ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         y : ndarray or series of shape (n,)
             Their targets; only with ``return_y=True``.
         """
-        check_is_fitted(self)
+        model = self.model_
         if strategy not in STRATEGIES:
             raise ValueError(f"strategy must be one of {STRATEGIES}, got {strategy!r}.")
         if y is not None or return_y:
             self._need_target()
         X = validate_table(self, X, reset=False, allow_missing=self._allow_missing)
-        model = self.model_
         columns = read_table(X)
         gaps = gaps_of(columns) & ~np.array([c.is_empty for c in model.encoder._coders])
         wanted = gaps.any(1) | (return_y and y is None)
@@ -424,8 +415,15 @@ class TableModel(TableInput, ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
             raise ValueError("Say how much noise there is: denoise(X, noise=...).")
         return self._model.noise
 
+    def _wanted(self, n_samples, y, conditions, rng):
+        """Return the model, how many rows are wanted, and what is settled about them."""
+        model = self.model_
+        if y is not None:
+            self._need_target()
+        return model, *read_wanted(model, n_samples, y, conditions, rng)
+
     def _need_target(self):
-        if self._model.target_encoder is None:
+        if self.model_.target_encoder is None:
             raise ValueError("There is no target: the estimator was fitted without y.")
 
     def _generator(self, rng):

@@ -3,7 +3,7 @@
 import math
 import warnings
 from dataclasses import replace
-from numbers import Integral, Real
+from numbers import Real
 from typing import ClassVar
 
 import numpy as np
@@ -62,9 +62,6 @@ class RiemannianKernelSmoother(TableModel):
         Share of a mixture of a few Gaussians beneath the kernels, which speaks where rows are
         few. The number of its components minimises the Bayesian information criterion. "cv"
         chooses the share by held-out likelihood; None leaves it out.
-    rank : "auto" or int, default="auto"
-        Number of directions that each kernel keeps; the others share their mean variance. "auto"
-        keeps all up to 32 columns, and 16 above.
     standardize : "auto" or bool, default="auto"
         Whether kernels see each column divided by its standard deviation, or all columns of
         numbers divided by the root mean square of them, which suits columns that share a unit.
@@ -84,8 +81,6 @@ class RiemannianKernelSmoother(TableModel):
     n_steps : int, default=40
         Steps of the probability flow in `transform` and `inverse_transform`, of four evaluations
         each.
-    n_folds : int, default=5
-        Folds of the held-out likelihood.
     random_state : int, RandomState instance or None, default=None
         Source of the folds and of the background's initial assignments.
 
@@ -160,11 +155,9 @@ class RiemannianKernelSmoother(TableModel):
         ],
         "n_neighbors": [StrOptions({"auto"}), COUNT],
         "background": [StrOptions({"cv"}), Interval(Real, 0, 1, closed="left"), None],
-        "rank": [StrOptions({"auto"}), COUNT],
         "standardize": [StrOptions({"auto"}), "boolean"],
         "known_noise": [StrOptions({"cv"}), Interval(Real, 0, None, closed="left")],
         "n_steps": [COUNT],
-        "n_folds": [Interval(Integral, 2, None, closed="left")],
     }
 
     def __init__(
@@ -174,26 +167,22 @@ class RiemannianKernelSmoother(TableModel):
         bandwidth="cv",
         n_neighbors="auto",
         background="cv",
-        rank="auto",
         standardize="auto",
         encoder=None,
         target="auto",
         known_noise="cv",
         n_steps=40,
-        n_folds=5,
         random_state=None,
     ):
         self.metric = metric
         self.bandwidth = bandwidth
         self.n_neighbors = n_neighbors
         self.background = background
-        self.rank = rank
         self.standardize = standardize
         self.encoder = encoder
         self.target = target
         self.known_noise = known_noise
         self.n_steps = n_steps
-        self.n_folds = n_folds
         self.random_state = random_state
 
     def score_field(self, X, t=0.0):
@@ -322,15 +311,13 @@ class RiemannianKernelSmoother(TableModel):
             bandwidth = (0.0 if self.metric == "euclidean" else 1.0, float(bandwidth))
         elif not isinstance(bandwidth, str):
             bandwidth = tuple(float(part) for part in bandwidth)
-        full = d if d <= MAX_FULL_RANK else MAX_RANK
         return KernelOptions(
             self.metric,
-            full if self.rank == "auto" else min(self.rank, d),
+            d if d <= MAX_FULL_RANK else MAX_RANK,
             None if bandwidth == "cv" else bandwidth,
             None if self.n_neighbors == "auto" else self.n_neighbors,
             {"cv": None, None: 0.0}.get(self.background, self.background),
             h_min=H_MIN,
-            n_folds=self.n_folds,
         )
 
     def _warn_of_the_limit(self, kernels):

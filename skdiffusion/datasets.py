@@ -1,6 +1,6 @@
 """Toy data on the plane that are hard for a smooth density, in the manner of `sklearn.datasets`.
 
-The four sets are common in papers on normalising flows and diffusion models, in the scales of the
+The sets are common in papers on normalising flows and diffusion models, in the scales of the
 usual code.
 """
 
@@ -11,13 +11,10 @@ from sklearn.utils import check_random_state
 
 from skdiffusion._utils.checks import check_count
 
-__all__ = ["make_checkerboard", "make_eight_gaussians", "make_pinwheel", "make_two_spirals"]
+__all__ = ["make_checkerboard", "make_eight_gaussians", "make_two_spirals"]
 
 RING = 4 / math.sqrt(2)
 RING_NOISE = 0.5 / math.sqrt(2)
-
-N_ARMS = 5
-ARM_CENTRE, ARM_LENGTH = 2.0, 0.6
 
 TURNS = 1.5 * 2 * math.pi
 SPIRAL_JITTER = 0.5 / 3
@@ -86,40 +83,6 @@ def make_two_spirals(n_samples=100, *, noise=0.1, random_state=None):
     return rows + noise * rng.standard_normal((n_samples, 2))
 
 
-def make_pinwheel(n_samples=100, *, noise=0.2, random_state=None):
-    """Draw rows from a pinwheel of five bent arms.
-
-    Parameters
-    ----------
-    n_samples : int, default=100
-        Number of rows.
-    noise : float, default=0.2
-        Standard deviation across an arm.
-    random_state : int, RandomState instance or None, default=None
-        Source of the rows.
-
-    Returns
-    -------
-    X : ndarray of shape (n_samples, 2)
-        The rows, independent and in random order.
-
-    Notes
-    -----
-    Rows are turned by their distance from the origin, which keeps areas; the usual code takes the
-    coordinate along the arm, which is all but the same.
-
-    Examples
-    --------
-    >>> from skdiffusion.datasets import make_pinwheel
-    >>> make_pinwheel(5, random_state=0).shape
-    (5, 2)
-    """
-    check_count(n_samples, "n_samples")
-    rng = check_random_state(random_state)
-    straight = rng.standard_normal((n_samples, 2)) * [ARM_LENGTH, noise] + [ARM_CENTRE, 0]
-    return turn(straight, -arm_angles(straight, rng.randint(N_ARMS, size=n_samples)))
-
-
 def make_checkerboard(n_samples=100, *, noise=0.0, random_state=None):
     """Draw rows from the dark squares of a board of four by four, of width 2 each.
 
@@ -158,17 +121,3 @@ def ring_centres():
 def spiral(angles):
     """Points of the first arm."""
     return np.column_stack([-np.cos(angles), np.sin(angles)]) * angles[:, None] / 3
-
-
-def arm_angles(rows, arm):
-    """Angles by which rows at their distance from the origin are turned, arm by arm."""
-    # Bounded, as the angle of a row very far away would overflow to nan.
-    radius = np.minimum(np.linalg.norm(rows, axis=1), 1000)
-    return 2 * math.pi * arm / N_ARMS + np.exp(radius / 2) / 4
-
-
-def turn(rows, angles):
-    """Turn each row anticlockwise by its angle."""
-    x, y = rows.T
-    cos, sin = np.cos(angles), np.sin(angles)
-    return np.column_stack([cos * x - sin * y, sin * x + cos * y])

@@ -95,7 +95,7 @@ def few_rows(monkeypatch):
 # what costs time where nothing is said of it, and what is enough to run
 BRIEF = {
     DiffusionManifoldSampler: {"n_steps": 4, "n_likelihood_steps": 2},
-    RiemannianKernelSmoother: {"n_steps": 4, "n_folds": 2},
+    RiemannianKernelSmoother: {"n_steps": 4},
     DiffusionImputer: {"n_models": 1, "n_draws": 4},
 }
 

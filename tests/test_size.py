@@ -10,8 +10,7 @@ ROOT = Path(__file__).parent.parent
 FILES = sorted((ROOT / "skdiffusion").rglob("*.py"))
 
 MAX_LINES_OF_A_FILE, MAX_PUBLIC_NAMES = 450, 110
-# what has been reached: lower them with every cut; the aim is 19,000 and 9,500
-MAX_LINES, MAX_CODE_LINES = 19_820, 10_560
+MAX_LINES, MAX_CODE_LINES = 19_000, 9_500
 
 NO_CODE = {
     tokenize.COMMENT,

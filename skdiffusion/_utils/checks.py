@@ -11,7 +11,8 @@ from sklearn.utils._param_validation import (  # noqa: F401
     StrOptions,
     validate_parameter_constraints,
 )
-from sklearn.utils.validation import _check_method_params, _check_sample_weight
+from sklearn.utils.validation import _check_method_params as params_of_rows  # noqa: F401
+from sklearn.utils.validation import _check_sample_weight
 
 #: What a parameter that counts something may be.
 COUNT = Interval(Integral, 1, None, closed="left")
@@ -47,8 +48,3 @@ def check_weights(sample_weight, n):
         return None
     rows = np.empty((n, 1))
     return _check_sample_weight(sample_weight, rows, ensure_non_negative=True, dtype=np.float64)
-
-
-def params_of_rows(X, params, rows):
-    """Return parameters of a fit, those with an entry for each row of X at some rows."""
-    return _check_method_params(X, params, rows)

@@ -21,26 +21,26 @@ from skdiffusion.training.presets import judging_net
 
 METHODS = ("neighbors", "kernel", "denoise", "likelihood")
 
+# Networks. Two thirds of the rows are enough to learn from, and three are not too slow.
 N_FOLDS = 3
-"""Networks. Two thirds of the rows are enough to learn from, and three are not too slow."""
 
 MIN_NEIGHBORS, MAX_NEIGHBORS = 50, 500
+# Where anomalies are among the training rows, neighbours have to outnumber a group of them
 ROBUST_SHARE = 0.1
-"""Where anomalies are among the training rows, neighbours have to outnumber a group of them."""
 
+# Share of the rows that training leaves out, those of the largest errors, if contaminated
 TRIM = 0.2
-"""Share of the rows that training leaves out, those of the largest errors, if contaminated."""
 
+# Where held-out scores are all alike; a smaller one would blow up rounding errors
 MIN_SPREAD = 1e-3
-"""Where held-out scores are all alike; a smaller one would blow up rounding errors."""
 
+# Of the z-score. From 0.03 to 1 it ranks anomalies about alike.
 TAIL_SHARE = 0.2
-"""Of the z-score. From 0.03 to 1 it ranks anomalies about alike."""
 
 N_DIGITS = 9
 
+# Labelled anomalies that the equal weights count for
 N_BORROWED = 5.0
-"""Labelled anomalies that the equal weights count for."""
 
 
 class AnomalyOptions(NamedTuple):

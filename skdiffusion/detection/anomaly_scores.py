@@ -17,18 +17,18 @@ from skdiffusion.diffusion.functionals import denoising_error
 from skdiffusion.diffusion.grid import karras
 from skdiffusion.diffusion.likelihood import log_density
 
+# Noise levels of the kernels, in standard deviations. More of them between change little.
 KERNEL_LEVELS = (0.01, 0.1)
-"""Noise levels of the kernels, in standard deviations. More of them between change little."""
 
+# Distances per column below this many standard deviations count alike: copies of a training row
+# are near, but not infinitely so
 RESOLUTION = 0.01
-"""Distances per column below this many standard deviations count alike: copies of a training row
-are near, but not infinitely so."""
 
+# Of the distance from a training row to its nearest neighbour, within which rows pass for it
 HAIR = 0.1
-"""Of the distance from a training row to its nearest neighbour, within which rows pass for it."""
 
+# Up to this share of rows with a copy; beyond, to be equal to a row is not to be that row
 MAX_COPIES = 0.01
-"""Up to this share of rows with a copy; beyond, to be equal to a row is not to be that row."""
 
 N_PROBES = 16
 N_FLOW_STEPS = 24

@@ -13,33 +13,33 @@ from skdiffusion.diffusion.kernel_density import KernelDenoiser
 from skdiffusion.geometry.diffusion_tensors import local_factors
 from skdiffusion.geometry.nearest_rows import neighbor_graph
 
+# Rows that shape a kernel; more than for densities, as directions matter here and not detail
 N_NEIGHBORS = 50
-"""Rows that shape a kernel; more than for densities, as directions matter here and not detail."""
 
+# Of the local covariance that a kernel has. Kernels as wide as their neighbourhood blur its edge;
+# 0.1 to 0.3 are alike.
 SHARE = 0.2
-"""Of the local covariance that a kernel has. Kernels as wide as their neighbourhood blur its edge;
-0.1 to 0.3 are alike."""
 
+# Standard deviation of a kernel in all directions; noise levels come on top
 BLUR = 0.01
-"""Standard deviation of a kernel in all directions; noise levels come on top."""
 
 MAX_RANK = 32
+# Up to 32 columns kernels are full; beyond, they keep 16 directions of their own
 LOW_RANK = 16
-"""Up to 32 columns kernels are full; beyond, they keep 16 directions of their own."""
 
 MIN_KERNELS, MAX_KERNELS = 2, 2000
+# Numbers that describe all kernels, which bounds the time to score a row
 MAX_ELEMENTS = 300_000
-"""Numbers that describe all kernels, which bounds the time to score a row."""
 
 CHUNK_ROWS = 512
 
+# Of a kernel's width in the direction of a neighbour that is taken out
 MIN_KEPT = 1e-3
-"""Of a kernel's width in the direction of a neighbour that is taken out."""
 
 MAX_CONCENTRATION_STEPS = 50
 
+# Noise on the cells that are taken for given, in standard deviations
 GIVEN = 0.05
-"""Noise on the cells that are taken for given, in standard deviations."""
 
 
 class RowKernels:

@@ -13,11 +13,11 @@ from skdiffusion.tables.encoder import TableEncoder
 from skdiffusion.tables.frames import read_table
 from skdiffusion.tables.vocabulary import find_positions
 
+# A category that was never seen lies this many times as far out as the rarest that was
 FURTHER_OUT = 1.5
-"""A category that was never seen lies this many times as far out as the rarest that was."""
 
+# Noise levels of missing and of present cells, in standard deviations
 UNKNOWN, KNOWN = 1e3, 1e-3
-"""Noise levels of missing and of present cells, in standard deviations."""
 
 N_ROUNDS = 20
 

@@ -25,7 +25,6 @@ from skdiffusion.diffusion.schedule import (
 from skdiffusion.diffusion.solvers import (
     N_STEPS,
     SOLVERS,
-    STOCHASTIC,
     annealed_langevin,
     ddim,
     dpmpp_2m,
@@ -54,7 +53,6 @@ __all__ = [
     "Preconditioned",
     "RectifiedFlow",
     "SOLVERS",
-    "STOCHASTIC",
     "Schedule",
     "SubVP",
     "TangentDenoiser",

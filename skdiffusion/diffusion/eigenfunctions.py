@@ -116,8 +116,8 @@ class CosineFunctions(Eigenfunctions):
 
 Family = HermiteFunctions | CosineFunctions
 
+# The eigenfunctions of each process
 FAMILIES: dict[str, type[Family]] = {"ou": HermiteFunctions, "reflected_bm": CosineFunctions}
-"""The eigenfunctions of each process."""
 
 
 def index_set(degree: int, n_features: int, *, power: int = 1) -> Tensor:

@@ -349,9 +349,11 @@ SOLVERS: dict[str, Callable[..., Iterator[Tensor]]] = {
     "annealed_langevin": annealed_langevin,
 }
 
+# Names of the solvers that add fresh noise with their default options
 STOCHASTIC = frozenset({"ancestral", "euler_maruyama", "annealed_langevin"})
-"""Names of the solvers that add fresh noise with their default options."""
 
+# Steps with which a solver draws a normal distribution with its spread within 2 %. For standard
+# deviations from one half to two, on the grid of Karras from noise level 20 to 0.005.
 N_STEPS = {
     "dpmpp_2m": 24,
     "heun": 24,
@@ -360,10 +362,6 @@ N_STEPS = {
     "euler_maruyama": 240,
     "annealed_langevin": 160,
 }
-"""Steps with which a solver draws a normal distribution with its spread within 2 %.
-
-For standard deviations from one half to two, on the grid of Karras from noise level 20 to 0.005.
-"""
 
 
 def _levels(x: Tensor, sigmas: Tensor) -> list[float]:

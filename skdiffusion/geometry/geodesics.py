@@ -98,11 +98,6 @@ def _smooth(path: Floats, width: float) -> Floats:
     return smooth
 
 
-def path_length(path: Floats) -> float:
-    """Return the length of a path of straight pieces."""
-    return float(np.linalg.norm(np.diff(path, axis=0), axis=1).sum())
-
-
 def resample_path(path: Floats, n_points: int) -> Floats:
     """Return points at equal distances along a path of straight pieces."""
     along = np.concatenate([[0], np.linalg.norm(np.diff(path, axis=0), axis=1).cumsum()])

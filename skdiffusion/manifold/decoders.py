@@ -13,8 +13,8 @@ from sklearn.neighbors import NearestNeighbors
 from skdiffusion.manifold.local_maps import LocalLinearRegressor
 
 N_FOLDS = 5
+# The residuals added are those of the first to the third ``n_neighbors`` nearest rows
 POOL = 3
-"""The residuals added are those of the first to the third ``n_neighbors`` nearest rows."""
 
 
 class OwnInverse:

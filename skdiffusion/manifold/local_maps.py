@@ -12,14 +12,14 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from skdiffusion._utils.checks import check_count
 from skdiffusion._utils.fitting import all_or_nothing
 
+# Of which "auto" takes the one of least leave-one-out error
 RIDGES = (1e-9, 1e-4, 1e-2, 1e-1, 1.0)
-"""Of which "auto" takes the one of least leave-one-out error."""
 
+# Radii of a neighbourhood beyond which its map is no longer followed
 MAX_REACH = 2.0
-"""Radii of a neighbourhood beyond which its map is no longer followed."""
 
+# Numbers in memory at once, so that many rows are done in parts
 MAX_ELEMENTS = 4_000_000
-"""Numbers in memory at once, so that many rows are done in parts."""
 
 
 class LocalLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):

@@ -65,8 +65,9 @@ def couple_tangent(denoiser, draw, rows, dimensions, sigma_min, rng, *, always=F
         for d, k in product(dimensions, N_NEIGHBORS)
         if ROWS_PER_DIRECTION * d <= k <= len(rest)
     ]
-    highest = HIGH * _typical_radius(rows.seen[rest]) if options else 0.0
-    if highest <= sigma_min:
+    planes = local_planes(rows.seen[rest], 1, n_neighbors=min(TYPICAL, len(rest)))
+    highest = HIGH * np.median(planes.radii)
+    if not options or highest <= sigma_min:
         return denoiser, None
     sigmas = np.geomspace(sigma_min, highest, N_LEVELS)
     candidates = [_lay(denoiser, rows, rest, *option) for option in options]
@@ -109,10 +110,6 @@ def embedded_copies(codes, numbers, embedding, rng):
         moved[:, numbers] += embedding.inverse_transform(W + steps) - means
         copies.append(moved)
     return np.concatenate(copies)
-
-
-def _typical_radius(Z):
-    return np.median(local_planes(Z, 1, n_neighbors=min(TYPICAL, len(Z))).radii)
 
 
 def _lay(denoiser, rows, index, dimension, n_neighbors):

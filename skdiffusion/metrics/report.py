@@ -8,8 +8,8 @@ from skdiffusion.metrics.privacy import dcr_ratio, exact_copies
 from skdiffusion.metrics.scaling import GowerScaler, check_same_columns
 from skdiffusion.metrics.two_sample import c2st, wasserstein
 
+# Rows a side for the exact Wasserstein distances, whose cost is cubic
 MAX_ROWS = 1000
-"""Rows a side for the exact Wasserstein distances, whose cost is cubic."""
 
 
 def fidelity_report(train, test, fake, *, categorical=(), random_state=None):

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from sklearn.utils import check_random_state
 
-from skdiffusion.diffusion import SOLVERS, STOCHASTIC
+from skdiffusion.diffusion.solvers import SOLVERS, STOCHASTIC
 from skdiffusion.model.drawing import draw_known, even_noise
 from skdiffusion.tables.conditions import Conditions
 from skdiffusion.tables.gaps import mean_cells

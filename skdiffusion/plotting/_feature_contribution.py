@@ -10,21 +10,20 @@ from ._style import MUTED, NOTE, REAL, SYNTHETIC, take_axes, tidy
 
 @dataclass(kw_only=True, repr=False, eq=False)
 class FeatureContributionDisplay:
-    """How much each cell contributes to the anomaly of rows.
+    """How much each cell contributes to the anomaly of a row.
 
-    One row is drawn as bars, the largest contribution first, each with the value observed and the
-    value expected. Several rows are drawn as a heat map, the columns that contribute most to them
-    first. It is recommended to make a display with :meth:`from_estimator`.
+    Bars, the largest contribution first, each with the value observed and the value expected. It is
+    recommended to make a display with :meth:`from_estimator`.
 
     Parameters
     ----------
-    contributions : array of shape (n_rows, n_features)
-        Contributions of the cells, large where a cell is anomalous.
-    rows : array of int of shape (n_rows,)
-        Positions of the rows in the table they come from.
-    observed : dict of str to array of shape (n_rows,)
-        Values of the cells, by the name of the column.
-    expected : dict of str to array of shape (n_rows,)
+    contributions : dict of str to float
+        Contributions of the cells by the name of the column, large where a cell is anomalous.
+    row : int
+        Position of the row in the table that it comes from.
+    observed : dict of str to object
+        Values of the cells.
+    expected : dict of str to object
         What the cells should have been.
     n_features : int, default=10
         How many columns to draw at most.
@@ -35,10 +34,8 @@ class FeatureContributionDisplay:
         The axes drawn into.
     figure_ : matplotlib.figure.Figure
         The figure that holds them.
-    bars_ : matplotlib.container.BarContainer or None
-        The bars of a single row, top to bottom.
-    image_ : matplotlib.image.AxesImage or None
-        The heat map of several rows.
+    bars_ : matplotlib.container.BarContainer
+        The bars, top to bottom.
 
     Examples
     --------
@@ -50,19 +47,19 @@ class FeatureContributionDisplay:
     ...         return Bunch(contributions=X**2, expected=np.zeros_like(X))
     >>> X = np.array([[0.5, -3.0, 1.0]])
     >>> display = FeatureContributionDisplay.from_estimator(DistanceFromZero(), X)
-    >>> display.contributions
-    array([[0.25, 9.  , 1.  ]])
+    >>> max(display.contributions, key=display.contributions.get)
+    'x1'
     """
 
-    contributions: np.ndarray
-    rows: np.ndarray
-    observed: dict[str, np.ndarray]
-    expected: dict[str, np.ndarray]
+    contributions: dict[str, float]
+    row: int
+    observed: dict[str, object]
+    expected: dict[str, object]
     n_features: int = 10
 
     @classmethod
     def from_estimator(cls, detector, X, *, row=0, n_features=10):
-        """Show how a fitted detector explains rows.
+        """Show how a fitted detector explains a row.
 
         Parameters
         ----------
@@ -71,12 +68,11 @@ class FeatureContributionDisplay:
             ``contributions`` and ``expected``: an array or frame each, with the rows and columns of
             its input.
         X : array or frame of shape (n, n_features)
-            A table that holds the rows.
-        row : int, sequence of int or slice, default=0
-            The position of the row to draw, or of several rows. Only these rows are explained.
+            A table that holds the row.
+        row : int, default=0
+            The position of the row to draw, the only one that is explained.
         n_features : int, default=10
-            How many columns to draw at most: those with the largest contributions, on average over
-            the rows.
+            How many columns to draw at most: those with the largest contributions.
 
         Returns
         -------
@@ -86,18 +82,21 @@ class FeatureContributionDisplay:
         Raises
         ------
         IndexError
-            If a row is not there.
+            If the row is not there.
         """
         X = X if hasattr(X, "columns") else np.asarray(X)
-        rows = np.atleast_1d(np.arange(len(X))[row])
-        taken = X.iloc[rows] if hasattr(X, "iloc") else X[rows]
+        position = int(np.arange(len(X))[row])
+        one = slice(position, position + 1)
+        taken = X.iloc[one] if hasattr(X, "iloc") else X[one]
         explanation = detector.explain(taken)
-        contributions = np.column_stack(list(as_columns(explanation.contributions).values()))
+        tables = (explanation.contributions, taken, explanation.expected)
+        cells = [{name: column[0] for name, column in as_columns(t).items()} for t in tables]
         return cls(
-            contributions=contributions.astype(np.float64),
-            rows=rows,
-            observed=as_columns(taken),
-            expected=as_columns(explanation.expected),
+            # by position, as an array of contributions has no names
+            contributions=dict(zip(cells[1], cells[0].values(), strict=True)),
+            row=position,
+            observed=cells[1],
+            expected=dict(zip(cells[1], cells[2].values(), strict=True)),
             n_features=n_features,
         )
 
@@ -112,51 +111,26 @@ class FeatureContributionDisplay:
         Returns
         -------
         display : FeatureContributionDisplay
-            The display itself, with ``ax_``, ``figure_``, ``bars_`` and ``image_``.
+            The display itself, with ``ax_``, ``figure_`` and ``bars_``.
         """
-        # Stable, so that tied columns stay in the order of the table.
-        order = np.argsort(-self.contributions.mean(axis=0), kind="stable")[: self.n_features]
-        heading = f"{len(order)} of {len(self.observed)} columns, largest first"
-        self.bars_ = self.image_ = None
-        if len(self.rows) == 1:
-            heading = f"row {self.rows[0]}: {heading}"
-            self._plot_bars(take_axes(self, ax, 6.0, 1.1 + 0.42 * len(order)), order)
-        else:
-            self._plot_heat_map(take_axes(self, ax, 1.6 + 0.6 * len(order), 4.4), order)
-        self.ax_.set_title(heading, loc="left", **NOTE)
-        return self
-
-    def _plot_bars(self, ax, order):
-        values, at = self.contributions[0, order], np.arange(len(order))
-        self.bars_ = ax.barh(at, values, height=0.62, color=np.where(values >= 0, SYNTHETIC, REAL))
-        ax.set_yticks(at, [self._label(j) for j in order])
+        # stable, so that tied columns stay in the order of the table
+        names = sorted(self.observed, key=lambda name: -self.contributions[name])
+        names = names[: self.n_features]
+        values = np.array([self.contributions[name] for name in names])
+        at, colours = np.arange(len(names)), np.where(values >= 0, SYNTHETIC, REAL)
+        ax = take_axes(self, ax, 6.0, 1.1 + 0.42 * len(names))
+        self.bars_ = ax.barh(at, values, height=0.62, color=colours)
+        ax.set_yticks(at, [self._label(name) for name in names])
         ax.invert_yaxis()
         ax.axvline(0, color=MUTED, linewidth=0.8)
+        heading = f"row {self.row}: {len(names)} of {len(self.observed)} columns, largest first"
+        ax.set_title(heading, loc="left", **NOTE)
         tidy(ax, "contribution to the anomaly")
+        return self
 
-    def _plot_heat_map(self, ax, order):
-        values, names = self.contributions[:, order], list(self.observed)
-        self.image_ = ax.imshow(
-            values,
-            cmap="Oranges",
-            aspect="auto",
-            interpolation="nearest",
-            vmin=min(values.min(), 0),
-            # one extreme cell would leave all others the colour of nothing
-            vmax=np.quantile(values, 0.98),
-        )
-        ax.set_xticks(np.arange(len(order)), [names[j] for j in order], rotation=45, ha="right")
-        # Positions are written out for as many rows as there is room for.
-        at = np.arange(0, len(self.rows), -(-len(self.rows) // 25))
-        ax.set_yticks(at, self.rows[at].tolist())
-        tidy(ax, y="row")
-        ax.figure.colorbar(self.image_, ax=ax, extend="max", label="contribution to the anomaly")
-
-    def _label(self, j):
+    def _label(self, name):
         """Return a column's name and, beneath it, its value and the expected one."""
-        name, column = list(self.observed.items())[j]
-        expected = list(self.expected.values())[j]
-        return f"{name}\n{_shown(column[0])}, expected {_shown(expected[0])}"
+        return f"{name}\n{_shown(self.observed[name])}, expected {_shown(self.expected[name])}"
 
 
 def _shown(value):

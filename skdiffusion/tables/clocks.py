@@ -4,14 +4,14 @@ from typing import NamedTuple
 
 import numpy as np
 
+# Below this whole number float64 holds all of them
 EXACT = 2**53
-"""Below this whole number float64 holds all of them."""
 
+# The greatest number of days since 1970 that frames hold
 MAX_DAYS = 2**31 - 1
-"""The greatest number of days since 1970 that frames hold."""
 
+# The greatest number of ticks; the least of int64 stands for a missing one
 LAST = 2**63 - 1
-"""The greatest number of ticks; the least of int64 stands for a missing one."""
 
 
 class Clock(NamedTuple):

@@ -15,11 +15,11 @@ Numeric codecs work on float values, the simplex on the positions of the categor
 import numpy as np
 from scipy.fft import dct
 
+# Half width of a unit cell, short of the edge by more than the rounding of a round trip
 INNER = 0.5 - 1e-7
-"""Half width of a unit cell, short of the edge by more than the rounding of a round trip."""
 
+# Largest factor by which uneven frequencies may raise the squared size of a simplex
 MAX_STRETCH = 25.0
-"""Largest factor by which uneven frequencies may raise the squared size of a simplex."""
 
 MAX_FILLERS = 1000
 

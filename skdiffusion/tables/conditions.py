@@ -16,8 +16,8 @@ from skdiffusion.tables.options import position_of
 from skdiffusion.tables.reading import NUMERIC, TEMPORAL, read_array, read_objects
 from skdiffusion.tables.vocabulary import as_objects, find_positions, known_positions
 
+# Of a step of the lattice: how far decoded numbers may be off it
 ROUNDING = 1e-6
-"""Of a step of the lattice: how far decoded numbers may be off it."""
 
 
 @dataclass(frozen=True)

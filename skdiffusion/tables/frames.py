@@ -9,8 +9,8 @@ from skdiffusion._utils.checks import take_rows
 from skdiffusion.tables.clocks import EXACT
 from skdiffusion.tables.reading import NUMERIC, as_frame, read_array, read_series
 
+# Largest number, whose square is within floating point
 LARGEST = 1e150
-"""Largest number, whose square is within floating point."""
 
 
 class TableInput:
@@ -158,6 +158,6 @@ def _refuse_numbers(column):
 
 def take(rows, *parts):
     """Return some rows of a table, of its target and of its weights, where there are any."""
-    # of arrays by their protocol alone, too
+    # of what is an array by its protocol alone, too
     parts = [np.asarray(p) if hasattr(p, "__array_function__") else p for p in parts]
-    return [None if part is None else take_rows(part, rows) for part in parts]
+    return [part if part is None else take_rows(part, rows) for part in parts]

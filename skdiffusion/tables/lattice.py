@@ -4,14 +4,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
+# Relative precision of float64
 DOUBLE = float(np.finfo(np.float64).eps)
-"""Relative precision of float64."""
 
+# Finest decimal place that is looked for; finer columns count as continuous
 MAX_DECIMALS = 8
-"""Finest decimal place that is looked for; finer columns count as continuous."""
 
+# Longest lattice considered: beyond it a rounding test says nothing in double precision
 MAX_POINTS = 2.0**40
-"""Longest lattice considered: beyond it a rounding test says nothing in double precision."""
 
 
 @dataclass(frozen=True)

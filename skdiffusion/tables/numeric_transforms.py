@@ -14,29 +14,29 @@ from skdiffusion.tables.codecs import ConstantCodec, SpikeCodec, StandardCodec
 from skdiffusion.tables.lattice import find_lattice
 from skdiffusion.tables.quantile import QuantileCodec
 
+# Share of the rows from which on a single value is a spike
 SPIKE = 0.1
-"""Share of the rows from which on a single value is a spike."""
 
+# How many times as often as any other value a spike of its own feature occurs
 PROMINENCE = 3.0
-"""How many times as often as any other value a spike of its own feature occurs."""
 
+# Fewest rows beside the spike from which the distribution of their numbers can be learned
 MIN_REST = 10
-"""Fewest rows beside the spike from which the distribution of their numbers can be learned."""
 
+# Mean number of rows per distinct value from which on a column is discrete
 TIES = 5.0
-"""Mean number of rows per distinct value from which on a column is discrete."""
 
 TAIL = 0.05
+# Distance from an extreme, in standard deviations, within which the outermost twentieth of the
+# rows lies where a column ends sharply. A model of standardised numbers leaks past such an end.
 EDGE = 0.2
-"""Distance from an extreme, in standard deviations, within which the outermost twentieth of the
-rows lies where a column ends sharply. A model of standardised numbers leaks past such an end."""
 
 SKEWNESS = 1.0
 EXCESS_KURTOSIS = 3.0
 
+# Least range of a column, and least difference of its numbers: below, squares and slopes leave
+# floating point
 SMALLEST, CLOSEST = 1e-150, 1e-300
-"""Least range of a column, and least difference of its numbers: below, squares and slopes leave
-floating point."""
 
 
 def fit_numbers(x, column, resolution, transform):

@@ -13,29 +13,29 @@ from scipy.special import ndtr, ndtri
 
 from skdiffusion.tables.codecs import INNER
 
+# A value that at least this share of the rows has is an atom
 ATOM_SHARE = 0.01
-"""A value that at least this share of the rows has is an atom."""
 
+# Where the other values occur at least this often on average, they are all atoms
 MULTIPLICITY = 3.0
-"""Where the other values occur at least this often on average, they are all atoms."""
 
+# An atom whose cell of scores is at least this wide stays a point where scores are spread
 POINT_WIDTH = 0.2
-"""An atom whose cell of scores is at least this wide stays a point where scores are spread."""
 
 ROWS_PER_KNOT = 30
 MIN_ROWS_PER_KNOT = 5
 MIN_KNOTS = 10
 MAX_KNOTS = 1000
 
+# Rows beyond the extra knots of a tail
 TAIL_KNOTS = np.array([2.0, 6.0, 18.0])
-"""Rows beyond the extra knots of a tail."""
 
+# Ranks by which a stretch ends short of the atom above it, so that its last value is not taken
+# for the atom
 SHY = 1e-7
-"""Ranks by which a stretch ends short of the atom above it, so that its last value is not
-taken for the atom."""
 
+# Share of the rows beyond the quantile that sets the slope of a tail's continuation
 TAIL = 0.05
-"""Share of the rows beyond the quantile that sets the slope of a tail's continuation."""
 
 HALF_LOG_2PI = 0.5 * np.log(2 * np.pi)
 

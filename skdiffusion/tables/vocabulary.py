@@ -4,8 +4,8 @@ from numbers import Integral
 
 import numpy as np
 
+# Most categories a column may have: each but one costs an encoded feature
 MAX_CATEGORIES = 1000
-"""Most categories a column may have: each but one costs an encoded feature."""
 
 
 class RareCategories:

@@ -3,8 +3,8 @@
 from skdiffusion.nets import PlainMLP
 from skdiffusion.training.net import DenoiserNet
 
+# Sixteen epochs are 1600 steps; half and twice as many rank anomalies almost alike
 STEPS_PER_EPOCH = 100
-"""Sixteen epochs are 1600 steps; half and twice as many rank anomalies almost alike."""
 
 
 def judging_net(*, robust: bool = False) -> DenoiserNet:

@@ -13,9 +13,13 @@ from skdiffusion.diffusion.denoiser import Posterior
 from skdiffusion.diffusion.gaussians import EmpiricalDenoiser, GaussianDenoiser, MixtureDenoiser
 from skdiffusion.diffusion.kernel_density import KernelDenoiser
 from skdiffusion.diffusion.paths import local_metric, relax_path
-from skdiffusion.geometry.geodesics import geodesic_path, path_length
+from skdiffusion.geometry.geodesics import geodesic_path
 
 F64 = torch.float64
+
+
+def path_length(path):
+    return float(np.linalg.norm(np.diff(path, axis=0), axis=1).sum())
 
 
 def onto_sphere(x, sigma):

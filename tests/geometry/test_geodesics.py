@@ -16,9 +16,12 @@ from skdiffusion.geometry.geodesics import (
     farthest_points,
     geodesic_graph,
     geodesic_path,
-    path_length,
     resample_path,
 )
+
+
+def path_length(path):
+    return float(np.linalg.norm(np.diff(path, axis=0), axis=1).sum())
 
 
 @pytest.fixture(scope="module")

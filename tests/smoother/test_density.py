@@ -78,13 +78,6 @@ class TestIdentities:
         assert_allclose(densities[1], (densities[0] + densities[2]) / 2, rtol=1e-9)
         assert not np.allclose(densities[0], densities[2], rtol=1e-2)
 
-    def test_low_rank(self, smooth):
-        exact, full, low = (smooth(rank=rank, background=None).fit(X) for rank in ("auto", 3, 1))
-        expected = exact.score_samples(FRESH)
-        assert_allclose(full.score_samples(FRESH), expected, rtol=1e-12)
-        assert low.model_.denoiser.factors.shape[2] == 1
-        assert 1e-3 < np.abs(low.score_samples(FRESH) - expected).mean() < 1.0
-
     def test_weights_are_repetitions(self, smooth):
         weights = np.arange(80) % 4
         repeated = smooth().fit(np.repeat(X, weights, axis=0)).score_samples(FRESH)
