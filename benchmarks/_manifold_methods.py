@@ -129,7 +129,7 @@ def describe(model):
     embedding = getattr(model, "embedding_", None)
     distribution = None
     d = model.n_features_in_
-    if model.model_.denoiser is not None and model.encoder_.n_codes_ == d and embedding is None:
+    if model.model_.denoiser is not None and model.encoder_.n_encoded_ == d and embedding is None:
         distribution = Distribution(model.model_.denoiser, model.encoder_.transform)
     return Fitted(
         lambda n, seed: model.sample(n, random_state=seed),

@@ -230,7 +230,7 @@ class TableModel(TableInput, ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         columns = self._read(X)
         model = self.model_
         Z = model.encoder.encode_columns(columns)
-        Z[model.encoder.void_codes(Z)] = np.nan
+        Z[model.encoder.void_features(Z)] = np.nan
         return model.log_prob(Z) + model.encoder.log_volume_of(columns, model.sigma_min)
 
     def score(self, X, y=None):
@@ -314,13 +314,13 @@ class TableModel(TableInput, ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         Z = model.encoder.encode_columns(columns)
         kinds = zip(model.encoder.kinds_, model.encoder.transforms_, strict=True)
         others = sorted({kind for kind, code in kinds if code != "constant"} - set(NUMERIC))
-        if np.isnan(Z).any() or model.encoder.level_blocks() or others:
+        if np.isnan(Z).any() or model.encoder.category_blocks() or others:
             found = f" Some columns are {' or '.join(others)}." if others else ""
             raise ValueError(f"Only complete rows of numbers can be denoised.{found}")
         if noise is None:
             sigma = self._known_noise()
         else:
-            sigma = model.encoder.noise_codes(columns, check_noise(noise, self.n_features_in_))
+            sigma = model.encoder.encoded_noise(columns, check_noise(noise, self.n_features_in_))
             if model.noise is not None:
                 sigma = np.maximum(sigma, model.noise)
         return model.encoder.inverse_transform(model.denoise(Z, sigma))
@@ -372,7 +372,7 @@ class TableModel(TableInput, ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
 
     @property
     def _n_features_out(self):
-        return self._model.encoder.n_codes_
+        return self._model.encoder.n_encoded_
 
     def _encode(self, X, y, sample_weight, rng):
         """Read and encode the rows of `fit` and their target, each once."""
@@ -380,7 +380,7 @@ class TableModel(TableInput, ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         encoder, measured = self._fit_encoder(X, columns, sample_weight, rng)
         if len(X) < 2:
             raise ValueError("A distribution cannot be learned from n_samples=1: give at least 2.")
-        if encoder.n_codes_ == 0:
+        if encoder.n_encoded_ == 0:
             raise ValueError("Every column of X is constant: there is nothing to learn.")
         target_encoder = None
         if y is not None:

@@ -222,7 +222,7 @@ class OperatorScoreMatching(TableModel):
 
     def _fit_encoder(self, X, columns, sample_weight, rng):
         encoder = TableEncoder(numeric_transform="standard").fit_columns(X, columns)
-        if encoder.level_blocks() or any(column.missing for column in columns):
+        if encoder.category_blocks() or any(column.missing for column in columns):
             raise ValueError(
                 "Input X contains NaN, or columns of other kinds than numbers: "
                 "OperatorScoreMatching takes complete rows of numbers."

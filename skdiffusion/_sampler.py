@@ -289,7 +289,7 @@ class DiffusionManifoldSampler(TableModel):
 
     def _assemble(self, rows, net, prior, filled, rng):
         """Return the model of a trained net, on the CPU, where planes are laid."""
-        signs = 2.0 * rng.randint(2, size=(N_PROBES, rows.encoder.n_codes_)) - 1.0
+        signs = 2.0 * rng.randint(2, size=(N_PROBES, rows.encoder.n_encoded_)) - 1.0
         return Model(
             rows.encoder,
             net.denoiser(),

@@ -341,7 +341,7 @@ class RiemannianKernelSmoother(TableModel):
 
 def _scales(encoder):
     """Return the scale of each encoded feature that is a scaled number, NaN for the others."""
-    scales = np.full(encoder.n_codes_, np.nan)
+    scales = np.full(encoder.n_encoded_, np.nan)
     for feature, column in enumerate(encoder.groups_):
         codec = encoder.codecs_[column]
         is_plain = codec.name == "standard" and encoder.kinds_[column] in NUMERIC

@@ -37,7 +37,7 @@ class RowEncoder:
             numeric_transform="standard",
             handle_unknown="missing",
         ).fit_columns(X, columns)
-        is_constant = [codec.n_codes == 0 for codec in self.table.codecs_]
+        is_constant = [codec.n_encoded == 0 for codec in self.table.codecs_]
         self.groups = np.append(self.table.groups_, np.flatnonzero(is_constant))
 
     def encode(self, X):
@@ -45,7 +45,7 @@ class RowEncoder:
         columns = read_table(X)
         Z, departures = self.table.encode_columns(columns), []
         for j, (coder, column) in enumerate(zip(self.table._coders, columns, strict=True)):
-            is_constant = coder.codec.n_codes == 0
+            is_constant = coder.codec.n_encoded == 0
             if coder.levels is not None:
                 x = (find_positions(column.observed, coder.levels) < 0).astype(float)
             elif is_constant:
@@ -58,12 +58,12 @@ class RowEncoder:
             else:
                 places = coder.codec.encode(np.arange(len(coder.levels)))
                 rarest = places[np.linalg.norm(places, axis=1).argmax()]
-                Z[np.ix_(departure == 1, self.table.column_codes(j))] = FURTHER_OUT * rarest
+                Z[np.ix_(departure == 1, self.table.features_of_column(j))] = FURTHER_OUT * rarest
         return np.column_stack([Z, *departures])
 
     def decode(self, Z):
         """Return rows in the container of the training rows, their numbers in the same range."""
-        return self.table.decode_table(Z[:, : self.table.n_codes_])
+        return self.table.decode_table(Z[:, : self.table.n_encoded_])
 
 
 class GapFiller:

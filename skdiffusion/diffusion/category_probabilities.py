@@ -15,7 +15,7 @@ from skdiffusion.diffusion.denoiser import Denoiser
 _FLOOR = 1e-6
 
 
-def level_log_prob(
+def category_log_prob(
     denoiser: Denoiser,
     x: Tensor,
     blocks: list[tuple[Tensor, Tensor]],

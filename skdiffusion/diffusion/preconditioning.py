@@ -169,11 +169,11 @@ class Preconditioned(nn.Module):
         if self.levels is None:
             return coordinates.mean + coordinates.colour(correction.to(torch.float64))
         numbers = self.levels.numbers
-        expected = self.levels.mean(self.level_log_prob(prepared, correction))
+        expected = self.levels.mean(self.category_log_prob(prepared, correction))
         own = coordinates.colour(correction[:, : -self.levels.n_levels].to(torch.float64))
         return expected.index_copy(1, numbers, coordinates.mean[:, numbers] + own)
 
-    def level_log_prob(self, prepared: Prepared, correction: Tensor) -> Tensor:
+    def category_log_prob(self, prepared: Prepared, correction: Tensor) -> Tensor:
         """Return the log-probability of each category."""
         if self.levels is None or prepared.evidence is None:
             raise ValueError("There are no categories: this denoiser takes all entries as numbers.")

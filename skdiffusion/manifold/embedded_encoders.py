@@ -56,21 +56,21 @@ class CoordinateEncoder(EmbeddedEncoder):
 
     def __init__(self, encoder, embedding, numbers):
         super().__init__(encoder, embedding, numbers)
-        features = np.arange(encoder.n_codes_)
+        features = np.arange(encoder.n_encoded_)
         self.kept = features if self.is_whole else np.setdiff1d(features, numbers)
-        self.n_codes_ = self.n_latent + len(self.kept)
+        self.n_encoded_ = self.n_latent + len(self.kept)
         coordinates = 3 * encoder.n_features_in_ + np.arange(self.n_latent)
         self.groups_ = np.concatenate([coordinates, encoder.groups_[self.kept]])
         self.is_indicator_ = np.pad(encoder.is_indicator_[self.kept], (self.n_latent, 0))
 
-    def level_blocks(self):
+    def category_blocks(self):
         """Return the categories, at their new positions."""
-        blocks = self.encoder.level_blocks()
+        blocks = self.encoder.category_blocks()
         return [(self.n_latent + np.searchsorted(self.kept, c), v) for c, v in blocks]
 
-    def column_codes(self, j):
+    def features_of_column(self, j):
         """Return the positions of a column's features; raise if the embedding took it in."""
-        own = self.encoder.column_codes(j)
+        own = self.encoder.features_of_column(j)
         if not np.isin(own, self.kept).all():
             raise ValueError(
                 "An embedding took the column in, so that it has no features to be conditioned "
@@ -78,11 +78,11 @@ class CoordinateEncoder(EmbeddedEncoder):
             )
         return self.n_latent + np.searchsorted(self.kept, own)
 
-    def void_codes(self, Z):
+    def void_features(self, Z):
         """Flag features that say nothing: coordinates, where they follow from the others."""
-        whole = np.zeros((len(Z), self.encoder.n_codes_))
+        whole = np.zeros((len(Z), self.encoder.n_encoded_))
         whole[:, self.kept] = Z[:, self.n_latent :]
-        void = self.encoder.void_codes(whole)[:, self.kept]
+        void = self.encoder.void_features(whole)[:, self.kept]
         return np.pad(void, ((0, 0), (self.n_latent, 0)), constant_values=self.is_whole)
 
     def encode_columns(self, columns):
@@ -93,7 +93,7 @@ class CoordinateEncoder(EmbeddedEncoder):
         """Encode rows."""
         return self.reencode(self.encoder.transform(X))
 
-    def noise_codes(self, columns, noise):
+    def encoded_noise(self, columns, noise):
         """Raise: coordinates bend along the embedding, and noise in them is no number."""
         raise ValueError("Rows with coordinates of an embedding cannot be denoised.")
 
@@ -113,7 +113,7 @@ class LatentEncoder(CoordinateEncoder):
 
     def restore(self, W, rng=None):
         """Return the encoder's rows."""
-        Z = np.empty((len(W), self.encoder.n_codes_))
+        Z = np.empty((len(W), self.encoder.n_encoded_))
         Z[:, self.numbers] = self.unembed(W[:, : self.n_latent], rng)
         Z[:, self.kept] = W[:, self.n_latent :]
         return Z
@@ -149,7 +149,7 @@ class HierarchicalEncoder(CoordinateEncoder):
     @property
     def coarse(self):
         """Which features are drawn first."""
-        return np.arange(self.n_codes_) < self.n_latent
+        return np.arange(self.n_encoded_) < self.n_latent
 
     def restore(self, W, rng=None):
         """Return the encoder's rows."""

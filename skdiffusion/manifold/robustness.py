@@ -46,4 +46,4 @@ def encoded_noise(data_noise, encoder, columns, coupling):
     if is_auto:
         return data_noise
     # cells may be missing
-    return np.nanmedian(encoder.noise_codes(columns, data_noise), axis=0)
+    return np.nanmedian(encoder.encoded_noise(columns, data_noise), axis=0)

@@ -67,7 +67,7 @@ def linear_does(linear, bent, columns, rng):
     rows = rng.permutation(len(columns[0].values))[:MAX_ROWS]
     columns = [column.take(rows) for column in columns]
     train, test = train_test_split(np.arange(len(rows)), test_size=0.2, random_state=rng)
-    if len(train) < linear.n_codes_ + 2:
+    if len(train) < linear.n_encoded_ + 2:
         # too few to tell
         return False
     scores = []

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from skdiffusion.diffusion import log_density
-from skdiffusion.diffusion.category_probabilities import level_log_prob
+from skdiffusion.diffusion.category_probabilities import category_log_prob
 
 
 def log_prob(model, Z):
@@ -16,7 +16,7 @@ def log_prob(model, Z):
     categories before it.
     """
     # whether a cell is there comes before what it is: so the probabilities sum to one
-    blocks = model.encoder.level_blocks()
+    blocks = model.encoder.category_blocks()
     n_cells = len(blocks) - len(model.encoder._indicators)
     blocks = [
         (torch.from_numpy(columns).to(Z.device), torch.from_numpy(vertices).to(Z))
@@ -46,7 +46,7 @@ def _complete(model, Z, present, blocks):
         part = model.marginal(_among_all(model, present))
         limits = (0.0, math.inf) if model.sampling.solver is None else part.limits
         with torch.no_grad():
-            found += level_log_prob(part.denoiser, Z[:, present], inside, *limits)
+            found += category_log_prob(part.denoiser, Z[:, present], inside, *limits)
         # the encoder's volume counts a density of categories noised by sigma_min
         n_encoded = sum(len(columns) for columns, _ in here)
         found -= n_encoded / 2 * np.log(2 * np.pi * model.sigma_min**2)

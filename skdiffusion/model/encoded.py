@@ -24,7 +24,7 @@ class EncodedRows:
     @property
     def is_target(self):
         """Which features are the target's."""
-        return np.arange(self.Z.shape[1]) >= self.encoder.n_codes_
+        return np.arange(self.Z.shape[1]) >= self.encoder.n_encoded_
 
     @property
     def is_class(self):
@@ -44,18 +44,18 @@ class EncodedRows:
     @property
     def category_blocks(self):
         """Positions and vertices of each category, those of the target last."""
-        blocks = list(self.encoder.level_blocks())
+        blocks = list(self.encoder.category_blocks())
         if self.target_encoder is not None:
-            start = self.encoder.n_codes_
-            own = self.target_encoder.encoder_.level_blocks()
+            start = self.encoder.n_encoded_
+            own = self.target_encoder.encoder_.category_blocks()
             blocks += [(columns + start, vertices) for columns, vertices in own]
         return blocks
 
     @property
     def numbers(self):
         """Positions of the row's features that are no category's."""
-        categories = [c for columns, _ in self.encoder.level_blocks() for c in columns]
-        return np.setdiff1d(np.arange(self.encoder.n_codes_), categories)
+        categories = [c for columns, _ in self.encoder.category_blocks() for c in columns]
+        return np.setdiff1d(np.arange(self.encoder.n_encoded_), categories)
 
 
 def merge_copies(rows):

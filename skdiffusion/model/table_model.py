@@ -104,7 +104,7 @@ class Model:
     @property
     def is_target(self):
         """Which encoded features are the target's, (d,) of bool."""
-        return np.arange(self.n_features) >= self.encoder.n_codes_
+        return np.arange(self.n_features) >= self.encoder.n_encoded_
 
     @property
     def coarse(self):

@@ -2,9 +2,9 @@ r"""Codecs of single columns: constant, standard, simplex, and spike.
 
 A codec is fitted by its constructor and offers four methods, row by row:
 
-- ``encode(x) -> (n, n_codes)`` and ``decode(z) -> (n,)``, inverse to each other on the values
+- ``encode(x) -> (n, n_encoded)`` and ``decode(z) -> (n,)``, inverse to each other on the values
   seen in training;
-- ``dequantize(z, rng) -> (n, n_codes)``, which spreads each discrete value, unless it is a point,
+- ``dequantize(z, rng) -> (n, n_encoded)``, which spreads each discrete value, unless it is a point,
   over the cell of numbers that decode to it;
 - ``log_volume(x, sigma) -> (n,)``, the term that turns the log-density of the encoded value into
   the log-probability (or log-density) of the value.
@@ -28,7 +28,7 @@ class ConstantCodec:
     """A column of one value: no encoded features."""
 
     name = "constant"
-    n_codes = 0
+    n_encoded = 0
 
     def __init__(self, value):
         self.value = value
@@ -50,7 +50,7 @@ class StandardCodec:
     """Centre and scale; snap to the lattice on the way back."""
 
     name = "standard"
-    n_codes = 1
+    n_encoded = 1
 
     def __init__(self, values, counts, lattice, scale=None):
         self.lattice = lattice
@@ -90,7 +90,7 @@ class SimplexCodec:
         basis = dct(np.eye(n_categories), axis=1, norm="ortho")[:, 1:]
         even = 1 - 1 / n_categories
         stretch = min(even / (1 - share @ share), MAX_STRETCH)
-        self.n_codes = n_categories - 1
+        self.n_encoded = n_categories - 1
         self.scale = np.sqrt(n_categories * stretch)
         self.basis = basis
         self.mean = share @ basis
@@ -107,14 +107,14 @@ class SimplexCodec:
         return z
 
     def log_volume(self, x, sigma):
-        return np.full(len(x), self.n_codes / 2 * np.log(2 * np.pi * sigma**2))
+        return np.full(len(x), self.n_encoded / 2 * np.log(2 * np.pi * sigma**2))
 
 
 class SpikeCodec:
     """A column with a spike: whether a cell is that value, and if not, which number."""
 
     name = "spike"
-    n_codes = 2
+    n_encoded = 2
 
     def __init__(self, spike, count, rest, others, counts):
         self.spike = spike

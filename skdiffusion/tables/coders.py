@@ -120,7 +120,7 @@ class TimeCoder(Coder):
         return self.scale.decode(self.settle(x))
 
 
-class LevelCoder(Coder):
+class CategoricalCoder(Coder):
     """What categories with and without an order share."""
 
     def __init__(self, column, handle_unknown):
@@ -146,7 +146,7 @@ class LevelCoder(Coder):
         return self.levels[positions]
 
 
-class CategoryCoder(LevelCoder):
+class CategoryCoder(CategoricalCoder):
     """Categories as vertices, of which rare ones share the last."""
 
     def __init__(self, column, min_frequency, handle_unknown):
@@ -179,7 +179,7 @@ class CategoryCoder(LevelCoder):
         return self.cells_at(x if self.is_empty else self.rare.decode(x, rng))
 
 
-class OrdinalCoder(LevelCoder):
+class OrdinalCoder(CategoricalCoder):
     """Ordered categories, as their positions among those that occur."""
 
     def __init__(self, column, handle_unknown):

@@ -30,7 +30,7 @@ class ColumnEncoding:
         ]
         self._format = TableFormat(X, columns)
         self.kinds_ = [column.kind for column in columns]
-        self.levels_ = [coder.levels for coder in self._coders]
+        self.categories_ = [coder.levels for coder in self._coders]
         self.codecs_ = [coder.codec for coder in self._coders]
         self.transforms_ = [codec.name for codec in self.codecs_]
         self._indicators = {
@@ -38,10 +38,10 @@ class ColumnEncoding:
             for j, column in enumerate(columns)
             if self.missing_indicator and 0 < column.missing < len(column.gaps)
         }
-        values = np.repeat(np.arange(len(columns)), [codec.n_codes for codec in self.codecs_])
+        values = np.repeat(np.arange(len(columns)), [codec.n_encoded for codec in self.codecs_])
         self.groups_ = np.concatenate([values, np.array([*self._indicators], dtype=values.dtype)])
-        self.n_codes_ = len(self.groups_)
-        self.is_indicator_ = np.arange(self.n_codes_) >= len(values)
+        self.n_encoded_ = len(self.groups_)
+        self.is_indicator_ = np.arange(self.n_encoded_) >= len(values)
         return self
 
     def encode_columns(self, columns):
@@ -81,7 +81,7 @@ class ColumnEncoding:
         told = [codec.log_volume(volumes[j], sigma) for j, codec in self._indicators.items()]
         return np.sum(volumes + told, axis=0)
 
-    def noise_codes(self, columns, noise):
+    def encoded_noise(self, columns, noise):
         """Return the noise of encoded rows, by standard deviation, from that of their numbers.
 
         `noise` is in the units of the columns, one for all or one for each.
@@ -98,31 +98,31 @@ class ColumnEncoding:
         )
         return np.abs(above - below)
 
-    def column_codes(self, j):
+    def features_of_column(self, j):
         """Return the positions of the encoded features of a column, but for its indicator."""
         return np.flatnonzero((self.groups_ == j) & ~self.is_indicator_)
 
-    def level_blocks(self):
+    def category_blocks(self):
         """Return positions and vertices of each category, spike and indicator, in this order."""
         blocks, start = [], 0
         for codec in [*self.codecs_, *self._indicators.values()]:
             if codec.name in ("simplex", "spike"):
                 blocks.append((start + np.arange(codec.vertices.shape[1]), codec.vertices))
-            start += codec.n_codes
+            start += codec.n_encoded
         return blocks
 
-    def void_codes(self, Z):
+    def void_features(self, Z):
         """Return which encoded features say nothing: the numbers of cells that are a spike."""
         void = np.zeros(Z.shape, dtype=bool)
         for j, codec in enumerate(self.codecs_):
             if codec.name == "spike":
-                columns = self.column_codes(j)
+                columns = self.features_of_column(j)
                 void[:, columns[1]] = codec.is_spike(Z[:, columns])
         return void
 
     def _split(self, Z):
         """Return the features of each column, then those of the indicators."""
-        return np.split(Z, np.cumsum([codec.n_codes for codec in self.codecs_]), axis=1)
+        return np.split(Z, np.cumsum([codec.n_encoded for codec in self.codecs_]), axis=1)
 
     def _check_encoded(self, Z):
         check_is_fitted(self)
@@ -134,8 +134,8 @@ class ColumnEncoding:
             ensure_min_features=0,
             ensure_min_samples=0,
         )
-        if Z.shape[1] != self.n_codes_:
+        if Z.shape[1] != self.n_encoded_:
             raise ValueError(
-                f"X has {Z.shape[1]} columns, but this TableEncoder makes {self.n_codes_} features."
+                f"X has {Z.shape[1]} columns, but TableEncoder makes {self.n_encoded_} features."
             )
         return Z

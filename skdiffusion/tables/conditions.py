@@ -45,7 +45,7 @@ class Conditions:
     def constrained(self, encoder):
         """Return which encoded features belong to columns with a range or a set of categories."""
         mask = np.zeros(self.values.shape[1], dtype=bool)
-        mask[: encoder.n_codes_] = np.isin(encoder.groups_, [*self.ranges, *self.categories])
+        mask[: encoder.n_encoded_] = np.isin(encoder.groups_, [*self.ranges, *self.categories])
         return mask
 
     def take(self, rows):
@@ -64,10 +64,10 @@ class Conditions:
         met = np.ones(len(Z), dtype=bool)
         for j, (low, high) in self.ranges.items():
             coder = encoder._coders[j]
-            x = coder.settle(coder.codec.decode(Z[:, encoder.column_codes(j)]))
+            x = coder.settle(coder.codec.decode(Z[:, encoder.features_of_column(j)]))
             met &= (low <= x) & (x <= high)
         for j, allowed in self.categories.items():
-            cells, _ = encoder._coders[j].decode(Z[:, encoder.column_codes(j)])
+            cells, _ = encoder._coders[j].decode(Z[:, encoder.features_of_column(j)])
             met &= find_positions(cells, allowed) >= 0
         return met
 
@@ -76,7 +76,7 @@ def read_conditions(encoder, conditions):
     """Read conditions in the units of the table."""
     if not isinstance(conditions, Mapping):
         return _read_cells(encoder, conditions)
-    read = Conditions(np.full((1, encoder.n_codes_), np.nan))
+    read = Conditions(np.full((1, encoder.n_encoded_), np.nan))
     for key, wanted in conditions.items():
         j = position_of(key, encoder._coders, "conditions")
         _set_present(read, encoder, j, np.array([True]))
@@ -102,7 +102,7 @@ def _read_cells(encoder, conditions):
         keys, columns = range(table.shape[1]), read_table(table)
     else:
         keys, columns = frame.columns, read_table(conditions)
-    read = Conditions(np.full((len(conditions), encoder.n_codes_), np.nan))
+    read = Conditions(np.full((len(conditions), encoder.n_encoded_), np.nan))
     for key, column in zip(keys, columns, strict=True):
         j = position_of(key, encoder._coders, "conditions")
         settled = _add_cells(read, encoder, j, column)
@@ -155,7 +155,7 @@ def _add_cells(read, encoder, j, column):
     if settled.any():
         cells = _settle(coder, column)
         # the number behind a spike stays known: in training both features have the same noise
-        read.values[:, encoder.column_codes(j)] = coder.encode(column)[0]
+        read.values[:, encoder.features_of_column(j)] = coder.encode(column)[0]
         whole = np.zeros(len(settled), dtype=cells.dtype)
         whole[settled] = cells
         read.cells[j] = whole, settled
@@ -222,7 +222,7 @@ def _add_range(read, encoder, j, wanted):
         read.ranges[j] = low, high
     else:
         # a range of one number is the number itself
-        read.values[:, encoder.column_codes(j)] = coder.codec.encode(np.array([low]))
+        read.values[:, encoder.features_of_column(j)] = coder.codec.encode(np.array([low]))
         read.cells[j] = coder.restore(np.array([low])), np.array([True])
 
 

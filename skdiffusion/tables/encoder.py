@@ -80,15 +80,15 @@ class TableEncoder(ColumnEncoding, TableInput, TransformerMixin, BaseEstimator):
         "datetime", "duration", "ordinal", "boolean" or "categorical".
     transforms_ : list of str
         Codec of each column: "constant", "standard", "quantile", "spike" or "simplex".
-    n_codes_ : int
+    n_encoded_ : int
         Number of encoded features.
-    groups_ : ndarray of int of shape (`n_codes_`,)
+    groups_ : ndarray of int of shape (`n_encoded_`,)
         The column that each encoded feature belongs to.
-    is_indicator_ : ndarray of bool of shape (`n_codes_`,)
+    is_indicator_ : ndarray of bool of shape (`n_encoded_`,)
         Which encoded features tell missing cells from others. They are the last.
     codecs_ : list
         The fitted codec of each column.
-    levels_ : list
+    categories_ : list
         Categories of each column that occur, in their order, None for numbers and times.
 
     Notes
@@ -173,7 +173,7 @@ class TableEncoder(ColumnEncoding, TableInput, TransformerMixin, BaseEstimator):
 
         Returns
         -------
-        Z : ndarray of shape (n, `n_codes_`)
+        Z : ndarray of shape (n, `n_encoded_`)
             Their encoded features; those of a missing cell are NaN, but for its indicator.
 
         Raises
@@ -189,7 +189,7 @@ class TableEncoder(ColumnEncoding, TableInput, TransformerMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : array-like of shape (n, `n_codes_`)
+        X : array-like of shape (n, `n_encoded_`)
             Encoded rows. A cell is missing of which a feature is NaN, or whose indicator says it.
         random_state : int, RandomState instance or None, default=None
             Source of the draws of rare categories, by their frequencies. None decodes all of them
@@ -217,16 +217,16 @@ class TableEncoder(ColumnEncoding, TableInput, TransformerMixin, BaseEstimator):
 
         Returns
         -------
-        names : ndarray of str of shape (`n_codes_`,)
-            Names of columns, with the suffixes "_0", "_1", ... where a column has several, and
-            with the prefix "missing_" for an indicator.
+        names : ndarray of str of shape (`n_encoded_`,)
+            Names of columns, with the suffixes ``_0``, ``_1``, ... where a column has several, and
+            with the prefix ``missing_`` for an indicator.
         """
         check_is_fitted(self)
         inputs = OneToOneFeatureMixin.get_feature_names_out(self, input_features)
         names = []
         for name, codec in zip(inputs, self.codecs_, strict=True):
-            several = [f"{name}_{k}" for k in range(codec.n_codes)]
-            names.extend([name] if codec.n_codes == 1 else several)
+            several = [f"{name}_{k}" for k in range(codec.n_encoded)]
+            names.extend([name] if codec.n_encoded == 1 else several)
         names.extend(f"missing_{inputs[j]}" for j in self._indicators)
         return np.asarray(names, dtype=object)
 
@@ -239,14 +239,14 @@ class TableEncoder(ColumnEncoding, TableInput, TransformerMixin, BaseEstimator):
 
         Parameters
         ----------
-        Z : array-like of shape (n, `n_codes_`)
+        Z : array-like of shape (n, `n_encoded_`)
             Encoded rows, usually from `transform`. Missing cells keep their NaN.
         random_state : int, RandomState instance or None, default=None
             Source of the uniform draws, over a step or over the ranks that a value occupies.
 
         Returns
         -------
-        Z : ndarray of shape (n, `n_codes_`)
+        Z : ndarray of shape (n, `n_encoded_`)
             The encoded rows, spread.
 
         Examples

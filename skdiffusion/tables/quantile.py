@@ -53,7 +53,7 @@ class QuantileCodec:
     """Gaussian scores of the ranks, with atoms."""
 
     name = "quantile"
-    n_codes = 1
+    n_encoded = 1
 
     def __init__(self, values, counts, lattice):
         self.lattice = lattice

@@ -83,7 +83,7 @@ class DenoisingLoss(nn.Module):
             x0[:, numbers], mean[:, numbers], own, coordinates, log_sigma[:, numbers]
         )
         surprise = levels.cross_entropy(
-            denoiser.level_log_prob(prepared, correction), x0.nan_to_num()
+            denoiser.category_log_prob(prepared, correction), x0.nan_to_num()
         )
         told = ~x0[:, levels.first].isnan()
         errors = torch.cat([error, torch.where(told, surprise, 0.0)], dim=1)

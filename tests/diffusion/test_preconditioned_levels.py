@@ -142,7 +142,7 @@ class TestLevels:
         codes = [1, 2, 4]
         torch.testing.assert_close(mean[:, codes], CATEGORIES.mean(log_prob)[:, codes])
         prepared = denoiser.prepare(MIXED_X, sigma)
-        found = denoiser.level_log_prob(prepared, denoiser.correction(prepared))
+        found = denoiser.category_log_prob(prepared, denoiser.correction(prepared))
         torch.testing.assert_close(found, log_prob)
 
     @every_mixed_level
@@ -181,7 +181,7 @@ class TestLevels:
         denoiser = Preconditioned(Silent(5), independent_distribution(NUMBERS_COVS["full"])[1])
         prepared = denoiser.prepare(MIXED_X, torch.tensor(0.3))
         with pytest.raises(ValueError, match="There are no categories"):
-            denoiser.level_log_prob(prepared, denoiser.correction(prepared))
+            denoiser.category_log_prob(prepared, denoiser.correction(prepared))
 
     def test_means_lie_among_the_codes(self):
         """Whatever a network says, the mean of a category is one of its levels'."""

@@ -28,8 +28,8 @@ FRAME.insert(2, "kind", RNG.choice(["x", "y", "z"], 400))
 
 def build(cls, table=FRAME, decoder="own"):
     encoder = TableEncoder(numeric_transform=1.0, clip=False).fit(table)
-    levels = [c for columns, _ in encoder.level_blocks() for c in columns]
-    numbers = np.setdiff1d(np.arange(encoder.n_codes_), levels)
+    levels = [c for columns, _ in encoder.category_blocks() for c in columns]
+    numbers = np.setdiff1d(np.arange(encoder.n_encoded_), levels)
     Z = encoder.transform(table)
     embedding = InvertibleEmbedding(PCA(2), decoder=decoder, random_state=0).fit(Z[:, numbers])
     return encoder, cls(encoder, embedding, numbers), Z
@@ -40,29 +40,29 @@ class TestAll:
     def test_shapes_agree(self, cls):
         _, codes, Z = build(cls)
         W = codes.reencode(Z)
-        assert W.shape == (400, codes.n_codes_)
+        assert W.shape == (400, codes.n_encoded_)
         np.testing.assert_array_equal(codes.transform(FRAME), W)
-        assert len(codes.groups_) == len(codes.is_indicator_) == codes.n_codes_
-        assert codes.void_codes(W).shape == W.shape
+        assert len(codes.groups_) == len(codes.is_indicator_) == codes.n_encoded_
+        assert codes.void_features(W).shape == W.shape
 
     def test_categories_are_found_at_their_places(self, cls):
         encoder, codes, Z = build(cls)
-        ((columns, vertices),), ((own, same),) = codes.level_blocks(), encoder.level_blocks()
+        ((columns, vertices),), ((own, same),) = codes.category_blocks(), encoder.category_blocks()
         np.testing.assert_array_equal(codes.reencode(Z)[:, columns], Z[:, own])
         np.testing.assert_array_equal(vertices, same)
 
     def test_features_of_columns(self, cls):
         encoder, embedded, Z = build(cls)
         for column in ["kind"] if cls is LatentEncoder else ["kind", "a"]:
-            found = embedded.reencode(Z)[:, embedded.column_codes(column)]
-            np.testing.assert_array_equal(found, Z[:, encoder.column_codes(column)])
+            found = embedded.reencode(Z)[:, embedded.features_of_column(column)]
+            np.testing.assert_array_equal(found, Z[:, encoder.features_of_column(column)])
 
     def test_groups(self, cls):
         """Codes of a column share a group, a coordinate has one of its own."""
         _, codes, _ = build(cls)
-        ((columns, _),) = codes.level_blocks()
+        ((columns, _),) = codes.category_blocks()
         assert len(np.unique(codes.groups_[columns])) == 1
-        rest = np.setdiff1d(np.arange(codes.n_codes_), columns)
+        rest = np.setdiff1d(np.arange(codes.n_encoded_), columns)
         assert len(np.unique(codes.groups_[rest])) == len(rest)
 
     def test_rows_come_back(self, cls):
@@ -101,7 +101,7 @@ def test_missing_categories_are_kept(cls):
     gaps = FRAME.copy()
     gaps.loc[3, "kind"] = None
     W = codes.transform(gaps)
-    ((columns, _),) = codes.level_blocks()
+    ((columns, _),) = codes.category_blocks()
     assert np.isnan(W[3, columns]).all()
     assert np.isnan(W).sum() == len(columns)
 
@@ -157,14 +157,14 @@ class TestHierarchical:
         _, codes, Z = build(HierarchicalEncoder)
         W = codes.reencode(Z)
         np.testing.assert_array_equal(W[:, 2:], Z)
-        np.testing.assert_array_equal(codes.coarse, np.arange(codes.n_codes_) < 2)
+        np.testing.assert_array_equal(codes.coarse, np.arange(codes.n_encoded_) < 2)
         np.testing.assert_array_equal(W[:, codes.coarse], codes.embed(Z))
 
     def test_coordinates_have_no_density_of_their_own(self):
         encoder, codes, Z = build(HierarchicalEncoder)
-        void = codes.void_codes(codes.reencode(Z))
+        void = codes.void_features(codes.reencode(Z))
         assert void[:, codes.coarse].all()
-        np.testing.assert_array_equal(void[:, ~codes.coarse], encoder.void_codes(Z))
+        np.testing.assert_array_equal(void[:, ~codes.coarse], encoder.void_features(Z))
         volumes = (
             codes.log_volume_of(read_table(FRAME), 1e-3),
             encoder.log_volume_of(read_table(FRAME), 1e-3),

@@ -282,19 +282,19 @@ class TestEveryCoupling:
     def test_all_methods(self, coupled):
         """In each coupling directions are those of encoded rows, and rows come back as rows."""
         rows = FRESH["roll"][:3]
-        n_codes = coupled.model_.encoder.n_codes_
+        n_encoded = coupled.model_.encoder.n_encoded_
         for method in METHODS:
             assert intrinsic_dimension(coupled, rows, method=method).shape == (3,)
         tangents = tangent_space(coupled, rows)
-        assert tangents.shape[:2] == (3, n_codes)
+        assert tangents.shape[:2] == (3, n_encoded)
         # an embedding may have more coordinates than the manifold has dimensions
         assert 1 <= tangents.shape[2] <= coupled.dimension_
-        assert local_metric(coupled, rows).shape == (3, n_codes, n_codes)
+        assert local_metric(coupled, rows).shape == (3, n_encoded, n_encoded)
         assert (distance_to_manifold(coupled, rows) >= 0).all()
         assert interpolate(coupled, rows[:1], rows[1:2], 5).shape == (5, 6)
         assert traverse(coupled, rows[:1], n_points=3).shape == (3, 6)
         assert explore(coupled, 4, random_state=0).shape == (4, 6)
-        assert trajectory(coupled, 4, random_state=0)[0].shape[1:] == (4, n_codes)
+        assert trajectory(coupled, 4, random_state=0)[0].shape[1:] == (4, n_encoded)
 
     def test_with_a_target(self):
         sampler = quick(coupling="project").fit(ROWS["roll"][:200], np.repeat(["a", "b"], 100))

@@ -78,10 +78,10 @@ class TestDataNoise:
         table = pd.DataFrame(numbers, columns=["a", "b"]).assign(c="text")
         encoder = quick().fit(table).model_.encoder
         columns = read_table(table[:5])
-        one, small = (encoder.noise_codes(columns, np.array(noise)) for noise in (1.0, 0.25))
+        one, small = (encoder.encoded_noise(columns, np.array(noise)) for noise in (1.0, 0.25))
         assert (one > 0).all()
         np.testing.assert_allclose(4 * small, one, rtol=0.2)
-        np.testing.assert_array_equal(encoder.noise_codes(columns, np.array([0.0, 0.0, 1.0])), 0)
+        np.testing.assert_array_equal(encoder.encoded_noise(columns, np.array([0.0, 0.0, 1.0])), 0)
 
     def test_no_noise_is_none_in_any_form(self, quick):
         table = pd.DataFrame({"a": X[:, 0], "b": np.repeat(["u", "v"], 200)})

@@ -139,7 +139,7 @@ class TestSimplex:
     @pytest.mark.parametrize("counts", COUNTS)
     def test_nearest_vertex(self, counts):
         codec = SimplexCodec(np.array(counts))
-        z = 5 * np.random.default_rng(0).normal(size=(300, codec.n_codes))
+        z = 5 * np.random.default_rng(0).normal(size=(300, codec.n_encoded))
         squares = ((z[:, None] - codec.vertices) ** 2).sum(axis=2)
         assert_array_equal(codec.decode(z), squares.argmin(axis=1))
 

@@ -76,7 +76,7 @@ def cities():
 
 def proposals(encoder, n=400):
     """Encoded rows all over the place, none of whose cells is missing."""
-    Z = 2 * np.random.default_rng(2).normal(size=(n, encoder.n_codes_))
+    Z = 2 * np.random.default_rng(2).normal(size=(n, encoder.n_encoded_))
     for j, codec in encoder._indicators.items():
         Z[:, encoder.is_indicator_ & (encoder.groups_ == j)] = codec.vertices[0]
     return Z
@@ -132,7 +132,7 @@ class TestRanges:
         read = read_conditions(plain, {name: (low, high)})
         assert not read.has_ranges
         known = read.known[0]
-        assert_array_equal(np.flatnonzero(known), plain.column_codes(X.columns.get_loc(name)))
+        assert_array_equal(np.flatnonzero(known), plain.features_of_column(X.columns.get_loc(name)))
         Z = np.where(known, read.values, 0.0)
         back = plain.decode_table(Z, settled=read.cells)[name]
         assert back.tolist() == [cell]
@@ -161,7 +161,7 @@ class TestRanges:
     def test_spike_and_numbers_beside_it(self, plain):
         j = X.columns.get_loc("spiky")
         Z = proposals(plain)
-        on = plain.void_codes(Z)[:, plain.column_codes(j)[1]]
+        on = plain.void_features(Z)[:, plain.features_of_column(j)[1]]
         assert on.any()
         with_it = read_conditions(plain, {"spiky": (0, 100)}).are_met(plain, Z)
         without = read_conditions(plain, {"spiky": (1e-6, None)}).are_met(plain, Z)
@@ -191,7 +191,7 @@ class TestRanges:
         encoder = TableEncoder(clip=False, numeric_transform="standard").fit(X)
         read = read_conditions(encoder, {"normal": (X["normal"].max() + 1, None)})
         Z = proposals(encoder, 1)
-        Z[:, encoder.column_codes(X.columns.get_loc("normal"))] = [[9.0]]
+        Z[:, encoder.features_of_column(X.columns.get_loc("normal"))] = [[9.0]]
         assert read.are_met(encoder, Z).all()
 
     def test_between_whole_numbers_of_a_long_range(self):

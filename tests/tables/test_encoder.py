@@ -162,7 +162,7 @@ class TestRoundTrip:
             | {f"c{j}": rng.choice(list("abcd"), 30) for j in range(n_levels)}
         )
         encoder = TableEncoder(numeric_transform=transform).fit(X)
-        assert encoder.n_codes_ == n_numbers + 3 * n_levels
+        assert encoder.n_encoded_ == n_numbers + 3 * n_levels
         assert_frame_equal(encoder.inverse_transform(encoder.transform(X)), X)
 
     @pytest.mark.parametrize("transform", TRANSFORMS)
@@ -179,7 +179,7 @@ class TestRoundTrip:
         X = pd.concat([pandas_table(n=1)] * n, ignore_index=True)
         encoder = TableEncoder().fit(X)
         Z = encoder.transform(X)
-        assert encoder.n_codes_ == 0
+        assert encoder.n_encoded_ == 0
         assert Z.shape == (n, 0)
         assert set(encoder.transforms_) == {"constant"}
         assert_frame_equal(encoder.inverse_transform(Z), X)
@@ -187,14 +187,14 @@ class TestRoundTrip:
 
     def test_no_codes_no_rows(self):
         encoder = TableEncoder().fit(pandas_table())
-        back = encoder.inverse_transform(np.empty((0, encoder.n_codes_)))
+        back = encoder.inverse_transform(np.empty((0, encoder.n_encoded_)))
         assert len(back) == 0
         assert_array_equal(back.dtypes, pandas_table().dtypes)
 
     def test_hundreds_of_levels(self):
         X = pd.DataFrame({"c": [f"level {k}" for k in range(400)] * 2})
         encoder = TableEncoder().fit(X)
-        assert encoder.n_codes_ == 399
+        assert encoder.n_encoded_ == 399
         assert_frame_equal(encoder.inverse_transform(encoder.transform(X)), X)
 
     @pytest.mark.parametrize("scale", [1e-120, 1e120])
@@ -251,7 +251,7 @@ class TestCodes:
     def test_groups(self):
         encoder = TableEncoder().fit(pandas_table())
         names = encoder.get_feature_names_out()
-        assert len(encoder.groups_) == encoder.n_codes_ == len(names)
+        assert len(encoder.groups_) == encoder.n_encoded_ == len(names)
         for name, group in zip(names, encoder.groups_, strict=True):
             assert name.startswith(encoder.feature_names_in_[group])
         assert list(names[-4:]) == ["string_0", "string_1", "object", "object int"]
@@ -290,7 +290,7 @@ class TestGenerated:
 
     @pytest.fixture
     def Z(self, encoder):
-        return 3 * np.random.default_rng(5).normal(size=(500, encoder.n_codes_))
+        return 3 * np.random.default_rng(5).normal(size=(500, encoder.n_encoded_))
 
     def test_data_types(self, encoder, Z):
         assert_array_equal(encoder.inverse_transform(Z).dtypes, pandas_table().dtypes)
@@ -310,11 +310,11 @@ class TestGenerated:
     def test_no_clipping(self):
         X = pandas_table()
         encoder = TableEncoder(numeric_transform="standard", clip=False).fit(X)
-        back = encoder.inverse_transform(np.full((1, encoder.n_codes_), 9.0))
+        back = encoder.inverse_transform(np.full((1, encoder.n_encoded_), 9.0))
         assert back["float"][0] > X["float"].max()
         assert back["decimal"][0] > X["decimal"].max()
         assert back["uint8"][0] > X["uint8"].max()
-        low = encoder.inverse_transform(np.full((1, encoder.n_codes_), -900.0))
+        low = encoder.inverse_transform(np.full((1, encoder.n_encoded_), -900.0))
         assert low["uint8"][0] == 0  # as low as the type goes
 
     def test_dequantize_theorem(self, encoder, Z):

@@ -42,14 +42,14 @@ def test_codes_of(name, transform, clip):
     assert np.isfinite(Z).all()
     assert np.abs(Z).max() < 50
     # behind a spike the last code says nothing
-    told = ~encoder.void_codes(Z)[:, -1]
+    told = ~encoder.void_features(Z)[:, -1]
     assert_array_equal(np.argsort(x[told], kind="stable")[0], np.lexsort((x[told], Z[told, -1]))[0])
     back = encoder.inverse_transform(Z)["a"].to_numpy()
     unit = np.abs(x).max()
     assert_allclose(back / unit, x / unit, rtol=1e-9, atol=1e-12)
     spread = encoder.inverse_transform(encoder.dequantize(Z, random_state=0))["a"]
     assert_array_equal(spread, back)
-    codes = 4 * np.random.default_rng(1).normal(size=(500, encoder.n_codes_))
+    codes = 4 * np.random.default_rng(1).normal(size=(500, encoder.n_encoded_))
     drawn = encoder.inverse_transform(codes)["a"]
     assert np.isfinite(drawn).all()
     if clip:
@@ -57,7 +57,7 @@ def test_codes_of(name, transform, clip):
     assert np.isfinite(encoder.log_volume(X, 0.1)).all()
     beyond = encoder.transform(pd.DataFrame({"a": [-1e150, 0.0, 1e150]}))
     assert np.isfinite(beyond).all()
-    assert np.all(np.diff(beyond[~encoder.void_codes(beyond)[:, -1], -1]) >= 0)
+    assert np.all(np.diff(beyond[~encoder.void_features(beyond)[:, -1], -1]) >= 0)
 
 
 @pytest.mark.parametrize("name", COLUMNS)
@@ -96,7 +96,7 @@ def test_spike_and_tail_come_back_in_their_shares(transform):
     X = pd.DataFrame({"a": x})
     encoder = TableEncoder(numeric_transform=transform).fit(X)
     rng = np.random.default_rng(1)
-    codes = rng.normal(size=(100000, encoder.n_codes_))
+    codes = rng.normal(size=(100000, encoder.n_encoded_))
     if transform == "auto":
         assert encoder.transforms_ == ["spike"]
         codes[:, 0] = rng.choice(encoder.transform(X)[:, 0], len(codes))

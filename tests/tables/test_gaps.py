@@ -122,7 +122,7 @@ def gap_mask(rows):
 
 def assert_nan_pattern(encoder, Z, rows):
     """Codes are NaN in the missing cells, all of them, and nowhere else."""
-    missing = np.tile(gap_mask(rows)[:, None], encoder.n_codes_)
+    missing = np.tile(gap_mask(rows)[:, None], encoder.n_encoded_)
     missing[:, encoder.is_indicator_] = False
     assert_array_equal(np.isnan(Z), missing)
 
@@ -205,7 +205,7 @@ class TestWholeTables:
         encoder = TableEncoder(**options).fit(X)
         Z = encoder.transform(X)
         for j, name in enumerate(X):
-            block = Z[:, encoder.column_codes(j)]
+            block = Z[:, encoder.features_of_column(j)]
             assert_array_equal(np.isnan(block).all(axis=1), X[name].isna())
             assert_array_equal(np.isnan(block).any(axis=1), X[name].isna())
         assert_frame_equal(encoder.inverse_transform(Z), X, rtol=1e-9)
@@ -300,7 +300,7 @@ class TestConstants:
     @pytest.mark.parametrize("X", EMPTY.values(), ids=EMPTY)
     def test_no_observed_cell(self, X, indicator):
         encoder = TableEncoder(missing_indicator=indicator).fit(X)
-        assert encoder.n_codes_ == 0
+        assert encoder.n_encoded_ == 0
         assert encoder.transforms_ == ["constant"]
         Z = encoder.transform(X)
         assert_array_equal(encoder.log_volume(X, 0.1), 0)
@@ -317,7 +317,7 @@ class TestConstants:
         X = pd.DataFrame({"a": [7.5, np.nan, 7.5], "b": ["u", "u", None], "c": [1, 2, 4]})
         encoder = TableEncoder().fit(X)
         assert encoder.transforms_[:2] == ["constant", "constant"]
-        assert encoder.n_codes_ == 1
+        assert encoder.n_encoded_ == 1
         back = encoder.inverse_transform(encoder.transform(X))
         assert_frame_equal(back, X.assign(a=7.5, b=pd.Series(["u"] * 3, dtype=X["b"].dtype)))
 
@@ -358,7 +358,7 @@ class TestIndicator:
 
     def test_blocks_of_levels(self):
         encoder = TableEncoder(missing_indicator=True).fit(self.X)
-        blocks = encoder.level_blocks()
+        blocks = encoder.category_blocks()
         assert [columns.tolist() for columns, _ in blocks] == [[1, 2], [3, 4], [5], [6]]
         Z = encoder.transform(self.X)
         for columns, vertices in blocks:
@@ -370,8 +370,8 @@ class TestIndicator:
     def test_decides(self):
         """A cell is missing where the nearer vertex says so, whatever its value code."""
         encoder = TableEncoder(missing_indicator=True).fit(self.X)
-        _, vertices = encoder.level_blocks()[2]
-        Z = np.zeros((200, encoder.n_codes_))
+        _, vertices = encoder.category_blocks()[2]
+        Z = np.zeros((200, encoder.n_encoded_))
         Z[:, 5] = np.linspace(-4, 4, 200)
         back = encoder.inverse_transform(Z)
         observed, missing = vertices[:, 0]
@@ -476,7 +476,7 @@ class TestNumbersAsLevels:
     def test_come_back(self, X, indicator):
         encoder = TableEncoder(categorical_features=[0], missing_indicator=indicator).fit(X)
         assert encoder.kinds_ == ["categorical"]
-        assert len(encoder.levels_[0]) == 2
+        assert len(encoder.categories_[0]) == 2
         Z = encoder.transform(X)
         assert_array_equal(np.isnan(Z[:, 0]), [False, True, False, False])
         back = encoder.inverse_transform(Z)

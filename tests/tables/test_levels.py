@@ -35,9 +35,9 @@ class TestOrdinal:
         assert encoder.kinds_ == ["ordinal"]
         assert encoder.transforms_ == ["quantile"]
         assert isinstance(encoder.codecs_[0], QuantileCodec)
-        assert encoder.n_codes_ == 1
-        assert encoder.levels_[0].tolist() == SIZES
-        assert encoder.level_blocks() == []
+        assert encoder.n_encoded_ == 1
+        assert encoder.categories_[0].tolist() == SIZES
+        assert encoder.category_blocks() == []
 
     def test_codes_follow_the_order(self):
         Z = TableEncoder().fit_transform(self.X)[:, 0]
@@ -140,7 +140,7 @@ class TestRare:
     @pytest.mark.parametrize("least, n_own", [(None, 5), (9, 3), (10, 2), (0.09, 3), (0.1, 2)])
     def test_levels_below_share_a_vertex(self, least, n_own):
         encoder = TableEncoder(min_frequency=least).fit(self.X)
-        vertices = encoder.level_blocks()[0][1]
+        vertices = encoder.category_blocks()[0][1]
         assert len(vertices) == n_own + (n_own < 5)
         Z = encoder.transform(self.X)
         assert len(np.unique(Z, axis=0)) == len(vertices)
@@ -148,7 +148,7 @@ class TestRare:
         if rare.any():
             assert len(np.unique(Z[rare], axis=0)) == 1
             assert_allclose(Z[rare][0], vertices[-1])
-        assert encoder.levels_[0].tolist() == list("abcde")
+        assert encoder.categories_[0].tolist() == list("abcde")
         # the codes are those of the merged column
         merged = self.X.where(~rare[:, None], "~")
         assert_allclose(TableEncoder().fit_transform(merged), Z)
@@ -172,7 +172,7 @@ class TestRare:
 
     def test_all_rare(self):
         encoder = TableEncoder(min_frequency=51).fit(self.X)
-        assert encoder.n_codes_ == 0
+        assert encoder.n_encoded_ == 0
         assert encoder.transforms_ == ["constant"]
         Z = encoder.transform(pd.concat([self.X] * 100))
         assert set(encoder.inverse_transform(Z)["x"]) == {"a"}
@@ -190,8 +190,8 @@ class TestRare:
 
     def test_share_is_one_of_the_observed_cells(self):
         X = pd.DataFrame({"x": ["a"] * 6 + ["b"] * 3 + [None] * 91})
-        assert TableEncoder(min_frequency=0.3).fit(X).codecs_[0].n_codes == 1
-        assert TableEncoder(min_frequency=0.35).fit(X).level_blocks()[0][1].shape == (2, 1)
+        assert TableEncoder(min_frequency=0.3).fit(X).codecs_[0].n_encoded == 1
+        assert TableEncoder(min_frequency=0.35).fit(X).category_blocks()[0][1].shape == (2, 1)
         assert TableEncoder(min_frequency=4).fit(X)._coders[0].rare.members.tolist() == [1]
 
     def test_other_kinds_are_left_alone(self):
@@ -205,7 +205,7 @@ class TestRare:
         with pytest.raises(ValueError, match=r"3001 categories.*min_frequency"):
             TableEncoder().fit(X)
         encoder = TableEncoder(min_frequency=2).fit(X)
-        assert encoder.n_codes_ == 1
+        assert encoder.n_encoded_ == 1
         back = encoder.inverse_transform(encoder.transform(X), random_state=0)
         assert set(back["id"]) <= set(X["id"])
         assert back["id"].nunique() > 1000
@@ -228,8 +228,10 @@ class TestUnknown:
     def test_missing(self, least):
         encoder = TableEncoder(handle_unknown="missing", min_frequency=least).fit(self.X)
         Z = encoder.transform(self.NEW)
-        assert_array_equal(np.isnan(Z[:, encoder.column_codes(0)]).all(axis=1), [False, True, True])
-        assert not np.isnan(Z[:, encoder.column_codes(1)]).any()
+        assert_array_equal(
+            np.isnan(Z[:, encoder.features_of_column(0)]).all(axis=1), [False, True, True]
+        )
+        assert not np.isnan(Z[:, encoder.features_of_column(1)]).any()
         assert_array_equal(encoder.inverse_transform(Z)["x"].isna(), [False, True, True])
 
     def test_missing_has_the_indicator(self):
@@ -243,13 +245,13 @@ class TestUnknown:
         encoder = TableEncoder(handle_unknown="rare", min_frequency=2).fit(self.X)
         Z = encoder.transform(self.NEW)
         rare = encoder.transform(self.X)[-1]
-        assert_array_equal(Z[1, encoder.column_codes(0)], rare[encoder.column_codes(0)])
+        assert_array_equal(Z[1, encoder.features_of_column(0)], rare[encoder.features_of_column(0)])
         assert encoder.inverse_transform(Z)["x"].tolist()[:2] == ["a", "c"]
         assert np.isfinite(encoder.log_volume(self.NEW, 0.1)).all()
 
     def test_rare_where_there_is_none(self):
         encoder = TableEncoder(handle_unknown="rare").fit(self.X)
-        assert np.isnan(encoder.transform(self.NEW)[1, encoder.column_codes(0)]).all()
+        assert np.isnan(encoder.transform(self.NEW)[1, encoder.features_of_column(0)]).all()
 
     @pytest.mark.parametrize("bad", ["ignore", None, 1])
     def test_bad_parameter(self, bad):

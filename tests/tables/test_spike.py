@@ -97,11 +97,11 @@ class TestCodes:
     def test_first_code_is_the_spike_and_nothing_else(self, cells):
         encoder, X = fit(cells), column(cells)
         Z = encoder.transform(X)
-        ((columns, vertices),) = encoder.level_blocks()
+        ((columns, vertices),) = encoder.category_blocks()
         assert columns.tolist() == [0]
         assert_array_equal(Z[:, 0], vertices[IS_SPIKE.astype(int), 0])
         assert_allclose([Z[:, 0].mean(), Z[:, 0].var()], [0, 1], atol=1e-9)
-        assert_array_equal(encoder.void_codes(Z), np.c_[np.zeros(N, bool), IS_SPIKE])
+        assert_array_equal(encoder.void_features(Z), np.c_[np.zeros(N, bool), IS_SPIKE])
         assert not Z[IS_SPIKE, 1].any()
 
     def test_second_code_is_that_of_the_others_alone(self, cells):
@@ -141,11 +141,11 @@ class TestCodes:
         X.iloc[::7] = pd.NA if cells.dtype == int else None
         for indicator in (False, True):
             encoder = TableEncoder(missing_indicator=indicator).fit(X)
-            assert encoder.n_codes_ == 2 + indicator
+            assert encoder.n_encoded_ == 2 + indicator
             Z = encoder.transform(X)
             assert np.isnan(Z[::7, :2]).all()
             assert np.isfinite(np.delete(Z, np.s_[::7], axis=0)).all()
-            assert not encoder.void_codes(Z)[::7].any()
+            assert not encoder.void_features(Z)[::7].any()
             spread = encoder.dequantize(Z, random_state=0)
             for codes in (Z, spread):
                 assert_frame_equal(encoder.inverse_transform(codes), X, rtol=1e-6, atol=1e-12)
@@ -165,8 +165,8 @@ class Exact:
         """Log-density of cells, or their log-probability."""
         X = column(x)
         Z = self.encoder.transform(X)
-        void = self.encoder.void_codes(Z)[:, 1]
-        ((_, vertices),) = self.encoder.level_blocks()
+        void = self.encoder.void_features(Z)[:, 1]
+        ((_, vertices),) = self.encoder.category_blocks()
         kernels = norm.pdf(Z[:, [0]], vertices[:, 0], sigma)
         flag = kernels @ [1 - self.share, self.share]
         number = np.where(void, 0.0, self.distribution.logpdf(Z[:, 1]))

@@ -38,8 +38,8 @@ class TestKinds:
         )
         encoder = TableEncoder().fit(X)
         assert encoder.kinds_ == ["datetime", "duration", "datetime", "datetime"]
-        assert encoder.levels_ == [None] * 4
-        assert encoder.n_codes_ == 4
+        assert encoder.categories_ == [None] * 4
+        assert encoder.n_encoded_ == 4
 
     def test_others_are_no_levels(self):
         with pytest.raises(ValueError, match="names column 'a', which holds datetimes: convert"):
