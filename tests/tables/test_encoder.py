@@ -272,7 +272,7 @@ class TestCodes:
 
     def test_wrong_number_of_codes(self):
         encoder = TableEncoder().fit(pandas_table())
-        with pytest.raises(ValueError, match="has 3 columns, but this TableEncoder makes"):
+        with pytest.raises(ValueError, match="has 3 columns, but TableEncoder makes"):
             encoder.inverse_transform(np.zeros((2, 3)))
 
     def test_other_container(self):
