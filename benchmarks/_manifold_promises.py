@@ -9,6 +9,7 @@ from benchmarks._manifold_methods import budgeted_net
 from benchmarks._manifold_metrics import judge_rows
 from benchmarks._manifold_sets import N_LARGE, draw
 from skdiffusion import DiffusionManifoldSampler
+from skdiffusion.manifold import explore, interpolate
 
 MORE_NOISE = 0.1
 OUTLIERS = 0.05
@@ -92,7 +93,7 @@ def exploration(known, seed, *, quick=False, n_rows=2000):
     for measure, (judge, avoid_seen) in ways.items():
         yield measure, "none", np.mean([judge(X) for X in random])
         options = {"avoid_seen": avoid_seen, "random_state": seed}
-        chosen = _tried(partial(model.explore, N_CHOSEN, **options))
+        chosen = _tried(partial(explore, model, N_CHOSEN, **options))
         yield measure, "auto", np.nan if chosen is None else judge(np.asarray(chosen))
 
 
@@ -108,7 +109,7 @@ def paths(known, seed, *, quick=False, n_rows=2000):
     lines = [a + share * (b - a) for a, b in ends]
     yield from _judged(known, lines, geodesics, own, "none")
     found = _tried(
-        lambda: [np.asarray(model.interpolate(a[None], b[None], N_POINTS)) for a, b in ends]
+        lambda: [np.asarray(interpolate(model, a[None], b[None], N_POINTS)) for a, b in ends]
     )
     if found is None:
         yield "distance of paths", "auto", np.nan
