@@ -299,10 +299,11 @@ class RiemannianKernelSmoother(TableModel):
         super()._check_parameters()
         if isinstance(self.bandwidth, str | Real):
             return
-        pair = np.asarray(self.bandwidth, dtype=float)
-        if not (pair.shape == (2,) and np.isfinite(pair).all() and pair[0] >= 0 and pair[1] > 0):
+        pair = self.bandwidth
+        good = np.shape(pair) == (2,) and all(isinstance(part, Real) for part in pair)
+        if not (good and 0 <= pair[0] < np.inf and 0 < pair[1] < np.inf):
             raise ValueError(
-                f"bandwidth as a pair (eps, h) has eps >= 0 and h > 0, got {self.bandwidth!r}."
+                f"bandwidth as a pair must be (eps, h) with eps >= 0 and h > 0, got {pair!r}."
             )
 
     def _options(self, d):

@@ -114,6 +114,7 @@ def make_checkerboard(n_samples=100, *, noise=0.0, random_state=None):
 
 
 def ring_centres():
+    """Centres of the eight Gaussians."""
     angles = np.arange(8) * math.pi / 4
     return RING * np.column_stack([np.cos(angles), np.sin(angles)])
 
