@@ -2,13 +2,14 @@
 
 from collections.abc import Hashable
 from numbers import Integral, Real
-from typing import ClassVar
 
 import numpy as np
+from sklearn import get_config
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, clone, is_classifier
 from sklearn.metrics import check_scoring
 from sklearn.model_selection import check_cv
 from sklearn.utils import check_random_state, check_scalar, get_tags
+from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
@@ -114,9 +115,6 @@ class AugmentedEstimator(MetaEstimatorMixin, BaseEstimator):
     True
     """
 
-    # so that routers can be told to pass them on, which `fit` does not name
-    __metadata_request__fit: ClassVar[dict] = {"groups": None, "sample_weight": None}
-
     def __init__(
         self,
         estimator,
@@ -164,7 +162,8 @@ class AugmentedEstimator(MetaEstimatorMixin, BaseEstimator):
             Classes or numbers.
         **params : dict
             `groups` for the splitter of the folds, and `sample_weight` for the estimator's `fit`:
-            synthetic rows follow real ones in proportion to the weights, and weigh their mean.
+            synthetic rows follow real ones in proportion to the weights, and weigh their mean. With
+            ``enable_metadata_routing=True`` what the estimator and the splitter request.
 
         Returns
         -------
@@ -183,17 +182,26 @@ class AugmentedEstimator(MetaEstimatorMixin, BaseEstimator):
                 check_classification_targets(y)
             else:
                 y = y.astype(np.float64)
-            weights, groups = params.pop("sample_weight", None), params.pop("groups", None)
-            if params:
-                raise TypeError(f"fit got unexpected arguments: {', '.join(params)}.")
-            options = {} if weights is None else {"sample_weight": check_weights(weights, len(y))}
+            options, to_split = self._route(params, len(y))
             rng = check_random_state(self.random_state)
             self.ratio_ = ratios[0]
             if len(ratios) > 1:
-                self.ratio_ = self._choose(ratios, X, y, options, groups, rng)
+                self.ratio_ = self._choose(ratios, X, y, options, to_split, rng)
             self.sampler_, parts = self._synthetic(X, y, [self.ratio_], options, rng)
             self.estimator_ = self._train(X, y, parts, options)
         return self
+
+    def get_metadata_routing(self):
+        """Return which metadata of `fit` the estimator and the splitter request.
+
+        Returns
+        -------
+        routing : MetadataRouter
+            The requests.
+        """
+        fit, split = (MethodMapping().add(caller="fit", callee=name) for name in ("fit", "split"))
+        router = MetadataRouter(owner=self).add(estimator=self.estimator, method_mapping=fit)
+        return router.add(splitter=check_cv(self.cv), method_mapping=split)
 
     def predict(self, X):
         """Predict classes or numbers.
@@ -270,6 +278,21 @@ class AugmentedEstimator(MetaEstimatorMixin, BaseEstimator):
         X = validate_table(self, X, reset=False, allow_missing=True)
         return getattr(self.estimator_, method)(X, *args)
 
+    def _route(self, params, n):
+        """Say which metadata of `fit` go to which method."""
+        params = {name: value for name, value in params.items() if value is not None}
+        if get_config()["enable_metadata_routing"] and params:
+            routed = process_routing(self, "fit", **params)
+            to_fit, to_split = routed.estimator.fit, routed.splitter.split
+        else:
+            to_fit = {name: params.pop(name) for name in ["sample_weight"] if name in params}
+            to_split = {name: params.pop(name) for name in ["groups"] if name in params}
+            if params:
+                raise TypeError(f"fit got unexpected arguments: {', '.join(params)}.")
+        if "sample_weight" in to_fit:
+            to_fit["sample_weight"] = check_weights(to_fit["sample_weight"], n)
+        return to_fit, to_split
+
     def _ratios(self):
         is_auto = isinstance(self.ratio, str) and self.ratio == "auto"
         ratios = np.unique(AUTO_RATIOS if is_auto else self.ratio)
@@ -281,7 +304,7 @@ class AugmentedEstimator(MetaEstimatorMixin, BaseEstimator):
             )
         return ratios.astype(float).tolist()
 
-    def _choose(self, ratios, X, y, options, groups, rng):
+    def _choose(self, ratios, X, y, options, to_split, rng):
         """Cross-validate the ratios; return the best, none unless it beats none clearly."""
         scorer = check_scoring(self.estimator, scoring=self.scoring)
         cv = self.cv
@@ -289,7 +312,7 @@ class AugmentedEstimator(MetaEstimatorMixin, BaseEstimator):
             cv = max(2, min(cv, np.unique(y, return_counts=True)[1].min()))
         cv = check_cv(cv, y, classifier=is_classifier(self.estimator))
         scores, odds = [], []
-        for train, test in cv.split(X, y, groups):
+        for train, test in cv.split(X, y, **to_split):
             odds.append(len(test) / len(train))
             rows = take_rows(X, train), y[train]
             inside = params_of_rows(X, options, train)

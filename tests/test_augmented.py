@@ -10,8 +10,9 @@ from sklearn.base import BaseEstimator, ClassifierMixin, clone, is_classifier, i
 from sklearn.compose import make_column_transformer
 from sklearn.dummy import DummyClassifier
 from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.exceptions import UnsetMetadataPassedError
 from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
-from sklearn.metrics import roc_auc_score
+from sklearn.metrics import accuracy_score, make_scorer, roc_auc_score
 from sklearn.model_selection import (
     GridSearchCV,
     GroupKFold,
@@ -350,6 +351,26 @@ class TestMetadata:
         with mock.patch.object(Blobs, "sample", autospec=True, side_effect=Blobs.sample) as sample:
             model.fit(*few, sample_weight=weights + 1e-9)
         assert set(sample.call_args.kwargs["y"]) == {1}
+
+    def test_what_nobody_requests_is_refused(self, few):
+        with config_context(enable_metadata_routing=True):
+            model = AugmentedEstimator(Weighed(), sampler=Blobs(), ratio=0)
+            with pytest.raises(UnsetMetadataPassedError, match="sample_weight"):
+                model.fit(*few, sample_weight=np.ones(40))
+
+    def test_a_search_routes_through_it(self, few):
+        Weighed.seen = ()
+        with config_context(enable_metadata_routing=True):
+            model = AugmentedEstimator(
+                Weighed().set_fit_request(sample_weight=True), sampler=Blobs(), ratio=0
+            )
+            scorer = make_scorer(accuracy_score).set_score_request(sample_weight=False)
+            search = GridSearchCV(model, {"margin": [1.0, 2.0]}, cv=2, scoring=scorer)
+            search.fit(*few, sample_weight=np.arange(40.0))
+        # the weight of a row is its place in the table
+        for column, seen in Weighed.seen:
+            np.testing.assert_array_equal(few[0][seen.astype(int), 0], column)
+        assert len(Weighed.seen) == 5
 
     def test_unknown(self, few):
         with pytest.raises(TypeError, match="weights"):
