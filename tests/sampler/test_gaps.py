@@ -61,8 +61,11 @@ class TestScoring:
         assert abs(np.mean(scores - truth)) < 0.04 * len(kept)
         assert np.mean(np.abs(scores - truth)) < 0.1 * len(kept)
 
-    def test_chain_rule(self, gaussian):
+    def test_chain_rule(self, gaussian, trained, global_random_seed):
         """The joint density less the marginal one is that of a column given the others."""
+        # without steps of training the model is the Gaussian of the rows, and the rule alone counts
+        sampler = trained(max_epochs=1, baseline="gaussian", random_state=global_random_seed)
+        sampler = sampler.set_params(denoiser__lr=0.0).fit(gaussian.X)
         X = gaussian.fresh[:100]
         without = X.copy()
         without[:, 4] = np.nan
@@ -72,10 +75,9 @@ class TestScoring:
         expected = multivariate_normal(0, std**2).logpdf(
             X[:, 4] - mean[4] - (X - mean)[:, :4] @ gain
         )
-        difference = gaussian.sampler.score_samples(X) - gaussian.sampler.score_samples(without)
+        difference = sampler.score_samples(X) - sampler.score_samples(without)
         assert abs(np.mean(difference - expected)) < 0.05
-        # .967 to .993 with nine trainings of 3 to 10 epochs
-        assert np.corrcoef(difference, expected)[0, 1] > 0.95
+        assert np.corrcoef(difference, expected)[0, 1] > 0.98
 
     def test_an_empty_row_says_nothing(self, gaussian):
         assert_array_equal(gaussian.sampler.score_samples(np.full((2, 5), np.nan)), 0)
