@@ -42,6 +42,7 @@ def same_columns(real, synthetic):
 
 
 def is_numeric(column):
+    """Return whether a column holds numbers."""
     return column.dtype.kind in "iuf"
 
 

@@ -63,6 +63,7 @@ def legend_above(ax):
 
 
 def marker_size(n_points):
+    """Return a marker size for so many points: the more there are, the smaller."""
     return float(np.clip(9000 / max(n_points, 1), 3, 26))
 
 
