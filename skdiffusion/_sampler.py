@@ -25,6 +25,7 @@ from skdiffusion.manifold.robustness import encoded_noise, inlier_rows
 from skdiffusion.model import Model
 from skdiffusion.model.drawing import Sampling, draw_known
 from skdiffusion.model.encoded import merge_copies
+from skdiffusion.model.starts import fit_starts
 from skdiffusion.tables.conditions import Conditions
 from skdiffusion.tables.frames import read_table, take
 from skdiffusion.training.net import DenoiserNet
@@ -69,6 +70,12 @@ class DiffusionManifoldSampler(TableModel):
     guidance_scale : float, default=1.0
         How strongly a given target, and given cells, act: 1 is the conditional distribution, more
         exaggerates what they imply, 0 ignores them.
+    dcr_ratio : float or None, default=0.9
+        How new draws are: their median distance to the closest record (DCR) of `fit`, relative to
+        that of the rows of `fit` to one another. Draws start from such rows with as much noise as
+        that takes, and from noise alone where numbers are given, or where even this comes nearer.
+        0.9 is about as new as held-out rows are; less follows the rows more closely, more is as
+        good as None, which starts all draws from noise: the distribution as the network knows it.
     encoder : TableEncoder or None, default=None
         Unfitted encoder of the columns: which are categories, how numbers are transformed, what
         unknown categories count as, and, by ``missing_indicator=True``, whether rows are drawn
@@ -119,6 +126,8 @@ class DiffusionManifoldSampler(TableModel):
         The fitted model: encoder, denoiser, prior and range of noise levels.
     history_ : skorch.history.History
         Losses of the training.
+    dcr_ratio_ : float
+        The ratio that unconditional draws have; NaN where most rows of `fit` have equals.
     coupling_ : {"none", "latent", "project", "regularize", "hierarchical"}
         How a manifold takes part.
     dimension_ : int or None
@@ -169,6 +178,7 @@ class DiffusionManifoldSampler(TableModel):
         "n_steps": [COUNT, None],
         "n_likelihood_steps": [COUNT],
         "guidance_scale": [Interval(Real, None, None, closed="neither")],
+        "dcr_ratio": [Interval(Real, 0, None, closed="neither"), None],
         "contamination": [Interval(Real, 0, 1, closed="left")],
         "data_noise": [StrOptions({"auto"}), Real, "array-like"],
     }
@@ -183,6 +193,7 @@ class DiffusionManifoldSampler(TableModel):
         n_steps=None,
         n_likelihood_steps=24,
         guidance_scale=1.0,
+        dcr_ratio=0.9,
         encoder=None,
         target="auto",
         manifold="auto",
@@ -199,6 +210,7 @@ class DiffusionManifoldSampler(TableModel):
         self.n_steps = n_steps
         self.n_likelihood_steps = n_likelihood_steps
         self.guidance_scale = guidance_scale
+        self.dcr_ratio = dcr_ratio
         self.encoder = encoder
         self.target = target
         self.manifold = manifold
@@ -250,12 +262,15 @@ class DiffusionManifoldSampler(TableModel):
         self.history_ = net.history
         self.coupling_, self.dimension_ = geometry.coupling, geometry.dimension
         self.embedding_ = geometry.embedding
-        return replace(
+        model = replace(
             model,
             denoiser=denoiser.to(net.device),
             prior=model.prior.to(net.device),
             noise=_noise_of(model, rows.measured.noise, geometry.dimension),
         )
+        ratio = np.inf if self.dcr_ratio is None else self.dcr_ratio
+        starts, self.dcr_ratio_ = fit_starts(model, draw_known, filled, rows.weights, ratio, rng)
+        return replace(model, starts=starts)
 
     def _train(self, rows, geometry, rng):
         """Return the trained net, the Gaussian it starts from, and the rows without gaps."""

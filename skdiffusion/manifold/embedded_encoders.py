@@ -50,6 +50,10 @@ class EmbeddedEncoder:
         """Decode to a table, with some cells as given."""
         return self.encoder.decode_table(self.restore(W, rng), rng, cells)
 
+    def decode_numbers(self, W):
+        """Return the numbers of rows by column, and by category whether cells are it."""
+        return self.encoder.decode_numbers(self.restore(W))
+
 
 class CoordinateEncoder(EmbeddedEncoder):
     """The coordinates of the numbers in an embedding, then `kept` features of the row."""

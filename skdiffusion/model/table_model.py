@@ -18,6 +18,7 @@ from skdiffusion.diffusion import (
 )
 from skdiffusion.model.density import log_prob
 from skdiffusion.model.drawing import Sampling, draw
+from skdiffusion.model.starts import Starts
 from skdiffusion.tables.conditions import Conditions
 
 CHUNK_ROWS = 4096
@@ -57,6 +58,8 @@ class Model:
         asked for; None takes means over draws.
     rows : ndarray of shape (n_rows, d) or None, default=None
         Some complete encoded rows of `fit`.
+    starts : Starts or None, default=None
+        Rows that draws without given numbers start from; None starts all draws from noise.
 
     Examples
     --------
@@ -87,6 +90,7 @@ class Model:
     noise: np.ndarray | None = None
     known_noise: np.ndarray | None = None
     rows: np.ndarray | None = None
+    starts: Starts | None = None
 
     def __getstate__(self):
         # a model trained on a GPU must load where there is none
@@ -105,6 +109,16 @@ class Model:
     def is_target(self):
         """Which encoded features are the target's, (d,) of bool."""
         return np.arange(self.n_features) >= self.encoder.n_encoded_
+
+    @property
+    def is_category(self):
+        """Which encoded features are those of categories, (d,) of bool."""
+        flags = np.zeros(self.n_features, dtype=bool)
+        for columns, _ in self.encoder.category_blocks():
+            flags[columns] = True
+        if self.target_encoder is not None:
+            flags |= self.is_target & self.target_encoder.is_categorical_
+        return flags
 
     @property
     def coarse(self):
@@ -152,7 +166,8 @@ class Model:
         )
         unknown = math.inf if self.sampling.solver is None else self.sigma_max
         denoiser = Marginal(self.denoiser, kept, unknown)
-        return replace(self, denoiser=denoiser, prior=prior, noise=None)
+        starts = None if self.starts is None else self.starts.take(np.asarray(kept.cpu()))
+        return replace(self, denoiser=denoiser, prior=prior, noise=None, starts=starts)
 
     @property
     def of_rows(self):

@@ -70,6 +70,18 @@ class ColumnEncoding:
         *blocks, _ = self._split(Z)
         return [c.decode(block)[0] for c, block in zip(self._coders, blocks, strict=True)]
 
+    def decode_numbers(self, Z):
+        """Return the numbers of encoded rows by column, and by category whether cells are it."""
+        *blocks, _ = self._split(Z)
+        numbers, is_category = [np.empty((len(Z), 0))], [np.empty((len(Z), 0), dtype=bool)]
+        for coder, block in zip(self._coders, blocks, strict=True):
+            x = coder.codec.decode(block)
+            if coder.codec.name == "simplex":
+                is_category.append(x[:, None] == np.arange(len(coder.codec.vertices)))
+            elif coder.codec.n_encoded:
+                numbers.append(coder.settle(x)[:, None])
+        return np.hstack(numbers), np.hstack(is_category)
+
     def assemble(self, cells, n):
         """Put cells by column into a table like that of `fit`."""
         return self._format.assemble(cells, n)
