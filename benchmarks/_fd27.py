@@ -33,6 +33,7 @@ from skdiffusion.metrics import (
     trend_error,
     wasserstein,
 )
+from skdiffusion.metrics.scaling import single_precision
 
 TABLES = [
     "iris",
@@ -90,11 +91,6 @@ def judge(train, test, fakes, *, n_repetitions=5, seed=0):
         scores = [class_score(train, *pair, n_repetitions, seed) for pair in pairs]
     means = {name: float(np.mean([row[name] for row in figures])) for name in figures[0]}
     return means | {"class_score": float(np.mean(scores)) if scores else float("nan")}
-
-
-def single_precision(rows):
-    """Round to single precision, which some generators return: doubles would tell them apart."""
-    return np.asarray(rows, dtype=np.float32).astype(float)
 
 
 def _judge_one(train, test, fake, n_repetitions, seed):

@@ -19,7 +19,6 @@ from joblib import Parallel, delayed
 from sklearn.datasets import load_iris, load_wine
 
 from benchmarks._data import Table, data_folder, load_table, table_names
-from benchmarks._fd27 import single_precision
 from benchmarks._generators import METHODS, QUICK_METHODS, available, draw_tables
 from benchmarks._mixed_report import write_report
 from benchmarks._results import append_results, forget, read_results
@@ -31,6 +30,7 @@ from skdiffusion.metrics import (
     shape_error,
     trend_error,
 )
+from skdiffusion.metrics.scaling import single_precision
 
 KEY = ["table", "seed", "method"]
 TABLES = [
