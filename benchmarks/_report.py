@@ -1,5 +1,6 @@
 """Write the results of the scoreboard as Markdown."""
 
+from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 
 import pandas as pd
@@ -32,6 +33,7 @@ PACKAGES = [
     "imbalanced-learn",
     "POT",
     "xgboost",
+    "xgboost-cpu",
     "synthpop-py",
     "pyvinecopulib",
 ]
@@ -52,15 +54,12 @@ SUMMARY = [
 
 
 def versions(packages):
-    """Name the installed versions of packages in one line."""
-    return ", ".join(map(_version, packages))
-
-
-def _version(package):
-    try:
-        return f"{package} {version(package)}"
-    except PackageNotFoundError:
-        return f"no {package}"
+    """Name in one line the versions of those packages that are installed."""
+    found = []
+    for package in packages:
+        with suppress(PackageNotFoundError):
+            found.append(f"{package} {version(package)}")
+    return ", ".join(found)
 
 
 def write_report(path, *, command, order, published=None):

@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 from joblib import Parallel, delayed
 from sklearn.datasets import load_iris, load_wine
+from threadpoolctl import threadpool_limits
 
 from benchmarks._data import Table, data_folder, load_table, table_names
 from benchmarks._generators import METHODS, QUICK_METHODS, available, draw_tables
@@ -73,6 +74,7 @@ def evaluate(table, method, seed, *, methods=METHODS):
     return cell | size | seconds | judge(train, test, fake, seed)
 
 
+@threadpool_limits.wrap(limits=1)
 def judge(train, test, fake, seed=0):
     """Judge one generated table like ``train.Z``; see `evaluate`."""
     rows = [single_precision(r) for r in (train.Z, test.Z, train.restore_types(fake))]
