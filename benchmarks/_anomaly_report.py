@@ -1,6 +1,5 @@
 """Write the results of the anomaly benchmark as Markdown."""
 
-from importlib.metadata import PackageNotFoundError, version
 from typing import NamedTuple
 
 import numpy as np
@@ -9,6 +8,7 @@ from scipy.stats import wilcoxon
 
 from benchmarks._anomaly_data import PROTOCOLS
 from benchmarks._anomaly_rivals import detectors
+from benchmarks._report import versions
 
 PACKAGES = ["numpy", "scipy", "scikit-learn", "torch", "pyod"]
 LEVELS = (0.01, 0.05, 0.1)
@@ -92,7 +92,7 @@ def write_report(folder, *, command):
         "",
         f"    {command}",
         "",
-        f"Versions: {', '.join(map(_version, PACKAGES))}.",
+        f"Versions: {versions(PACKAGES)}.",
         "",
     ]
     for protocol, table in tables.items():
@@ -113,13 +113,6 @@ def write_report(folder, *, command):
 
 def _read(path, key):
     return pd.read_csv(path).drop_duplicates(key, keep="last") if path.exists() else None
-
-
-def _version(package):
-    try:
-        return f"{package} {version(package)}"
-    except PackageNotFoundError:
-        return f"no {package}"
 
 
 # --- protocols -----------------------------------------------------------------------------------

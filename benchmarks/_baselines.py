@@ -1,7 +1,7 @@
 """Baselines without a neural network: copies, SMOTE, kernel density, Gaussian mixture.
 
-Every method is a function ``fit(train, seed)`` that returns a function ``sample(n)``, which returns
-`n` rows of ``train.Z``. The two halves are timed apart.
+Every method is a function ``fit(train, seed)`` that returns a function ``sample(n, seed)``, which
+returns `n` rows of ``train.Z``. The two halves are timed apart.
 """
 
 import numpy as np
@@ -85,7 +85,7 @@ def class_labels(train, n):
 def copy_train(train, seed):
     """Training rows as they are: what a perfect copier scores, and a fresh real sample nearly."""
 
-    def sample(n):
+    def sample(n, seed):
         rng = check_random_state(seed)
         return train.Z[np.resize(rng.permutation(len(train.Z)), n)]
 
@@ -110,7 +110,7 @@ def smote(train, seed, k=5):
     spread[spread == 0] = 1
     Z = (Z - mean) / spread
 
-    def sample(n):
+    def sample(n, seed):
         counts = apportion(np.bincount(members), n)
         parts = [_smote_class(train, Z, members, c, m, seed, k) for c, m in enumerate(counts)]
         rows = np.vstack(parts) * spread + mean
@@ -152,7 +152,7 @@ def kde(train, seed):
         search = GridSearchCV(KernelDensity(), bandwidths, cv=min(5, len(rows)))
         return search.fit(rows).best_estimator_
 
-    return _per_class(train, fit, lambda model, n: model.sample(n, random_state=seed))
+    return _per_class(train, fit, lambda model, n, seed: model.sample(n, random_state=seed))
 
 
 def gmm(train, seed):
@@ -170,10 +170,10 @@ def gmm(train, seed):
         ]
         return min(models, key=lambda model: model.bic(rows))
 
-    def draw(model, n):
+    def draw(model, n, seed):
         if isinstance(model, KernelDensity):
             return model.sample(n, random_state=seed)
-        return model.sample(n)[0]
+        return model.set_params(random_state=seed).sample(n)[0]
 
     return _per_class(train, fit, draw)
 
@@ -186,13 +186,13 @@ def _per_class(train, fit, draw):
     labels, counts = np.unique(groups, return_counts=True)
     models = [fit(rows[groups == label]) for label in labels]
 
-    def sample(n):
+    def sample(n, seed):
         parts = []
         for model, label, m in zip(models, labels, apportion(counts, n), strict=True):
             if m:
                 # The last column keeps the class; a regression target is decoded over it.
                 out = np.full((m, train.X.shape[1] + 1), label)
-                parts.append(coder.inverse_transform(draw(model, m), out))
+                parts.append(coder.inverse_transform(draw(model, m, seed), out))
         return np.vstack(parts)
 
     return sample

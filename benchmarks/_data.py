@@ -9,6 +9,7 @@ from sklearn import datasets
 from sklearn.model_selection import train_test_split
 
 DATA_VARIABLE = "SKDIFFUSION_DATA"
+SINGLE_PRECISION = float(np.finfo(np.float32).eps)
 
 
 @dataclass(frozen=True)
@@ -65,12 +66,24 @@ class Table:
         return replace(self.take(rows), name=f"{self.name}_{n_rows / 1000:g}k")
 
     def restore_types(self, Z):
-        """Round integer columns and snap binary ones to their values, for every method alike."""
+        """Give generated rows the values that columns can have, for every method alike.
+
+        Integers are rounded and binary columns snapped to their two values; whatever equals a value
+        of these rows but for single precision or rounding becomes that value. A spike that comes
+        back as 1e-17 in place of 0 would tell generated rows apart, and hide copies.
+        """
         Z = np.array(Z, dtype=np.float64)
         Z[:, list(self.integer)] = np.round(Z[:, list(self.integer)])
         for j in self.binary:
             low, high = self.X[:, j].min(), self.X[:, j].max()
             Z[:, j] = np.where(Z[:, j] > (low + high) / 2, high, low)
+        for column, known in zip(Z.T, map(np.unique, self.Z.T), strict=True):
+            right = np.searchsorted(known, column).clip(0, len(known) - 1)
+            left = (right - 1).clip(0)
+            is_left = np.abs(known[left] - column) < np.abs(known[right] - column)
+            near = known[np.where(is_left, left, right)]
+            same = np.abs(near - column) <= SINGLE_PRECISION * np.abs(known).max()
+            column[same] = near[same]
         return Z
 
 

@@ -1,6 +1,7 @@
 """Diffusion baselines, written from their papers, on one multilayer perceptron.
 
-As in `benchmarks._baselines`, a method is ``fit(train, seed) -> sample`` with ``sample(n) -> Z``.
+As in `benchmarks._baselines`, a method is ``fit(train, seed) -> sample`` with
+``sample(n, seed) -> Z``.
 """
 
 import math
@@ -114,7 +115,8 @@ def edm_mlp(train, seed, n_steps=2000):
     train_network(loss, net, x, labels.codes, n_steps, generator)
 
     @torch.no_grad()
-    def sample(n):
+    def sample(n, seed):
+        generator.manual_seed(seed)
         label, table = labels.draw(n)
         ramp = torch.linspace(80 ** (1 / 7), 0.002 ** (1 / 7), 18) ** 7
         sigmas = torch.cat([ramp, torch.zeros(1)])
@@ -153,7 +155,8 @@ def tabddpm(train, seed, n_steps=3000, n_timesteps=1000, clip=5.2):
     process = MixedDiffusion(net, len(numeric), coder.n_levels, n_timesteps, generator, clip)
     train_network(process.loss, net, x, labels.codes, n_steps, generator)
 
-    def sample(n):
+    def sample(n, seed):
+        generator.manual_seed(seed)
         label, table = labels.draw(n)
         return coder.inverse_transform(process.sample(label).double().numpy(), table)
 

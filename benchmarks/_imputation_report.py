@@ -3,10 +3,9 @@
 import numpy as np
 import pandas as pd
 
-from benchmarks._anomaly_report import _version
 from benchmarks._imputation_data import PATTERNS
 from benchmarks._imputation_rivals import ABOUT, METHODS
-from benchmarks._report import _format, _markdown
+from benchmarks._report import _format, _markdown, versions
 
 PACKAGES = ["numpy", "scipy", "scikit-learn", "torch"]
 CELL = ["table", "pattern", "seed"]
@@ -36,7 +35,7 @@ def write_report(path, *, command):
         "",
         f"    {command}",
         "",
-        f"Versions: {', '.join(map(_version, PACKAGES))}.",
+        f"Versions: {versions(PACKAGES)}.",
         "",
         *[f"- `{m}`: {ABOUT[m]}" for m in methods if m in ABOUT],
         "",

@@ -1,54 +1,112 @@
-"""Write the results of the generation benchmark as Markdown."""
+"""Write the results of the scoreboard as Markdown."""
 
-from importlib.metadata import version
+from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, version
 
 import pandas as pd
 
-SMALL = 2000
+from benchmarks._published import read_scoreboard
 
 # Column of the results, heading, format.
 METRICS = [
     ("w1_test", "Exact W1 to held-out rows, and its ratio to the copied training rows ↓", ".3f"),
-    ("c2st_boosting", "C2ST, AUC of gradient boosting on held-out rows (0.5 ideal)", ".2f"),
+    ("coverage_test", "Coverage of held-out rows ↑", ".3f"),
+    ("f1", "Utility: macro-F1 of four classifiers trained on generated rows ↑", ".3f"),
+    ("r2", "Utility: R2 of four regressors trained on generated rows ↑", ".3f"),
+    ("class_score", "Class score: how well four classifiers know generated rows ↓", ".3f"),
     ("dcr_ratio", "DCR ratio (1: as far from training rows as fresh rows; 0: copies)", ".2f"),
-    ("coverage", "Coverage of held-out rows, k = 5 ↑", ".2f"),
+    ("copies", "Rows that equal a training row, % (last column: held-out rows)", ".1%"),
+    ("c2st_boosting", "C2ST, AUC of gradient boosting on held-out rows (0.5 ideal)", ".2f"),
     ("shape_error", "Shape error, % ↓", ".1f"),
     ("trend_error", "Trend error, % ↓", ".1f"),
+    ("w1_train", "Exact W1 to training rows", ".3f"),
+    ("coverage_train", "Coverage of training rows", ".3f"),
     ("fit_s", "Fit, CPU seconds on one thread", ".2f"),
-    ("sample_s", "Sampling as many rows as the training table has, CPU seconds", ".2f"),
+    ("sample_s", "Drawing as many rows as the training table has, CPU seconds", ".2f"),
 ]
-PACKAGES = ["numpy", "scipy", "scikit-learn", "torch", "skorch", "imbalanced-learn", "POT"]
+PACKAGES = [
+    "numpy",
+    "scipy",
+    "scikit-learn",
+    "torch",
+    "skorch",
+    "imbalanced-learn",
+    "POT",
+    "xgboost",
+    "xgboost-cpu",
+    "synthpop-py",
+    "pyvinecopulib",
+]
+SUMMARY = [
+    ("w1_test", "mean", ".3f"),
+    ("coverage_test", "mean", ".3f"),
+    ("f1", "mean", ".3f"),
+    ("r2", "mean", ".3f"),
+    ("class_score", "mean", ".3f"),
+    ("dcr_ratio", "median", ".2f"),
+    ("copies", "mean", ".1%"),
+    ("c2st_boosting", "mean", ".3f"),
+    ("shape_error", "mean", ".1f"),
+    ("trend_error", "mean", ".1f"),
+    ("w1_train", "mean", ".3f"),
+    ("coverage_train", "mean", ".3f"),
+]
 
 
-def write_report(path, *, command, order):
+def versions(packages):
+    """Name in one line the versions of those packages that are installed."""
+    found = []
+    for package in packages:
+        with suppress(PackageNotFoundError):
+            found.append(f"{package} {version(package)}")
+    return ", ".join(found)
+
+
+def write_report(path, *, command, order, published=None):
     """Write the Markdown report next to a CSV file of results, and return its path."""
-    results = pd.read_csv(path)
+    results = pd.read_csv(path).drop_duplicates(["table", "seed", "method"], keep="last")
     methods = [m for m in order if m in set(results["method"])]
     methods += sorted({*results["method"]} - {*methods})
-    seeds = ", ".join(map(str, sorted(results["seed"].unique())))
-    n_tables = results["table"].nunique()
-    versions = ", ".join(f"{package} {version(package)}" for package in PACKAGES)
+    tables = list(dict.fromkeys(results["table"]))
+    means = {
+        metric: results.pivot_table(
+            index="table", columns="method", values=metric, dropna=False
+        ).reindex(index=tables, columns=methods)
+        for metric, _, _ in METRICS
+    }
+    means["copies"]["held out"] = results.groupby("table")["copies_test"].mean()
+    others = [] if published is None else merge_published(means, read_scoreboard(published))
     lines = [
-        "# Generation benchmark",
+        "# Scoreboard of generated tables",
         "",
-        f"Means over the splits with seeds {seeds}, on {n_tables} tables. Command of the last run:",
+        f"{len(tables)} tables, splits with seeds {_listed(results['seed'])}; tables drawn from a "
+        f"fit: {_listed(results['n_tables'])}; trainings of a learner: "
+        f"{_listed(results['n_repetitions'])}. Command of the last run:",
         "",
         f"    {command}",
         "",
-        f"Versions: {versions}.",
+        f"Versions: {versions(PACKAGES)}.",
         "",
-        *_summary(results[results["n_rows"] <= SMALL], methods),
+        *_summary(results, means, methods, others),
     ]
     for metric, heading, spec in METRICS:
-        lines += [f"## {heading}", "", *_per_table(results, methods, metric, spec), ""]
+        lines += [f"## {heading}", "", *_per_table(means[metric], metric, spec), ""]
     report = path.with_suffix(".md")
     report.write_text("\n".join(lines), encoding="utf-8")
     return report
 
 
-def _mean_over_seeds(results, metric, methods):
-    means = results.pivot_table(index="table", columns="method", values=metric, dropna=False)
-    return means.reindex(columns=methods)
+def merge_published(means, rows):
+    """Add columns of published figures to the means by table; return the names of the systems."""
+    for metric, table in means.items():
+        if metric in rows:
+            wide = rows.pivot_table(index="table", columns="method", values=metric)
+            means[metric] = table.join(wide)
+    return sorted(set(rows["method"]))
+
+
+def _listed(values):
+    return ", ".join(map(str, sorted(values.unique())))
 
 
 def _ratio_to_copy(w1):
@@ -56,63 +114,53 @@ def _ratio_to_copy(w1):
     return w1.div(w1["copy"], axis=0) if "copy" in w1 else w1 * float("nan")
 
 
-def _per_table(results, methods, metric, spec):
-    means = _mean_over_seeds(results, metric, methods)
+def _per_table(means, metric, spec):
+    means = means.dropna(how="all").dropna(how="all", axis=1)
     cells = means.map(lambda value: _format(value, spec))
     if metric == "w1_test":
         ratio = _ratio_to_copy(means).map(lambda value: _format(value, ".2f"))
         cells = cells + (" (" + ratio + ")").where(means.notna(), "")
     body = [[table, *row] for table, row in zip(cells.index, cells.to_numpy(), strict=True)]
-    return _markdown(["table", *methods], body)
+    body.append(["mean", *(_format(value, spec) for value in means.mean(skipna=False))])
+    return _markdown(["table", *means.columns], body)
 
 
-def _summary(results, methods):
-    """Compare the methods that were run on every split of every small table."""
+def _summary(results, means, methods, others):
+    """Compare the methods that were run on every split of every table, and published systems."""
     cells = {m: set(map(tuple, g[["table", "seed"]].values)) for m, g in results.groupby("method")}
     wanted = set().union(*cells.values())
     complete = [m for m in methods if cells.get(m) == wanted]
-    partial = [f"{m} ({len(cells.get(m, ()))} of {len(wanted)})" for m in methods]
-    partial = [text for text, m in zip(partial, methods, strict=True) if m not in complete]
-    means = {metric: _mean_over_seeds(results, metric, complete) for metric, _, _ in METRICS}
+    partial = [f"{m} ({len(cells[m])} of {len(wanted)})" for m in methods if m not in complete]
     ratio = _ratio_to_copy(means["w1_test"])
-    n_tables = len({table for table, _ in wanted})
-    lines = [f"## Summary over the {n_tables} tables of up to {SMALL} rows", ""]
-    header = [
-        "method",
-        "mean W1",
-        "mean W1 / copy",
-        "largest W1 / copy",
-        "mean C2ST",
-        "median DCR ratio",
-        "smallest DCR ratio",
-        "mean coverage",
-        "mean shape error",
-        "mean trend error",
-        "median fit s",
-        "median sample s",
-        "largest fit + sample s",
-    ]
+    header = ["method", *(f"{how} {metric}" for metric, how, _ in SUMMARY)]
+    header += ["W1 / copy", "largest", "smallest DCR ratio", "largest DCR ratio"]
+    header += ["median fit s", "median sample s", "largest fit + sample s"]
     body = []
-    for m in complete:
-        seconds = means["fit_s"][m] + means["sample_s"][m]
-        body.append(
-            [
-                m,
-                _format(means["w1_test"][m].mean(), ".3f"),
-                _format(ratio[m].mean(), ".3f"),
-                _extreme(ratio[m], "max"),
-                _format(means["c2st_boosting"][m].mean(), ".3f"),
-                _format(means["dcr_ratio"][m].median(), ".2f"),
-                _extreme(means["dcr_ratio"][m], "min"),
-                _format(means["coverage"][m].mean(), ".3f"),
-                _format(means["shape_error"][m].mean(), ".1f"),
-                _format(means["trend_error"][m].mean(), ".1f"),
-                _format(means["fit_s"][m].median(), ".2f"),
-                _format(means["sample_s"][m].median(), ".2f"),
-                _extreme(seconds, "max"),
-            ]
-        )
-    lines += [*_markdown(header, body), ""]
+    for m in [*complete, *others]:
+        line = [m]
+        for metric, how, spec in SUMMARY:
+            values = means[metric].dropna(how="all").get(m, pd.Series(dtype=float))
+            # A mean over fewer tables than the others have compares with nothing.
+            value = getattr(values, how)(skipna=metric == "dcr_ratio") if len(values) else None
+            line.append(_format(value, spec))
+        line += [_format(ratio[m].mean(skipna=False), ".3f"), _extreme(ratio[m], "max")]
+        if m in complete:
+            dcr, fit_s, sample_s = (means[x][m] for x in ("dcr_ratio", "fit_s", "sample_s"))
+            line += [_extreme(dcr, "min"), _extreme(dcr, "max")]
+            line += [_format(fit_s.median(), ".2f"), _format(sample_s.median(), ".2f")]
+            line += [_extreme(fit_s + sample_s, "max")]
+        else:
+            line += ["–"] * 5
+        body.append(line)
+    held_out = means["copies"]["held out"].mean()
+    lines = [
+        "## Summary",
+        "",
+        *_markdown(header, body),
+        "",
+        f"Of the held-out rows, {held_out:.1%} equal a training row.",
+        "",
+    ]
     if partial:
         lines += [f"Not run on all splits and left out here: {', '.join(partial)}.", ""]
     return lines
@@ -127,7 +175,7 @@ def _extreme(values, which):
 
 
 def _format(value, spec):
-    return "–" if pd.isna(value) else format(value, spec)
+    return "–" if value is None or pd.isna(value) else format(value, spec)
 
 
 def _markdown(header, body):

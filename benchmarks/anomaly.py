@@ -9,7 +9,6 @@ come, so that a run can be stopped and resumed; ``anomaly.md`` is written from t
 """
 
 import argparse
-import csv
 import time
 import warnings
 from contextlib import contextmanager
@@ -33,6 +32,7 @@ from benchmarks._anomaly_data import (
 )
 from benchmarks._anomaly_report import LEVELS, write_report
 from benchmarks._anomaly_rivals import default_names, detectors, warm_up
+from benchmarks._results import append_results, forget, read_results
 
 SCORE_KEY = ["protocol", "set", "seed", "detector"]
 CHECK_KEY = ["section", "set", "seed", "detector"]
@@ -285,36 +285,6 @@ def describe(rows):
         f"AUROC {row['auroc']:.1f}, AUPRC {row['auprc']:.1f}, fit {row['fit_s']:.1f} and score "
         f"{row['score_s']:.2f} CPU-s"
     )
-
-
-def read_results(path):
-    """Return the rows of a results file, none if there is no file yet."""
-    if not path.exists():
-        return []
-    with path.open(newline="") as file:
-        return list(csv.DictReader(file))
-
-
-def append_results(path, rows, mode="a"):
-    """Append rows of results, under a header if the file is new."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    is_new = mode == "w" or not path.exists()
-    with path.open(mode, newline="") as file:
-        writer = csv.DictWriter(file, fieldnames=rows[0])
-        if is_new:
-            writer.writeheader()
-        for row in rows:
-            writer.writerow({k: f"{v:.6g}" if isinstance(v, float) else v for k, v in row.items()})
-
-
-def forget(path, key, cells):
-    """Drop some cells from a results file."""
-    rows = read_results(path)
-    kept = [row for row in rows if tuple(row[k] for k in key) not in cells]
-    if kept:
-        append_results(path, kept, mode="w")
-    else:
-        path.unlink(missing_ok=True)
 
 
 def parse(argv=None):

@@ -32,7 +32,7 @@ from benchmarks._augmentation_methods import (
 )
 from benchmarks._augmentation_report import write_report
 from benchmarks._data import data_folder, load_table, table_names
-from benchmarks.generation import append_result, read_results
+from benchmarks._results import append_results, read_results
 from skdiffusion._augmented import AugmentedEstimator
 
 SECTIONS = ("classes", "estimators", "numbers")
@@ -171,7 +171,7 @@ def run_section(section, args):
                 continue
             # all or nothing, so that a stopped run goes on with whole folds
             for result in list(CELLS[section](table, rows, fold, methods, args.quick)):
-                append_result(path, result)
+                append_results(path, [result])
             SharedSampler.forget()
             print(f"{section}: {table.name}, fold {fold}", flush=True)
 

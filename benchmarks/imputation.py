@@ -31,7 +31,7 @@ from benchmarks._imputation_data import (
 )
 from benchmarks._imputation_report import write_report
 from benchmarks._imputation_rivals import METHODS, mice, miss_forest, ours
-from benchmarks.anomaly import append_results, forget, read_results
+from benchmarks._results import append_results, forget, read_results
 
 KEY = ["table", "pattern", "seed", "method"]
 N_DRAWS = 20

@@ -32,7 +32,7 @@ from benchmarks._manifold_metrics import judge_embedding, judge_rows, real_slice
 from benchmarks._manifold_promises import SECTIONS
 from benchmarks._manifold_report import write_report
 from benchmarks._manifold_sets import N_DRAWN, N_RARE, N_TRAIN, draw, known_sets
-from benchmarks.generation import append_result, read_results
+from benchmarks._results import append_results, read_results
 
 BLANK = {
     **dict.fromkeys(["fit_s", "train_s", "sample_s"], np.nan),
@@ -117,7 +117,7 @@ def run_main(args):
                     n_rows=args.rows,
                     max_epochs=1 if args.quick else None,
                 )
-                append_result(path, row)
+                append_results(path, [row])
                 print(_line(row), flush=True)
 
 
@@ -152,9 +152,8 @@ def run_promises(args):
                     found = list(function(sets[name], seed, quick=args.quick, n_rows=args.rows))
                 for measure, method, value in found:
                     key = {"section": section, "set": name, "seed": seed}
-                    append_result(
-                        path, key | {"measure": measure, "method": method, "value": value}
-                    )
+                    found_here = {"measure": measure, "method": method, "value": value}
+                    append_results(path, [key | found_here])
                     print(f"{section} {name} seed {seed} {measure}, {method}: {value:.4g}")
                 print(f"    {time.process_time() - start:.1f} CPU-s", flush=True)
 

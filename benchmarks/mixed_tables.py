@@ -1,57 +1,53 @@
-"""Generated tables of numbers and categories against real ones.
+"""Large tables of numbers and categories, generated in full.
 
-    python -m benchmarks.mixed_tables --data FOLDER
-    python -m benchmarks.mixed_tables --data FOLDER --full shoppers
+    python -m benchmarks.mixed_tables --data FOLDER --published FOLDER
 
-The protocol of `benchmarks.generation`, on tables with categories and with spikes and integers.
-With ``--full``, all rows of the tables named there instead: 90 % to train on, and the error of
-columns and of pairs of columns against the training rows, as papers have it, and against the other
-10 %. Rows of results are appended to ``mixed_tables.csv`` and ``mixed_tables_full.csv`` as they
-come, so that a run can be stopped and resumed; ``mixed_tables.md`` is written from both at the end.
+Each table is split 80 : 20 (stratified by class). Generators are fitted on the training rows,
+features and target together, and draw as many. Shape and trend error are against the training rows,
+as papers have it; C2ST, in single precision, and copies are compared with the held-out rows. Rows
+of results are appended to ``mixed_tables.csv`` as they come, so that a run can be stopped and
+resumed; ``mixed_tables.md`` is written from it at the end, with the published figures of TabPC's
+authors where ``--published`` names their folder.
 """
 
 import argparse
-import time
 from functools import partial
 from pathlib import Path
 
 import numpy as np
-import torch
 from joblib import Parallel, delayed
 from sklearn.datasets import load_iris, load_wine
-from sklearn.model_selection import train_test_split
 from threadpoolctl import threadpool_limits
 
-from benchmarks import _baselines, _mixed_rivals
-from benchmarks._data import Table, data_folder, load_table
+from benchmarks._data import Table, data_folder, load_table, table_names
+from benchmarks._generators import METHODS, QUICK_METHODS, available, draw_tables
 from benchmarks._mixed_report import write_report
-from benchmarks.anomaly import append_results, forget, read_results
-from benchmarks.generation import evaluate
-from skdiffusion.metrics import GowerScaler, c2st, shape_error, trend_error
+from benchmarks._results import append_results, forget, read_results
+from skdiffusion.metrics import (
+    GowerScaler,
+    c2st,
+    dcr_ratio,
+    exact_copies,
+    shape_error,
+    trend_error,
+)
+from skdiffusion.metrics.scaling import single_precision
 
 KEY = ["table", "seed", "method"]
-TABLES = ["shoppers", "churn", "abalone", "insurance", "imb_car-vgood", "tictactoe"]
-MAX_ROWS = 2000
-
-FITS = {
-    "copy": _baselines.copy_train,
-    "smote_nc": _baselines.smote,
-    "gmm": _baselines.gmm,
-    "gaussian_copula": _mixed_rivals.gaussian_copula,
-    "tvae": _mixed_rivals.tvae,
-    "ours": _mixed_rivals.ours,
-}
-# Shortened trainings: --quick asks whether the benchmark runs, not how good anything is.
-QUICK_FITS = FITS | {
-    "tvae": partial(_mixed_rivals.tvae, epochs=3),
-    "ours": partial(_mixed_rivals.ours, max_epochs=2),
-}
-METHODS = {name: _mixed_rivals.snapped(fit) for name, fit in FITS.items()}
-QUICK_METHODS = {name: _mixed_rivals.snapped(fit) for name, fit in QUICK_FITS.items()}
+TABLES = [
+    "shoppers",
+    "magic",
+    "churn",
+    "abalone",
+    "insurance",
+    "concrete_compression",
+    "airfoil_self_noise",
+]
+DEFAULT_METHODS = ["copy", "gmm", "cart", "vine", "ours"]
 
 
-def evaluate_full(table, method, seed, *, methods=METHODS):
-    """Fit one method on 90 % of the rows of a table and judge as many generated rows.
+def evaluate(table, method, seed, *, methods=METHODS):
+    """Fit one method on 80 % of the rows of a table and judge as many generated rows.
 
     Parameters
     ----------
@@ -60,43 +56,39 @@ def evaluate_full(table, method, seed, *, methods=METHODS):
     method : str
         A name in `methods`.
     seed : int
-        Seed of the split, the method and the metrics.
+        Seed of the split, the method and C2ST.
     methods : dict
         The registry to look names up in.
 
     Returns
     -------
     dict
-        Shape and trend error, in per cent, against the training rows and against the other 10 %,
-        C2ST against the latter, and CPU seconds on one thread.
+        Shape and trend error, in per cent, against the training rows; C2ST against held-out rows;
+        DCR ratio; shares of generated and of held-out rows that equal a training row; CPU seconds
+        on one thread.
     """
-    strata = table.y if table.is_classification else None
-    rows = np.arange(len(table.X))
-    rows = train_test_split(rows, test_size=0.1, random_state=seed, stratify=strata)
-    train, test = map(table.take, rows)
-    n_threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        with threadpool_limits(1):
-            start = time.process_time()
-            sample = methods[method](train, seed)
-            fitted = time.process_time()
-            fake = sample(len(train.Z))
-            sampled = time.process_time()
-            fake = train.restore_types(fake)
-            figures = {}
-            for name, real in {"train": train.Z, "test": test.Z}.items():
-                for error in (shape_error, trend_error):
-                    value = error(real, fake, categorical=table.Z_categorical)
-                    figures[f"{error.__name__}_{name}"] = value
-            scaler = GowerScaler(table.Z_categorical).fit(train.Z)
-            points = scaler.transform(test.Z), scaler.transform(fake)
-            figures["c2st_boosting"] = c2st(*points, random_state=seed)
-    finally:
-        torch.set_num_threads(n_threads)
+    train, test = table.split(seed)
+    (fake,), seconds = draw_tables(methods[method], train, seed)
     cell = {"table": table.name, "seed": seed, "method": method}
     size = {"n_train": len(train.Z), "n_test": len(test.Z)}
-    return cell | size | {"fit_s": fitted - start, "sample_s": sampled - fitted} | figures
+    return cell | size | seconds | judge(train, test, fake, seed)
+
+
+@threadpool_limits.wrap(limits=1)
+def judge(train, test, fake, seed=0):
+    """Judge one generated table like ``train.Z``; see `evaluate`."""
+    rows = [single_precision(r) for r in (train.Z, test.Z, train.restore_types(fake))]
+    columns = {"categorical": train.Z_categorical}
+    scaler = GowerScaler(**columns).fit(rows[0])
+    points = [scaler.transform(r) for r in rows]
+    return {
+        "shape_error": shape_error(rows[0], rows[2], **columns),
+        "trend_error": trend_error(rows[0], rows[2], **columns),
+        "c2st_boosting": c2st(*points[1:], random_state=seed),
+        "dcr_ratio": dcr_ratio(*points),
+        "copies": exact_copies(rows[0], rows[2]),
+        "copies_test": exact_copies(rows[0], rows[1]),
+    }
 
 
 def quick_tables():
@@ -112,21 +104,10 @@ def quick_tables():
 
 def run(args):
     """Measure all cells that the CSV file lacks."""
-    folder = data_folder(args.data)
-    if args.quick:
-        tables = quick_tables()
-    else:
-        names = args.full or args.tables
-        rows = 0 if args.full else args.max_rows
-        tables = [load_table(name, folder=folder, max_rows=rows) for name in names]
-    if args.full or args.quick:
-        measure(args, tables, args.output / "mixed_tables_full.csv", evaluate_full)
-    if args.quick or not args.full:
-        measure(args, tables, args.output / "mixed_tables.csv", evaluate)
-
-
-def measure(args, tables, path, work):
-    """Append the results of cells that a CSV file lacks."""
+    folder, path = data_folder(args.data), args.output / "mixed_tables.csv"
+    known = table_names(folder)
+    names = args.tables or [name for name in TABLES if name in known]
+    tables = quick_tables() if args.quick else [load_table(n, folder=folder) for n in names]
     methods = available(args.methods)
     cells = [(t, m, s) for t in tables for s in range(args.seeds) for m in methods]
     if args.fresh:
@@ -135,51 +116,38 @@ def measure(args, tables, path, work):
     cells = [(t, m, s) for t, m, s in cells if (t.name, str(s), m) not in done]
     registry = QUICK_METHODS if args.quick else METHODS
     rows = Parallel(n_jobs=args.jobs, return_as="generator_unordered")(
-        delayed(work)(*cell, methods=registry) for cell in cells
+        delayed(evaluate)(*cell, methods=registry) for cell in cells
     )
     for i, row in enumerate(rows, start=1):
         append_results(path, [row])
-        shape = row.get("shape_error", row.get("shape_error_train"))
-        trend = row.get("trend_error", row.get("trend_error_train"))
         print(
             f"[{i}/{len(cells)}] {row['table']} seed {row['seed']} {row['method']}: "
-            f"shape {shape:.2f} %, trend {trend:.2f} %, C2ST {row['c2st_boosting']:.2f}, "
+            f"shape {row['shape_error']:.2f} %, trend {row['trend_error']:.2f} %, "
+            f"C2ST {row['c2st_boosting']:.3f}, copies {row['copies']:.2%}, "
             f"{row['fit_s'] + row['sample_s']:.1f} CPU-s",
             flush=True,
         )
 
 
-def available(methods):
-    """Leave out, with a line, the methods whose package is not installed."""
-    packages = {"smote_nc": "imblearn", "tvae": "ctgan"}
-    found = []
-    for method in methods:
-        try:
-            if method in packages:
-                __import__(packages[method])
-            found.append(method)
-        except ImportError as error:
-            print(f"{method}: skipped, {packages[method]} cannot be imported ({error}).")
-    return found
-
-
 def parse(argv=None):
     """Read the command line."""
+    names = partial(str.split, sep=",")
     parser = argparse.ArgumentParser(prog="python -m benchmarks.mixed_tables", description=__doc__)
     parser.add_argument("--data", help="folder of .npz tables (default: $SKDIFFUSION_DATA)")
-    parser.add_argument("--tables", nargs="+", default=TABLES, help="default: six mixed tables")
-    parser.add_argument("--full", nargs="+", default=[], help="these tables, all rows, instead")
-    parser.add_argument("--methods", nargs="+", choices=[*METHODS], default=[*METHODS])
+    parser.add_argument("--published", type=Path, help="folder of published results")
+    parser.add_argument("--tables", type=names, help="comma-separated; default: seven tables")
+    parser.add_argument("--methods", type=names, default=DEFAULT_METHODS, help=",".join(METHODS))
     parser.add_argument("--seeds", type=int, help="number of splits (default 3)")
-    parser.add_argument("--max-rows", type=int, default=MAX_ROWS, help="rows of a table; 0: all")
     parser.add_argument("--jobs", type=int, default=1, help="processes, of one thread each")
     parser.add_argument("--output", type=Path, default=Path(__file__).parent / "results")
     parser.add_argument("--fresh", action="store_true", help="measure anew what is asked for")
     parser.add_argument("--summary-only", action="store_true", help="only rewrite the report")
     parser.add_argument("--quick", action="store_true", help="two small tables: does it run?")
     args = parser.parse_args(argv)
-    if args.seeds is None:
-        args.seeds = 1 if args.quick else 3
+    unknown = sorted({*args.methods} - {*METHODS})
+    if unknown:
+        parser.error(f"unknown methods {', '.join(unknown)}; known are {', '.join(METHODS)}")
+    args.seeds = args.seeds or (1 if args.quick else 3)
     if args.quick:
         args.output, args.fresh = args.output / "quick", True
     return args
@@ -187,11 +155,9 @@ def parse(argv=None):
 
 def command_line(args):
     """Return the command that repeats a run, without the paths of this machine."""
-    words = ["python -m benchmarks.mixed_tables --data FOLDER"]
-    words += [f"--tables {' '.join(args.tables)}"] if args.tables != TABLES else []
-    words += [f"--full {' '.join(args.full)}"] if args.full else []
-    words += [f"--methods {' '.join(args.methods)}"] if len(args.methods) < len(METHODS) else []
-    words += [f"--seeds {args.seeds}"]
+    words = ["python -m benchmarks.mixed_tables --data FOLDER --published FOLDER"]
+    words += [f"--tables {','.join(args.tables)}"] if args.tables else []
+    words += [f"--methods {','.join(args.methods)} --seeds {args.seeds}"]
     words += ["--quick"] if args.quick else []
     return " ".join(words)
 
@@ -201,7 +167,8 @@ def main(argv=None):
     args = parse(argv)
     if not args.summary_only:
         run(args)
-    report = write_report(args.output, command=command_line(args), order=METHODS)
+    path = args.output / "mixed_tables.csv"
+    report = write_report(path, command=command_line(args), order=METHODS, published=args.published)
     print(f"Report in {report}.")
 
 

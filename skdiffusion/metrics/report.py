@@ -5,7 +5,7 @@ from sklearn.utils import check_random_state
 
 from skdiffusion.metrics.fidelity import coverage_density, shape_error, trend_error
 from skdiffusion.metrics.privacy import dcr_ratio, exact_copies
-from skdiffusion.metrics.scaling import GowerScaler, check_same_columns
+from skdiffusion.metrics.scaling import GowerScaler, check_same_columns, single_precision
 from skdiffusion.metrics.two_sample import c2st, wasserstein
 
 # Rows a side for the exact Wasserstein distances, whose cost is cubic
@@ -16,7 +16,7 @@ def fidelity_report(train, test, fake, *, categorical=(), random_state=None):
     """Judge a generated table by fidelity, coverage and privacy.
 
     Distances are taken in the Gower coordinates of the training rows, so that every column of the
-    table weighs the same.
+    table weighs the same. Tables are rounded to single precision before.
 
     Parameters
     ----------
@@ -57,7 +57,7 @@ def fidelity_report(train, test, fake, *, categorical=(), random_state=None):
     >>> report["c2st_boosting"], report["exact_copies"]
     (1.0, 0.0)
     """
-    train, test, fake = check_same_columns(train, test, fake)
+    train, test, fake = map(single_precision, check_same_columns(train, test, fake))
     seed = check_random_state(random_state).randint(np.iinfo(np.int32).max)
     scaler = GowerScaler(categorical).fit(train)
     points = [scaler.transform(table) for table in (train, test, fake)]

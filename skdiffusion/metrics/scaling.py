@@ -115,6 +115,11 @@ def check_same_columns(*arrays):
     return arrays
 
 
+def single_precision(X):
+    """Round to what generators in single precision can return, but keep doubles."""
+    return np.asarray(X, dtype=np.float32).astype(np.float64)
+
+
 def subsample(X, n_rows, rng):
     """Return at most `n_rows` rows of X, drawn without replacement; all of X for None."""
     if n_rows is None or len(X) <= n_rows:

@@ -105,6 +105,11 @@ class TestC2st:
         assert c2st(real, fake, random_state=0) > 0.75
         assert c2st(real, fake, classifier=LogisticRegression(), random_state=0) < 0.6
 
+    def test_does_not_see_single_precision(self, rng):
+        real, fake = rng.normal(scale=0.3, size=(2, 600, 3)).round(1)
+        auc = c2st(real, fake.astype(np.float32), random_state=0)
+        assert auc == c2st(real, fake, random_state=0) < 0.6
+
     def test_reproducible(self, rng):
         real, fake = rng.normal(size=(60, 2)), rng.normal(0.5, size=(90, 2))
         values = [c2st(real, fake, random_state=s) for s in (0, 0, 1)]
