@@ -51,8 +51,8 @@ class DiffusionManifoldSampler(TableModel):
         Closed form that the network improves upon: a Gaussian or, with None, nothing but the
         standard normal. The others are a Gaussian and one more input of the network: what a
         mixture of several Gaussians, or the operator-informed score of each column, would answer.
-        "auto" is the mixture up to 100 encoded features of which at most 32 are of categories, and
-        the Gaussian above: its matrices would take most of the time.
+        "auto" is the mixture up to 32 encoded features besides those of classes, and the Gaussian
+        above: the mixture's matrices would take most of the time.
     solver : str or callable, default="dpmpp_2m"
         How to integrate from noise to rows, a name among
         :data:`skdiffusion.diffusion.SOLVERS` or a function like them. DPM-Solver++(2M) is the
@@ -70,7 +70,7 @@ class DiffusionManifoldSampler(TableModel):
     guidance_scale : float, default=1.0
         How strongly a given target, and given cells, act: 1 is the conditional distribution, more
         exaggerates what they imply, 0 ignores them.
-    dcr_ratio : float or None, default=0.9
+    dcr_ratio : float or None, default=0.85
         How new draws are: their median distance to the closest record (DCR) of `fit`, relative to
         that of the rows of `fit` to one another. Draws start from such rows with as much noise as
         that takes, and from noise alone where numbers are given, or where even this comes nearer.
@@ -193,7 +193,7 @@ class DiffusionManifoldSampler(TableModel):
         n_steps=None,
         n_likelihood_steps=24,
         guidance_scale=1.0,
-        dcr_ratio=0.9,
+        dcr_ratio=0.85,
         encoder=None,
         target="auto",
         manifold="auto",

@@ -15,10 +15,8 @@ from skdiffusion.diffusion.gaussians import GaussianDenoiser, MixtureDenoiser
 from skdiffusion.diffusion.operator_denoiser import OperatorDenoiser
 
 BASELINES = ("auto", "mixture", "operator", "gaussian", None)
-# with more columns the mixture's matrices would take most of the training time; the vertices of
-# categories gain less from it
-MAX_MIXTURE_COLUMNS = 100
-MAX_MIXTURE_CATEGORY_COLUMNS = 32
+# with more columns the mixture's matrices would take most of the training time
+MAX_MIXTURE_COLUMNS = 32
 
 Rows = NDArray[np.float64]
 Block = tuple[NDArray[np.intp], Rows]
@@ -66,8 +64,7 @@ def fit_prior(
     if baseline == "operator":
         return gaussian, fit_operator(Z)
     n_others = d - len(numbers)
-    is_small = n_others + n_factors <= MAX_MIXTURE_COLUMNS
-    is_small &= n_others - is_class.sum() <= MAX_MIXTURE_CATEGORY_COLUMNS
+    is_small = n_others + n_factors - is_class.sum() <= MAX_MIXTURE_COLUMNS
     if baseline == "gaussian" or (baseline == "auto" and not is_small):
         return gaussian, None
     if isinstance(gaussian, FactorGaussian):

@@ -97,8 +97,7 @@ def _draw_from_rows(model, n, conditions, generator):
     chosen, Z = starts.choose(conditions, n, rng), np.empty((n, model.n_features))
     started, others = np.flatnonzero(chosen >= 0), np.flatnonzero(chosen < 0)
     if len(started):
-        noise = starts.added_noise(model) * rng.normal(size=(len(started), model.n_features))
-        noisy, given = starts.rows[chosen[started]] + noise, conditions.take(started)
+        noisy, given = starts.draw(model, chosen[started], rng), conditions.take(started)
         Z[started] = redraw(model, noisy, given, starts.sigma, generator)
     if len(others):
         model, given = replace(model, starts=None), conditions.take(others)

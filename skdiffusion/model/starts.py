@@ -1,19 +1,23 @@
-"""Rows of `fit` as the start of draws, with the noise that keeps draws from repeating them."""
+"""Draws that start near rows of `fit`, with the noise that keeps them from repeating these."""
 
 import math
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
 from sklearn.neighbors import NearestNeighbors
 
 from skdiffusion._utils.systematic import spread
+from skdiffusion.geometry.neighborhoods import draw_between, neighborhoods
 from skdiffusion.tables.conditions import Conditions
 
 # draws by which a noise level is judged: their median distance is right within a few per cent
 N_JUDGED = 500
-# rows among which nearest ones are looked for
-MAX_COMPARED = 20_000
+# rows to start from
+MAX_ROWS = 20_000
+# neighbours that a start lies between: as many as leave draws near enough
+N_NEIGHBORS = (5, 2, 0)
 # no lower noise level is tried: draws from it would be copies
 LOWEST = 0.02
 # halvings of the range of log noise levels: to within 6 %
@@ -22,21 +26,34 @@ N_HALVINGS = 7
 
 @dataclass(frozen=True)
 class Starts:
-    """Complete encoded rows, and the noise level from which draws are denoised."""
+    """Encoded rows with their neighbours, and the noise level from which draws are denoised."""
 
     rows: np.ndarray  # (n, d)
     sigma: float
     is_category: np.ndarray  # (d,), of the features
+    neighborhoods: Any = None  # (n, n), sparse
     weights: np.ndarray | None = None  # (n,)
 
     def take(self, kept):
         """Return the same of some features."""
         return replace(self, rows=self.rows[:, kept], is_category=self.is_category[kept])
 
-    def added_noise(self, model):
-        """Return the noise that rows lack at the noise level, by feature."""
+    def between(self, n_neighbors):
+        """Return starts between rows and so many neighbours that have the same categories."""
+        groups = np.unique(self.rows[:, self.is_category].round(6), axis=0, return_inverse=True)[1]
+        return replace(
+            self, neighborhoods=neighborhoods(self.rows, groups.ravel(), n_neighbors)
+        )
+
+    def draw(self, model, chosen, rng):
+        """Return noisy rows near the chosen ones."""
+        rows = draw_between(self.rows, self.neighborhoods, chosen, rng)
+        # interpolation rounds
+        rows[:, self.is_category] = self.rows[chosen][:, self.is_category]
         own = 0.0 if model.noise is None else np.pad(model.noise, (0, model.is_target.sum()))
-        return np.sqrt(np.maximum(self.sigma**2 - own**2, 0.0))
+        # the noise that rows have is part of their level
+        added = np.sqrt(np.maximum(self.sigma**2 - own**2, 0.0))
+        return rows + added * rng.normal(size=rows.shape)
 
     def choose(self, conditions, n, rng):
         """Return for each draw a row that has its known categories, -1 where none has.
@@ -63,30 +80,33 @@ def fit_starts(model, draw, Z, weights, ratio, rng):
 
     None in place of a start is noise: where even such draws come nearer, or most rows have equals.
     """
-    compared = rng.permutation(len(Z))[:MAX_COMPARED]
-    rows = Z[compared]
-    all_weights, weights = weights, None if weights is None else weights[compared]
-    starts = Starts(rows, model.sigma_max, model.is_category, weights)
-    judge = Novelty(model, rows, weights, rng)
+    some = rng.permutation(len(Z))[:MAX_ROWS]
+    weights = None if weights is None else weights[some]
+    starts = Starts(Z[some], LOWEST, model.is_category, None, weights)
+    judge = Novelty(model, starts, rng)
     seed = int(rng.randint(2**31 - 1))
 
-    def judged(starts):
+    def ratio_of(starts):
         generator = torch.Generator(model.device).manual_seed(seed)
         free = Conditions(np.full((1, model.n_features), np.nan))
-        return judge(draw(replace(model, starts=starts), min(N_JUDGED, len(rows)), free, generator))
+        return judge(draw(replace(model, starts=starts), min(N_JUDGED, len(some)), free, generator))
 
-    found, copies = judged(None)
-    if not (found > ratio and copies <= judge.copies):
+    found = ratio_of(None)
+    if not found > ratio:
         return None, found
+    for n_neighbors in N_NEIGHBORS:
+        starts = starts.between(n_neighbors)
+        if ratio_of(starts) <= ratio:
+            break
     low, high = math.log(LOWEST), math.log(model.sigma_max)
     for _ in range(N_HALVINGS):
         middle = (low + high) / 2
-        there, copies = judged(replace(starts, sigma=math.exp(middle)))
-        if there >= ratio and copies <= judge.copies:
+        there = ratio_of(replace(starts, sigma=math.exp(middle)))
+        if there >= ratio:
             high, found = middle, there
         else:
             low = middle
-    return Starts(Z, math.exp(high), model.is_category, all_weights), found
+    return replace(starts, sigma=math.exp(high)), found
 
 
 class Novelty:
@@ -96,24 +116,26 @@ class Novelty:
     that differ by 1. Near 0 draws repeat rows, at 1 they are as new as the rows are to one another.
     """
 
-    def __init__(self, model, Z, weights, rng):
+    def __init__(self, model, starts, rng):
         self.model, self.ranges = model, None
-        points = self._points(Z)
+        points, weights = self._points(starts.rows), starts.weights
         self.neighbors = NearestNeighbors(n_neighbors=2, metric="manhattan").fit(points)
-        some = rng.permutation(len(Z))[:N_JUDGED]
+        some = rng.permutation(len(points))[:N_JUDGED]
         own = self.neighbors.kneighbors(points[some])[0][:, 1]
         if weights is not None:
             # what stands for several equal rows has one of them beside it
             own = np.where(weights[some] > 1, 0.0, own)
         self.own, share = np.median(own), np.mean(own == 0)
-        # two standard errors more than rows have equals, of which there is never quite none
-        self.copies = share + 2 * np.sqrt((share + 1 / len(own)) / len(own))
+        # three standard errors more than rows have equals, of which there is never quite none
+        self.copies = share + 3 * np.sqrt((share + 1 / len(own)) / len(own))
 
     def __call__(self, Z):
-        """Return the ratio of median distances, and the share of draws that equal a row."""
+        """Return the ratio of median distances of draws: 0 if more of them equal rows than rows."""
         nearest = self.neighbors.kneighbors(self._points(Z), 1)[0]
-        ratio = np.median(nearest) / self.own if self.own > 0 else np.nan
-        return float(ratio), np.mean(nearest == 0)
+        if not self.own > 0:
+            return np.nan
+        is_copied = np.mean(nearest == 0) > self.copies
+        return 0.0 if is_copied else float(np.median(nearest) / self.own)
 
     def _points(self, Z):
         """Return points whose distance in L1 is Gower's, but for the ranges of numbers."""

@@ -49,7 +49,8 @@ CONSTRAINTS = {
     "patience": [COUNT, None],
     "validation_fraction": [Interval(Real, 0, 1, closed="left")],
     "steps_per_epoch": [COUNT, StrOptions({"auto"})],
-    "max_epochs": [COUNT],
+    "max_epochs": [COUNT, StrOptions({"auto"})],
+    "max_time": [Interval(Real, 0, None, closed="neither"), None],
     "batch_size": [COUNT],
     "lr": [Interval(Real, 0, None, closed="left")],
 }
@@ -96,8 +97,12 @@ class DenoiserNet(NeuralNet):
     steps_per_epoch : int or "auto", default="auto"
         Batches between two validations. "auto" is one pass over the rows, but 100 from 8,000 rows
         on, 50 for small tables and a quarter of the number of rows, at least 10, for tiny ones.
-    max_epochs : int, default=20
-        Validations, at most.
+    max_epochs : int or "auto", default="auto"
+        Validations, at most, over which the learning rate falls. "auto" is one for 50 rows, but 8
+        up to 400 rows and 20 from 1,000 on: fewer rows are learned by heart sooner.
+    max_time : float or None, default=None
+        Seconds after which training ends with the epoch, None for no limit. With one the result
+        depends on the machine.
     batch_size : int, default=256
         Rows per batch.
     lr : float, default=0.003
@@ -130,8 +135,8 @@ class DenoiserNet(NeuralNet):
     2
     """
 
-    # of an epoch; set by fit, and read by skorch before
-    n_steps_ = 1
+    # of an epoch, and of these; set by fit, and read by skorch before
+    n_steps_ = n_epochs_ = 1
     initialized_: bool
 
     def __init__(
@@ -147,7 +152,8 @@ class DenoiserNet(NeuralNet):
         patience: int | None = 6,
         validation_fraction: float = 0.1,
         steps_per_epoch: int | str = "auto",
-        max_epochs: int = 20,
+        max_epochs: int | str = "auto",
+        max_time: float | None = None,
         batch_size: int = 256,
         lr: float = 3e-3,
         optimizer: Any = torch.optim.AdamW,
@@ -164,6 +170,7 @@ class DenoiserNet(NeuralNet):
         self.patience = patience
         self.validation_fraction = validation_fraction
         self.steps_per_epoch = steps_per_epoch
+        self.max_time = max_time
         self.random_state = random_state
         # rows to validate on are set aside by `validation_fraction`
         kwargs.setdefault("train_split", None)
@@ -211,7 +218,7 @@ class DenoiserNet(NeuralNet):
             target=torch.zeros(d, dtype=torch.bool) if target is None else torch.as_tensor(target),
             levels=levels,
         )
-        self.n_steps_ = self._choose_n_steps(n)
+        self.n_steps_, self.n_epochs_ = self._choose_n_steps(n), self._choose_n_epochs(n)
         self.noise_ = NoiseLevels(
             self.sigma_min,
             self.sigma_max,
@@ -229,7 +236,7 @@ class DenoiserNet(NeuralNet):
         self.notify("on_train_begin", X=X, y=y)
         try:
             with suppress(EarlyStop):
-                self.fit_loop(X, y, **fit_params)
+                self.fit_loop(X, y, epochs=self.n_epochs_, **fit_params)
         except KeyboardInterrupt:
             self.initialized_ = False
             del self.module_
@@ -266,6 +273,7 @@ class DenoiserNet(NeuralNet):
         """Train on from the present weights, on other rows of the same distribution."""
         rows = torch.from_numpy(np.array(X, dtype=np.float32))
         self.n_steps_ = self._choose_n_steps(len(rows))
+        self.n_epochs_ = self._choose_n_epochs(len(rows))
         # the learning rate would go on from where the history ends
         self.initialize_history()
         self.initialize_callbacks()
@@ -289,6 +297,11 @@ class DenoiserNet(NeuralNet):
             return int(self.steps_per_epoch)
         return max(-(-n // self.batch_size), min(50, max(10, n // 4)), min(100, n // 80))
 
+    def _choose_n_epochs(self, n: int) -> int:
+        if self.max_epochs != "auto":
+            return int(self.max_epochs)
+        return int(np.clip(n // 50, 8, 20))
+
     def get_params(self, deep: bool = True, **kwargs: Any) -> dict[str, Any]:
         """Return the parameters, as :class:`skorch.NeuralNet` does but for its own records."""
         params = super().get_params(deep=deep, **kwargs)
@@ -300,8 +313,8 @@ class DenoiserNet(NeuralNet):
 
     @property
     def _default_callbacks(self) -> list[tuple[str, Any]]:
-        n_steps = self.max_epochs * self.n_steps_
-        callbacks = training_callbacks(self.lr, n_steps, self.patience)
+        n_steps = self.n_epochs_ * self.n_steps_
+        callbacks = training_callbacks(self.lr, n_steps, self.patience, self.max_time)
         if not self.verbose:
             return callbacks
         # first, as an early stop keeps the callbacks after it from closing their bar
@@ -392,7 +405,7 @@ class DenoiserNet(NeuralNet):
         """Noise clean rows and do all that precedes the network."""
         groups, target = self.setting_.groups, self.setting_.target
         # closed forms are factorised once for each pattern
-        n, n_patterns = len(x0), 32 if len(groups) <= 32 else 16
+        n, n_patterns = len(x0), 32 if len(groups) <= 32 else 8
         # equally many rows for each pattern, and no pattern drawn in vain
         n_rows = -(-n // n_patterns)
         patterns = self.noise_.draw(-(-n // n_rows), groups, target).to(x0)
