@@ -37,20 +37,24 @@ PACKAGES = [
     "synthpop-py",
     "pyvinecopulib",
 ]
+# Column of the results, heading, how tables are summed up, format.
 SUMMARY = [
-    ("w1_test", "mean", ".3f"),
-    ("coverage_test", "mean", ".3f"),
-    ("f1", "mean", ".3f"),
-    ("r2", "mean", ".3f"),
-    ("class_score", "mean", ".3f"),
-    ("dcr_ratio", "median", ".2f"),
-    ("copies", "mean", ".1%"),
-    ("c2st_boosting", "mean", ".3f"),
-    ("shape_error", "mean", ".1f"),
-    ("trend_error", "mean", ".1f"),
-    ("w1_train", "mean", ".3f"),
-    ("coverage_train", "mean", ".3f"),
+    ("w1_test", "W1 test", "mean", ".3f"),
+    ("coverage_test", "coverage test", "mean", ".3f"),
+    ("f1", "F1", "mean", ".3f"),
+    ("r2", "R2", "mean", ".3f"),
+    ("class_score", "class score", "mean", ".3f"),
+    ("dcr_ratio", "median DCR ratio", "median", ".2f"),
+    ("copies", "copies", "mean", ".1%"),
+    ("c2st_boosting", "C2ST", "mean", ".3f"),
+    ("shape_error", "shape error, %", "mean", ".1f"),
+    ("trend_error", "trend error, %", "mean", ".1f"),
+    ("w1_train", "W1 train", "mean", ".3f"),
+    ("coverage_train", "coverage train", "mean", ".3f"),
 ]
+# Learners differ between versions: utility is also given as what it lacks to copied rows'.
+UTILITY = ("f1", "r2")
+COPY, PUBLISHED_COPY = "copy", "copied training rows (published)"
 
 
 def versions(packages):
@@ -132,17 +136,18 @@ def _summary(results, means, methods, others):
     complete = [m for m in methods if cells.get(m) == wanted]
     partial = [f"{m} ({len(cells[m])} of {len(wanted)})" for m in methods if m not in complete]
     ratio = _ratio_to_copy(means["w1_test"])
-    header = ["method", *(f"{how} {metric}" for metric, how, _ in SUMMARY)]
+    header = ["method", *(heading for _, heading, _, _ in SUMMARY)]
     header += ["W1 / copy", "largest", "smallest DCR ratio", "largest DCR ratio"]
     header += ["median fit s", "median sample s", "largest fit + sample s"]
     body = []
     for m in [*complete, *others]:
         line = [m]
-        for metric, how, spec in SUMMARY:
-            values = means[metric].dropna(how="all").get(m, pd.Series(dtype=float))
-            # A mean over fewer tables than the others have compares with nothing.
-            value = getattr(values, how)(skipna=metric == "dcr_ratio") if len(values) else None
+        copy = PUBLISHED_COPY if m in others else COPY
+        for metric, _, how, spec in SUMMARY:
+            value = _over_tables(means, metric, m, how)
             line.append(_format(value, spec))
+            if metric in UTILITY:
+                line[-1] += f" ({_format(value - _over_tables(means, metric, copy, how), '+.3f')})"
         line += [_format(ratio[m].mean(skipna=False), ".3f"), _extreme(ratio[m], "max")]
         if m in complete:
             dcr, fit_s, sample_s = (means[x][m] for x in ("dcr_ratio", "fit_s", "sample_s"))
@@ -158,12 +163,21 @@ def _summary(results, means, methods, others):
         "",
         *_markdown(header, body),
         "",
-        f"Of the held-out rows, {held_out:.1%} equal a training row.",
+        f"Of the held-out rows, {held_out:.1%} equal a training row. In parentheses: F1 and R2",
+        "less those of the copied training rows, in the same run or as published.",
         "",
     ]
     if partial:
         lines += [f"Not run on all splits and left out here: {', '.join(partial)}.", ""]
     return lines
+
+
+def _over_tables(means, metric, method, how):
+    """Sum up a metric over tables; nothing where a method lacks some that others have."""
+    values = means[metric].dropna(how="all")
+    if method not in values or values.empty:
+        return float("nan")
+    return getattr(values[method], how)(skipna=metric == "dcr_ratio")
 
 
 def _extreme(values, which):
@@ -175,7 +189,7 @@ def _extreme(values, which):
 
 
 def _format(value, spec):
-    return "–" if value is None or pd.isna(value) else format(value, spec)
+    return "–" if pd.isna(value) else format(value, spec)
 
 
 def _markdown(header, body):

@@ -115,10 +115,9 @@ def parse(argv=None):
     if args.quick:
         args.output, args.fresh = args.output / "quick", True
         args.tables = args.tables or QUICK_TABLES
-    is_short = args.quick or args.fast
     args.seeds = args.seeds or (1 if args.quick else 3)
-    args.n_tables = args.n_tables or (2 if is_short else 5)
-    args.n_repetitions = args.n_repetitions or (1 if is_short else 5)
+    args.n_tables = args.n_tables or (1 if args.quick else 2 if args.fast else 5)
+    args.n_repetitions = args.n_repetitions or (1 if args.quick or args.fast else 5)
     return args
 
 
