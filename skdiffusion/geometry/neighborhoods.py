@@ -62,7 +62,9 @@ def _draw_chunk(X, weights, chosen, rng):
     last = (share > 0).sum(1, keepdims=True) - 1
     ends = middle[:, :1], np.take_along_axis(middle, last, 1)
     wanted = ends[0] + (ends[1] - ends[0]) * rank[:, None]
-    above = np.clip(((middle < wanted) & (share > 0)).sum(1, keepdims=True), np.minimum(1, last), last)
+    above = np.clip(
+        ((middle < wanted) & (share > 0)).sum(1, keepdims=True), np.minimum(1, last), last
+    )
     below = np.maximum(above - 1, 0)
     (x0, x1), (c0, c1) = (
         [np.take_along_axis(part, place, 1)[:, 0] for place in (below, above)]

@@ -41,9 +41,7 @@ class Starts:
     def between(self, n_neighbors):
         """Return starts between rows and so many neighbours that have the same categories."""
         groups = np.unique(self.rows[:, self.is_category].round(6), axis=0, return_inverse=True)[1]
-        return replace(
-            self, neighborhoods=neighborhoods(self.rows, groups.ravel(), n_neighbors)
-        )
+        return replace(self, neighborhoods=neighborhoods(self.rows, groups.ravel(), n_neighbors))
 
     def draw(self, model, chosen, rng):
         """Return noisy rows near the chosen ones."""
@@ -60,7 +58,10 @@ class Starts:
 
         Given numbers no row is chosen: hardly one would have them.
         """
-        chosen, known = np.full(n, -1), np.broadcast_to(conditions.known, (n, len(self.is_category)))
+        chosen, known = (
+            np.full(n, -1),
+            np.broadcast_to(conditions.known, (n, len(self.is_category))),
+        )
         free = np.flatnonzero(~known[:, ~self.is_category].any(1))
         values = np.broadcast_to(conditions.values, known.shape)[free][:, self.is_category]
         # no two gaps are equal
