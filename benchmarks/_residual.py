@@ -11,7 +11,7 @@ import torch
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_wine
 from sklearn.model_selection import train_test_split
 
-from skdiffusion.closed_forms.baselines import fit_gaussian, fit_mixture, fit_operator
+from skdiffusion.closed_forms.baselines import fit_gaussian, fit_mixture
 from skdiffusion.datasets import make_eight_gaussians
 from skdiffusion.diffusion import MixtureDenoiser, OperatorDenoiser, score
 from skdiffusion.training.net import DenoiserNet

@@ -19,7 +19,6 @@ from skdiffusion.manifold.coupling import (
     decide_geometry,
     fit_encoder,
     read_plan,
-    training_rows,
 )
 from skdiffusion.manifold.robustness import encoded_noise, inlier_rows
 from skdiffusion.model import Model
@@ -47,7 +46,7 @@ class DiffusionManifoldSampler(TableModel):
         Unfitted net with all options of the training, the noise process and its range of noise
         levels; None is ``DenoiserNet()``. Give one explicitly to search nested parameters such as
         ``denoiser__lr`` or ``denoiser__sigma_min``.
-    baseline : {"auto", "mixture", "operator", "gaussian"} or None, default="auto"
+    baseline : {"auto", "mixture", "gaussian"} or None, default="auto"
         Closed form that the network improves upon: a Gaussian or, with None, nothing but the
         standard normal. The others are a Gaussian and one more input of the network: what a
         mixture of several Gaussians, or the operator-informed score of each column, would answer.
@@ -89,7 +88,7 @@ class DiffusionManifoldSampler(TableModel):
         other kinds are modelled without. An estimator, such as :class:`sklearn.manifold.Isomap` or
         :class:`~skdiffusion.manifold.AutoencoderEmbedding`, is the manifold. None takes the rows
         as they are.
-    coupling : {"auto", "latent", "project", "regularize", "hierarchical"}, default="auto"
+    coupling : {"auto", "latent", "project", "hierarchical"}, default="auto"
         How a manifold takes part.
 
         - "latent": the model is of an embedding's coordinates, and rows are decoded from them, with
@@ -98,8 +97,6 @@ class DiffusionManifoldSampler(TableModel):
           embedding; otherwise the denoiser itself keeps to local planes of the rows
           (:class:`~skdiffusion.diffusion.TangentDenoiser`), so that scores, conditions and latents
           know of the manifold too.
-        - "regularize": the model is trained on copies of the rows too, moved along local planes,
-          or with an estimator along its embedding.
         - "hierarchical": the model is of rows and coordinates; coordinates are drawn first, and
           rows given them.
         - "auto": "latent" for an estimator; for ``manifold="auto"`` "project", or nothing.
@@ -128,7 +125,7 @@ class DiffusionManifoldSampler(TableModel):
         Losses of the training.
     dcr_ratio_ : float
         The ratio that unconditional draws have; NaN where most rows of `fit` have equals.
-    coupling_ : {"none", "latent", "project", "regularize", "hierarchical"}
+    coupling_ : {"none", "latent", "project", "hierarchical"}
         How a manifold takes part.
     dimension_ : int or None
         Dimension of the manifold, or of the embedding; None where nothing was estimated.
@@ -172,7 +169,7 @@ class DiffusionManifoldSampler(TableModel):
     """
 
     _parameter_constraints: ClassVar[dict] = {
-        "baseline": [StrOptions({"auto", "mixture", "operator", "gaussian"}), None],
+        "baseline": [StrOptions({"auto", "mixture", "gaussian"}), None],
         "solver": [StrOptions(set(SOLVERS)), callable],
         "grid": [StrOptions(set(GRIDS))],
         "n_steps": [COUNT, None],
@@ -274,12 +271,10 @@ class DiffusionManifoldSampler(TableModel):
 
     def _train(self, rows, geometry, rng):
         """Return the trained net, the Gaussian it starts from, and the rows without gaps."""
-        trained_on = training_rows(rows.Z, geometry, rng)
-        completions = None
-        if np.isnan(trained_on).any():
-            completions = draw_completions(trained_on, random_state=rng)
-        # copies of the rows come after them
-        filled = rows.Z if completions is None else completions[0][: len(rows.Z)]
+        completions, filled = None, rows.Z
+        if np.isnan(rows.Z).any():
+            completions = draw_completions(rows.Z, random_state=rng)
+            filled = completions[0]
         prior, baseline = fit_prior(
             filled,
             geometry.numbers,
@@ -289,16 +284,15 @@ class DiffusionManifoldSampler(TableModel):
             random_state=rng,
             sample_weight=rows.weights,
         )
-        weights = None if rows.weights is None else np.resize(rows.weights, len(trained_on))
         net = self._net(rng).fit(
-            trained_on,
+            rows.Z,
             gaussian=prior,
             baseline=baseline,
             groups=rows.groups,
             target=rows.is_target,
             levels=fit_levels(filled, rows.category_blocks, rows.weights),
             completions=completions,
-            sample_weight=weights,
+            sample_weight=rows.weights,
         )
         return net, prior, filled
 

@@ -1,4 +1,4 @@
-"""Gaussians, mixtures and Hermite scores fitted to encoded rows: what a network starts from."""
+"""Gaussians and mixtures fitted to encoded rows: what a network starts from."""
 
 from collections.abc import Iterator
 
@@ -13,10 +13,7 @@ from skdiffusion._utils.mixture import fit_bic_mixture
 from skdiffusion._utils.systematic import spread
 from skdiffusion.closed_forms.weights import centre, effective_size
 from skdiffusion.diffusion.gaussians import GaussianDenoiser, MixtureDenoiser
-from skdiffusion.diffusion.operator_denoiser import OperatorDenoiser
 
-# of Hermite polynomials in each column; beyond 6 they fit noise
-OPERATOR_DEGREE = 4
 # a full covariance costs O(d ** 3) per noise pattern of every training step
 MAX_FULL_COLUMNS = 256
 
@@ -59,11 +56,6 @@ def fit_mixture(
             covs.append(block_diag(cov, np.zeros((len(vertex), len(vertex)))))
     tensors = (torch.from_numpy(np.asarray(array)) for array in (weights, means, covs))
     return MixtureDenoiser(*tensors)
-
-
-def fit_operator(Z: Rows) -> OperatorDenoiser:
-    """Fit the score of each column in the span of Hermite polynomials up to degree four."""
-    return OperatorDenoiser.fit(torch.from_numpy(Z), basis="product", degree=OPERATOR_DEGREE)
 
 
 def _components(rows: Rows, Z: Rows, random_state: Seed) -> Iterator[tuple[float, Rows, Rows]]:

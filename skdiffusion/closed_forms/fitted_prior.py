@@ -7,14 +7,13 @@ import torch
 from numpy.typing import NDArray
 from scipy.spatial.distance import cdist
 
-from skdiffusion.closed_forms.baselines import fit_gaussian, fit_mixture, fit_operator
+from skdiffusion.closed_forms.baselines import fit_gaussian, fit_mixture
 from skdiffusion.closed_forms.noise_floor import fit_factor_mixture, fit_factors
 from skdiffusion.diffusion.categories import Levels
 from skdiffusion.diffusion.factor_gaussian import FactorGaussian, FactorMixture
 from skdiffusion.diffusion.gaussians import GaussianDenoiser, MixtureDenoiser
-from skdiffusion.diffusion.operator_denoiser import OperatorDenoiser
 
-BASELINES = ("auto", "mixture", "operator", "gaussian", None)
+BASELINES = ("auto", "mixture", "gaussian", None)
 # with more columns the mixture's matrices would take most of the training time
 MAX_MIXTURE_COLUMNS = 32
 
@@ -49,7 +48,7 @@ def fit_prior(
     is_class: NDArray[np.bool_],
     random_state: int | np.random.RandomState | None = None,
     sample_weight: Rows | None = None,
-) -> tuple[GaussianDenoiser, MixtureDenoiser | FactorMixture | OperatorDenoiser | None]:
+) -> tuple[GaussianDenoiser, MixtureDenoiser | FactorMixture | None]:
     """Return the Gaussian of encoded rows, and the closed form that a network sees beside it.
 
     `numbers` are the columns that are no categories, `is_class` marks those of a target's classes.
@@ -61,8 +60,6 @@ def fit_prior(
         gaussian: GaussianDenoiser = fit_factors(Z, numbers, n_factors, sample_weight)
     else:
         gaussian = fit_gaussian(Z, sample_weight)
-    if baseline == "operator":
-        return gaussian, fit_operator(Z)
     n_others = d - len(numbers)
     is_small = n_others + n_factors - is_class.sum() <= MAX_MIXTURE_COLUMNS
     if baseline == "gaussian" or (baseline == "auto" and not is_small):

@@ -3,12 +3,11 @@
 from skdiffusion.diffusion.clean import CleanDenoiser
 from skdiffusion.diffusion.denoiser import Denoiser, Posterior, score
 from skdiffusion.diffusion.directions import flipd, tangent_space
-from skdiffusion.diffusion.functionals import denoising_error
 from skdiffusion.diffusion.gaussians import EmpiricalDenoiser, GaussianDenoiser, MixtureDenoiser
 from skdiffusion.diffusion.grid import GRIDS, karras, log_linear, uniform
 from skdiffusion.diffusion.guidance import Conditioned, Guided, Marginal
 from skdiffusion.diffusion.kernel_density import KernelDenoiser
-from skdiffusion.diffusion.likelihood import decode, elbo, encode, log_density
+from skdiffusion.diffusion.likelihood import decode, encode, log_density
 from skdiffusion.diffusion.operator_denoiser import OperatorDenoiser
 from skdiffusion.diffusion.paths import local_metric, relax_path
 from skdiffusion.diffusion.preconditioning import Preconditioned
@@ -25,7 +24,6 @@ from skdiffusion.diffusion.schedule import (
 from skdiffusion.diffusion.solvers import (
     N_STEPS,
     SOLVERS,
-    annealed_langevin,
     ddim,
     dpmpp_2m,
     euler_maruyama,
@@ -58,12 +56,9 @@ __all__ = [
     "TangentDenoiser",
     "VE",
     "VP",
-    "annealed_langevin",
     "ddim",
     "decode",
-    "denoising_error",
     "dpmpp_2m",
-    "elbo",
     "encode",
     "euler_maruyama",
     "flipd",

@@ -3,7 +3,7 @@
 The probability flow ``dx / d log(sigma) = x - D(x, sigma)`` carries rows from noise level
 `sigma_min` to `sigma_max` and back. Along it the log-density changes by the divergence
 ``d - tr(dD / dx)``, which gives :func:`log_density`; the map itself is :func:`encode` and
-:func:`decode`. :func:`elbo` bounds the log-density without derivatives.
+:func:`decode`.
 
 All integrals take the fourth-order Runge-Kutta method in ``log(sigma)`` with the steps of the given
 grid: on rows of Gaussians and of mixtures the error of its log-densities was smaller than that of
@@ -96,92 +96,6 @@ def log_density(
         state = torch.cat([x, x.new_zeros(len(x), 1)], dim=1)
         state = _integrate(slope, state, levels[::-1])
         return prior.log_prob(state[:, :d], x.new_tensor(levels[0])) + state[:, d]
-
-
-def elbo(denoiser: Denoiser, x: Tensor, sigmas: Tensor, prior: Any, noise: Tensor) -> Tensor:
-    """Return a lower bound of the log-density, without derivatives of the denoiser.
-
-    The bounded density is that of the last state of :func:`ddim` with ``eta=1`` on the same grid,
-    started from `prior` noised at ``sigmas[0]``. With an exact denoiser and prior, finer grids take
-    that density, and the bound with it, to the density of the data noised at ``sigmas[-1]``, which
-    is what :func:`log_density` returns. On average over such rows the bound is never above it.
-
-    Parameters
-    ----------
-    denoiser : Denoiser
-        The model. It is called with float64 rows: put a network in double precision first.
-    x : Tensor of shape (n, d)
-        Rows.
-    sigmas : Tensor of shape (n_steps + 1,)
-        Decreasing, positive noise levels: a grid made with ``final_zero=False``.
-    prior : closed form with ``log_prob(x, sigma)``
-        Distribution from which, noised at ``sigmas[0]``, the chain starts.
-    noise : Tensor of shape (n_steps, d) or (m, n_steps, d)
-        Standard normal draws, one for each level but the last, or `m` of them to average over.
-        All rows share them, so that a row's score depends neither on its neighbours nor on the
-        call.
-
-    Returns
-    -------
-    Tensor of shape (n,)
-        Monte Carlo estimates of the bound in nats, float64.
-
-    Raises
-    ------
-    ValueError
-        If the grid is not strictly decreasing and positive, or `x` or `noise` have the wrong shape.
-
-    References
-    ----------
-    Ho, J., Jain, A., Abbeel, P. (2020). Denoising diffusion probabilistic models.
-    arXiv:2006.11239, equation 5; Kingma, D. P. et al. (2021). Variational diffusion models.
-    arXiv:2107.00630, equation 11.
-
-    Examples
-    --------
-    >>> import torch
-    >>> from skdiffusion.diffusion.gaussians import GaussianDenoiser
-    >>> from skdiffusion.diffusion.grid import log_linear
-    >>> normal = GaussianDenoiser(torch.zeros(1), torch.ones(1))
-    >>> sigmas = log_linear(0.1, 10.0, 200, final_zero=False)
-    >>> noise = torch.randn(50, 200, 1, generator=torch.Generator().manual_seed(0))
-    >>> bound = elbo(normal, torch.zeros(1, 1), sigmas, normal, noise)
-    >>> exact = log_density(normal, torch.zeros(1, 1), sigmas, normal)
-    >>> bool(abs(exact - bound) < 0.05)
-    True
-    """
-    levels = check_grid(sigmas, final_zero=False)
-    x = check_rows(x).double()
-    n, d = x.shape
-    draws = noise.to(x).unsqueeze(0) if noise.ndim == 2 else noise.to(x)
-    if draws.ndim != 3 or draws.shape[1:] != (len(levels) - 1, d):
-        shape = (len(levels) - 1, d)
-        raise ValueError(
-            f"noise must be of shape {shape} or several such, got {tuple(noise.shape)}."
-        )
-
-    def added(sigma: float) -> float:
-        return sigma**2 - levels[-1] ** 2
-
-    # -KL(q(x_top | x) || prior): the entropy of q here, its expected log prior in the loop.
-    bound = x.new_full((n,), 0.5 * d * math.log(2.0 * math.pi * math.e * added(levels[0])))
-    for step, (sigma, sigma_next) in enumerate(pairwise(levels)):
-        noisy = x + math.sqrt(added(sigma)) * draws[:, step].unsqueeze(1)
-        flat, level = noisy.reshape(-1, d), x.new_full((), sigma)
-        if step == 0:
-            bound = bound + prior.log_prob(flat, level).reshape(-1, n).mean(0)
-        removed = sigma**2 - sigma_next**2
-        mean = noisy + removed / sigma**2 * (denoiser(flat, level).mean.view_as(noisy) - noisy)
-        var = sigma_next**2 * removed / sigma**2
-        if step == len(levels) - 2:
-            target, log_ratio, share = x, math.log(2.0 * math.pi * var), 0.0
-        else:
-            target = noisy + removed / added(sigma) * (x - noisy)
-            share = added(sigma_next) * removed / added(sigma) / var
-            log_ratio = -math.log(share) - 1.0
-        distance = ((target - mean) ** 2).sum(-1).mean(0)
-        bound = bound - 0.5 * (distance / var + d * (share + log_ratio))
-    return bound
 
 
 def encode(denoiser: Denoiser, x: Tensor, sigmas: Tensor) -> Tensor:

@@ -244,73 +244,6 @@ def euler_maruyama(
         yield x
 
 
-def annealed_langevin(
-    denoiser: Denoiser,
-    x: Tensor,
-    sigmas: Tensor,
-    *,
-    generator: torch.Generator | None = None,
-    n_langevin: int = 5,
-    step_size: float = 1.0,
-) -> Iterator[Tensor]:
-    """Annealed Langevin dynamics (NCSN): Langevin steps at each level, nothing between levels.
-
-    The rows start as draws at the first level, so that the dynamics begins at the second. It needs
-    several hundred levels: what a level leaves unmixed is of the order of
-    ``2 log(ratio of levels) / (n_langevin * step_size)`` of the variance.
-
-    Parameters
-    ----------
-    denoiser : Denoiser
-        The model.
-    x : Tensor of shape (n, d)
-        Rows at noise level ``sigmas[0]``.
-    sigmas : Tensor of shape (n_steps + 1,)
-        Decreasing noise levels.
-    generator : torch.Generator or None, default=None
-        Source of the fresh noise.
-    n_langevin : int, default=5
-        Langevin steps at each level, one evaluation each. The paper takes 100 at 10 levels; the
-        same work mixes better over many close levels.
-    step_size : float, default=1.0
-        Step size in units of ``sigma ** 2``, at most 1. The paper's is 0.2 in these units; the bias
-        of a larger one vanishes with the noise level and it mixes faster.
-
-    Yields
-    ------
-    Tensor of shape (n, d)
-        The rows at each noise level.
-
-    References
-    ----------
-    Song, Y., Ermon, S. (2019). Generative modeling by estimating gradients of the data
-    distribution. arXiv:1907.05600, algorithm 1; the final denoising is from Jolicoeur-Martineau,
-    A. et al. (2021), arXiv:2009.05475, section 3.1.
-
-    Examples
-    --------
-    >>> import torch
-    >>> from skdiffusion.diffusion.gaussians import GaussianDenoiser
-    >>> from skdiffusion.diffusion.grid import log_linear
-    >>> point = GaussianDenoiser(torch.ones(1), torch.zeros(1))
-    >>> generator = torch.Generator().manual_seed(0)
-    >>> sigmas = log_linear(0.01, 8.0, 5)
-    >>> run(annealed_langevin(point, torch.zeros(1, 1), sigmas, generator=generator))
-    tensor([[1.]])
-    """
-    levels = _levels(x, sigmas)
-    yield x
-    for sigma, sigma_next in pairwise(levels):
-        if sigma_next > 0.0:
-            for _ in range(n_langevin):
-                # algorithm 1 with alpha = step_size * sigma^2
-                drift = 0.5 * step_size * (_mean(denoiser, x, sigma_next) - x)
-                x = x + drift + math.sqrt(step_size) * sigma_next * _noise(x, generator)
-        else:
-            x = _mean(denoiser, x, sigma)
-        yield x
-
-
 def run(states: Iterator[Tensor]) -> Tensor:
     """Exhaust a solver without recording gradients and return its last state.
 
@@ -346,11 +279,10 @@ SOLVERS: dict[str, Callable[..., Iterator[Tensor]]] = {
     "ddim": ddim,
     "ancestral": ancestral,
     "euler_maruyama": euler_maruyama,
-    "annealed_langevin": annealed_langevin,
 }
 
 # Names of the solvers that add fresh noise with their default options
-STOCHASTIC = frozenset({"ancestral", "euler_maruyama", "annealed_langevin"})
+STOCHASTIC = frozenset({"ancestral", "euler_maruyama"})
 
 # Steps with which a solver draws a normal distribution with its spread within 2 %. For standard
 # deviations from one half to two, on the grid of Karras from noise level 20 to 0.005.
@@ -360,7 +292,6 @@ N_STEPS = {
     "ddim": 128,
     "ancestral": 240,
     "euler_maruyama": 240,
-    "annealed_langevin": 160,
 }
 
 

@@ -1,6 +1,6 @@
 """How a sampler takes account of the manifold that rows lie on, as pure functions.
 
-In the order of a fit: `read_plan`, `fit_encoder`, `decide_geometry`, `training_rows`, `couple`.
+In the order of a fit: `read_plan`, `fit_encoder`, `decide_geometry`, `couple`.
 """
 
 import warnings
@@ -23,12 +23,10 @@ from skdiffusion.manifold.invertible_embedding import InvertibleEmbedding
 from skdiffusion.manifold.projection import (
     GeometricRows,
     couple_tangent,
-    embedded_copies,
-    tangent_copies,
 )
 from skdiffusion.manifold.units import has_geometry, is_thin, linear_does, linear_units
 
-COUPLINGS = ("auto", "latent", "project", "regularize", "hierarchical")
+COUPLINGS = ("auto", "latent", "project", "hierarchical")
 ENCODERS = {
     "latent": LatentEncoder,
     "hierarchical": HierarchicalEncoder,
@@ -136,15 +134,6 @@ def decide_geometry(rows, plan, measured, rng):
     if plan.is_estimator or plan.coupling in ("latent", "hierarchical"):
         return _embed(rows, geometry, rng)
     return geometry, rows
-
-
-def training_rows(Z, geometry, rng):
-    """Return the rows to train on: with "regularize" copies come after them."""
-    if geometry.coupling != "regularize":
-        return Z
-    if geometry.embedding is not None:
-        return embedded_copies(Z, geometry.numbers, geometry.embedding, rng)
-    return tangent_copies(_geometric(Z, geometry), geometry.dimension, rng)
 
 
 def couple(denoiser, draw, Z, geometry, sigma_min, rng):

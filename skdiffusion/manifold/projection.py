@@ -26,9 +26,6 @@ MAX_PLANES = 5000
 MAX_HELD_OUT = 400
 N_DRAWN = 400
 N_LEVELS = 8
-# copies of a row, and how far they move, in radii of its neighbourhood
-N_COPIES = 3
-MOVE = 0.25
 QUANTILES = (0.5, 0.7, 0.9)
 N_BOOTSTRAPS = 100
 # standard errors by which planes have to bring drawn rows nearer
@@ -82,34 +79,6 @@ def couple_tangent(denoiser, draw, rows, dimensions, sigma_min, rng, *, always=F
         return denoiser, None
     coupled = _lay(denoiser, rows, order[:MAX_PLANES], *options[best])
     return coupled, options[best][0]
-
-
-def tangent_copies(rows, dimension, rng):
-    """Return the rows and copies of them that are moved along the manifold."""
-    Z = rows.seen
-    n_neighbors = min(TYPICAL, len(Z))
-    planes = local_planes(Z, min(dimension, n_neighbors - 1, Z.shape[1]), n_neighbors=n_neighbors)
-    copies = [rows.codes]
-    for _ in range(N_COPIES):
-        steps = MOVE * planes.radii[:, None] * rng.normal(size=planes.bases.shape[::2])
-        steps = np.einsum("nmk,nk->nm", planes.bases, steps)
-        moved = rows.codes.copy()
-        moved[:, rows.numbers] += steps if rows.directions is None else steps @ rows.directions.T
-        copies.append(moved)
-    return np.concatenate(copies)
-
-
-def embedded_copies(codes, numbers, embedding, rng):
-    """Return the rows and copies of them that are moved along an embedded manifold."""
-    W = embedding.embedding_
-    radii = local_planes(W, 1, n_neighbors=min(TYPICAL, len(W))).radii
-    means, copies = embedding.inverse_transform(W), [codes]
-    for _ in range(N_COPIES):
-        moved = codes.copy()
-        steps = MOVE * radii[:, None] * rng.normal(size=W.shape)
-        moved[:, numbers] += embedding.inverse_transform(W + steps) - means
-        copies.append(moved)
-    return np.concatenate(copies)
 
 
 def _lay(denoiser, rows, index, dimension, n_neighbors):

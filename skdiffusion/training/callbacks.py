@@ -1,7 +1,6 @@
 """Callbacks of training: averaged weights, early stopping by them, and the learning rate."""
 
 import math
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -79,25 +78,7 @@ def _copies(tensors: list[Tensor]) -> list[Tensor]:
     return [tensor.detach().clone() for tensor in tensors]
 
 
-class TimeLimit(Callback):
-    """Ends training with the first epoch after so many seconds."""
-
-    def __init__(self, max_time: float):
-        self.max_time = max_time
-
-    def on_train_begin(self, net: Any, X: Any = None, y: Any = None, **kwargs: Any) -> None:
-        """Look at the clock."""
-        self.end_ = time.monotonic() + self.max_time
-
-    def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
-        """Stop when it is time."""
-        if time.monotonic() > self.end_:
-            raise EarlyStop
-
-
-def training_callbacks(
-    lr: float, n_steps: int, patience: int | None, max_time: float | None = None
-) -> list[tuple[str, Any]]:
+def training_callbacks(lr: float, n_steps: int, patience: int | None) -> list[tuple[str, Any]]:
     """Return what every training has."""
     schedule = LRScheduler(
         torch.optim.lr_scheduler.OneCycleLR,
@@ -108,13 +89,10 @@ def training_callbacks(
         total_steps=max(n_steps + 1, 11),
         pct_start=0.1,
     )
-    # after the average has judged the epoch
-    limit = [] if max_time is None else [("time_limit", TimeLimit(max_time))]
     return [
         ("train_loss", PassthroughScoring("train_loss", on_train=True)),
         ("valid_loss", PassthroughScoring("valid_loss")),
         ("average", AveragedEarlyStopping(patience)),
         ("clip", GradientNormClipping(1.0)),
         ("lr_scheduler", schedule),
-        *limit,
     ]

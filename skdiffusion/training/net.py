@@ -50,7 +50,6 @@ CONSTRAINTS = {
     "validation_fraction": [Interval(Real, 0, 1, closed="left")],
     "steps_per_epoch": [COUNT, StrOptions({"auto"})],
     "max_epochs": [COUNT, StrOptions({"auto"})],
-    "max_time": [Interval(Real, 0, None, closed="neither"), None],
     "batch_size": [COUNT],
     "lr": [Interval(Real, 0, None, closed="left")],
 }
@@ -100,9 +99,6 @@ class DenoiserNet(NeuralNet):
     max_epochs : int or "auto", default="auto"
         Validations, at most, over which the learning rate falls. "auto" is one for 50 rows, but 8
         up to 400 rows and 20 from 1,000 on: fewer rows are learned by heart sooner.
-    max_time : float or None, default=None
-        Seconds after which training ends with the epoch, None for no limit. With one the result
-        depends on the machine.
     batch_size : int, default=256
         Rows per batch.
     lr : float, default=0.003
@@ -153,7 +149,6 @@ class DenoiserNet(NeuralNet):
         validation_fraction: float = 0.1,
         steps_per_epoch: int | str = "auto",
         max_epochs: int | str = "auto",
-        max_time: float | None = None,
         batch_size: int = 256,
         lr: float = 3e-3,
         optimizer: Any = torch.optim.AdamW,
@@ -170,7 +165,6 @@ class DenoiserNet(NeuralNet):
         self.patience = patience
         self.validation_fraction = validation_fraction
         self.steps_per_epoch = steps_per_epoch
-        self.max_time = max_time
         self.random_state = random_state
         # rows to validate on are set aside by `validation_fraction`
         kwargs.setdefault("train_split", None)
@@ -314,7 +308,7 @@ class DenoiserNet(NeuralNet):
     @property
     def _default_callbacks(self) -> list[tuple[str, Any]]:
         n_steps = self.n_epochs_ * self.n_steps_
-        callbacks = training_callbacks(self.lr, n_steps, self.patience, self.max_time)
+        callbacks = training_callbacks(self.lr, n_steps, self.patience)
         if not self.verbose:
             return callbacks
         # first, as an early stop keeps the callbacks after it from closing their bar
