@@ -19,11 +19,11 @@ import matplotlib.pyplot as plt
 import torch
 
 from skdiffusion.diffusion import (
+    SOLVERS,
     Conditioned,
     MixtureDenoiser,
     ddim,
     dpmpp_2m,
-    euler_maruyama,
     get_schedule,
     heun,
     karras,
@@ -69,7 +69,7 @@ ring = MixtureDenoiser(
 grid = karras(0.02, 20.0, 12)
 start = grid[0] * torch.randn(400, 2, generator=generator, dtype=torch.float64)
 
-solvers = {"DDIM": ddim, "Heun": heun, "DPM-Solver++(2M)": dpmpp_2m, "SDE": euler_maruyama}
+solvers = {"DDIM": ddim, "Heun": heun, "DPM-Solver++(2M)": dpmpp_2m, "DDPM": SOLVERS["ancestral"]}
 fig, axes = plt.subplots(1, 4, figsize=(11, 3.1), layout="constrained")
 for ax, (title, solver) in zip(axes, solvers.items(), strict=True):
     states = torch.stack(list(solver(ring, start, grid, generator=generator)))

@@ -88,7 +88,7 @@ class DiffusionManifoldSampler(TableModel):
         other kinds are modelled without. An estimator, such as :class:`sklearn.manifold.Isomap` or
         :class:`~skdiffusion.manifold.AutoencoderEmbedding`, is the manifold. None takes the rows
         as they are.
-    coupling : {"auto", "latent", "project", "hierarchical"}, default="auto"
+    coupling : {"auto", "latent", "project"}, default="auto"
         How a manifold takes part.
 
         - "latent": the model is of an embedding's coordinates, and rows are decoded from them, with
@@ -97,11 +97,9 @@ class DiffusionManifoldSampler(TableModel):
           embedding; otherwise the denoiser itself keeps to local planes of the rows
           (:class:`~skdiffusion.diffusion.TangentDenoiser`), so that scores, conditions and latents
           know of the manifold too.
-        - "hierarchical": the model is of rows and coordinates; coordinates are drawn first, and
-          rows given them.
         - "auto": "latent" for an estimator; for ``manifold="auto"`` "project", or nothing.
 
-        Without an estimator, "latent" and "hierarchical" use an autoencoder of one dimension more
+        Without an estimator "latent" uses an autoencoder of one dimension more
         than the rows seem to have.
     data_noise : float, array-like of shape (n_features,) or "auto", default=0.0
         Standard deviation of noise that the rows of `fit` have, in the units of the columns, which
@@ -125,7 +123,7 @@ class DiffusionManifoldSampler(TableModel):
         Losses of the training.
     dcr_ratio_ : float
         The ratio that unconditional draws have; NaN where most rows of `fit` have equals.
-    coupling_ : {"none", "latent", "project", "hierarchical"}
+    coupling_ : {"none", "latent", "project"}
         How a manifold takes part.
     dimension_ : int or None
         Dimension of the manifold, or of the embedding; None where nothing was estimated.
@@ -266,7 +264,7 @@ class DiffusionManifoldSampler(TableModel):
             noise=_noise_of(model, rows.measured.noise, geometry.dimension),
         )
         ratio = np.inf if self.dcr_ratio is None else self.dcr_ratio
-        starts, self.dcr_ratio_ = fit_starts(model, draw_known, filled, rows.weights, ratio, rng)
+        starts, self.dcr_ratio_ = fit_starts(model, filled, rows.weights, ratio, rng)
         return replace(model, starts=starts)
 
     def _train(self, rows, geometry, rng):

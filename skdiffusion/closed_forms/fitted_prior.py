@@ -13,7 +13,6 @@ from skdiffusion.diffusion.categories import Levels
 from skdiffusion.diffusion.factor_gaussian import FactorGaussian, FactorMixture
 from skdiffusion.diffusion.gaussians import GaussianDenoiser, MixtureDenoiser
 
-BASELINES = ("auto", "mixture", "gaussian", None)
 # with more columns the mixture's matrices would take most of the training time
 MAX_MIXTURE_COLUMNS = 32
 

@@ -26,7 +26,6 @@ from skdiffusion.diffusion.solvers import (
     SOLVERS,
     ddim,
     dpmpp_2m,
-    euler_maruyama,
     heun,
     run,
 )
@@ -60,7 +59,6 @@ __all__ = [
     "decode",
     "dpmpp_2m",
     "encode",
-    "euler_maruyama",
     "flipd",
     "get_schedule",
     "heun",

@@ -2,8 +2,7 @@
 
 With ``D`` the posterior mean, rows at noise level ``sigma`` are carried to smaller noise by the
 probability flow ``dx / d sigma = (x - D(x, sigma)) / sigma`` (`heun`, `dpmpp_2m`, `ddim`) or by
-stochastic processes with the same marginals (`ancestral`, `euler_maruyama`, `annealed_langevin`,
-`ddim` with a positive `eta`).
+stochastic processes with the same marginals (`ddim` with a positive `eta`; "ancestral" has 1).
 
 A solver is a generator that yields every state, the initial one first; :func:`run` returns the
 last. The initial rows are the caller's: draws of the data noised at ``sigmas[0]``. Solvers never
@@ -13,6 +12,7 @@ is. A step to noise level 0 always ends on a posterior mean without fresh noise.
 
 import math
 from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import pairwise
 
 import torch
@@ -185,65 +185,6 @@ def ddim(
         yield x
 
 
-def ancestral(
-    denoiser: Denoiser, x: Tensor, sigmas: Tensor, *, generator: torch.Generator | None = None
-) -> Iterator[Tensor]:
-    """Draw by the ancestral sampling of DDPM: `ddim` with all of its fresh noise."""
-    return ddim(denoiser, x, sigmas, generator=generator, eta=1.0)
-
-
-def euler_maruyama(
-    denoiser: Denoiser, x: Tensor, sigmas: Tensor, *, generator: torch.Generator | None = None
-) -> Iterator[Tensor]:
-    """Euler-Maruyama on the reverse stochastic equation, with ``sigma ** 2`` as its clock.
-
-    In that clock the equation has unit noise and the score for its drift, so that a step is exact
-    for a constant score and no step size is unstable; the noise of the step to level 0 is left
-    out. First order in the weak sense, as DDPM is, with an error of the opposite sign: a coarse
-    grid leaves the rows too widely spread here and too narrowly there.
-
-    Parameters
-    ----------
-    denoiser : Denoiser
-        The model.
-    x : Tensor of shape (n, d)
-        Rows at noise level ``sigmas[0]``.
-    sigmas : Tensor of shape (n_steps + 1,)
-        Decreasing noise levels.
-    generator : torch.Generator or None, default=None
-        Source of the fresh noise.
-
-    Yields
-    ------
-    Tensor of shape (n, d)
-        The rows at each noise level.
-
-    References
-    ----------
-    Song, Y. et al. (2021). Score-based generative modeling through stochastic differential
-    equations. arXiv:2011.13456, equation 46.
-
-    Examples
-    --------
-    >>> import torch
-    >>> from skdiffusion.diffusion.gaussians import GaussianDenoiser
-    >>> from skdiffusion.diffusion.grid import log_linear
-    >>> point = GaussianDenoiser(torch.ones(1), torch.zeros(1))
-    >>> generator = torch.Generator().manual_seed(0)
-    >>> run(euler_maruyama(point, torch.zeros(1, 1), log_linear(0.01, 8.0, 5), generator=generator))
-    tensor([[1.]])
-    """
-    levels = _levels(x, sigmas)
-    yield x
-    for sigma, sigma_next in pairwise(levels):
-        mean = _mean(denoiser, x, sigma)
-        # x + (sigma^2 - sigma_next^2) * (mean - x) / sigma^2, exact at sigma_next = 0
-        x = mean + (sigma_next / sigma) ** 2 * (x - mean)
-        if sigma_next > 0.0:
-            x = x + math.sqrt(sigma**2 - sigma_next**2) * _noise(x, generator)
-        yield x
-
-
 def run(states: Iterator[Tensor]) -> Tensor:
     """Exhaust a solver without recording gradients and return its last state.
 
@@ -277,12 +218,9 @@ SOLVERS: dict[str, Callable[..., Iterator[Tensor]]] = {
     "dpmpp_2m": dpmpp_2m,
     "heun": heun,
     "ddim": ddim,
-    "ancestral": ancestral,
-    "euler_maruyama": euler_maruyama,
+    # the sampling of DDPM
+    "ancestral": partial(ddim, eta=1.0),
 }
-
-# Names of the solvers that add fresh noise with their default options
-STOCHASTIC = frozenset({"ancestral", "euler_maruyama"})
 
 # Steps with which a solver draws a normal distribution with its spread within 2 %. For standard
 # deviations from one half to two, on the grid of Karras from noise level 20 to 0.005.
@@ -291,7 +229,6 @@ N_STEPS = {
     "heun": 24,
     "ddim": 128,
     "ancestral": 240,
-    "euler_maruyama": 240,
 }
 
 

@@ -1,6 +1,7 @@
 """New rows between a row and its neighbours, with their distribution column by column."""
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import sparse
 from scipy.special import ndtr
 from sklearn.neighbors import kneighbors_graph
@@ -11,8 +12,11 @@ CHUNK_ROWS = 2048
 # how far rows of other groups are, in units of the largest distance
 APART = 1e3
 
+Rows = NDArray[np.float64]
+Index = NDArray[np.intp]
 
-def neighborhoods(X, groups, k):
+
+def neighborhoods(X: Rows, groups: Index, k: int) -> sparse.csr_matrix:
     """Return weights (n, n) of each row's nearest rows of its group, as a sparse matrix.
 
     Rows and columns sum to one: every row takes part in draws as often as any other, so that these
@@ -33,7 +37,9 @@ def neighborhoods(X, groups, k):
     return sparse.csr_matrix(sparse.diags(scale) @ graph @ sparse.diags(scale))
 
 
-def draw_between(X, weights, chosen, rng):
+def draw_between(
+    X: Rows, weights: sparse.csr_matrix, chosen: Index, rng: np.random.RandomState
+) -> Rows:
     """Draw a row from the neighbourhood of each chosen one.
 
     A normal distribution with the neighbourhood's covariance gives each cell a rank, and this a
@@ -46,7 +52,9 @@ def draw_between(X, weights, chosen, rng):
     return np.concatenate(drawn)
 
 
-def _draw_chunk(X, weights, chosen, rng):
+def _draw_chunk(
+    X: Rows, weights: sparse.csr_matrix, chosen: Index, rng: np.random.RandomState
+) -> Rows:
     neighbors, share = _padded(weights, chosen)
     values = X[neighbors]
     share = share[:, :, None]
@@ -55,26 +63,15 @@ def _draw_chunk(X, weights, chosen, rng):
     normal = (np.sqrt(share) * rng.normal(size=share.shape) * centred).sum(1)
     rank = ndtr(normal / np.where(std > 0, std, 1.0))
     order = np.where(share > 0, values, np.inf).argsort(1)
-    values = np.take_along_axis(values, order, 1)
-    share = np.take_along_axis(np.broadcast_to(share, values.shape), order, 1)
-    # each value stands in the middle of its share, and between two of them lies a straight line
-    middle = share.cumsum(1) - share / 2
-    last = (share > 0).sum(1, keepdims=True) - 1
-    ends = middle[:, :1], np.take_along_axis(middle, last, 1)
-    wanted = ends[0] + (ends[1] - ends[0]) * rank[:, None]
-    above = np.clip(
-        ((middle < wanted) & (share > 0)).sum(1, keepdims=True), np.minimum(1, last), last
+    reached = np.take_along_axis(np.broadcast_to(share, values.shape), order, 1).cumsum(1)
+    # the last share may not reach a rank of one for rounding
+    place = np.minimum(
+        (reached < rank[:, None]).sum(1, keepdims=True), (share > 0).sum(1, keepdims=True) - 1
     )
-    below = np.maximum(above - 1, 0)
-    (x0, x1), (c0, c1) = (
-        [np.take_along_axis(part, place, 1)[:, 0] for place in (below, above)]
-        for part in (values, middle)
-    )
-    part = np.clip((wanted[:, 0] - c0) / np.where(c1 > c0, c1 - c0, 1.0), 0, 1)
-    return x0 + part * (x1 - x0)
+    return np.take_along_axis(np.take_along_axis(values, order, 1), place, 1)[:, 0]
 
 
-def _padded(weights, chosen):
+def _padded(weights: sparse.csr_matrix, chosen: Index) -> tuple[Index, Rows]:
     """Return the neighbours (m, p) of rows and their shares, zero beyond the last."""
     first, stop = weights.indptr[chosen], weights.indptr[chosen + 1]
     place = first[:, None] + np.arange((stop - first).max())

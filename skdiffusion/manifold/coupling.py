@@ -15,7 +15,6 @@ from skdiffusion.geometry import intrinsic_dimension
 from skdiffusion.manifold.autoencoder_embedding import AutoencoderEmbedding
 from skdiffusion.manifold.decoders import seeded
 from skdiffusion.manifold.embedded_encoders import (
-    HierarchicalEncoder,
     LatentEncoder,
     ProjectedEncoder,
 )
@@ -26,10 +25,9 @@ from skdiffusion.manifold.projection import (
 )
 from skdiffusion.manifold.units import has_geometry, is_thin, linear_does, linear_units
 
-COUPLINGS = ("auto", "latent", "project", "hierarchical")
+COUPLINGS = ("auto", "latent", "project")
 ENCODERS = {
     "latent": LatentEncoder,
-    "hierarchical": HierarchicalEncoder,
     "project": ProjectedEncoder,
 }
 # for estimating a dimension
@@ -131,7 +129,7 @@ def decide_geometry(rows, plan, measured, rng):
         factors = n_factors(Z) if measured.n_factors is None else measured.n_factors
         dimension = measured.dimension or _measure_dimension(Z, factors)
     geometry = Geometry(plan.coupling, numbers, factors, dimension, dimension, plan=plan)
-    if plan.is_estimator or plan.coupling in ("latent", "hierarchical"):
+    if plan.is_estimator or plan.coupling == "latent":
         return _embed(rows, geometry, rng)
     return geometry, rows
 
@@ -139,7 +137,7 @@ def decide_geometry(rows, plan, measured, rng):
 def couple(denoiser, draw, Z, geometry, sigma_min, rng):
     """Return the denoiser, kept to planes where `draw` of its rows needs them, and the geometry."""
     name, plan = geometry.coupling, geometry.plan
-    if name != "hierarchical" and (name != "project" or plan.is_estimator):
+    if name != "project" or plan.is_estimator:
         return denoiser, geometry
     k = geometry.plane_dimension
     dimensions = [d for d in (k, k + 1) if d < geometry.n_factors]
@@ -147,8 +145,6 @@ def couple(denoiser, draw, Z, geometry, sigma_min, rng):
     denoiser, dimension = couple_tangent(
         denoiser, draw, rows, dimensions, sigma_min, rng, always=plan.forced
     )
-    if name == "hierarchical":
-        return denoiser, geometry
     if dimension is not None:
         return denoiser, geometry._replace(dimension=dimension)
     if plan.forced:
@@ -175,8 +171,6 @@ def _embed(rows, geometry, rng):
         # its features are coordinates, which have no geometry of their own
         n = encoder.n_latent
         geometry = geometry._replace(numbers=np.arange(n), n_factors=n)
-    elif plan.coupling == "hierarchical":
-        geometry = geometry._replace(numbers=numbers + encoder.n_latent)
     return geometry, rows
 
 

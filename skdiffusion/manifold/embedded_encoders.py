@@ -1,8 +1,7 @@
 """Encoders of tables whose numbers pass through an embedding.
 
-Each stands for a fitted :class:`~skdiffusion.TableEncoder` and has its interface, but encodes rows
-by the coordinates of an embedding alone, or besides their own features, or decodes them through
-it. All else it hands on to that encoder.
+Each stands for a fitted :class:`~skdiffusion.TableEncoder` and has its interface, but encodes
+rows by the coordinates of an embedding, or decodes them through it. All else it hands on to that encoder.
 """
 
 import numpy as np
@@ -13,7 +12,7 @@ STEP = 1e-3
 
 
 class EmbeddedEncoder:
-    """What the three have in common."""
+    """What the two have in common."""
 
     def __init__(self, encoder, embedding, numbers):
         self.encoder = encoder
@@ -55,13 +54,12 @@ class EmbeddedEncoder:
         return self.encoder.decode_numbers(self.restore(W))
 
 
-class CoordinateEncoder(EmbeddedEncoder):
-    """The coordinates of the numbers in an embedding, then `kept` features of the row."""
+class LatentEncoder(EmbeddedEncoder):
+    """The coordinates of the numbers in an embedding, then the `kept` other features of the row."""
 
     def __init__(self, encoder, embedding, numbers):
         super().__init__(encoder, embedding, numbers)
-        features = np.arange(encoder.n_encoded_)
-        self.kept = features if self.is_whole else np.setdiff1d(features, numbers)
+        self.kept = np.setdiff1d(np.arange(encoder.n_encoded_), numbers)
         self.n_encoded_ = self.n_latent + len(self.kept)
         coordinates = 3 * encoder.n_features_in_ + np.arange(self.n_latent)
         self.groups_ = np.concatenate([coordinates, encoder.groups_[self.kept]])
@@ -78,16 +76,16 @@ class CoordinateEncoder(EmbeddedEncoder):
         if not np.isin(own, self.kept).all():
             raise ValueError(
                 "An embedding took the column in, so that it has no features to be conditioned "
-                "on: use coupling='project' or 'hierarchical'."
+                "on: use coupling='project'."
             )
         return self.n_latent + np.searchsorted(self.kept, own)
 
     def void_features(self, Z):
-        """Flag features that say nothing: coordinates, where they follow from the others."""
+        """Flag features that say nothing."""
         whole = np.zeros((len(Z), self.encoder.n_encoded_))
         whole[:, self.kept] = Z[:, self.n_latent :]
         void = self.encoder.void_features(whole)[:, self.kept]
-        return np.pad(void, ((0, 0), (self.n_latent, 0)), constant_values=self.is_whole)
+        return np.pad(void, ((0, 0), (self.n_latent, 0)), constant_values=False)
 
     def encode_columns(self, columns):
         """Encode columns that have been read."""
@@ -108,12 +106,6 @@ class CoordinateEncoder(EmbeddedEncoder):
     def reencode(self, Z):
         """Return the features here of rows of the encoder."""
         return np.concatenate([self.embed(Z), Z[:, self.kept]], axis=1)
-
-
-class LatentEncoder(CoordinateEncoder):
-    """Coordinates in place of the numbers."""
-
-    is_whole = False
 
     def restore(self, W, rng=None):
         """Return the encoder's rows."""
@@ -143,21 +135,6 @@ class LatentEncoder(CoordinateEncoder):
         variance = max(variance, np.finfo(float).tiny)
         squares = (residuals**2).sum(1) / variance
         return -(squares + n_across * np.log(2 * np.pi * variance)) / 2
-
-
-class HierarchicalEncoder(CoordinateEncoder):
-    """Coordinates, which are drawn first, besides all features."""
-
-    is_whole = True
-
-    @property
-    def coarse(self):
-        """Which features are drawn first."""
-        return np.arange(self.n_encoded_) < self.n_latent
-
-    def restore(self, W, rng=None):
-        """Return the encoder's rows."""
-        return W[:, self.n_latent :]
 
 
 class ProjectedEncoder(EmbeddedEncoder):

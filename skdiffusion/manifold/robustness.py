@@ -38,10 +38,10 @@ def encoded_noise(data_noise, encoder, columns, coupling):
         return None
     kinds = zip(encoder.kinds_, encoder.transforms_, strict=True)
     kinds = {kind for kind, transform in kinds if transform != "constant"}
-    if coupling in ("latent", "hierarchical") or kinds != {"continuous"}:
+    if coupling == "latent" or kinds != {"continuous"}:
         raise ValueError(
             "data_noise needs rows of continuous numbers, whose features are their own: it goes "
-            "with neither categories or whole numbers nor coupling='latent' or 'hierarchical'."
+            "with neither categories or whole numbers nor coupling='latent'."
         )
     if is_auto:
         return data_noise

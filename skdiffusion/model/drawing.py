@@ -58,7 +58,7 @@ def even_noise(n, d, generator):
 def draw(model, n, conditions, generator):
     """Draw encoded rows given known features; ranges are met by choosing among draws."""
     if not conditions.has_ranges:
-        return _draw_coarse_first(model, n, conditions, generator)
+        return draw_known(model, n, conditions, generator)
     Z = np.empty((n, model.n_features))
     pending, drawn, met = np.arange(n), [], []
     budget = max(MAX_PROPOSALS, round(n / MIN_ACCEPTANCE))
@@ -112,18 +112,6 @@ def redraw(model, noisy, conditions, sigma, generator):
     sigmas = GRIDS["karras"](model.lowest, sigma, n_steps)
     noisy = torch.from_numpy(noisy).to(model.device)
     return _solve(model, lambda denoiser, given, x: x, noisy, conditions, sigmas, generator)
-
-
-def _draw_coarse_first(model, n, conditions, generator):
-    """Draw the coarse features by themselves where there are some, then the others given them."""
-    if not model.coarse.any():
-        return draw_known(model, n, conditions, generator)
-    kept = model.coarse | conditions.known.any(0)
-    part = model.marginal(kept)
-    coarse = draw_known(part, n, Conditions(conditions.values[:, kept]), generator)
-    values = np.broadcast_to(conditions.values, (n, model.n_features)).copy()
-    values[:, model.coarse] = coarse[:, model.coarse[kept]]
-    return draw_known(model, n, Conditions(values), generator)
 
 
 def _draw_rare(model, met, n_drawn, conditions, pending, generator):

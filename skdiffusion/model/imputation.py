@@ -6,13 +6,13 @@ import numpy as np
 import torch
 from sklearn.utils import check_random_state
 
-from skdiffusion.diffusion.solvers import SOLVERS, STOCHASTIC
+from skdiffusion.diffusion.solvers import SOLVERS
 from skdiffusion.model.drawing import draw_known, even_noise
 from skdiffusion.tables.conditions import Conditions
 from skdiffusion.tables.gaps import mean_cells
 
 # by name or as a function
-WITH_NOISE = {*STOCHASTIC, *(SOLVERS[name] for name in STOCHASTIC)}
+WITH_NOISE = {"ancestral", SOLVERS["ancestral"]}
 
 
 def known_features(model, columns, y=None):

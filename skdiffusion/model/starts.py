@@ -10,12 +10,11 @@ from sklearn.neighbors import NearestNeighbors
 
 from skdiffusion._utils.systematic import spread
 from skdiffusion.geometry.neighborhoods import draw_between, neighborhoods
-from skdiffusion.tables.conditions import Conditions
 
 # draws by which a noise level is judged: their median distance is right within a few per cent
 N_JUDGED = 500
 # rows to start from
-MAX_ROWS = 20_000
+MIN_ROWS, MAX_ROWS = 3, 20_000
 # neighbours that a start lies between: as many as leave draws near enough
 N_NEIGHBORS = (5, 2, 0)
 # no lower noise level is tried: draws from it would be copies
@@ -46,7 +45,7 @@ class Starts:
     def draw(self, model, chosen, rng):
         """Return noisy rows near the chosen ones."""
         rows = draw_between(self.rows, self.neighborhoods, chosen, rng)
-        # interpolation rounds
+        # sums of equal numbers round
         rows[:, self.is_category] = self.rows[chosen][:, self.is_category]
         own = 0.0 if model.noise is None else np.pad(model.noise, (0, model.is_target.sum()))
         # the noise that rows have is part of their level
@@ -58,10 +57,8 @@ class Starts:
 
         Given numbers no row is chosen: hardly one would have them.
         """
-        chosen, known = (
-            np.full(n, -1),
-            np.broadcast_to(conditions.known, (n, len(self.is_category))),
-        )
+        known = np.broadcast_to(conditions.known, (n, len(self.is_category)))
+        chosen = np.full(n, -1)
         free = np.flatnonzero(~known[:, ~self.is_category].any(1))
         values = np.broadcast_to(conditions.values, known.shape)[free][:, self.is_category]
         # no two gaps are equal
@@ -76,21 +73,23 @@ class Starts:
         return chosen
 
 
-def fit_starts(model, draw, Z, weights, ratio, rng):
+def fit_starts(model, Z, weights, ratio, rng):
     """Return where draws start that are as far from rows as `ratio` says, and their ratio.
 
     None in place of a start is noise: where even such draws come nearer, or most rows have equals.
     """
     some = rng.permutation(len(Z))[:MAX_ROWS]
     weights = None if weights is None else weights[some]
-    starts = Starts(Z[some], LOWEST, model.is_category, None, weights)
+    lowest = max(LOWEST, 2 * model.lowest)
+    if len(some) < MIN_ROWS or lowest >= model.sigma_max:
+        return None, np.nan
+    starts = Starts(Z[some], lowest, model.is_category, None, weights)
     judge = Novelty(model, starts, rng)
     seed = int(rng.randint(2**31 - 1))
 
     def ratio_of(starts):
         generator = torch.Generator(model.device).manual_seed(seed)
-        free = Conditions(np.full((1, model.n_features), np.nan))
-        return judge(draw(replace(model, starts=starts), min(N_JUDGED, len(some)), free, generator))
+        return judge(replace(model, starts=starts).draw(min(N_JUDGED, len(some)), generator))
 
     found = ratio_of(None)
     if not found > ratio:
@@ -99,14 +98,12 @@ def fit_starts(model, draw, Z, weights, ratio, rng):
         starts = starts.between(n_neighbors)
         if ratio_of(starts) <= ratio:
             break
-    low, high = math.log(LOWEST), math.log(model.sigma_max)
+    low, high = math.log(lowest), math.log(model.sigma_max)
     for _ in range(N_HALVINGS):
         middle = (low + high) / 2
         there = ratio_of(replace(starts, sigma=math.exp(middle)))
-        if there >= ratio:
-            high, found = middle, there
-        else:
-            low = middle
+        is_new = there >= ratio
+        low, high, found = (low, middle, there) if is_new else (middle, high, found)
     return replace(starts, sigma=math.exp(high)), found
 
 

@@ -121,12 +121,6 @@ class Model:
         return flags
 
     @property
-    def coarse(self):
-        """Which encoded features are drawn first, (d,) of bool."""
-        coarse = getattr(self.encoder, "coarse", np.zeros(0, dtype=bool))
-        return np.pad(coarse, (0, self.n_features - len(coarse)))
-
-    @property
     def device(self):
         """Where the denoiser computes."""
         return self.prior.mean.device

@@ -11,7 +11,7 @@ from sklearn.utils import check_random_state
 
 from skdiffusion._utils import mixture as bic
 from skdiffusion.closed_forms import baselines
-from skdiffusion.closed_forms.baselines import fit_gaussian, fit_mixture, fit_operator
+from skdiffusion.closed_forms.baselines import fit_gaussian, fit_mixture
 
 RNG = np.random.RandomState(0)
 ROOT = RNG.normal(size=(3, 3))
@@ -172,24 +172,3 @@ class TestFitMixture:
             torch.equal(a, b) for a, b in zip(first.buffers(), second.buffers(), strict=True)
         )
         np.testing.assert_array_equal(check_random_state(None).get_state()[1], state)
-
-
-class TestFitOperator:
-    def test_columns_are_scored_by_themselves(self):
-        rows = np.random.RandomState(0).normal(size=(500, 3)) ** 2
-        x, sigma = torch.from_numpy(rows[:20]), torch.tensor(0.5)
-        together = fit_operator(rows)(x, sigma).mean
-        alone = torch.cat([fit_operator(rows[:, [j]])(x[:, [j]], sigma).mean for j in range(3)], 1)
-        torch.testing.assert_close(together, alone)
-
-    def test_nearer_to_the_rows_than_a_gaussian(self):
-        rows = np.random.RandomState(0).choice([-1.0, 1.0], size=(500, 2))
-        clean = torch.from_numpy(rows)
-        noise = torch.randn(clean.shape, generator=torch.Generator().manual_seed(0)).double()
-        sigma = torch.tensor(0.7)
-        x = clean + sigma * noise
-        errors = [
-            ((distribution(x, sigma).mean - clean) ** 2).mean()
-            for distribution in (fit_operator(rows), fit_gaussian(rows))
-        ]
-        assert errors[0] < 0.9 * errors[1]

@@ -8,7 +8,6 @@ from skdiffusion.closed_forms import fitted_prior
 from skdiffusion.closed_forms.fitted_prior import fit_prior
 from skdiffusion.diffusion.factor_gaussian import FactorGaussian, FactorMixture
 from skdiffusion.diffusion.gaussians import MixtureDenoiser
-from skdiffusion.diffusion.operator_denoiser import OperatorDenoiser
 
 RNG = np.random.RandomState(0)
 Z = RNG.normal(size=(80, 6))
@@ -27,7 +26,6 @@ class TestFitPrior:
         [
             ("auto", MixtureDenoiser),
             ("mixture", MixtureDenoiser),
-            ("operator", OperatorDenoiser),
             ("gaussian", type(None)),
         ],
     )
@@ -50,10 +48,9 @@ class TestFitPrior:
         _, baseline = fit_prior(np.c_[Z, label], ALL, 6, is_class=is_class, random_state=0)
         assert set(baseline.means[:, 6].tolist()) == {-1.0, 1.0}
 
-    @pytest.mark.parametrize("limit", ["MAX_MIXTURE_COLUMNS", "MAX_MIXTURE_CATEGORY_COLUMNS"])
-    def test_auto_leaves_large_tables_to_the_gaussian(self, monkeypatch, limit):
+    def test_auto_leaves_large_tables_to_the_gaussian(self, monkeypatch):
         numbers = np.arange(3)
-        monkeypatch.setattr(fitted_prior, limit, 2)
+        monkeypatch.setattr(fitted_prior, "MAX_MIXTURE_COLUMNS", 2)
         assert kinds(Z, numbers, 3)[1] is type(None)
         assert kinds(Z, numbers, 3, "mixture")[1] is MixtureDenoiser
 

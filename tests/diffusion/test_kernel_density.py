@@ -17,7 +17,7 @@ from skdiffusion.diffusion.gaussians import GaussianDenoiser, MixtureDenoiser
 from skdiffusion.diffusion.grid import karras
 from skdiffusion.diffusion.kernel_density import KernelDenoiser
 from skdiffusion.diffusion.likelihood import log_density
-from skdiffusion.diffusion.solvers import euler_maruyama, heun, run
+from skdiffusion.diffusion.solvers import SOLVERS, heun, run
 from skdiffusion.diffusion.woodbury import DenseForm, LowRankForm, noised_form
 
 F64 = torch.float64
@@ -374,7 +374,7 @@ class TestFlow:
         actual = log_density(self.LAW, x, sigmas, self.LAW)
         assert (actual - self.LAW.log_prob(x, torch.tensor(0.0))).abs().max() < bound
 
-    @pytest.mark.parametrize("solver, n_steps", [(heun, 20), (euler_maruyama, 160)])
+    @pytest.mark.parametrize("solver, n_steps", [(heun, 20), (SOLVERS["ancestral"], 160)])
     def test_draws(self, solver, n_steps):
         """Not farther from exact draws than other exact draws are."""
         n = 1500

@@ -1,7 +1,6 @@
 """Log-densities, bounds and codes against closed forms and theorems."""
 
 import itertools
-import math
 
 import numpy as np
 import pytest
@@ -12,7 +11,7 @@ from skdiffusion.diffusion.denoiser import Posterior
 from skdiffusion.diffusion.gaussians import GaussianDenoiser, MixtureDenoiser
 from skdiffusion.diffusion.grid import GRIDS, karras, log_linear
 from skdiffusion.diffusion.guidance import Marginal
-from skdiffusion.diffusion.likelihood import decode, elbo, encode, log_density
+from skdiffusion.diffusion.likelihood import decode, encode, log_density
 
 F64 = torch.float64
 MEAN = torch.tensor([1.0, -2.0, 0.5], dtype=F64)
@@ -147,118 +146,6 @@ class TestLogDensity:
         wide = GaussianDenoiser(torch.zeros(33), torch.ones(33))
         with pytest.raises(ValueError, match=r"probes must be of shape \(m, 33\)"):
             log_density(wide, torch.zeros(1, 33), fine(), wide, probes=torch.ones(33))
-
-
-def quadrature(n_steps, d):
-    """Nodes with the first two moments of a standard normal: exact for a Gaussian's bound."""
-    nodes = math.sqrt(d) * torch.cat([torch.eye(d, dtype=F64), -torch.eye(d, dtype=F64)])
-    return nodes.unsqueeze(1).expand(2 * d, n_steps, d)
-
-
-def chain_distribution(sigmas):
-    """Exact distribution of the last state of the ancestral chain of the Gaussian."""
-    identity = torch.eye(3, dtype=F64)
-    mean, cov = MEAN, COV + sigmas[0] ** 2 * identity
-    for sigma, sigma_next in itertools.pairwise(sigmas):
-        gain = torch.linalg.solve(COV + sigma**2 * identity, COV)
-        ratio = (sigma_next / sigma) ** 2
-        step = ratio * identity + (1 - ratio) * gain
-        cov = step.T @ cov @ step + sigma_next**2 * (1 - ratio) * identity
-    return torch.distributions.MultivariateNormal(mean, cov)
-
-
-class TestElbo:
-    @pytest.mark.parametrize("n_steps", [1, 2, 8, 64])
-    def test_bounds_the_density_of_the_chain(self, n_steps):
-        sigmas = log_linear(0.05, 10.0, n_steps, final_zero=False)
-        x = MEAN + 2.0 * torch.randn(50, 3, generator=seeded(), dtype=F64)
-        bound = elbo(GAUSSIAN, x, sigmas, GAUSSIAN, quadrature(n_steps, 3))
-        assert (bound <= chain_distribution(sigmas).log_prob(x)).all()
-
-    def test_gap_of_one_step_is_the_divergence_of_the_posteriors(self):
-        # log p(x) - bound = KL(q(top | x) || p(top | x)), all Gaussian in one dimension.
-        var, low, high = 2.0, 0.3, 1.5
-        distribution = GaussianDenoiser(torch.zeros(1), torch.tensor([var]))
-        x = torch.tensor([[-1.0], [0.5], [3.0]], dtype=F64)
-        sigmas = torch.tensor([high, low], dtype=F64)
-        ratio = (low / high) ** 2
-        slope = ratio + (1 - ratio) * var / (var + high**2)
-        noise = low**2 * (1 - ratio)
-        marginal = slope**2 * (var + high**2) + noise
-        posterior_var = 1 / (1 / (var + high**2) + slope**2 / noise)
-        posterior_mean = posterior_var * slope / noise * x
-        log_p = torch.distributions.Normal(0.0, math.sqrt(marginal)).log_prob(x)
-        gap = torch.distributions.kl_divergence(
-            torch.distributions.Normal(x, math.sqrt(high**2 - low**2)),
-            torch.distributions.Normal(posterior_mean, math.sqrt(posterior_var)),
-        )
-        bound = elbo(distribution, x, sigmas, distribution, quadrature(1, 1))
-        torch.testing.assert_close(bound, (log_p - gap)[:, 0])
-
-    @pytest.mark.parametrize("x0", [[0.0, 0.0, 0.0], [1.0, -1.0, 2.0]])
-    def test_gap_of_an_exact_denoiser_vanishes(self, x0):
-        x = MEAN + torch.tensor([x0], dtype=F64)
-        exact = GAUSSIAN.log_prob(x, torch.tensor(0.05, dtype=F64))
-        gaps = []
-        for n_steps in (125, 250, 500):
-            sigmas = log_linear(0.05, 10.0, n_steps, final_zero=False)
-            bound = elbo(GAUSSIAN, x, sigmas, GAUSSIAN, quadrature(n_steps, 3))
-            gaps.append((exact - bound).abs().item())
-        np.testing.assert_allclose(np.divide(gaps[:-1], gaps[1:]), 2.0, rtol=0.1)
-        assert gaps[-1] < 0.1 + 0.01 * exact.abs().item()
-
-    def test_average_over_the_law_is_below_its_log_density(self):
-        # The noised Gaussian's quadrature nodes average quadratic forms exactly.
-        root = torch.linalg.cholesky(COV + 0.05**2 * torch.eye(3, dtype=F64))
-        x = MEAN + quadrature(1, 3)[:, 0] @ root.T
-        exact = GAUSSIAN.log_prob(x, torch.tensor(0.05, dtype=F64)).mean()
-        previous = math.inf
-        for n_steps in (4, 16, 64, 256):
-            sigmas = log_linear(0.05, 10.0, n_steps, final_zero=False)
-            gap = exact - elbo(GAUSSIAN, x, sigmas, GAUSSIAN, quadrature(n_steps, 3)).mean()
-            assert 0 < gap < previous
-            previous = gap
-
-    def test_of_a_mixture(self, global_random_seed):
-        sigmas = log_linear(0.05, 20.0, 300, final_zero=False)
-        x = MIXTURE.sample(60, generator=seeded(global_random_seed), sigma=0.05)
-        noise = torch.randn(4, 300, 2, generator=seeded(global_random_seed + 1), dtype=F64)
-        noise = torch.cat([noise, -noise])
-        bound = elbo(MIXTURE, x, sigmas, MIXTURE, noise)
-        singles = torch.stack([elbo(MIXTURE, x, sigmas, MIXTURE, draw).mean() for draw in noise])
-        torch.testing.assert_close(bound.mean(), singles.mean())
-        error = singles.std().item() / math.sqrt(len(noise))
-        gap = (MIXTURE.log_prob(x, sigmas[-1]) - bound).mean().item()
-        assert -3 * error < gap < 0.1 + 3 * error
-
-    def test_a_worse_denoiser_has_a_lower_bound(self):
-        x = GAUSSIAN.sample(200, generator=seeded(), sigma=0.05)
-        sigmas = log_linear(0.05, 10.0, 50, final_zero=False)
-        wrong = GaussianDenoiser(MEAN, COV.diagonal())
-        right = elbo(GAUSSIAN, x, sigmas, GAUSSIAN, quadrature(50, 3)).mean()
-        assert elbo(wrong, x, sigmas, GAUSSIAN, quadrature(50, 3)).mean() < right - 0.5
-
-    def test_a_rows_score_does_not_depend_on_the_batch(self):
-        x = MIXTURE.sample(30, generator=seeded())
-        noise = torch.randn(3, 16, 2, generator=seeded())
-        whole = elbo(MIXTURE, x, fine(), MIXTURE, noise)
-        parts = [elbo(MIXTURE, part, fine(), MIXTURE, noise) for part in x.split(7)]
-        torch.testing.assert_close(torch.cat(parts), whole, rtol=0.0, atol=1e-9)
-
-    def test_one_draw_for_each_level(self):
-        x = MIXTURE.sample(5, generator=seeded()).float()
-        noise = torch.randn(16, 2, generator=seeded())
-        bound = elbo(MIXTURE, x, fine(), MIXTURE, noise)
-        assert torch.equal(bound, elbo(MIXTURE, x, fine(), MIXTURE, noise.unsqueeze(0)))
-        assert bound.dtype == F64
-
-    def test_errors(self):
-        x = torch.zeros(2, 3)
-        for noise in (torch.zeros(15, 3), torch.zeros(16, 2), torch.zeros(3)):
-            with pytest.raises(ValueError, match=r"noise must be of shape \(16, 3\)"):
-                elbo(GAUSSIAN, x, fine(), GAUSSIAN, noise)
-        with pytest.raises(ValueError, match="final_zero=False"):
-            elbo(GAUSSIAN, x, karras(0.01, 10.0, 16), GAUSSIAN, torch.zeros(16, 3))
 
 
 class TestCodes:

@@ -11,14 +11,13 @@ from sklearn.decomposition import PCA
 
 from skdiffusion.manifold import InvertibleEmbedding
 from skdiffusion.manifold.embedded_encoders import (
-    HierarchicalEncoder,
     LatentEncoder,
     ProjectedEncoder,
 )
 from skdiffusion.tables.encoder import TableEncoder
 from skdiffusion.tables.frames import read_table
 
-ALL = [LatentEncoder, HierarchicalEncoder, ProjectedEncoder]
+ALL = [LatentEncoder, ProjectedEncoder]
 RNG = np.random.default_rng(0)
 ROOT = np.linalg.qr(RNG.normal(size=(5, 5)))[0] * [3.0, 2.0, 0.2, 0.2, 0.2]
 X = RNG.normal(size=(400, 5)) @ ROOT.T
@@ -72,7 +71,7 @@ class TestAll:
         assert list(back.columns) == list(FRAME.columns)
         assert (back["kind"] == FRAME["kind"]).all()
         lost = np.abs(back[list("abcde")] - X).to_numpy()
-        assert lost.max() < (1e-9 if cls is HierarchicalEncoder else 1.5)
+        assert lost.max() < 1.5
 
     def test_copies(self, cls):
         _, codes, Z = build(cls)
@@ -86,7 +85,7 @@ class TestAll:
             codes.no_such  # noqa: B018
 
 
-@pytest.mark.parametrize("cls", [LatentEncoder, HierarchicalEncoder])
+@pytest.mark.parametrize("cls", [LatentEncoder])
 def test_missing_numbers_have_no_place(cls):
     _, codes, _ = build(cls)
     gaps = FRAME.copy()
@@ -95,7 +94,7 @@ def test_missing_numbers_have_no_place(cls):
         codes.transform(gaps)
 
 
-@pytest.mark.parametrize("cls", [LatentEncoder, HierarchicalEncoder])
+@pytest.mark.parametrize("cls", [LatentEncoder])
 def test_missing_categories_are_kept(cls):
     _, codes, _ = build(cls)
     gaps = FRAME.copy()
@@ -150,26 +149,6 @@ class TestLatent:
         _, local, _ = build(LatentEncoder, table, decoder="local")
         steep = [codes._log_stretch(codes.reencode(Z)[:50]) for codes in (flat, local)]
         assert np.median(steep[1] - steep[0]) == pytest.approx(0, abs=0.1)
-
-
-class TestHierarchical:
-    def test_its_codes_are_the_encoder_s_and_coordinates(self):
-        _, codes, Z = build(HierarchicalEncoder)
-        W = codes.reencode(Z)
-        np.testing.assert_array_equal(W[:, 2:], Z)
-        np.testing.assert_array_equal(codes.coarse, np.arange(codes.n_encoded_) < 2)
-        np.testing.assert_array_equal(W[:, codes.coarse], codes.embed(Z))
-
-    def test_coordinates_have_no_density_of_their_own(self):
-        encoder, codes, Z = build(HierarchicalEncoder)
-        void = codes.void_features(codes.reencode(Z))
-        assert void[:, codes.coarse].all()
-        np.testing.assert_array_equal(void[:, ~codes.coarse], encoder.void_features(Z))
-        volumes = (
-            codes.log_volume_of(read_table(FRAME), 1e-3),
-            encoder.log_volume_of(read_table(FRAME), 1e-3),
-        )
-        np.testing.assert_array_equal(*volumes)
 
 
 class TestProjected:

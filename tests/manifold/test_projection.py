@@ -5,16 +5,12 @@ import warnings
 import numpy as np
 import pytest
 import torch
-from sklearn.decomposition import PCA
 
 from skdiffusion.diffusion import GRIDS, SOLVERS, GaussianDenoiser, run
 from skdiffusion.diffusion.tangent_denoiser import TangentDenoiser
-from skdiffusion.manifold import InvertibleEmbedding
 from skdiffusion.manifold.projection import (
     GeometricRows,
     couple_tangent,
-    embedded_copies,
-    tangent_copies,
 )
 
 NOISE, SIGMA_MIN = 0.03, 0.005
@@ -151,46 +147,3 @@ class TestSeen:
         np.testing.assert_array_equal(rows.seen, X)
         assert rows.frame is None
         assert rows.entries is None
-
-
-class TestCopies:
-    def test_number_and_place(self):
-        X = circle()
-        copies = tangent_copies(GeometricRows(X, np.arange(3), None), 1, np.random.RandomState(0))
-        assert copies.shape == (4 * len(X), 3)
-        np.testing.assert_array_equal(copies[: len(X)], X)
-        moves = np.linalg.norm(copies[len(X) :] - np.tile(X, (3, 1)), axis=1)
-        assert np.median(moves) > 0.01
-        # along the circle, not off it
-        assert off_circle(copies).mean() < 1.3 * off_circle(X).mean()
-
-    def test_other_entries_stay(self):
-        X = np.insert(circle(100), 0, np.arange(100.0), axis=1)
-        copies = tangent_copies(
-            GeometricRows(X, np.array([1, 2, 3]), None), 1, np.random.RandomState(0)
-        )
-        np.testing.assert_array_equal(copies[:, 0], np.tile(np.arange(100.0), 4))
-
-    def test_fewer_rows_than_dimensions(self):
-        X = np.random.default_rng(0).normal(size=(4, 6))
-        rows = GeometricRows(X, np.arange(6), None)
-        copies = tangent_copies(rows, 6, np.random.RandomState(0))
-        assert copies.shape == (16, 6)
-        assert np.isfinite(copies).all()
-
-
-def test_copies_keep_to_the_embedded_manifold():
-    """Moved within a plane, with what each row has across it."""
-    rng = np.random.RandomState(0)
-    rows = np.c_[rng.normal(size=(200, 2)), 0.01 * rng.normal(size=(200, 2))]
-    codes = np.c_[rows[:, :2], np.arange(200), rows[:, 2:]]
-    numbers = np.array([0, 1, 3, 4])
-    plane = InvertibleEmbedding(PCA(2), decoder="own", random_state=0).fit(rows)
-    copies = embedded_copies(codes, numbers, plane, rng).reshape(4, 200, 5)
-    np.testing.assert_array_equal(copies[0], codes)
-    np.testing.assert_array_equal(copies[1:, :, 2], np.tile(codes[:, 2], (3, 1)))
-    normal = PCA().fit(rows).components_[2:]
-    moved = copies[1:, :, numbers] - rows
-    np.testing.assert_allclose(moved @ normal.T, 0, atol=1e-9)
-    steps = np.linalg.norm(moved, axis=2)
-    assert 0 < np.median(steps) < 0.5

@@ -49,10 +49,10 @@ def fitted():
     return {k: quick(**options).fit(X) for k, X in ROWS.items()}
 
 
-@pytest.fixture(scope="module", params=["project", "latent", "hierarchical", "regularize"])
+@pytest.fixture(scope="module", params=["project", "latent"])
 def coupled(request):
     """A sampler of the roll for each coupling, of little training."""
-    manifold = PCA(3) if request.param in ("latent", "hierarchical") else "auto"
+    manifold = PCA(3) if request.param == "latent" else "auto"
     return quick(coupling=request.param, manifold=manifold).fit(ROWS["roll"][:200])
 
 

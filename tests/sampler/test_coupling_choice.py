@@ -121,7 +121,7 @@ class TestParameters:
         sampler = quick(manifold="auto", coupling="project", encoder=encoder).fit(X)
         assert set(sampler.model_.encoder.transforms_) == {"quantile"}
 
-    @pytest.mark.parametrize("coupling", ["project", "regularize"])
+    @pytest.mark.parametrize("coupling", ["project", "latent"])
     @pytest.mark.filterwarnings("ignore:There are no planes")
     @pytest.mark.parametrize("n", [2, 4, 8, 12])
     def test_few_rows(self, quick, coupling, n):

@@ -10,7 +10,7 @@ from sklearn.decomposition import PCA
 
 from benchmarks.known_manifolds import Embedded, SwissRoll
 
-COUPLINGS = ["latent", "project", "regularize", "hierarchical"]
+COUPLINGS = ["latent", "project"]
 NAMES = [f"x{j}" for j in range(6)]
 ROLL = Embedded(SwissRoll(), 6)
 X = ROLL.sample(150, noise=0.05, random_state=0)
@@ -20,7 +20,7 @@ Y = np.where(X[:, 0] > np.median(X[:, 0]), "right", "left")
 
 def small(quick, **options):
     """Make an embedding that is quick to fit, where there has to be one."""
-    if options.get("coupling") in ("latent", "hierarchical"):
+    if options.get("coupling") == "latent":
         options.setdefault("manifold", PCA(3))
     return quick(**{"manifold": "auto"} | options)
 
@@ -86,7 +86,7 @@ class TestEvery:
         sampler = small(quick, coupling=coupling).fit(X)
         conditions = {0: X[3, 0], 1: (0.0, None)}
         if coupling == "latent":
-            with pytest.raises(ValueError, match="coupling='project' or 'hierarchical'"):
+            with pytest.raises(ValueError, match="coupling='project'"):
                 sampler.sample(5, conditions=conditions)
             return
         drawn = sampler.sample(20, conditions=conditions, random_state=0)

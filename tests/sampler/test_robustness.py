@@ -183,7 +183,7 @@ class TestDenoise:
         assert clean.shape == (3, 2)
         assert clean.dtype == counts.dtype
 
-    @pytest.mark.parametrize("coupling", ["latent", "hierarchical"])
+    @pytest.mark.parametrize("coupling", ["latent"])
     def test_couplings_that_know_no_noise(self, quick, coupling):
         from sklearn.decomposition import PCA
 

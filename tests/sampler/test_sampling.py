@@ -10,7 +10,6 @@ import torch
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.metrics import balanced_accuracy_score
 
-from skdiffusion.closed_forms.fitted_prior import BASELINES
 from skdiffusion.diffusion import GRIDS, SOLVERS, get_schedule
 from skdiffusion.diffusion.schedule import SCHEDULES
 from skdiffusion.model import drawing
@@ -19,6 +18,9 @@ from skdiffusion.model import drawing
 def changed(sampler, **parameters):
     """A fitted sampler with other parameters of sampling."""
     return copy.copy(sampler).set_params(**parameters)
+
+
+BASELINES = ("auto", "mixture", "gaussian", None)
 
 
 class TestRows:
