@@ -1,7 +1,8 @@
 """Encoders of tables whose numbers pass through an embedding.
 
 Each stands for a fitted :class:`~skdiffusion.TableEncoder` and has its interface, but encodes
-rows by the coordinates of an embedding, or decodes them through it. All else it hands on to that encoder.
+rows by the coordinates of an embedding, or decodes them through it. All else it hands on to that
+encoder.
 """
 
 import numpy as np
