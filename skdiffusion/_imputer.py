@@ -133,7 +133,8 @@ class DiffusionImputer(TableInput, OneToOneFeatureMixin, TransformerMixin, BaseE
             rng = check_random_state(self.random_state)
             sampler = self.sampler
             if sampler is None:
-                sampler = DiffusionManifoldSampler(denoiser=DenoiserNet(max_epochs=12))
+                net = DenoiserNet(max_epochs=12)
+                sampler = DiffusionManifoldSampler(denoiser=net, dcr_ratio=None)
             source = rng if sampler.random_state is None else sampler.random_state
             seeds = check_random_state(source).randint(2**31 - 1, size=self.n_models)
             self.models_ = [

@@ -264,7 +264,8 @@ class DiffusionManifoldSampler(TableModel):
             noise=_noise_of(model, rows.measured.noise, geometry.dimension),
         )
         ratio = np.inf if self.dcr_ratio is None else self.dcr_ratio
-        starts, self.dcr_ratio_ = fit_starts(model, filled, rows.weights, ratio, rng)
+        given = filled, rows.weights, rows.category_blocks
+        starts, self.dcr_ratio_ = fit_starts(model, *given, ratio, rng)
         return replace(model, starts=starts)
 
     def _train(self, rows, geometry, rng):

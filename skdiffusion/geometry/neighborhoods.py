@@ -45,11 +45,8 @@ def draw_between(
     A normal distribution with the neighbourhood's covariance gives each cell a rank, and this a
     value among those of the neighbours: ties and bounds stay.
     """
-    drawn = [
-        _draw_chunk(X, weights, chosen[start : start + CHUNK_ROWS], rng)
-        for start in range(0, len(chosen), CHUNK_ROWS)
-    ]
-    return np.concatenate(drawn)
+    chunks = np.split(chosen, range(CHUNK_ROWS, len(chosen), CHUNK_ROWS))
+    return np.concatenate([_draw_chunk(X, weights, chunk, rng) for chunk in chunks])
 
 
 def _draw_chunk(

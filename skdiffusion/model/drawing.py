@@ -1,7 +1,7 @@
 """Draws of encoded rows, under conditions."""
 
 import warnings
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -36,9 +36,9 @@ class Sampling:
         """The solver as a function."""
         return self.solver if callable(self.solver) else SOLVERS[self.solver]
 
-    def sigmas(self, lowest, highest):
-        """Return the grid of noise levels."""
-        n_steps = N_STEPS.get(self.solver, 24) if self.n_steps is None else self.n_steps
+    def sigmas(self, lowest, highest, n_steps=None):
+        """Return the grid of noise levels, of the usual number of steps if none is given."""
+        n_steps = n_steps or self.n_steps or N_STEPS.get(self.solver, 24)
         options = {"schedule": self.schedule} if self.grid == "uniform" else {}
         grid = self.grid if callable(self.grid) else GRIDS[self.grid]
         return grid(lowest, highest, n_steps, **options)
@@ -79,37 +79,22 @@ def draw_known(model, n, conditions, generator, start=None):
     """Draw encoded rows of which some features are known, from rows or noise of unit variance."""
     if model.sampling.solver is None:
         return _draw_exactly(model, n, conditions, generator)
-    is_guided = model.sampling.guidance_scale != 1.0 and conditions.known.any()
-    if start is None and model.starts is not None and not is_guided:
-        return _draw_from_rows(model, n, conditions, generator)
+    if start is None and model.starts is not None:
+        # from its noise level on a start is as the rows are, however short the training
+        seed = int(torch.randint(2**31 - 1, (), generator=generator, device=generator.device))
+        noisy = model.starts.draw(model, conditions, n, np.random.RandomState(seed))
+        if noisy is not None:
+            return redraw(model, noisy, conditions, model.starts.sigma, generator)
     start = even_noise(n, model.n_features, generator) if start is None else start
     sigmas = model.sampling.sigmas(model.lowest, model.sigma_max)
     return _solve(model, partial(_start, model), start, conditions, sigmas, generator)
-
-
-def _draw_from_rows(model, n, conditions, generator):
-    """Draw from rows of `fit` that have the known categories, and from noise where there are none.
-
-    From its noise level on a start is as the rows are, however well the denoiser was trained.
-    """
-    seed = int(torch.randint(2**31 - 1, (), generator=generator, device=generator.device))
-    rng, starts = np.random.RandomState(seed), model.starts
-    chosen, Z = starts.choose(conditions, n, rng), np.empty((n, model.n_features))
-    started, others = np.flatnonzero(chosen >= 0), np.flatnonzero(chosen < 0)
-    if len(started):
-        noisy, given = starts.draw(model, chosen[started], rng), conditions.take(started)
-        Z[started] = redraw(model, noisy, given, starts.sigma, generator)
-    if len(others):
-        model, given = replace(model, starts=None), conditions.take(others)
-        Z[others] = draw_known(model, len(others), given, generator)
-    return Z
 
 
 def redraw(model, noisy, conditions, sigma, generator):
     """Draw encoded rows again from rows with the noise level `sigma`, some features known."""
     steps = model.sampling.sigmas(model.lowest, model.sigma_max)
     n_steps = max(8, int((steps <= sigma).sum()) - 1)
-    sigmas = GRIDS["karras"](model.lowest, sigma, n_steps)
+    sigmas = model.sampling.sigmas(model.lowest, sigma, n_steps)
     noisy = torch.from_numpy(noisy).to(model.device)
     return _solve(model, lambda denoiser, given, x: x, noisy, conditions, sigmas, generator)
 

@@ -13,8 +13,8 @@ from skdiffusion.geometry.neighborhoods import draw_between, neighborhoods
 
 # draws by which a noise level is judged: their median distance is right within a few per cent
 N_JUDGED = 500
-# rows to start from
-MIN_ROWS, MAX_ROWS = 3, 20_000
+# rows to start from: fewer would be repeated
+MIN_ROWS, MAX_ROWS = 10, 20_000
 # neighbours that a start lies between: as many as leave draws near enough
 N_NEIGHBORS = (5, 2, 0)
 # no lower noise level is tried: draws from it would be copies
@@ -33,17 +33,20 @@ class Starts:
     neighborhoods: Any = None  # (n, n), sparse
     weights: np.ndarray | None = None  # (n,)
 
-    def take(self, kept):
-        """Return the same of some features."""
-        return replace(self, rows=self.rows[:, kept], is_category=self.is_category[kept])
-
     def between(self, n_neighbors):
         """Return starts between rows and so many neighbours that have the same categories."""
         groups = np.unique(self.rows[:, self.is_category].round(6), axis=0, return_inverse=True)[1]
         return replace(self, neighborhoods=neighborhoods(self.rows, groups.ravel(), n_neighbors))
 
-    def draw(self, model, chosen, rng):
-        """Return noisy rows near the chosen ones."""
+    def draw(self, model, conditions, n, rng):
+        """Return noisy rows near rows that have the known categories, None if there are too few."""
+        if model.sampling.guidance_scale != 1.0 and conditions.known.any():
+            return None
+        # one class of many may have few rows; a condition that few rows meet asks for others
+        least = MIN_ROWS if conditions.known[:, ~model.is_target].any() else 1
+        chosen = self.choose(conditions, n, rng, least)
+        if chosen is None:
+            return None
         rows = draw_between(self.rows, self.neighborhoods, chosen, rng)
         # sums of equal numbers round
         rows[:, self.is_category] = self.rows[chosen][:, self.is_category]
@@ -52,28 +55,28 @@ class Starts:
         added = np.sqrt(np.maximum(self.sigma**2 - own**2, 0.0))
         return rows + added * rng.normal(size=rows.shape)
 
-    def choose(self, conditions, n, rng):
-        """Return for each draw a row that has its known categories, -1 where none has.
+    def choose(self, conditions, n, rng, least=1):
+        """Return for each draw a row that has its known categories, None where `least` have not.
 
-        Given numbers no row is chosen: hardly one would have them.
+        Given numbers there are none: hardly a row would have them.
         """
-        known = np.broadcast_to(conditions.known, (n, len(self.is_category)))
-        chosen = np.full(n, -1)
-        free = np.flatnonzero(~known[:, ~self.is_category].any(1))
-        values = np.broadcast_to(conditions.values, known.shape)[free][:, self.is_category]
+        if conditions.known[:, ~self.is_category].any():
+            return None
+        values = np.broadcast_to(conditions.values, (n, len(self.is_category)))[:, self.is_category]
         # no two gaps are equal
         wanted, member = np.unique(np.nan_to_num(values, nan=np.inf), axis=0, return_inverse=True)
-        categories = self.rows[:, self.is_category]
+        chosen, categories = np.empty(n, dtype=int), self.rows[:, self.is_category]
         for k, cells in enumerate(wanted):
-            asked, given = free[member.ravel() == k], np.isfinite(cells)
+            asked, given = member.ravel() == k, np.isfinite(cells)
             agrees = np.isclose(categories[:, given], cells[given]).all(1)
-            if agrees.any():
-                weights = agrees * (1.0 if self.weights is None else self.weights)
-                chosen[asked] = spread(weights, len(asked), rng)
+            if agrees.sum() < least:
+                return None
+            weights = agrees * (1.0 if self.weights is None else self.weights)
+            chosen[asked] = spread(weights, asked.sum(), rng)
         return chosen
 
 
-def fit_starts(model, Z, weights, ratio, rng):
+def fit_starts(model, Z, weights, blocks, ratio, rng):
     """Return where draws start that are as far from rows as `ratio` says, and their ratio.
 
     None in place of a start is noise: where even such draws come nearer, or most rows have equals.
@@ -83,7 +86,8 @@ def fit_starts(model, Z, weights, ratio, rng):
     lowest = max(LOWEST, 2 * model.lowest)
     if len(some) < MIN_ROWS or lowest >= model.sigma_max:
         return None, np.nan
-    starts = Starts(Z[some], lowest, model.is_category, None, weights)
+    is_category = np.isin(np.arange(Z.shape[1]), [j for columns, _ in blocks for j in columns])
+    starts = Starts(Z[some], lowest, is_category, None, weights)
     judge = Novelty(model, starts, rng)
     seed = int(rng.randint(2**31 - 1))
 

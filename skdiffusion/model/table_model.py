@@ -111,16 +111,6 @@ class Model:
         return np.arange(self.n_features) >= self.encoder.n_encoded_
 
     @property
-    def is_category(self):
-        """Which encoded features are those of categories, (d,) of bool."""
-        flags = np.zeros(self.n_features, dtype=bool)
-        for columns, _ in self.encoder.category_blocks():
-            flags[columns] = True
-        if self.target_encoder is not None:
-            flags |= self.is_target & self.target_encoder.is_categorical_
-        return flags
-
-    @property
     def device(self):
         """Where the denoiser computes."""
         return self.prior.mean.device
@@ -160,8 +150,7 @@ class Model:
         )
         unknown = math.inf if self.sampling.solver is None else self.sigma_max
         denoiser = Marginal(self.denoiser, kept, unknown)
-        starts = None if self.starts is None else self.starts.take(np.asarray(kept.cpu()))
-        return replace(self, denoiser=denoiser, prior=prior, noise=None, starts=starts)
+        return replace(self, denoiser=denoiser, prior=prior, noise=None, starts=None)
 
     @property
     def of_rows(self):

@@ -72,8 +72,8 @@ class ColumnEncoding:
 
     def decode_numbers(self, Z):
         """Return the numbers of encoded rows by column, and by category whether cells are it."""
-        *blocks, _ = self._split(Z)
-        numbers, is_category = [np.empty((len(Z), 0))], [np.empty((len(Z), 0), dtype=bool)]
+        *blocks, told = self._split(Z)
+        numbers, is_category = [np.empty((len(Z), 0))], [told > 0]
         for coder, block in zip(self._coders, blocks, strict=True):
             x = coder.codec.decode(block)
             if coder.codec.name == "simplex":

@@ -272,7 +272,7 @@ class TestTrajectory:
         assert np.abs(mean.numpy() - states[-1]).max() < 2 * sigmas[-2]
 
     def test_with_data_noise_it_ends_as_clean_as_samples(self):
-        sampler = quick(data_noise=0.1, coupling="project").fit(
+        sampler = quick(data_noise=0.1, coupling="project", dcr_ratio=None).fit(
             ROLL.sample(300, noise=0.1, random_state=0)
         )
         states, _ = trajectory(sampler, 600, random_state=0)

@@ -22,9 +22,9 @@ def rows(n, seed):
 class TestChoose:
     STARTS = Starts(np.c_[np.arange(6.0), [0, 0, 1, 1, 1, 2]], 0.3, np.array([False, True]))
 
-    def chosen(self, *values, n=60):
+    def chosen(self, *values, n=60, least=1):
         conditions = Conditions(np.array(values, dtype=float))
-        return self.STARTS.choose(conditions, n, np.random.RandomState(0))
+        return self.STARTS.choose(conditions, n, np.random.RandomState(0), least)
 
     def test_each_row_as_often_as_any_other(self):
         np.testing.assert_array_equal(np.bincount(self.chosen([np.nan, np.nan])), 10)
@@ -33,15 +33,20 @@ class TestChoose:
         np.testing.assert_array_equal(np.unique(self.chosen([np.nan, 1])), [2, 3, 4])
 
     def test_no_row_of_the_category(self):
-        assert (self.chosen([np.nan, 7]) == -1).all()
+        assert self.chosen([np.nan, 7]) is None
+
+    def test_too_few_rows_of_the_category(self):
+        assert self.chosen([np.nan, 0], least=2) is not None
+        assert self.chosen([np.nan, 2], least=2) is None
 
     def test_given_numbers(self):
-        assert (self.chosen([2.0, 1]) == -1).all()
+        assert self.chosen([2.0, 1]) is None
 
     def test_each_draw_by_its_own_conditions(self):
-        found = self.chosen([np.nan, 2], [np.nan, np.nan], [1.0, np.nan], [np.nan, 7], n=4)
-        np.testing.assert_array_equal(found == -1, [False, False, True, True])
+        found = self.chosen([np.nan, 2], [np.nan, np.nan], [np.nan, 0], n=3)
         assert found[0] == 5
+        assert found[2] in (0, 1)
+        assert self.chosen([np.nan, 2], [1.0, np.nan], n=2) is None
 
     def test_weights(self):
         starts = Starts(self.STARTS.rows, 0.3, self.STARTS.is_category, None, np.arange(6.0))

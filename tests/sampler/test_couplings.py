@@ -42,7 +42,7 @@ def trained():
         key = repr(options)
         if key not in samplers:
             made = DiffusionManifoldSampler(
-                denoiser=net, n_likelihood_steps=6, random_state=0, **options
+                denoiser=net, n_likelihood_steps=6, dcr_ratio=None, random_state=0, **options
             )
             samplers[key] = made.fit(X)
         return samplers[key]

@@ -63,7 +63,7 @@ CHANGES = {
     "encoder": TableEncoder(numeric_transform="quantile"),
     "target": "continuous",
     "manifold": PCA(2),
-    "coupling": "latent",
+    "coupling": "project",
     "dcr_ratio": 0.5,
     "data_noise": 0.2,
     "contamination": 0.2,

@@ -1,6 +1,7 @@
 """What the drawn rows are like: given a target, by any solver, of any noise process."""
 
 import copy
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -253,7 +254,9 @@ class TestSolvers:
             seen.append(sigmas)
             yield x
 
-        changed(gaussian.sampler, solver=watching, grid=grid, n_steps=7).sample(2)
+        without = changed(gaussian.sampler, solver=watching, grid=grid, n_steps=7)
+        without._model = replace(without._model, starts=None)
+        without.sample(2)
         options = {"schedule": get_schedule("edm")} if grid == "uniform" else {}
         assert_array_equal(seen[0], GRIDS[grid](0.005, 20.0, 7, **options))
 
