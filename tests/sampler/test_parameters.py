@@ -97,7 +97,7 @@ CHANGES = {
 
 # what some need to have an effect
 SETTINGS = {
-    "coupling": {"manifold": PCA(2), "coupling": "project"},
+    "coupling": {"manifold": "auto"},
     "manifold": {"coupling": "project"},
     "denoiser__patience": {"denoiser__lr": 0.3, "denoiser__max_epochs": 12},
 }
