@@ -86,7 +86,7 @@ class LatentEncoder(EmbeddedEncoder):
         whole = np.zeros((len(Z), self.encoder.n_encoded_))
         whole[:, self.kept] = Z[:, self.n_latent :]
         void = self.encoder.void_features(whole)[:, self.kept]
-        return np.pad(void, ((0, 0), (self.n_latent, 0)), constant_values=False)
+        return np.pad(void, ((0, 0), (self.n_latent, 0)))
 
     def encode_columns(self, columns):
         """Encode columns that have been read."""

@@ -93,7 +93,7 @@ def draw_known(model, n, conditions, generator, start=None):
 def redraw(model, noisy, conditions, sigma, generator):
     """Draw encoded rows again from rows with the noise level `sigma`, some features known."""
     steps = model.sampling.sigmas(model.lowest, model.sigma_max)
-    n_steps = max(8, int((steps <= sigma).sum()) - 1)
+    n_steps = model.sampling.n_steps or max(8, int((steps <= sigma).sum()) - 1)
     sigmas = model.sampling.sigmas(model.lowest, sigma, n_steps)
     noisy = torch.from_numpy(noisy).to(model.device)
     return _solve(model, lambda denoiser, given, x: x, noisy, conditions, sigmas, generator)

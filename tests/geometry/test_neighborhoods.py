@@ -40,8 +40,24 @@ class TestDrawBetween:
         np.testing.assert_allclose(drawn.mean(0), X.mean(0), atol=0.1)
         np.testing.assert_allclose(np.cov(drawn.T), np.cov(X.T), rtol=0.25, atol=0.15)
 
-    def test_cells_are_those_of_neighbours(self):
-        drawn = draw_between(X, neighborhoods(X, ONE, 5), np.arange(300), RNG)
-        for column, values in zip(drawn.T, X.T, strict=True):
-            assert np.isin(column, values).all()
+    def test_cells_lie_between_those_of_neighbours(self):
+        weights = neighborhoods(X, ONE, 5)
+        drawn = draw_between(X, weights, np.arange(300), RNG)
+        for row, near in zip(drawn, weights, strict=True):
+            own = X[near.indices]
+            assert (own.min(0) <= row).all() and (row <= own.max(0)).all()
         assert (drawn != X).any(1).mean() > 0.9
+
+    def test_ties_stay(self):
+        tied = np.c_[X, RNG.choice([0.0, 7.0], 300)]
+        weights = neighborhoods(tied, (tied[:, 3] > 0).astype(int), 5)
+        drawn = draw_between(tied, weights, np.arange(300), RNG)
+        np.testing.assert_array_equal(drawn[:, 3], tied[:, 3])
+
+    def test_nearest_rows_are_found_among_many_groups(self):
+        """What keeps groups apart must not cost the digits that tell neighbours."""
+        line = np.repeat(np.arange(200.0), 20)[:, None] * np.ones((1, 20))
+        line = line + 0.01 * np.tile(np.arange(20.0), 200)[:, None]
+        groups = np.repeat(np.arange(200), 20)
+        row, column = neighborhoods(line, groups, 2).nonzero()
+        assert (np.abs(row - column) <= 2).all()

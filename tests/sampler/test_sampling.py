@@ -248,17 +248,21 @@ class TestSolvers:
 
     @pytest.mark.parametrize("grid", GRIDS)
     def test_is_given_the_noise_levels_wanted(self, gaussian, grid):
+        """Down from the largest, or from that of the rows that draws start from."""
         seen = []
 
         def watching(denoiser, x, sigmas, *, generator=None):
             seen.append(sigmas)
             yield x
 
-        without = changed(gaussian.sampler, solver=watching, grid=grid, n_steps=7)
-        without._model = replace(without._model, starts=None)
-        without.sample(2)
+        sampler = changed(gaussian.sampler, solver=watching, grid=grid, n_steps=7)
+        sampler.sample(2)
+        starts = sampler.model_.starts
+        sampler._model = replace(sampler._model, starts=None)
+        sampler.sample(2)
         options = {"schedule": get_schedule("edm")} if grid == "uniform" else {}
-        assert_array_equal(seen[0], GRIDS[grid](0.005, 20.0, 7, **options))
+        for sigmas, highest in zip(seen, (starts.sigma, 20.0), strict=True):
+            assert_array_equal(sigmas, GRIDS[grid](0.005, highest, 7, **options))
 
 
 class TestNoise:
