@@ -36,7 +36,7 @@ MAY_IMPORT_ROOMS = {
     "tables": {"_utils"},
     "closed_forms": {"diffusion", "geometry", "_utils"},
     "training": {"nets", "diffusion", "_utils"},
-    "model": {"_utils", "diffusion", "geometry", "tables"},
+    "model": {"_utils", "diffusion", "geometry", "metrics", "tables"},
     "manifold": {"geometry", "diffusion", "closed_forms", "training", "nets", "_utils"},
     "augmentation": {"model", "tables"},
     "detection": {"diffusion", "geometry", "tables", "closed_forms", "training", "_utils"},

@@ -50,9 +50,9 @@ class EmbeddedEncoder:
         """Decode to a table, with some cells as given."""
         return self.encoder.decode_table(self.restore(W, rng), rng, cells)
 
-    def decode_numbers(self, W):
-        """Return the numbers of rows by column, and by category whether cells are it."""
-        return self.encoder.decode_numbers(self.restore(W))
+    def decode_codes(self, W):
+        """Return rows as numbers by column, and which are of categories."""
+        return self.encoder.decode_codes(self.restore(W))
 
 
 class LatentEncoder(EmbeddedEncoder):

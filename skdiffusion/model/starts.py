@@ -10,6 +10,7 @@ from sklearn.neighbors import NearestNeighbors
 
 from skdiffusion._utils.systematic import spread
 from skdiffusion.geometry.neighborhoods import draw_between, neighborhoods
+from skdiffusion.metrics.scaling import GowerScaler
 
 # draws by which a noise level is judged: their median distance is right within a few per cent
 N_JUDGED = 500
@@ -114,13 +115,15 @@ def fit_starts(model, Z, weights, blocks, ratio, rng):
 class Novelty:
     """How far draws are from the rows of `fit`, over how far these are from one another.
 
-    Distances are Gower's, of decoded cells: a number counts by its column's range, two categories
-    that differ by 1. Near 0 draws repeat rows, at 1 they are as new as the rows are to one another.
+    Distances are Gower's, of decoded cells. Near 0 draws repeat rows, at 1 they are as new as the
+    rows are to one another.
     """
 
     def __init__(self, model, starts, rng):
-        self.model, self.ranges = model, None
-        points, weights = self._points(starts.rows), starts.weights
+        self.model, weights = model, starts.weights
+        codes, is_category = self._codes(starts.rows)
+        self.scaler = GowerScaler(np.flatnonzero(is_category)).fit(codes)
+        points = self.scaler.transform(codes)
         self.neighbors = NearestNeighbors(n_neighbors=2, metric="manhattan").fit(points)
         some = rng.permutation(len(points))[:N_JUDGED]
         own = self.neighbors.kneighbors(points[some])[0][:, 1]
@@ -133,19 +136,17 @@ class Novelty:
 
     def __call__(self, Z):
         """Return the ratio of median distances of draws: 0 if more of them equal rows than rows."""
-        nearest = self.neighbors.kneighbors(self._points(Z), 1)[0]
+        points = self.scaler.transform(self._codes(Z)[0])
+        nearest = self.neighbors.kneighbors(points, 1)[0]
         if not self.own > 0:
             return np.nan
         is_copied = np.mean(nearest == 0) > self.copies
         return 0.0 if is_copied else float(np.median(nearest) / self.own)
 
-    def _points(self, Z):
-        """Return points whose distance in L1 is Gower's, but for the ranges of numbers."""
+    def _codes(self, Z):
+        """Return the cells of rows and target as numbers, and which columns are of categories."""
         model = self.model
-        parts = [model.encoder.decode_numbers(Z[:, ~model.is_target])]
+        parts = [model.encoder.decode_codes(Z[:, ~model.is_target])]
         if model.target_encoder is not None:
-            parts.append(model.target_encoder.encoder_.decode_numbers(Z[:, model.is_target]))
-        numbers, categories = map(np.hstack, zip(*parts, strict=True))
-        if self.ranges is None:
-            self.ranges = np.ptp(numbers, axis=0)
-        return np.hstack([numbers / np.where(self.ranges > 0, self.ranges, 1.0), categories / 2])
+            parts.append(model.target_encoder.encoder_.decode_codes(Z[:, model.is_target]))
+        return tuple(map(np.hstack, zip(*parts, strict=True)))

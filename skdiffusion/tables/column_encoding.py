@@ -70,17 +70,16 @@ class ColumnEncoding:
         *blocks, _ = self._split(Z)
         return [c.decode(block)[0] for c, block in zip(self._coders, blocks, strict=True)]
 
-    def decode_numbers(self, Z):
-        """Return the numbers of encoded rows by column, and by category whether cells are it."""
+    def decode_codes(self, Z):
+        """Return encoded rows as numbers, indicators first, and which are of categories."""
         *blocks, told = self._split(Z)
-        numbers, is_category = [np.empty((len(Z), 0))], [told > 0]
+        codes, is_category = [told > 0], [True] * told.shape[1]
         for coder, block in zip(self._coders, blocks, strict=True):
-            x = coder.codec.decode(block)
-            if coder.codec.name == "simplex":
-                is_category.append(x[:, None] == np.arange(len(coder.codec.vertices)))
-            elif coder.codec.n_encoded:
-                numbers.append(coder.settle(x)[:, None])
-        return np.hstack(numbers), np.hstack(is_category)
+            if coder.codec.n_encoded:
+                x = coder.codec.decode(block)
+                is_category.append(coder.codec.name == "simplex")
+                codes.append(x if is_category[-1] else coder.settle(x))
+        return np.column_stack(codes), np.array(is_category)
 
     def assemble(self, cells, n):
         """Put cells by column into a table like that of `fit`."""
