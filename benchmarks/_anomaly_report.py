@@ -8,7 +8,7 @@ from scipy.stats import wilcoxon
 
 from benchmarks._anomaly_data import PROTOCOLS
 from benchmarks._anomaly_rivals import detectors
-from benchmarks._report import versions
+from benchmarks._report import markdown_table, versions
 
 PACKAGES = ["numpy", "scipy", "scikit-learn", "torch", "pyod"]
 LEVELS = (0.01, 0.05, 0.1)
@@ -104,7 +104,7 @@ def write_report(folder, *, command):
                 lines += [*write(rows), ""]
     promises = acceptance(tables, checks)
     header = ["promise", "bound", "measured", "verdict"]
-    lines += ["## What was promised", "", *_markdown(header, promises), ""]
+    lines += ["## What was promised", "", *markdown_table(header, promises), ""]
     folder.mkdir(parents=True, exist_ok=True)
     report = folder / "anomaly.md"
     report.write_text("\n".join(lines), encoding="utf-8")
@@ -130,13 +130,13 @@ def _protocol(protocol, table):
         f"Wins, ties and losses, sets lost by more than {MUCH:g} AUROC, and p of a Wilcoxon test "
         f"over the sets are against `{REFERENCE}`. Seconds are medians, pairs AUROC / AUPRC.",
         "",
-        *_markdown(*_summary(table)),
+        *markdown_table(*_summary(table)),
         "",
     ]
     if table.partial:
         lines += [f"Not run on all splits and left out: {', '.join(table.partial)}.", ""]
     if {OURS, REFERENCE} <= {*table.names}:
-        lines += [*_markdown(*_per_set(table)), ""]
+        lines += [*markdown_table(*_per_set(table)), ""]
     return lines[:-1]
 
 
@@ -250,7 +250,7 @@ def _pvalues(rows):
         body.append(
             [f"`{detector}`", "share of sets inside", "", *(f"{share[a]:.2f}" for a in LEVELS)]
         )
-    return [*lines, *_markdown(["detector", "set", "rows", *map(str, LEVELS)], body, text=2)]
+    return [*lines, *markdown_table(["detector", "set", "rows", *map(str, LEVELS)], body, text=2)]
 
 
 def repetitions(rows, detector, metric):
@@ -274,7 +274,7 @@ def _fdr(rows):
         body.append([f"`{detector}`", str(len(found[0])), *(_spread(v) for v in found)])
     return [
         *lines,
-        *_markdown(["detector", "repetitions", "false-discovery rate", "power"], body),
+        *markdown_table(["detector", "repetitions", "false-discovery rate", "power"], body),
     ]
 
 
@@ -305,7 +305,7 @@ def _explain(rows):
         ]
         body.append(["mean", f"{chance.mean():.3f}", *(_number(v, ".3f") for v in first.mean())])
         header = ["set", "chance", *(f"`{n}`" for n in names)]
-        lines += [f"Replaced by {rule}:", "", *_markdown(header, body), ""]
+        lines += [f"Replaced by {rule}:", "", *markdown_table(header, body), ""]
     return lines[:-1]
 
 
@@ -316,7 +316,10 @@ def _time(rows):
         for cell in means.index
     ]
     lines = ["## CPU seconds on a mixture of Gaussians with correlated columns", ""]
-    return [*lines, *_markdown(["detector", "mixture", "fit s", "score µs a row"], body, text=2)]
+    return [
+        *lines,
+        *markdown_table(["detector", "mixture", "fit s", "score µs a row"], body, text=2),
+    ]
 
 
 def _micro(cell):
@@ -430,9 +433,3 @@ JUDGES = {
 
 def _number(value, spec):
     return "–" if np.isnan(value) else format(value, spec)
-
-
-def _markdown(header, body, text=1):
-    """Lines of a table whose first columns are text, the others numbers."""
-    rule = ["---"] * text + ["---:"] * (len(header) - text)
-    return [f"| {' | '.join(row)} |" for row in [header, rule, *body]]

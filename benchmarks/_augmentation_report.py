@@ -5,7 +5,7 @@ from importlib.metadata import version
 import numpy as np
 import pandas as pd
 
-from benchmarks._report import _markdown
+from benchmarks._report import markdown_table
 
 PACKAGES = ["numpy", "scikit-learn", "torch", "imbalanced-learn"]
 
@@ -69,10 +69,10 @@ def _classes(results):
             for method in methods
         ]
         lines += [f"### {title}", ""]
-        lines += [*_markdown(["method", "mean", "gain over none", *models], body), ""]
+        lines += [*markdown_table(["method", "mean", "gain over none", *models], body), ""]
         header = ["method", *(t.removeprefix("imb_") for t in by_table)]
         body = [[m, *(f"{v:.3f}" for v in by_table.loc[m])] for m in methods]
-        lines += [*_markdown(header, body), ""]
+        lines += [*markdown_table(header, body), ""]
     seconds = results.groupby(["table", "fold", "method"])["resample_s"].first()
     median = seconds.groupby("method").median()["ours"]
     largest = seconds.groupby(["table", "method"]).mean().unstack()["ours"]
@@ -120,7 +120,7 @@ def _estimators(results):
         f"plain estimator by more than a standard error of the folds: {below}. Synthetic rows were "
         f"used in {100 * used:.0f} % of the fits.",
         "",
-        *_markdown(header, body),
+        *markdown_table(header, body),
         "",
     ]
 
@@ -148,7 +148,7 @@ def _numbers(results):
         for method in methods[1:]
         for share in sorted(set(results["share"]))
     ]
-    lines += [*_markdown(header, body), ""]
+    lines += [*markdown_table(header, body), ""]
     for table, own in pair.groupby("table", sort=False):
         means = np.exp(own.groupby(["method", "share", "model"])[["rare", "all"]].mean())
         body = [
@@ -161,11 +161,11 @@ def _numbers(results):
             for share in sorted(set(own["share"]))
         ]
         header = ["method", "share", *(f"{m}: rare, all" for m in models)]
-        lines += [f"### {table}", "", *_markdown(header, body), ""]
+        lines += [f"### {table}", "", *markdown_table(header, body), ""]
         lines += ["RMSE by decile of the target at the smallest share, over the regressors:", ""]
         least = own[own["share"] == own["share"].min()]
         columns = [f"mse_{k}" for k in range(10)]
         deciles = np.sqrt(least.groupby("method")[columns].mean()).dropna(axis=1)
         body = [[m, *(f"{v:.3g}" for v in deciles.loc[m])] for m in methods]
-        lines += [*_markdown(["method", *(str(int(c[4:]) + 1) for c in deciles)], body), ""]
+        lines += [*markdown_table(["method", *(str(int(c[4:]) + 1) for c in deciles)], body), ""]
     return lines

@@ -5,7 +5,7 @@ import pandas as pd
 
 from benchmarks._imputation_data import PATTERNS
 from benchmarks._imputation_rivals import ABOUT, METHODS
-from benchmarks._report import _format, _markdown, versions
+from benchmarks._report import format_value, markdown_table, versions
 
 PACKAGES = ["numpy", "scipy", "scikit-learn", "torch"]
 CELL = ["table", "pattern", "seed"]
@@ -101,13 +101,13 @@ def _summary(rows, methods):
     body = []
     for m in methods:
         by_pattern = error[m].groupby("pattern").mean()
-        line = [f"`{m}`", *(_format(by_pattern[p], ".3f") for p in patterns)]
+        line = [f"`{m}`", *(format_value(by_pattern[p], ".3f") for p in patterns)]
         for value, _, spec in ERRORS:
             line.append(_percent(_means(rows, value, methods)[m].mean(), spec))
         line += [f"{error.rank(axis=1)[m].mean():.2f}", str((best == m).sum())]
         line += [f"{seconds[m].median():.2f}", f"{seconds[m].max():.1f}"]
         body.append(line)
-    return [*lines, *_markdown(header, body), ""]
+    return [*lines, *markdown_table(header, body), ""]
 
 
 def _draws(rows, methods):
@@ -127,7 +127,7 @@ def _draws(rows, methods):
             figures = figures.groupby("pattern").mean()
             line += [_percent(figures[p], spec) for p in patterns]
         seconds = _means(rows, "seconds", methods)[m].median()
-        body.append([*line, _format(seconds, ".2f")])
+        body.append([*line, format_value(seconds, ".2f")])
     return [
         "## Draws",
         "",
@@ -135,7 +135,7 @@ def _draws(rows, methods):
         "removed cells; of two methods with that coverage, the narrower one knows more. The CRPS",
         "judges both at once; for a method without draws it is the absolute error.",
         "",
-        *_markdown(header, body),
+        *markdown_table(header, body),
         "",
     ]
 
@@ -151,11 +151,11 @@ def _by_table(rows, methods, value, heading, spec=".3f"):
     ]
     header = ["table", "pattern", *means.columns]
     average = [_percent(means[m].mean(), spec) for m in means.columns]
-    return [f"## {heading}", "", *_markdown(header, [*body, ["mean", "", *average]]), ""]
+    return [f"## {heading}", "", *markdown_table(header, [*body, ["mean", "", *average]]), ""]
 
 
 def _percent(figure, spec):
     """Format a figure; in per cent without the sign, which the heading has."""
     if spec.endswith("%"):
-        return _format(100 * figure, spec.replace("%", "f"))
-    return _format(figure, spec)
+        return format_value(100 * figure, spec.replace("%", "f"))
+    return format_value(figure, spec)

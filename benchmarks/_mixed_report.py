@@ -3,7 +3,7 @@
 import pandas as pd
 
 from benchmarks._published import read_mixed
-from benchmarks._report import _format, _markdown, versions
+from benchmarks._report import format_value, markdown_table, versions
 
 PACKAGES = ["numpy", "scipy", "scikit-learn", "torch", "synthpop-py", "pyvinecopulib"]
 METRICS = [
@@ -40,9 +40,9 @@ def write_report(path, *, command, order, published=None):
         means = means.reindex(index=sizes.index, columns=methods)
         if metric == "copies":
             means["held out"] = rows.groupby("table")["copies_test"].mean()
-        body = [[table, *(_format(v, spec) for v in line)] for table, line in means.iterrows()]
-        body.append(["mean", *(_format(v, spec) for v in means.mean(skipna=False))])
-        lines += [f"## {heading}", "", *_markdown(["table", *means.columns], body), ""]
+        body = [[table, *(format_value(v, spec) for v in line)] for table, line in means.iterrows()]
+        body.append(["mean", *(format_value(v, spec) for v in means.mean(skipna=False))])
+        lines += [f"## {heading}", "", *markdown_table(["table", *means.columns], body), ""]
     if published is not None:
         lines += _published(read_mixed(published), sizes.index)
     report = path.with_suffix(".md")
@@ -56,9 +56,9 @@ def _published(rows, tables):
     for table in [t for t in tables if t in set(rows["table"])]:
         own = rows[rows["table"] == table].drop(columns="table").set_index("method")
         body = [
-            [m, *(_format(v, ".2f") for v in line)]
+            [m, *(format_value(v, ".2f") for v in line)]
             for m, line in own.sort_values("shape_error").iterrows()
         ]
         header = ["method", *(name.replace("_", " ") for name in own)]
-        lines += [f"{table}, 90 % to train on:", "", *_markdown(header, body), ""]
+        lines += [f"{table}, 90 % to train on:", "", *markdown_table(header, body), ""]
     return lines

@@ -120,13 +120,13 @@ def _ratio_to_copy(w1):
 
 def _per_table(means, metric, spec):
     means = means.dropna(how="all").dropna(how="all", axis=1)
-    cells = means.map(lambda value: _format(value, spec))
+    cells = means.map(lambda value: format_value(value, spec))
     if metric == "w1_test":
-        ratio = _ratio_to_copy(means).map(lambda value: _format(value, ".2f"))
+        ratio = _ratio_to_copy(means).map(lambda value: format_value(value, ".2f"))
         cells = cells + (" (" + ratio + ")").where(means.notna(), "")
     body = [[table, *row] for table, row in zip(cells.index, cells.to_numpy(), strict=True)]
-    body.append(["mean", *(_format(value, spec) for value in means.mean(skipna=False))])
-    return _markdown(["table", *means.columns], body)
+    body.append(["mean", *(format_value(value, spec) for value in means.mean(skipna=False))])
+    return markdown_table(["table", *means.columns], body)
 
 
 def _summary(results, means, methods, others):
@@ -145,14 +145,16 @@ def _summary(results, means, methods, others):
         copy = PUBLISHED_COPY if m in others else COPY
         for metric, _, how, spec in SUMMARY:
             value = _over_tables(means, metric, m, how)
-            line.append(_format(value, spec))
+            line.append(format_value(value, spec))
             if metric in UTILITY:
-                line[-1] += f" ({_format(value - _over_tables(means, metric, copy, how), '+.3f')})"
-        line += [_format(ratio[m].mean(skipna=False), ".3f"), _extreme(ratio[m], "max")]
+                line[-1] += (
+                    f" ({format_value(value - _over_tables(means, metric, copy, how), '+.3f')})"
+                )
+        line += [format_value(ratio[m].mean(skipna=False), ".3f"), _extreme(ratio[m], "max")]
         if m in complete:
             dcr, fit_s, sample_s = (means[x][m] for x in ("dcr_ratio", "fit_s", "sample_s"))
             line += [_extreme(dcr, "min"), _extreme(dcr, "max")]
-            line += [_format(fit_s.median(), ".2f"), _format(sample_s.median(), ".2f")]
+            line += [format_value(fit_s.median(), ".2f"), format_value(sample_s.median(), ".2f")]
             line += [_extreme(fit_s + sample_s, "max")]
         else:
             line += ["–"] * 5
@@ -161,7 +163,7 @@ def _summary(results, means, methods, others):
     lines = [
         "## Summary",
         "",
-        *_markdown(header, body),
+        *markdown_table(header, body),
         "",
         f"Of the held-out rows, {held_out:.1%} equal a training row. In parentheses: F1 and R2",
         "less those of the copied training rows, in the same run or as published.",
@@ -188,10 +190,12 @@ def _extreme(values, which):
     return f"{values[table]:.2f} ({table})"
 
 
-def _format(value, spec):
+def format_value(value, spec):
+    """Format a figure, a dash where there is none."""
     return "–" if pd.isna(value) else format(value, spec)
 
 
-def _markdown(header, body):
-    rows = [header, ["---"] + ["---:"] * (len(header) - 1), *body]
-    return [f"| {' | '.join(row)} |" for row in rows]
+def markdown_table(header, body, text=1):
+    """Return the lines of a table whose first columns are text, the others numbers."""
+    rule = ["---"] * text + ["---:"] * (len(header) - text)
+    return [f"| {' | '.join(row)} |" for row in [header, rule, *body]]

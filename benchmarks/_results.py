@@ -2,6 +2,8 @@
 
 import csv
 
+from joblib import Parallel, delayed
+
 
 def read_results(path):
     """Return the rows of a results file, none if there is no file yet."""
@@ -31,3 +33,20 @@ def forget(path, key, cells):
         append_results(path, kept, mode="w")
     else:
         path.unlink(missing_ok=True)
+
+
+def measure_missing(path, key, cells, measure, *, fresh=False, jobs=1):
+    """Measure the cells that a results file lacks; yield a counter and each row as it is added.
+
+    `cells` maps what identifies a row, as text, to the arguments of `measure`.
+    """
+    if fresh:
+        forget(path, key, set(cells))
+    done = {tuple(row[k] for k in key) for row in read_results(path)}
+    wanted = [arguments for cell, arguments in cells.items() if cell not in done]
+    rows = Parallel(n_jobs=jobs, return_as="generator_unordered")(
+        delayed(measure)(*arguments) for arguments in wanted
+    )
+    for i, row in enumerate(rows, start=1):
+        append_results(path, [row])
+        yield f"[{i}/{len(wanted)}]", row

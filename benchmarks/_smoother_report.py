@@ -6,6 +6,8 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from benchmarks._report import markdown_table
+
 PACKAGES = ["numpy", "scipy", "scikit-learn", "torch"]
 SMOOTHERS = ["kernels_only", "one_scale", "smoother"]
 RIVALS = ["gaussian", "gmm", "kde_covariance", "flow", *SMOOTHERS]
@@ -92,7 +94,7 @@ def _toys(results):
         header = ["set", "kde", *methods, "level of the truth"]
         n_flow = min(len(results.gain("toys", case, "flow", n)) for case in cases)
         seeds = f"{n_seeds} seeds{f' ({n_flow} for `flow`)' if n_flow else ''}"
-        lines += [f"n = {n}, {seeds}:", "", *_markdown(header, body), ""]
+        lines += [f"n = {n}, {seeds}:", "", *markdown_table(header, body), ""]
     return lines[:-1]
 
 
@@ -114,7 +116,7 @@ def _precision(results):
                 for m in ("kde", "smoother", "oracle")
             ]
             body.append([f"{case}, n = {n}", label, *cells])
-    lines += _markdown(["set", "distance", "kde", "smoother", "fresh true rows"], body, text=2)
+    lines += markdown_table(["set", "distance", "kde", "smoother", "fresh true rows"], body, text=2)
     return [*lines, "", "1,000 draws, 4,000 true rows, columns standardised by the training rows."]
 
 
@@ -127,7 +129,9 @@ def _memory(results):
     return [
         "## Memory: mean distance to the nearest training row",
         "",
-        *_markdown(["set", "raw diffusion kernel, ODE", "kde", "smoother", "held-out rows"], body),
+        *markdown_table(
+            ["set", "raw diffusion kernel, ODE", "kde", "smoother", "held-out rows"], body
+        ),
     ]
 
 
@@ -140,7 +144,7 @@ def _real(results):
     return [
         "## Real tables: log-likelihood of held-out rows (nats a row)",
         "",
-        *_markdown(["table", *methods], body),
+        *markdown_table(["table", *methods], body),
         "",
         "Standardised columns with a jitter of 1 %, five folds; digits: principal components on a",
         "common scale, two folds. `diabetes` has a two-valued and other nearly discrete columns,",
@@ -171,14 +175,14 @@ def _scores(results):
     return [
         "## Scores: relative Fisher error against exact Gaussian mixtures ↓",
         "",
-        *_markdown(header, body),
+        *markdown_table(header, body),
         "",
         "The background of the smoother is a Gaussian mixture as well, of the family of the truth,",
         "which flatters it here: `kernels_only` goes without.",
         "",
         "Held-out log-likelihood on the same rows (nats a row, standardised columns):",
         "",
-        *_markdown(["mixture", "kde", "kernels_only", "smoother", "truth"], levels),
+        *markdown_table(["mixture", "kde", "kernels_only", "smoother", "truth"], levels),
     ]
 
 
@@ -191,7 +195,7 @@ def _impute(results):
     return [
         "## Imputation: error of one missing entry a row (RMSE, standardised) ↓",
         "",
-        *_markdown(
+        *markdown_table(
             ["set", "mean", "KNNImputer", "IterativeImputer", "smoother", "many rows"], body
         ),
         "",
@@ -222,7 +226,7 @@ def _time(results):
     return [
         "## Time: wall seconds on one thread",
         "",
-        *_markdown(header, body),
+        *markdown_table(header, body),
         "",
         "Bandwidths given are those chosen on 1,000 rows. A dash: not tried, as the fit before it",
         "took too long.",
@@ -346,7 +350,7 @@ def acceptance(results):
         "Like kernel densities, `kernels_only` has no background and takes columns to share a",
         "unit.",
         "",
-        *_markdown(header, [target.cells for target in measured]),
+        *markdown_table(header, [target.cells for target in measured]),
         "",
     ]
 
@@ -361,9 +365,3 @@ def _spread(values, spec):
 
 def _number(value, spec):
     return "–" if np.isnan(value) else format(value, spec)
-
-
-def _markdown(header, body, text=1):
-    """Lines of a table whose first columns are text, the others numbers."""
-    rule = ["---"] * text + ["---:"] * (len(header) - text)
-    return [f"| {' | '.join(row)} |" for row in [header, rule, *body]]

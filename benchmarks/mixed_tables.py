@@ -10,19 +10,17 @@ resumed; ``mixed_tables.md`` is written from it at the end, with the published f
 authors where ``--published`` names their folder.
 """
 
-import argparse
 from functools import partial
-from pathlib import Path
 
 import numpy as np
-from joblib import Parallel, delayed
 from sklearn.datasets import load_iris, load_wine
 from threadpoolctl import threadpool_limits
 
+from benchmarks._command import command_line, generator_parser, read_arguments
 from benchmarks._data import Table, data_folder, load_table, table_names
 from benchmarks._generators import METHODS, QUICK_METHODS, available, draw_tables
 from benchmarks._mixed_report import write_report
-from benchmarks._results import append_results, forget, read_results
+from benchmarks._results import measure_missing
 from skdiffusion.metrics import (
     GowerScaler,
     c2st,
@@ -109,19 +107,13 @@ def run(args):
     names = args.tables or [name for name in TABLES if name in known]
     tables = quick_tables() if args.quick else [load_table(n, folder=folder) for n in names]
     methods = available(args.methods)
-    cells = [(t, m, s) for t in tables for s in range(args.seeds) for m in methods]
-    if args.fresh:
-        forget(path, KEY, {(t.name, str(s), m) for t, m, s in cells})
-    done = {tuple(row[k] for k in KEY) for row in read_results(path)}
-    cells = [(t, m, s) for t, m, s in cells if (t.name, str(s), m) not in done]
-    registry = QUICK_METHODS if args.quick else METHODS
-    rows = Parallel(n_jobs=args.jobs, return_as="generator_unordered")(
-        delayed(evaluate)(*cell, methods=registry) for cell in cells
-    )
-    for i, row in enumerate(rows, start=1):
-        append_results(path, [row])
+    seeds = range(args.seeds)
+    cells = {(t.name, str(s), m): (t, m, s) for t in tables for s in seeds for m in methods}
+    measure = partial(evaluate, methods=QUICK_METHODS if args.quick else METHODS)
+    options = {"fresh": args.fresh, "jobs": args.jobs}
+    for count, row in measure_missing(path, KEY, cells, measure, **options):
         print(
-            f"[{i}/{len(cells)}] {row['table']} seed {row['seed']} {row['method']}: "
+            f"{count} {row['table']} seed {row['seed']} {row['method']}: "
             f"shape {row['shape_error']:.2f} %, trend {row['trend_error']:.2f} %, "
             f"C2ST {row['c2st_boosting']:.3f}, copies {row['copies']:.2%}, "
             f"{row['fit_s'] + row['sample_s']:.1f} CPU-s",
@@ -131,35 +123,10 @@ def run(args):
 
 def parse(argv=None):
     """Read the command line."""
-    names = partial(str.split, sep=",")
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.mixed_tables", description=__doc__)
-    parser.add_argument("--data", help="folder of .npz tables (default: $SKDIFFUSION_DATA)")
-    parser.add_argument("--published", type=Path, help="folder of published results")
-    parser.add_argument("--tables", type=names, help="comma-separated; default: seven tables")
-    parser.add_argument("--methods", type=names, default=DEFAULT_METHODS, help=",".join(METHODS))
-    parser.add_argument("--seeds", type=int, help="number of splits (default 3)")
-    parser.add_argument("--jobs", type=int, default=1, help="processes, of one thread each")
-    parser.add_argument("--output", type=Path, default=Path(__file__).parent / "results")
-    parser.add_argument("--fresh", action="store_true", help="measure anew what is asked for")
-    parser.add_argument("--summary-only", action="store_true", help="only rewrite the report")
-    parser.add_argument("--quick", action="store_true", help="two small tables: does it run?")
-    args = parser.parse_args(argv)
-    unknown = sorted({*args.methods} - {*METHODS})
-    if unknown:
-        parser.error(f"unknown methods {', '.join(unknown)}; known are {', '.join(METHODS)}")
-    args.seeds = args.seeds or (1 if args.quick else 3)
-    if args.quick:
-        args.output, args.fresh = args.output / "quick", True
-    return args
-
-
-def command_line(args):
-    """Return the command that repeats a run, without the paths of this machine."""
-    words = ["python -m benchmarks.mixed_tables --data FOLDER --published FOLDER"]
-    words += [f"--tables {','.join(args.tables)}"] if args.tables else []
-    words += [f"--methods {','.join(args.methods)} --seeds {args.seeds}"]
-    words += ["--quick"] if args.quick else []
-    return " ".join(words)
+    parser = generator_parser(
+        "mixed_tables", __doc__, methods=DEFAULT_METHODS, tables="seven tables"
+    )
+    return read_arguments(parser, argv)
 
 
 def main(argv=None):
@@ -168,7 +135,8 @@ def main(argv=None):
     if not args.summary_only:
         run(args)
     path = args.output / "mixed_tables.csv"
-    report = write_report(path, command=command_line(args), order=METHODS, published=args.published)
+    command = command_line("mixed_tables", args)
+    report = write_report(path, command=command, order=METHODS, published=args.published)
     print(f"Report in {report}.")
 
 

@@ -9,17 +9,14 @@ that a run can be stopped and resumed; ``scoreboard.md`` is written from it at t
 published figures of other systems over the same tables where ``--published`` names their folder.
 """
 
-import argparse
 from functools import partial
-from pathlib import Path
 
-from joblib import Parallel, delayed
-
+from benchmarks._command import command_line, generator_parser, read_arguments
 from benchmarks._data import data_folder, load_table, table_names
 from benchmarks._fd27 import TABLES, judge
 from benchmarks._generators import METHODS, QUICK_METHODS, available, draw_tables
 from benchmarks._report import write_report
-from benchmarks._results import append_results, forget, read_results
+from benchmarks._results import measure_missing
 
 KEY = ["table", "seed", "method"]
 DEFAULT_METHODS = [m for m in METHODS if m != "tabddpm_unclipped"]
@@ -65,24 +62,18 @@ def run(args):
     names = args.tables or [n for n in TABLES if n in table_names(folder)]
     tables = [load_table(name, folder=folder, max_rows=args.max_rows) for name in names]
     methods = available(args.methods)
-    cells = [(t, m, s) for t in tables for s in range(args.seeds) for m in methods]
-    if args.fresh:
-        forget(path, KEY, {(t.name, str(s), m) for t, m, s in cells})
-    done = {tuple(row[k] for k in KEY) for row in read_results(path)}
-    cells = [(t, m, s) for t, m, s in cells if (t.name, str(s), m) not in done]
-    work = partial(
+    seeds = range(args.seeds)
+    cells = {(t.name, str(s), m): (t, m, s) for t in tables for s in seeds for m in methods}
+    measure = partial(
         evaluate,
         n_tables=args.n_tables,
         n_repetitions=args.n_repetitions,
         methods=QUICK_METHODS if args.quick else METHODS,
     )
-    rows = Parallel(n_jobs=args.jobs, return_as="generator_unordered")(
-        delayed(work)(*cell) for cell in cells
-    )
-    for i, row in enumerate(rows, start=1):
-        append_results(path, [row])
+    options = {"fresh": args.fresh, "jobs": args.jobs}
+    for count, row in measure_missing(path, KEY, cells, measure, **options):
         print(
-            f"[{i}/{len(cells)}] {row['table']} seed {row['seed']} {row['method']}: "
+            f"{count} {row['table']} seed {row['seed']} {row['method']}: "
             f"W1 {row['w1_test']:.3f}, coverage {row['coverage_test']:.2f}, "
             f"DCR ratio {row['dcr_ratio']:.2f}, {row['fit_s'] + row['sample_s']:.1f} CPU-s",
             flush=True,
@@ -92,50 +83,28 @@ def run(args):
 
 def parse(argv=None):
     """Read the command line."""
-    names = partial(str.split, sep=",")
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.scoreboard", description=__doc__)
-    parser.add_argument("--data", help="folder of .npz tables (default: $SKDIFFUSION_DATA)")
-    parser.add_argument("--published", type=Path, help="folder of published results")
-    parser.add_argument("--tables", type=names, help="comma-separated; default: the scoreboard's")
-    parser.add_argument("--methods", type=names, default=DEFAULT_METHODS, help=",".join(METHODS))
-    parser.add_argument("--seeds", type=int, help="number of splits (default 3)")
+    parser = generator_parser(
+        "scoreboard", __doc__, methods=DEFAULT_METHODS, tables="the scoreboard's"
+    )
     parser.add_argument("--n-tables", type=int, help="tables drawn from each fit (default 5)")
     parser.add_argument("--n-repetitions", type=int, help="trainings of a learner (default 5)")
     parser.add_argument("--fast", action="store_true", help="two tables, one training of a learner")
     parser.add_argument("--max-rows", type=int, default=0, help="rows of a table; 0: all")
-    parser.add_argument("--jobs", type=int, default=1, help="processes, of one thread each")
-    parser.add_argument("--output", type=Path, default=Path(__file__).parent / "results")
-    parser.add_argument("--fresh", action="store_true", help="measure anew what is asked for")
-    parser.add_argument("--summary-only", action="store_true", help="only rewrite the report")
-    parser.add_argument("--quick", action="store_true", help="two tables, one seed, short training")
-    args = parser.parse_args(argv)
-    unknown = sorted({*args.methods} - {*METHODS})
-    if unknown:
-        parser.error(f"unknown methods {', '.join(unknown)}; known are {', '.join(METHODS)}")
+    args = read_arguments(parser, argv)
     if args.quick:
-        args.output, args.fresh = args.output / "quick", True
         args.tables = args.tables or QUICK_TABLES
-    args.seeds = args.seeds or (1 if args.quick else 3)
     args.n_tables = args.n_tables or (1 if args.quick else 2 if args.fast else 5)
     args.n_repetitions = args.n_repetitions or (1 if args.quick or args.fast else 5)
     return args
-
-
-def command_line(args):
-    """Return the command that repeats a run, without the paths of this machine."""
-    words = ["python -m benchmarks.scoreboard --data FOLDER --published FOLDER"]
-    words += [f"--tables {','.join(args.tables)}"] if args.tables else []
-    words += [f"--methods {','.join(args.methods)} --seeds {args.seeds}"]
-    words += [f"--n-tables {args.n_tables} --n-repetitions {args.n_repetitions}"]
-    words += ["--quick"] if args.quick else []
-    return " ".join(words)
 
 
 def main(argv=None):
     """Run the benchmark and write its report."""
     args = parse(argv)
     path = args.output / "scoreboard.csv" if args.summary_only else run(args)
-    report = write_report(path, command=command_line(args), order=METHODS, published=args.published)
+    options = f"--n-tables {args.n_tables}", f"--n-repetitions {args.n_repetitions}"
+    command = command_line("scoreboard", args, *options)
+    report = write_report(path, command=command, order=METHODS, published=args.published)
     print(f"Results in {path}, report in {report}.")
 
 

@@ -18,8 +18,8 @@ from threadpoolctl import threadpool_limits
 from benchmarks._data import data_folder, load_table, table_names
 from benchmarks._diffusion import edm_mlp
 from benchmarks._generators import METHODS, available, draw_tables, ours
-from benchmarks._report import _format, _markdown, versions
-from benchmarks._results import append_results, forget, read_results
+from benchmarks._report import format_value, markdown_table, versions
+from benchmarks._results import measure_missing
 from skdiffusion.metrics import fidelity_report
 
 KEY = ["table", "seed", "method", "training"]
@@ -39,8 +39,8 @@ PACKAGES = ["numpy", "scikit-learn", "torch", "synthpop-py"]
 
 
 @threadpool_limits.wrap(limits=1)
-def evaluate(table, fit, seed):
-    """Fit a generator on one split of a table; return its CPU seconds and figures."""
+def evaluate(table, seed, method, training, fit):
+    """Fit a generator on one split of a table; return its cell, CPU seconds and figures."""
     train, test = table.split(seed)
     (fake,), seconds = draw_tables(fit, train, seed)
     report = fidelity_report(
@@ -50,7 +50,9 @@ def evaluate(table, fit, seed):
         categorical=train.Z_categorical,
         random_state=seed,
     )
-    return {"seconds": sum(seconds.values())} | {name: report[name] for name in MEASURES}
+    cell = {"table": table.name, "seed": seed, "method": method, "training": training}
+    figures = {name: report[name] for name in MEASURES}
+    return cell | {"seconds": sum(seconds.values())} | figures
 
 
 def cells(args):
@@ -68,19 +70,16 @@ def run(args, path):
     folder = data_folder(args.data)
     default = QUICK_TABLES if args.quick else [n for n in TABLES if n in table_names(folder)]
     tables = [load_table(n, folder=folder, max_rows=args.max_rows) for n in args.tables or default]
-    wanted = [(t, s, *cell) for t in tables for s in range(args.seeds) for cell in cells(args)]
-    if args.fresh:
-        forget(path, KEY, {(t.name, str(s), method, size) for t, s, method, size, _ in wanted})
-    done = {tuple(row[k] for k in KEY) for row in read_results(path)}
-    for table, seed, method, training, fit in wanted:
-        if (table.name, str(seed), method, training) in done:
-            continue
-        row = {"table": table.name, "seed": seed, "method": method, "training": training}
-        row |= evaluate(table, fit, seed)
-        append_results(path, [row])
+    wanted = {
+        (table.name, str(seed), method, training): (table, seed, method, training, fit)
+        for table in tables
+        for seed in range(args.seeds)
+        for method, training, fit in cells(args)
+    }
+    for count, row in measure_missing(path, KEY, wanted, evaluate, fresh=args.fresh):
         print(
-            f"{row['table']} seed {seed} {method}, {training}: {row['seconds']:.1f} CPU-s, "
-            f"W1 {row['w1_test']:.3f}, C2ST {row['c2st_boosting']:.3f}",
+            f"{count} {row['table']} seed {row['seed']} {row['method']}, {row['training']}: "
+            f"{row['seconds']:.1f} CPU-s, W1 {row['w1_test']:.3f}, C2ST {row['c2st_boosting']:.3f}",
             flush=True,
         )
 
@@ -104,7 +103,7 @@ def write_report(path, command):
     means, rows = summary(path)
     specs = [".2f", ".3f", ".3f", ".2f", ".1f", ".1f"]
     body = [
-        [*name, *map(_format, line, specs)]
+        [*name, *map(format_value, line, specs)]
         for name, line in zip(means.index, means.to_numpy(), strict=True)
     ]
     header = ["method", "training", "CPU-s", "W1 / copy", "C2ST", "DCR ratio"]
@@ -120,7 +119,7 @@ def write_report(path, command):
         "",
         f"Versions: {versions(PACKAGES)}.",
         "",
-        *_markdown(header, body),
+        *markdown_table(header, body),
         "",
     ]
     if draw_curves(means, path.with_suffix(".png")):
