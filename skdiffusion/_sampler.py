@@ -71,10 +71,11 @@ class DiffusionManifoldSampler(TableModel):
         exaggerates what they imply, 0 ignores them.
     dcr_ratio : float or None, default=0.85
         How new draws are: their median distance to the closest record (DCR) of `fit`, relative to
-        that of the rows of `fit` to one another. Draws start from such rows with as much noise as
-        that takes, and from noise alone where numbers are given, or where even this comes nearer.
-        0.9 is about as new as held-out rows are; less follows the rows more closely, more is as
-        good as None, which starts all draws from noise: the distribution as the network knows it.
+        that of the rows of `fit` to one another. Draws start between such rows, with as much noise
+        as that takes; they start from noise alone where numbers are given, or where even this
+        comes nearer. Less follows the rows more closely, down to copies at 0, and gains little
+        below 0.85; 1 is as far as rows are from one another, and None starts all draws from
+        noise: the distribution as the network knows it.
     encoder : TableEncoder or None, default=None
         Unfitted encoder of the columns: which are categories, how numbers are transformed, what
         unknown categories count as, and, by ``missing_indicator=True``, whether rows are drawn
@@ -99,8 +100,8 @@ class DiffusionManifoldSampler(TableModel):
           know of the manifold too.
         - "auto": "latent" for an estimator; for ``manifold="auto"`` "project", or nothing.
 
-        Without an estimator "latent" uses an autoencoder of one dimension more
-        than the rows seem to have.
+        Without an estimator "latent" uses an autoencoder of one dimension more than the rows seem
+        to have.
     data_noise : float, array-like of shape (n_features,) or "auto", default=0.0
         Standard deviation of noise that the rows of `fit` have, in the units of the columns, which
         have to be continuous. Drawn rows come without it, and `denoise` takes it off rows. "auto"
@@ -142,6 +143,9 @@ class DiffusionManifoldSampler(TableModel):
 
     Notes
     -----
+    The fitted model holds the rows that draws start from, at most 20,000: whoever has the model has
+    these rows.
+
     Scoring is deterministic and treats each row by itself, in double precision. Above 32 encoded
     features it estimates a trace with random signs that are drawn in `fit` and shared by all rows.
 
