@@ -23,7 +23,7 @@ from torch import Tensor, nn
 
 from skdiffusion.diffusion.denoiser import Posterior
 from skdiffusion.diffusion.gaussians import GaussianDenoiser
-from skdiffusion.diffusion.patterns import apply_by_pattern, noise_patterns
+from skdiffusion.diffusion.patterns import apply_by_pattern, keep_last, noise_patterns
 from skdiffusion.diffusion.white import WhiteCoordinates, roots, whiten
 
 # relative, against directions without variance
@@ -156,6 +156,7 @@ class FactorMixture(nn.Module):
         factors = (weights.unsqueeze(2) * (self.means + shift)).sum(1)
         return self.gaussian.assemble(reading, factors)
 
+    @keep_last
     def _open(self, precision: Tensor) -> tuple[Tensor, Tensor]:
         """Return the covariance that rows leave open, and what it does to volumes."""
         (g, k, _), c = precision.shape, len(self.means)

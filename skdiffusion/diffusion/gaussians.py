@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from skdiffusion.diffusion.denoiser import Posterior
-from skdiffusion.diffusion.patterns import apply_by_pattern, noise_patterns
+from skdiffusion.diffusion.patterns import apply_by_pattern, keep_last, noise_patterns
 
 _LOG_2PI = math.log(2 * math.pi)
 _MAX_ELEMENTS = 2**24  # of a temporary: 128 MiB in float64
@@ -159,16 +159,21 @@ class MixtureDenoiser(nn.Module):
 
     def _solve(self, delta: Tensor, noise: Tensor, index: Tensor) -> tuple[Tensor, Tensor]:
         """Return ``(S_k + N)^{-1} delta``, and the log determinant of ``S_k + N``."""
+        varies, precision, log_det = self._invert(noise)
+        solved = delta / noise[index].unsqueeze(1)
+        solved[..., varies] = apply_by_pattern(precision, delta[..., varies], index)
+        return solved, log_det[index]
+
+    @keep_last
+    def _invert(self, noise: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return which columns vary, ``(S_k + N)^{-1}`` of these, and the log determinants."""
         # columns in which every component is a point, such as classes, need no factorising
         varies = (self.covs.diagonal(dim1=-2, dim2=-1) > 0).any(0)
         noised = self.covs[:, varies][:, :, varies] + noise[:, None, varies].diag_embed()
         factor = torch.linalg.cholesky(noised)
-        precision = torch.cholesky_inverse(factor)
         log_det = 2 * factor.diagonal(dim1=-2, dim2=-1).log().sum(-1)
-        log_det = (log_det + noise[:, ~varies].log().sum(-1, keepdim=True))[index]
-        solved = delta / noise[index].unsqueeze(1)
-        solved[..., varies] = apply_by_pattern(precision, delta[..., varies], index)
-        return solved, log_det
+        log_det = log_det + noise[:, ~varies].log().sum(-1, keepdim=True)
+        return varies, torch.cholesky_inverse(factor), log_det
 
     def _mean(self, x: Tensor, sigma: Tensor) -> Tensor:
         log_weights, solved, noise = self._innovations(x, sigma)

@@ -5,8 +5,28 @@ few dozen while training). Factorising a matrix once per pattern instead of once
 makes exact closed forms affordable inside a training loop.
 """
 
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+from weakref import WeakKeyDictionary
+
 import torch
 from torch import Tensor
+
+
+def keep_last(method: Callable[[Any, Tensor], Any]) -> Callable[[Any, Tensor], Any]:
+    """Keep the last result of a method of noise patterns, which training repeats for some steps."""
+    memory: WeakKeyDictionary[Any, tuple[Tensor, Any]] = WeakKeyDictionary()
+
+    @wraps(method)
+    def kept(self: Any, patterns: Tensor) -> Any:
+        last = memory.get(self)
+        known = last is not None and last[0].device == patterns.device
+        if last is None or not known or not torch.equal(last[0], patterns):
+            last = memory[self] = patterns, method(self, patterns)
+        return last[1]
+
+    return kept
 
 
 def noise_patterns(x: Tensor, sigma: Tensor) -> tuple[Tensor, Tensor]:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from skdiffusion.diffusion.gaussians import GaussianDenoiser
-from skdiffusion.diffusion.patterns import apply_by_pattern, noise_patterns
+from skdiffusion.diffusion.patterns import apply_by_pattern, keep_last, noise_patterns
 
 
 class WhiteCoordinates(NamedTuple):
@@ -73,25 +73,36 @@ class WhiteFrame(nn.Module):
         """Return the coordinates of noisy rows, in float64."""
         patterns, index = noise_patterns(x, sigma)
         delta = x.to(torch.float64) - self.centre
+        if self.vectors is None:
+            return self._diagonal(delta, self._variances, patterns**2, index)
+        to_white, back, root, inverse = self._maps(patterns)
+        white = apply_by_pattern(to_white, delta, index)
+        mean = self.centre + apply_by_pattern(back, delta, index)
+        return WhiteCoordinates(white, mean, root, index, inverse)
+
+    @property
+    def _variances(self) -> Tensor:
         # a direction without variance has C = 0, of which no inverse root exists
-        values = self.values.clamp_min(1e-12)
-        if self.vectors is None or self.output_vectors is None:
-            return self._diagonal(delta, values, patterns**2, index)
-        turned = (self.vectors.mT * patterns.unsqueeze(1) ** 2) @ self.vectors
+        return self.values.clamp_min(1e-12)
+
+    @keep_last
+    def _maps(self, patterns: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Return the maps to white inputs, to the mean, and from and to white outputs."""
+        values, vectors, output = self._variances, self.vectors, self.output_vectors
+        if vectors is None or output is None:
+            raise ValueError("A diagonal covariance has no principal directions.")
+        turned = (vectors.mT * patterns.unsqueeze(1) ** 2) @ vectors
         factor = torch.linalg.cholesky(turned + torch.diag(values))
-        white = apply_by_pattern(whiten(factor, self.vectors), delta, index)
         # C = S - S (S + N)^{-1} S loses all digits where the noise is small; with
         # G = (S + N)^{-1} N it is also G' S G + (1 - G)' N (1 - G), a sum of squares
         shrunk = torch.cholesky_solve(turned, factor)
         kept = torch.eye(len(values), dtype=values.dtype, device=values.device) - shrunk
         posterior = shrunk.mT @ (values.unsqueeze(1) * shrunk) + kept.mT @ turned @ kept
         if self.numbers is not None:
-            turn = self.output_vectors.mT @ self.vectors[self.numbers]
+            turn = output.mT @ vectors[self.numbers]
             posterior = turn @ posterior @ turn.mT
-        root, inverse = roots(posterior, self.output_vectors, self.output_vectors)
-        back = self.vectors @ kept.mT @ self.vectors.mT
-        mean = self.centre + apply_by_pattern(back, delta, index)
-        return WhiteCoordinates(white, mean, root, index, inverse)
+        root, inverse = roots(posterior, output, output)
+        return whiten(factor, vectors), vectors @ kept.mT @ vectors.mT, root, inverse
 
     def _diagonal(
         self, delta: Tensor, values: Tensor, noise: Tensor, index: Tensor

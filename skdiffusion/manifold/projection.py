@@ -21,6 +21,8 @@ LOW, HIGH = 0.25, 0.7
 N_NEIGHBORS = (6, 10, 15, 25)
 # planes through fewer rows than that follow the rows, and no manifold
 ROWS_PER_DIRECTION = 2
+# share of the rows up to which a neighbourhood is local
+LOCAL = 0.1
 TYPICAL = 15
 MAX_PLANES = 5000
 MAX_HELD_OUT = 400
@@ -60,11 +62,13 @@ def couple_tangent(denoiser, draw, rows, dimensions, sigma_min, rng, *, always=F
     options = [
         (d, k)
         for d, k in product(dimensions, N_NEIGHBORS)
-        if ROWS_PER_DIRECTION * d <= k <= len(rest)
+        if ROWS_PER_DIRECTION * d <= k <= LOCAL * len(rest)
     ]
+    if not options:
+        return denoiser, None
     planes = local_planes(rows.seen[rest], 1, n_neighbors=min(TYPICAL, len(rest)))
     highest = HIGH * np.median(planes.radii)
-    if not options or highest <= sigma_min:
+    if highest <= sigma_min:
         return denoiser, None
     sigmas = np.geomspace(sigma_min, highest, N_LEVELS)
     candidates = [_lay(denoiser, rows, rest, *option) for option in options]

@@ -38,6 +38,8 @@ from skdiffusion.training.callbacks import EarlyStop, training_callbacks
 from skdiffusion.training.noise import NoiseLevels
 from skdiffusion.training.objective import DenoisingLoss
 
+# of noise levels in a batch, and batches that share them: closed forms are factorised once for each
+N_PATTERNS, N_BATCHES = 32, 10
 # validation rows are repeated with other noise up to this many, for a loss of low variance
 N_VALIDATION = 1024
 
@@ -219,6 +221,7 @@ class DenoiserNet(NeuralNet):
             None if self.schedule == "edm" else get_schedule(self.schedule),
             self.per_entry,
         )
+        self.patterns_, self.n_batches_ = torch.empty(0), 0
         with self._own_randomness():
             super().fit(rows, weights, **fit_params)
         return self
@@ -392,18 +395,19 @@ class DenoiserNet(NeuralNet):
         return train, Dataset(copies[0, repeated], weights)
 
     def on_train_end(self, net: Any, X: Any = None, y: Any = None, **kwargs: Any) -> None:
-        """Forget the noisy rows of the validation."""
-        self.fixed_ = None
+        """Forget the noisy rows of the validation, and the noise levels of the last batches."""
+        self.fixed_, self.patterns_ = None, torch.empty(0)
 
     def add_noise(self, x0: Tensor) -> Prepared:
         """Noise clean rows and do all that precedes the network."""
-        groups, target = self.setting_.groups, self.setting_.target
-        # closed forms are factorised once for each pattern
-        n, n_patterns = len(x0), 32 if len(groups) <= 32 else 8
         # equally many rows for each pattern, and no pattern drawn in vain
-        n_rows = -(-n // n_patterns)
-        patterns = self.noise_.draw(-(-n // n_rows), groups, target).to(x0)
-        sigma = patterns.repeat_interleave(n_rows, dim=0)[:n]
+        n_rows = -(-len(x0) // N_PATTERNS)
+        if self.n_batches_ % N_BATCHES == 0 or n_rows * len(self.patterns_) < len(x0):
+            setting, n_patterns = self.setting_, -(-len(x0) // n_rows)
+            self.patterns_ = self.noise_.draw(n_patterns, setting.groups, setting.target).to(x0)
+            self.n_batches_ = 0
+        self.n_batches_ += 1
+        sigma = self.patterns_.repeat_interleave(n_rows, dim=0)[: len(x0)]
         # what was filled in is seen like any other entry; only the loss knows of gaps
         x0 = x0 if x0.dim() == 2 else x0[:, 1]
         with torch.no_grad():

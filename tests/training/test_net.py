@@ -21,7 +21,7 @@ from skdiffusion.diffusion.gaussians import (
 from skdiffusion.diffusion.preconditioning import Plain, Preconditioned
 from skdiffusion.diffusion.schedule import SCHEDULES
 from skdiffusion.nets import PlainMLP
-from skdiffusion.training.net import DenoiserNet
+from skdiffusion.training.net import N_BATCHES, N_PATTERNS, DenoiserNet
 from skdiffusion.training.objective import WEIGHTINGS
 from skdiffusion.training.presets import judging_net
 
@@ -219,11 +219,15 @@ class TestNoise:
         assert len(used) <= 32
         assert counts.max() <= -(-n // len(used))
 
-    @pytest.mark.parametrize(("n_columns", "expected"), [(2, 32), (32, 32), (33, 8)])
-    def test_wide_tables_have_fewer_patterns(self, n_columns, expected):
-        net = small(max_epochs=1, per_entry=0.0).fit(np.zeros((20, n_columns)))
-        log_sigma = net.add_noise(torch.zeros(320, n_columns)).log_sigma
-        assert len(log_sigma.unique(dim=0)) == expected
+    def test_some_batches_share_their_levels(self):
+        """And have noise of their own."""
+        net = small(max_epochs=1).fit(X)
+        batches = [net.add_noise(torch.zeros(320, 3)) for _ in range(2 * N_BATCHES)]
+        levels = torch.stack([batch.log_sigma for batch in batches])
+        assert torch.equal(levels[0].expand(N_BATCHES, -1, -1), levels[:N_BATCHES])
+        assert torch.equal(levels[-1].expand(N_BATCHES, -1, -1), levels[N_BATCHES:])
+        assert len(levels[[0, -1]].flatten(0, 1).unique(dim=0)) > 1.5 * N_PATTERNS
+        assert len(torch.stack([batch.inputs for batch in batches]).unique(dim=0)) == len(batches)
 
     def test_rows_are_noised_by_their_pattern(self):
         """White coordinates of standard normal rows are white, whatever the patterns."""

@@ -41,7 +41,7 @@ OTHER = {
     "per_entry": 0.0,
     "validation_fraction": 0.5,
     "steps_per_epoch": 3,
-    "max_epochs": 1,
+    "max_epochs": 6,
     "batch_size": 17,
     "lr": 0.1,
     "optimizer": torch.optim.SGD,
