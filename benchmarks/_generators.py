@@ -15,12 +15,20 @@ def ours(train, seed, **net_params):
     """DiffusionManifoldSampler with its defaults, unless its net is given other parameters."""
     from skdiffusion import DenoiserNet, DiffusionManifoldSampler
 
-    model = DiffusionManifoldSampler(
-        denoiser=DenoiserNet(**net_params) if net_params else None,
-        target="categorical" if train.is_classification else "continuous",
-        random_state=seed,
-    )
-    model.fit(
+    denoiser = DenoiserNet(**net_params) if net_params else None
+    return _fit(DiffusionManifoldSampler(denoiser=denoiser), train, seed)
+
+
+def smoother(train, seed):
+    """RiemannianKernelSmoother with its defaults."""
+    from skdiffusion import RiemannianKernelSmoother
+
+    return _fit(RiemannianKernelSmoother(), train, seed)
+
+
+def _fit(model, train, seed):
+    target = "categorical" if train.is_classification else "continuous"
+    model.set_params(target=target, random_state=seed).fit(
         _rivals.to_frame(train).drop(columns="target"),
         train.y.astype(int) if train.is_classification else train.y,
     )
@@ -42,6 +50,7 @@ METHODS = {
     "edm_mlp": _diffusion.edm_mlp,
     "tabddpm": _diffusion.tabddpm,
     "tabddpm_unclipped": partial(_diffusion.tabddpm, clip=None),
+    "smoother": smoother,
     "ours": ours,
 }
 # Shortened trainings: --quick asks whether a benchmark runs, not how good anything is.

@@ -100,8 +100,9 @@ plt.show()
 # Draws, denoising, missing cells
 # -------------------------------
 #
-# All in closed form: new rows; rows with noise taken back to the spiral, which is Tweedie's
-# formula; and what the second cell may be when the first is 1.
+# New rows between the rows, as near to them as ``dcr_ratio`` says; and in closed form, rows with
+# noise taken back to the spiral, which is Tweedie's formula, and what the second cell may be when
+# the first is 1.
 
 drawn = smoother.sample(500, random_state=0)
 noisy = make_spiral(150, 0.12, seed=2)

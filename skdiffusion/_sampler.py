@@ -123,7 +123,8 @@ class DiffusionManifoldSampler(TableModel):
     history_ : skorch.history.History
         Losses of the training.
     dcr_ratio_ : float
-        The ratio that unconditional draws have; NaN where most rows of `fit` have equals.
+        The ratio that unconditional draws have. NaN where nothing is measured: with
+        ``dcr_ratio=None``, below ten rows, or where most rows of `fit` have equals.
     coupling_ : {"none", "latent", "project"}
         How a manifold takes part.
     dimension_ : int or None
@@ -267,9 +268,7 @@ class DiffusionManifoldSampler(TableModel):
             prior=model.prior.to(net.device),
             noise=_noise_of(model, rows.measured.noise, geometry.dimension),
         )
-        ratio = np.inf if self.dcr_ratio is None else self.dcr_ratio
-        given = filled, rows.weights, rows.category_blocks
-        starts, self.dcr_ratio_ = fit_starts(model, *given, ratio, rng)
+        starts, self.dcr_ratio_ = fit_starts(model, rows, filled, self.dcr_ratio, rng)
         return replace(model, starts=starts)
 
     def _train(self, rows, geometry, rng):

@@ -19,6 +19,7 @@ from skdiffusion.geometry.row_kernels import KernelOptions
 from skdiffusion.model import Model
 from skdiffusion.model.drawing import Sampling
 from skdiffusion.model.encoded import merge_copies
+from skdiffusion.model.starts import fit_starts
 from skdiffusion.tables.encoder import TableEncoder
 from skdiffusion.tables.frames import NUMERIC
 
@@ -67,6 +68,12 @@ class RiemannianKernelSmoother(TableModel):
         numbers divided by the root mean square of them, which suits columns that share a unit.
         "auto" does what makes held-out rows more likely, where the deviations differ by no more
         than ten times; else the former.
+    dcr_ratio : float or None, default=0.8
+        How new draws are: their median distance to the closest record (DCR) of `fit`, relative to
+        that of the rows of `fit` to one another. The density's own draws are farther off, as wide
+        kernels make held-out rows more likely. Draws therefore lie between such rows, with as much
+        noise as the ratio takes; they are the density's where numbers are given, or where these
+        come nearer. None draws from the density always.
     encoder : TableEncoder or None, default=None
         Unfitted encoder of the columns. None is ``TableEncoder(numeric_transform="standard",
         clip=False)``.
@@ -94,6 +101,9 @@ class RiemannianKernelSmoother(TableModel):
         Number of neighbours.
     background_ : float
         Share of the background.
+    dcr_ratio_ : float
+        The ratio that unconditional draws have. NaN where nothing is measured: with
+        ``dcr_ratio=None``, below ten rows, or where most rows of `fit` have equals.
     known_noise_ : ndarray of shape (n_encoded,)
         Noise level of the known cells for the mean of each encoded feature, and of those of the
         target.
@@ -156,6 +166,7 @@ class RiemannianKernelSmoother(TableModel):
         "n_neighbors": [StrOptions({"auto"}), COUNT],
         "background": [StrOptions({"cv"}), Interval(Real, 0, 1, closed="left"), None],
         "standardize": [StrOptions({"auto"}), "boolean"],
+        "dcr_ratio": [Interval(Real, 0, None, closed="neither"), None],
         "known_noise": [StrOptions({"cv"}), Interval(Real, 0, None, closed="left")],
         "n_steps": [COUNT],
     }
@@ -168,6 +179,7 @@ class RiemannianKernelSmoother(TableModel):
         n_neighbors="auto",
         background="cv",
         standardize="auto",
+        dcr_ratio=0.8,
         encoder=None,
         target="auto",
         known_noise="cv",
@@ -179,6 +191,7 @@ class RiemannianKernelSmoother(TableModel):
         self.n_neighbors = n_neighbors
         self.background = background
         self.standardize = standardize
+        self.dcr_ratio = dcr_ratio
         self.encoder = encoder
         self.target = target
         self.known_noise = known_noise
@@ -255,7 +268,7 @@ class RiemannianKernelSmoother(TableModel):
         blur = np.zeros(Z.shape[1])
         blur[smoothing.is_number] = h / smoothing.unit
         self._blur = blur[~rows.is_target]
-        return Model(
+        model = Model(
             rows.encoder,
             denoiser,
             fit_gaussian(Z, weights),
@@ -267,6 +280,8 @@ class RiemannianKernelSmoother(TableModel):
             known_noise=self.known_noise_,
             rows=Z,
         )
+        starts, self.dcr_ratio_ = fit_starts(model, rows, Z, self.dcr_ratio, rng)
+        return replace(model, starts=starts)
 
     def _candidates(self, rows, Z):
         """Return the ways to place kernels that are to be compared."""

@@ -77,14 +77,16 @@ def draw(model, n, conditions, generator):
 
 def draw_known(model, n, conditions, generator, start=None):
     """Draw encoded rows of which some features are known, from rows or noise of unit variance."""
-    if model.sampling.solver is None:
-        return _draw_exactly(model, n, conditions, generator)
+    is_exact = model.sampling.solver is None
     if start is None and model.starts is not None:
         # from its noise level on a start is as the rows are, however short the training
         seed = int(torch.randint(2**31 - 1, (), generator=generator, device=generator.device))
         noisy = model.starts.draw(model, conditions, n, np.random.RandomState(seed))
         if noisy is not None:
-            return redraw(model, noisy, conditions, model.starts.sigma, generator)
+            sigma = model.starts.sigma
+            return noisy if is_exact else redraw(model, noisy, conditions, sigma, generator)
+    if is_exact:
+        return _draw_exactly(model, n, conditions, generator)
     start = even_noise(n, model.n_features, generator) if start is None else start
     sigmas = model.sampling.sigmas(model.lowest, model.sigma_max)
     return _solve(model, partial(_start, model), start, conditions, sigmas, generator)

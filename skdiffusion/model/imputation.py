@@ -37,7 +37,10 @@ def complete(model, Z, start, seed):
     if sampling.solver in WITH_NOISE:
         sampling = replace(sampling, solver="dpmpp_2m")
     generator = torch.Generator(model.device).manual_seed(seed)
-    return draw_known(replace(model, sampling=sampling), len(Z), Conditions(Z), generator, start)
+    # where posteriors are exact, nothing stands in for them
+    starts = None if sampling.solver is None else model.starts
+    model = replace(model, sampling=sampling, starts=starts)
+    return draw_known(model, len(Z), Conditions(Z), generator, start)
 
 
 def expected_cells(models, Zs, n_draws, seed):

@@ -26,7 +26,10 @@ N_HALVINGS = 7
 
 @dataclass(frozen=True)
 class Starts:
-    """Encoded rows with their neighbours, and the noise level from which draws are denoised."""
+    """Encoded rows with their neighbours, and the noise level from which draws are denoised.
+
+    Draws of a closed form are not: they keep the noise.
+    """
 
     rows: np.ndarray  # (n, d)
     sigma: float
@@ -54,6 +57,9 @@ class Starts:
         own = 0.0 if model.noise is None else np.pad(model.noise, (0, model.is_target.sum()))
         # the noise that rows have is part of their level
         added = np.sqrt(np.maximum(self.sigma**2 - own**2, 0.0))
+        if model.sampling.solver is None:
+            # nothing takes it off again
+            added = added * ~self.is_category
         return rows + added * rng.normal(size=rows.shape)
 
     def choose(self, conditions, n, rng, least=1):
@@ -77,17 +83,20 @@ class Starts:
         return chosen
 
 
-def fit_starts(model, Z, weights, blocks, ratio, rng):
-    """Return where draws start that are as far from rows as `ratio` says, and their ratio.
+def fit_starts(model, rows, Z, ratio, rng):
+    """Return where draws start that are as far from `rows` as `ratio` says, and their ratio.
 
-    None in place of a start is noise: where even such draws come nearer, or most rows have equals.
+    None in place of a start is noise, or the closed form: where no ratio is asked for, even such
+    draws come nearer, or most rows have equals.
     """
+    if ratio is None:
+        return None, np.nan
     some = rng.permutation(len(Z))[:MAX_ROWS]
-    weights = None if weights is None else weights[some]
+    weights = None if rows.weights is None else rows.weights[some]
     lowest = max(LOWEST, 2 * model.lowest)
     if len(some) < MIN_ROWS or lowest >= model.sigma_max:
         return None, np.nan
-    is_category = np.isin(np.arange(Z.shape[1]), [j for columns, _ in blocks for j in columns])
+    is_category = np.isin(np.arange(Z.shape[1]), [j for c, _ in rows.category_blocks for j in c])
     starts = Starts(Z[some], lowest, is_category, None, weights)
     judge = Novelty(model, starts, rng)
     seed = int(rng.randint(2**31 - 1))

@@ -59,7 +59,8 @@ class Model:
     rows : ndarray of shape (n_rows, d) or None, default=None
         Some complete encoded rows of `fit`.
     starts : Starts or None, default=None
-        Rows that draws without given numbers start from; None starts all draws from noise.
+        Rows that draws without given numbers start from, or are where draws are exact; None starts
+        all draws from noise.
 
     Examples
     --------

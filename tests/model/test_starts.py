@@ -74,7 +74,7 @@ class TestRatio:
         X, y = rows(100, 0)
         sampler = DiffusionManifoldSampler(denoiser=NET, dcr_ratio=None, random_state=0).fit(X, y)
         assert sampler.model_.starts is None
-        assert sampler.dcr_ratio_ > 0
+        assert np.isnan(sampler.dcr_ratio_)
 
     def test_equal_rows_have_no_ratio(self):
         X = np.tile(np.eye(3), (30, 1))

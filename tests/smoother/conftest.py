@@ -13,6 +13,7 @@ QUICK = {
     "bandwidth": (0.5, 0.1),
     "n_neighbors": 10,
     "background": 0.1,
+    "dcr_ratio": None,
     "known_noise": 0.0,
     "random_state": 0,
 }
@@ -57,7 +58,7 @@ def diabetes():
     """Body mass, blood pressure and two sera, with the progression as numeric target."""
     X, y = load_diabetes(return_X_y=True)
     X = X[:, [2, 3, 4, 8]]
-    smoother = RiemannianKernelSmoother(random_state=0).fit(X[:300], y[:300])
+    smoother = RiemannianKernelSmoother(dcr_ratio=None, random_state=0).fit(X[:300], y[:300])
     return SimpleNamespace(X=X[:300], y=y[:300], fresh=(X[300:], y[300:]), smoother=smoother)
 
 

@@ -61,6 +61,7 @@ class TestParameters:
             ("background", 1.0, "'background' parameter .* Got 1.0"),
             ("background", np.nan, "'background' parameter .* Got nan"),
             ("standardize", "never", "'standardize' parameter .* Got 'never'"),
+            ("dcr_ratio", 0.0, "'dcr_ratio' parameter .* Got 0.0"),
             ("known_noise", -0.5, "'known_noise' parameter .* Got -0.5"),
             ("known_noise", np.inf, "'known_noise' parameter .* Got inf"),
             ("bandwidth", 0.0, "'bandwidth' parameter .* Got 0.0"),
