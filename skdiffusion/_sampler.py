@@ -12,7 +12,7 @@ from skdiffusion._base import TableModel
 from skdiffusion._utils.checks import COUNT, Interval, StrOptions
 from skdiffusion.closed_forms.fitted_prior import fit_levels, fit_prior
 from skdiffusion.closed_forms.gap_filling import draw_completions
-from skdiffusion.diffusion import GRIDS, SOLVERS
+from skdiffusion.diffusion import SOLVERS
 from skdiffusion.geometry import noise_level
 from skdiffusion.manifold.coupling import (
     couple,
@@ -56,9 +56,6 @@ class DiffusionManifoldSampler(TableModel):
         How to integrate from noise to rows, a name among
         :data:`skdiffusion.diffusion.SOLVERS` or a function like them. DPM-Solver++(2M) is the
         most accurate below 30 evaluations.
-    grid : {"karras", "log_linear", "uniform"}, default="karras"
-        Spacing of the noise levels between solver steps; "uniform" is in the time of the
-        denoiser's schedule.
     n_steps : int or None, default=None
         Number of solver steps; None is the solver's own number
         (:data:`skdiffusion.diffusion.N_STEPS`), with which the spread of a normal distribution is
@@ -174,7 +171,6 @@ class DiffusionManifoldSampler(TableModel):
     _parameter_constraints: ClassVar[dict] = {
         "baseline": [StrOptions({"auto", "mixture", "gaussian"}), None],
         "solver": [StrOptions(set(SOLVERS)), callable],
-        "grid": [StrOptions(set(GRIDS))],
         "n_steps": [COUNT, None],
         "n_likelihood_steps": [COUNT],
         "guidance_scale": [Interval(Real, None, None, closed="neither")],
@@ -189,7 +185,6 @@ class DiffusionManifoldSampler(TableModel):
         denoiser=None,
         baseline="auto",
         solver="dpmpp_2m",
-        grid="karras",
         n_steps=None,
         n_likelihood_steps=24,
         guidance_scale=1.0,
@@ -206,7 +201,6 @@ class DiffusionManifoldSampler(TableModel):
         self.denoiser = denoiser
         self.baseline = baseline
         self.solver = solver
-        self.grid = grid
         self.n_steps = n_steps
         self.n_likelihood_steps = n_likelihood_steps
         self.guidance_scale = guidance_scale
@@ -226,8 +220,7 @@ class DiffusionManifoldSampler(TableModel):
         return replace(super().model_, n_likelihood_steps=self.n_likelihood_steps)
 
     def _sampling(self):
-        schedule = self._model.sampling.schedule
-        return Sampling(self.solver, self.grid, self.n_steps, schedule, float(self.guidance_scale))
+        return Sampling(self.solver, self.n_steps, float(self.guidance_scale))
 
     def _check_parameters(self):
         super()._check_parameters()
@@ -308,7 +301,7 @@ class DiffusionManifoldSampler(TableModel):
             net.sigma_min,
             net.sigma_max,
             rows.target_encoder,
-            Sampling(self.solver, self.grid, self.n_steps, net.schedule),
+            Sampling(self.solver, self.n_steps),
             self.n_likelihood_steps,
             torch.from_numpy(signs),
             rows=filled[rng.permutation(len(filled))[:MAX_ROWS]],

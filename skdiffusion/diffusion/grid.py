@@ -7,7 +7,6 @@ spends all levels on the range from `sigma_max` to `sigma_min`.
 """
 
 import math
-from collections.abc import Callable
 
 import torch
 from torch import Tensor
@@ -173,10 +172,3 @@ def check_grid(sigmas: Tensor, *, final_zero: bool = True) -> list[float]:
         )
     numbers: list[float] = levels.tolist()
     return numbers
-
-
-GRIDS: dict[str, Callable[..., Tensor]] = {
-    "karras": karras,
-    "log_linear": log_linear,
-    "uniform": uniform,
-}

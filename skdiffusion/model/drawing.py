@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch.quasirandom import SobolEngine
 
-from skdiffusion.diffusion import GRIDS, N_STEPS, SOLVERS, Guided, run
+from skdiffusion.diffusion import N_STEPS, SOLVERS, Guided, karras, run
 from skdiffusion.tables.conditions import Conditions
 
 CHUNK_ROWS = 4096
@@ -26,9 +26,7 @@ class Sampling:
     """How noise becomes rows."""
 
     solver: Any = "dpmpp_2m"  # a name, a function, or None for exact draws of a closed form
-    grid: Any = "karras"  # a name, or a function of the ends and the number of steps
     n_steps: int | None = None  # None: the solver's own number
-    schedule: Any = "edm"  # of grid="uniform"
     guidance_scale: float = 1.0
 
     @property
@@ -38,10 +36,7 @@ class Sampling:
 
     def sigmas(self, lowest, highest, n_steps=None):
         """Return the grid of noise levels, of the usual number of steps if none is given."""
-        n_steps = n_steps or self.n_steps or N_STEPS.get(self.solver, 24)
-        options = {"schedule": self.schedule} if self.grid == "uniform" else {}
-        grid = self.grid if callable(self.grid) else GRIDS[self.grid]
-        return grid(lowest, highest, n_steps, **options)
+        return karras(lowest, highest, n_steps or self.n_steps or N_STEPS.get(self.solver, 24))
 
 
 def even_noise(n, d, generator):

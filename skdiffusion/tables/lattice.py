@@ -23,6 +23,12 @@ class Lattice:
     integral: bool
     decimals: int | None = None
 
+    @property
+    def is_open(self):
+        """Whether other points may occur: whole numbers may, and others where most of them did."""
+        n_points = (self.observed[-1] - self.observed[0]) / self.step + 1
+        return self.integral or len(self.observed) >= n_points / 2
+
     def snap(self, x):
         """Move values to the nearest lattice point."""
         origin = self.observed[0]

@@ -12,7 +12,7 @@ import numpy as np
 
 from skdiffusion.tables.codecs import ConstantCodec, SpikeCodec, StandardCodec
 from skdiffusion.tables.lattice import find_lattice
-from skdiffusion.tables.quantile import QuantileCodec
+from skdiffusion.tables.quantile import QuantileCodec, repeats
 
 # Share of the rows from which on a single value is a spike
 SPIKE = 0.1
@@ -61,9 +61,9 @@ def fit_counted(values, counts, name, resolution, transform):
         others, sizes = np.delete(values, spike), np.delete(counts, spike)
         rest, _ = fit_counted(others, sizes, name, resolution, "no spike")
         return SpikeCodec(values[spike], counts[spike], rest, others, sizes), bounds
-    if transform in ("auto", "no spike"):
-        transform = choose_transform(values, counts)
     lattice = find_lattice(values, resolution)
+    if transform in ("auto", "no spike"):
+        transform = choose_transform(values, counts, lattice)
     if transform == "quantile":
         return QuantileCodec(values, counts, lattice), bounds
     scale = transform if isinstance(transform, Real) else None
@@ -80,15 +80,17 @@ def find_spike(values, counts):
     return first if prominent and rest.sum() >= MIN_REST else None
 
 
-def choose_transform(values, counts):
+def choose_transform(values, counts, lattice=None):
     """Return the transform of a numeric column."""
     n_rows = counts.sum()
     share = counts / n_rows
     # A few rows prove neither ties nor spikes: two of five alike are no tenth of a table.
     spiky = share.max() >= SPIKE and counts.max() >= TIES
-    if spiky or n_rows >= TIES * len(values):
+    range_ = values[-1] - values[0]
+    tied = counts.max() >= TIES and repeats(counts, lattice)
+    if spiky or tied or n_rows >= TIES * len(values):
         return "quantile"
-    unit = (values - values[0]) / (values[-1] - values[0])
+    unit = (values - values[0]) / range_
     unit -= share @ unit
     unit /= np.sqrt(share @ unit**2)
     cumulative = np.cumsum(share)

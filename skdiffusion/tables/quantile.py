@@ -19,6 +19,9 @@ ATOM_SHARE = 0.01
 # Where the other values occur at least this often on average, they are all atoms
 MULTIPLICITY = 3.0
 
+# Chance that one more row repeats a value from which on values are all that occurs
+REPEATS = 0.8
+
 # An atom whose cell of scores is at least this wide stays a point where scores are spread
 POINT_WIDTH = 0.2
 
@@ -40,11 +43,17 @@ TAIL = 0.05
 HALF_LOG_2PI = 0.5 * np.log(2 * np.pi)
 
 
-def find_atoms(counts):
+def repeats(counts, lattice):
+    """Whether one more row would repeat a value, by the share of values seen once (Good, 1953)."""
+    is_open = lattice is not None and lattice.is_open
+    return not is_open and counts[counts <= 1].sum() <= (1 - REPEATS) * counts.sum()
+
+
+def find_atoms(counts, lattice=None):
     """Return which values many rows share, in place of varying continuously."""
     atoms = counts >= max(ATOM_SHARE * counts.sum(), 2)
     rest = counts[~atoms]
-    if rest.sum() >= MULTIPLICITY * len(rest):
+    if rest.sum() >= MULTIPLICITY * len(rest) or repeats(rest, lattice):
         atoms[:] = True
     return atoms
 
@@ -58,7 +67,7 @@ class QuantileCodec:
     def __init__(self, values, counts, lattice):
         self.lattice = lattice
         self.n_rows = counts.sum()
-        atoms = find_atoms(counts)
+        atoms = find_atoms(counts, lattice)
         if lattice is None:
             # A value alone between two atoms spans no stretch to interpolate on.
             before, after = np.r_[True, atoms[:-1]], np.r_[atoms[1:], True]

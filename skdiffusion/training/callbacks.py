@@ -1,6 +1,7 @@
 """Callbacks of training: averaged weights, early stopping by them, and the learning rate."""
 
 import math
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -74,11 +75,30 @@ class AveragedEarlyStopping(Callback):
         del self.weights_, self.averages_, self.best_weights_
 
 
+class TimeLimit(Callback):
+    """Stop where one more epoch would take longer than so many seconds in all."""
+
+    def __init__(self, seconds: float):
+        self.seconds = seconds
+
+    def on_train_begin(self, net: Any, X: Any = None, y: Any = None, **kwargs: Any) -> None:
+        """Look at the clock."""
+        self.start_ = time.monotonic()
+
+    def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
+        """Look again."""
+        elapsed = time.monotonic() - self.start_
+        if elapsed * (1 + 1 / len(net.history)) > self.seconds:
+            raise EarlyStop
+
+
 def _copies(tensors: list[Tensor]) -> list[Tensor]:
     return [tensor.detach().clone() for tensor in tensors]
 
 
-def training_callbacks(lr: float, n_steps: int, patience: int | None) -> list[tuple[str, Any]]:
+def training_callbacks(
+    lr: float, n_steps: int, patience: int | None, max_time: float
+) -> list[tuple[str, Any]]:
     """Return what every training has."""
     schedule = LRScheduler(
         torch.optim.lr_scheduler.OneCycleLR,
@@ -93,6 +113,7 @@ def training_callbacks(lr: float, n_steps: int, patience: int | None) -> list[tu
         ("train_loss", PassthroughScoring("train_loss", on_train=True)),
         ("valid_loss", PassthroughScoring("valid_loss")),
         ("average", AveragedEarlyStopping(patience)),
+        ("time", TimeLimit(max_time)),
         ("clip", GradientNormClipping(1.0)),
         ("lr_scheduler", schedule),
     ]

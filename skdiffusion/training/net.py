@@ -49,6 +49,7 @@ CONSTRAINTS = {
     "preconditioning": [StrOptions({"gaussian", "none"})],
     "per_entry": [Interval(Real, 0, 1, closed="both")],
     "patience": [COUNT, None],
+    "max_time": [Interval(Real, 0, None, closed="right")],
     "validation_fraction": [Interval(Real, 0, 1, closed="left")],
     "steps_per_epoch": [COUNT, StrOptions({"auto"})],
     "max_epochs": [COUNT, StrOptions({"auto"})],
@@ -76,8 +77,7 @@ class DenoiserNet(NeuralNet):
         ``n_outputs``, and where the latter is not the number of entries with ``n_entries``; see
         :class:`~skdiffusion.nets.ResidualMLP`.
     criterion : type, default=DenoisingLoss
-        The loss; ``criterion__weighting`` names its weighting, ``criterion__trim`` the share of
-        each batch that is left out.
+        The loss; ``criterion__trim`` is the share of each batch that is left out.
     preconditioning : {"gaussian", "none"}, default="gaussian"
         "gaussian" trains the correction of a Gaussian's denoising, in white coordinates; "none"
         trains the network to be the whole denoiser, which suits a judge of anomalies:
@@ -101,6 +101,9 @@ class DenoiserNet(NeuralNet):
     max_epochs : int or "auto", default="auto"
         Validations, at most, over which the learning rate falls. "auto" is one for 50 rows, but 8
         up to 400 rows and 20 from 1,000 on: fewer rows are learned by heart sooner.
+    max_time : float, default=inf
+        Seconds after which training stops, with the epoch that is then over. Where they run out,
+        the result depends on the machine.
     batch_size : int, default=256
         Rows per batch.
     lr : float, default=0.003
@@ -151,6 +154,7 @@ class DenoiserNet(NeuralNet):
         validation_fraction: float = 0.1,
         steps_per_epoch: int | str = "auto",
         max_epochs: int | str = "auto",
+        max_time: float = np.inf,
         batch_size: int = 256,
         lr: float = 3e-3,
         optimizer: Any = torch.optim.AdamW,
@@ -167,6 +171,7 @@ class DenoiserNet(NeuralNet):
         self.patience = patience
         self.validation_fraction = validation_fraction
         self.steps_per_epoch = steps_per_epoch
+        self.max_time = max_time
         self.random_state = random_state
         # rows to validate on are set aside by `validation_fraction`
         kwargs.setdefault("train_split", None)
@@ -311,7 +316,7 @@ class DenoiserNet(NeuralNet):
     @property
     def _default_callbacks(self) -> list[tuple[str, Any]]:
         n_steps = self.n_epochs_ * self.n_steps_
-        callbacks = training_callbacks(self.lr, n_steps, self.patience)
+        callbacks = training_callbacks(self.lr, n_steps, self.patience, self.max_time)
         if not self.verbose:
             return callbacks
         # first, as an early stop keeps the callbacks after it from closing their bar

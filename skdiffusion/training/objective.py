@@ -5,8 +5,6 @@ from torch import Tensor, nn
 
 from skdiffusion.diffusion.preconditioning import Preconditioned, Prepared, WhiteCoordinates
 
-WEIGHTINGS = ("edm", "vlb")
-
 
 class DenoisingLoss(nn.Module):
     """Mean weighted squared error of a denoiser, and cross-entropy of its categories.
@@ -14,16 +12,11 @@ class DenoisingLoss(nn.Module):
     The cross-entropy in nats stands beside the squared error in white units: half of what it would
     weigh as a likelihood, since more takes accuracy from the numbers. What is missing in a clean
     row (NaN) counts for nothing: the error of the cells that are there is measured by the inverse
-    of their own covariance.
+    of their own covariance. In white coordinates every direction at every noise level counts the
+    same: for an isotropic Gaussian the weight is that of Karras et al.
 
     Parameters
     ----------
-    weighting : {"edm", "vlb"}, default="edm"
-        ``"edm"`` measures the error in the white coordinates of the preconditioner, in which every
-        direction at every noise level counts the same: for an isotropic Gaussian the weight of
-        Karras et al. ``"vlb"`` weighs ``(x0 - D) ** 2`` in the units of the rows by
-        ``1 / sigma ** 2``, which makes it the error of the noise: the simple loss of DDPM, and the
-        variational bound where log noise levels are uniform, as with ``schedule="ve"``.
     trim : float, default=0.0
         Share of each batch that is left out: the rows whose error is largest. For training rows
         among which there are anomalies: the model does not learn what it finds least likely.
@@ -31,22 +24,18 @@ class DenoisingLoss(nn.Module):
     Raises
     ------
     ValueError
-        If the weighting is unknown, or `trim` is not a share below 1.
+        If `trim` is not a share below 1.
 
     References
     ----------
-    Karras et al. (2022), arXiv:2206.00364, equation 8; Ho et al. (2020), arXiv:2006.11239,
-    equation 14; Kingma et al. (2021), arXiv:2107.00630, equation 18. Trimming: Zamberg et al.
-    (2023), arXiv:2307.12336, which leaves out the worst part of each batch.
+    Karras et al. (2022), arXiv:2206.00364, equation 8. Trimming: Zamberg et al. (2023),
+    arXiv:2307.12336, which leaves out the worst part of each batch.
     """
 
-    def __init__(self, weighting: str = "edm", trim: float = 0.0):
+    def __init__(self, trim: float = 0.0):
         super().__init__()
-        if weighting not in WEIGHTINGS:
-            raise ValueError(f"weighting must be one of {WEIGHTINGS}, got {weighting!r}.")
         if not 0 <= trim < 1:
             raise ValueError(f"trim must be a share from 0 to below 1, got {trim!r}.")
-        self.weighting = weighting
         self.trim = trim
 
     def forward(
@@ -75,13 +64,11 @@ class DenoisingLoss(nn.Module):
     ) -> tuple[Tensor, Tensor]:
         """Return the loss of each number and category, zero where missing, and which are there."""
         levels, coordinates = denoiser.levels, prepared.coordinates
-        mean, log_sigma = coordinates.mean, prepared.log_sigma
+        mean = coordinates.mean
         if levels is None:
-            return self._error(x0, mean, correction, coordinates, log_sigma)
+            return self._error(x0, mean, correction, coordinates)
         numbers, own = levels.numbers, correction[:, : -levels.n_levels]
-        error, present = self._error(
-            x0[:, numbers], mean[:, numbers], own, coordinates, log_sigma[:, numbers]
-        )
+        error, present = self._error(x0[:, numbers], mean[:, numbers], own, coordinates)
         surprise = levels.cross_entropy(
             denoiser.category_log_prob(prepared, correction), x0.nan_to_num()
         )
@@ -90,24 +77,17 @@ class DenoisingLoss(nn.Module):
         return errors, torch.cat([present, told], dim=1)
 
     def _error(
-        self,
-        x0: Tensor,
-        mean: Tensor,
-        correction: Tensor,
-        coordinates: WhiteCoordinates,
-        log_sigma: Tensor,
+        self, x0: Tensor, mean: Tensor, correction: Tensor, coordinates: WhiteCoordinates
     ) -> tuple[Tensor, Tensor]:
         """Return the squared errors of numbers, zero where they are missing, and which are not."""
         present, correction = ~x0.isnan(), correction.to(torch.float64)
-        if self.weighting == "edm" and bool(present.all()):
+        if bool(present.all()):
             # in white coordinates from the start: no gradient has to pass through them
             white = coordinates.uncolour(x0 - mean) - correction
             # fewer than the entries where there are factors
             return white**2, torch.ones_like(white, dtype=torch.bool)
         residual = (x0 - mean - coordinates.colour(correction)).nan_to_num()
-        if self.weighting == "edm":
-            return whiten_present(coordinates, residual, present) ** 2, present
-        return (residual / log_sigma.exp()) ** 2, present
+        return whiten_present(coordinates, residual, present) ** 2, present
 
 
 def whiten_present(coordinates: WhiteCoordinates, residual: Tensor, present: Tensor) -> Tensor:

@@ -44,7 +44,7 @@ def quick(**options):
 
 @pytest.fixture(scope="module")
 def fitted():
-    net = DenoiserNet(max_epochs=3, module__width=64, module__depth=2)
+    net = DenoiserNet(max_epochs=8, module__width=64, module__depth=2)
     options = {"denoiser": net, "baseline": "mixture", "coupling": "project"}
     return {k: quick(**options).fit(X) for k, X in ROWS.items()}
 

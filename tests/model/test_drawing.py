@@ -28,7 +28,7 @@ def model():
     encoder = TableEncoder(numeric_transform=1.0, clip=False).fit(X - X.mean(0))
     gaussian = GaussianDenoiser(torch.zeros(3, dtype=torch.float64), COV)
     rows = encoder.transform(X - X.mean(0))
-    sampling = Sampling("dpmpp_2m", "log_linear", 40)
+    sampling = Sampling("dpmpp_2m", 40)
     return Model(encoder, gaussian, gaussian, 0.005, 20.0, sampling=sampling, rows=rows)
 
 

@@ -216,8 +216,8 @@ class TestUnfitted:
         assert_not_fitted(sampler)
 
     def test_after_a_second_fit_with_a_bad_parameter(self, quick):
-        sampler = quick().fit(X).set_params(grid="nonsense")
-        with pytest.raises(ValueError, match="grid"):
+        sampler = quick().fit(X).set_params(solver="nonsense")
+        with pytest.raises(ValueError, match="solver"):
             sampler.fit(X)
         assert_not_fitted(sampler)
 

@@ -56,7 +56,6 @@ CHANGES = {
     "denoiser": DenoiserNet(max_epochs=1, steps_per_epoch=2, module__width=4, module__depth=1),
     "baseline": "mixture",
     "solver": "heun",
-    "grid": "log_linear",
     "n_steps": 7,
     "n_likelihood_steps": 3,
     "guidance_scale": 3.0,

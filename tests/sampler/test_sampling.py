@@ -11,7 +11,7 @@ import torch
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.metrics import balanced_accuracy_score
 
-from skdiffusion.diffusion import GRIDS, SOLVERS, get_schedule
+from skdiffusion.diffusion import SOLVERS, get_schedule, karras
 from skdiffusion.diffusion.schedule import SCHEDULES
 from skdiffusion.model import drawing
 
@@ -246,8 +246,7 @@ class TestSolvers:
         rows = changed(gaussian.sampler, solver=stop_at_zero).sample(3)
         assert_allclose(rows, np.tile(gaussian.X.mean(axis=0), (3, 1)))
 
-    @pytest.mark.parametrize("grid", GRIDS)
-    def test_is_given_the_noise_levels_wanted(self, gaussian, grid):
+    def test_is_given_the_noise_levels_wanted(self, gaussian):
         """Down from the largest, or from that of the rows that draws start from."""
         seen = []
 
@@ -255,21 +254,20 @@ class TestSolvers:
             seen.append(sigmas)
             yield x
 
-        sampler = changed(gaussian.sampler, solver=watching, grid=grid, n_steps=7)
+        sampler = changed(gaussian.sampler, solver=watching, n_steps=7)
         sampler.sample(2)
         starts = sampler.model_.starts
         sampler._model = replace(sampler._model, starts=None)
         sampler.sample(2)
-        options = {"schedule": get_schedule("edm")} if grid == "uniform" else {}
         for sigmas, highest in zip(seen, (starts.sigma, 20.0), strict=True):
-            assert_array_equal(sigmas, GRIDS[grid](0.005, highest, 7, **options))
+            assert_array_equal(sigmas, karras(0.005, highest, 7))
 
 
 class TestNoise:
     @pytest.mark.parametrize("schedule", SCHEDULES)
     def test_each_schedule_trains_and_samples(self, quick, gaussian, schedule):
         X = gaussian.X[:300]
-        sampler = quick(grid="uniform", n_steps=40).set_params(denoiser__schedule=schedule).fit(X)
+        sampler = quick(n_steps=40).set_params(denoiser__schedule=schedule).fit(X)
         assert np.isfinite(sampler.history_[:, "train_loss"]).all()
         rows = sampler.sample(300, random_state=0)
         assert_allclose(rows.std(axis=0) / X.std(axis=0), 1, atol=0.3)
@@ -284,11 +282,6 @@ class TestNoise:
         assert_array_equal(first, second)
         assert not np.allclose(first, other)
 
-    @pytest.mark.parametrize("grid", GRIDS)
-    def test_each_grid_samples(self, gaussian, grid):
-        rows = changed(gaussian.sampler, grid=grid, n_steps=40).sample(300, random_state=0)
-        assert_allclose(rows.std(axis=0) / gaussian.X.std(axis=0), 1, atol=0.3)
-
     @pytest.mark.parametrize("baseline", BASELINES)
     def test_each_baseline_trains_and_samples(self, quick, gaussian, baseline):
         X = gaussian.X[:300]
@@ -301,7 +294,6 @@ class TestOptions:
         ("parameter", "allowed"),
         [
             ("solver", list(SOLVERS)),
-            ("grid", list(GRIDS)),
             ("denoiser__schedule", list(SCHEDULES)),
             ("baseline", [str(name) for name in BASELINES]),
             ("target", ["auto", "categorical", "continuous"]),

@@ -10,7 +10,7 @@ from scipy.stats import expon, kstest, norm, rankdata, wasserstein_distance
 from skdiffusion.tables.codecs import SimplexCodec, StandardCodec
 from skdiffusion.tables.lattice import find_lattice
 from skdiffusion.tables.numeric_transforms import choose_transform
-from skdiffusion.tables.quantile import QuantileCodec, find_atoms
+from skdiffusion.tables.quantile import QuantileCodec, find_atoms, repeats
 
 
 def fit(codec, x):
@@ -59,10 +59,10 @@ def mid_codes(x):
 
 def find_points(x):
     """Which cells hold a value that stays a point, the rows of such a value, and their share."""
-    _, position, counts = np.unique(x, return_inverse=True, return_counts=True)
+    values, position, counts = np.unique(x, return_inverse=True, return_counts=True)
     share = counts[position] / len(x)
     width = share / norm.pdf(mid_codes(x))
-    return find_atoms(counts)[position] & (width >= 0.2)
+    return find_atoms(counts, find_lattice(values))[position] & (width >= 0.2)
 
 
 def blurred_log_density(at, points, sigma):
@@ -435,6 +435,27 @@ class TestQuantile:
         rng = np.random.default_rng(0)
         values, counts = np.unique(np.r_[np.zeros(50), rng.normal(size=950)], return_counts=True)
         assert_array_equal(values[find_atoms(counts)], [0.0])
+
+    def test_all_values_where_one_more_row_would_repeat_one(self):
+        """But whole numbers, and the points of a lattice most of which occur, have others."""
+        rng = np.random.default_rng(0)
+        seen = rng.choice(400, 1000)
+        for unit, tied in ((rng.normal(size=400), True), (np.arange(400), False)):
+            values, counts = np.unique(unit[seen], return_counts=True)
+            lattice = find_lattice(values)
+            assert find_atoms(counts, lattice).all() == tied
+            if tied:
+                assert choose_transform(values, counts, lattice) == "quantile"
+
+    def test_repeating_is_judged_by_values_seen_once(self):
+        """Against the rows that were held out."""
+        rng = np.random.default_rng(0)
+        for n_values in (100, 300, 1000, 3000):
+            seen, new = rng.choice(n_values, (2, 1000))
+            counts = np.unique(seen, return_counts=True)[1]
+            share = np.isin(new, seen).mean()
+            if abs(share - 0.8) > 0.1:
+                assert repeats(counts, None) == (share > 0.8)
 
 
 class TestChoice:

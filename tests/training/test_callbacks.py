@@ -8,6 +8,7 @@ from sklearn.utils.validation import check_is_fitted
 from skorch.callbacks import Callback, EarlyStopping
 
 from skdiffusion.training.net import DenoiserNet
+from skdiffusion.training.objective import DenoisingLoss
 
 X = np.random.RandomState(0).normal(size=(80, 2)) ** 3
 
@@ -216,16 +217,37 @@ class TestOneCycle:
         assert max(recorder.rates) == pytest.approx(0.1, rel=0.03)
 
 
+class TestTimeLimit:
+    def test_stops_where_an_epoch_more_would_be_too_long(self, monkeypatch):
+        """By a clock that goes on by one second with each epoch."""
+        seconds = iter(range(100))
+        monkeypatch.setattr("time.monotonic", lambda: next(seconds))
+        recorder = Recorder()
+        net = fit(recorder, max_epochs=9, max_time=4.5, validation_fraction=0.0)
+        assert len(net.history) == 4
+        torch.testing.assert_close(final_weights(net), recorder.averages[-1], rtol=0, atol=0)
+
+    def test_one_epoch_at_least(self):
+        assert len(fit(max_time=1e-9).history) == 1
+
+    def test_without_limit(self):
+        assert len(fit().history) == 4
+
+
 class TestClipping:
     def test_gradient_norm(self):
         norms = []
+
+        class Steep(DenoisingLoss):
+            def forward(self, *args):
+                return 100 * super().forward(*args)
 
         class Norms(Callback):
             def on_grad_computed(self, net, named_parameters, **kwargs):
                 grads = [weight.grad for _, weight in named_parameters]
                 norms.append(torch.nn.utils.get_total_norm(grads).item())
 
-        fit(Norms(), criterion__weighting="vlb")
+        fit(Norms(), criterion=Steep)
         assert len(norms) == 20
         assert max(norms) == pytest.approx(1.0, rel=1e-3)
 

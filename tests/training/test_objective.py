@@ -7,7 +7,7 @@ from skdiffusion.diffusion.categories import Levels
 from skdiffusion.diffusion.gaussians import GaussianDenoiser
 from skdiffusion.diffusion.preconditioning import Preconditioned
 from skdiffusion.nets import ResidualMLP
-from skdiffusion.training.objective import WEIGHTINGS, DenoisingLoss
+from skdiffusion.training.objective import DenoisingLoss
 
 N, D = 8, 3
 
@@ -26,43 +26,28 @@ _root = normal(D, D, seed=3)
 COV = _root @ _root.T + 0.1 * torch.eye(D, dtype=torch.float64)
 
 
-def evaluate(weighting, sigma, cov=COV):
+def evaluate(sigma, cov=COV):
     """Loss of a correction; the noisy row and the posterior mean that belong to it."""
     denoiser = Preconditioned(ResidualMLP(D, D, width=4), GaussianDenoiser(torch.zeros(D), cov))
     x = X0 + sigma * EPS
     prepared = denoiser.prepare(x, sigma)
-    loss = DenoisingLoss(weighting)(X0, denoiser, prepared, CORRECTION)
+    loss = DenoisingLoss()(X0, denoiser, prepared, CORRECTION)
     return loss, x, denoiser.mean(prepared, CORRECTION)
 
 
-@every_level
-class TestWeightings:
-    def test_vlb_is_the_error_of_the_noise(self, sigma):
-        """Ho et al., equation 14."""
-        loss, x, mean = evaluate("vlb", sigma)
-        torch.testing.assert_close(loss, ((EPS - (x - mean) / sigma) ** 2).mean())
-
-    def test_vlb_is_the_slope_of_the_signal_to_noise_ratio(self, sigma):
-        """Kingma et al., equation 18: ``-dSNR / 2`` per unit of ``log sigma``."""
-        loss, _, mean = evaluate("vlb", sigma)
-        log_sigma = sigma.log().requires_grad_()
-        (slope,) = torch.autograd.grad(torch.exp(-2 * log_sigma).sum(), log_sigma)
-        torch.testing.assert_close(loss, (-slope / 2 * (X0 - mean) ** 2).mean())
-
-
-class TestEdm:
+class TestWeights:
     @pytest.mark.parametrize("deviation", [0.5, 1.0, 2.0])
     @every_level
     def test_isotropic_weight_is_that_of_karras(self, sigma, deviation):
         """``lambda = (sigma ** 2 + s ** 2) / (sigma s) ** 2``, table 1."""
-        loss, _, mean = evaluate("edm", sigma, torch.full((D,), deviation**2).double())
+        loss, _, mean = evaluate(sigma, torch.full((D,), deviation**2).double())
         weight = (sigma**2 + deviation**2) / (sigma * deviation) ** 2
         torch.testing.assert_close(loss, (weight * (X0 - mean) ** 2).mean())
 
     @every_level
     def test_is_the_mahalanobis_distance_under_the_posterior(self, sigma):
         """Error in units of the Gaussian's posterior covariance, whatever the correlations."""
-        loss, _, mean = evaluate("edm", sigma)
+        loss, _, mean = evaluate(sigma)
         precision = torch.linalg.inv(COV) + torch.diag_embed(1 / sigma.expand(N, D) ** 2)
         error = X0 - mean
         torch.testing.assert_close(
@@ -82,32 +67,26 @@ class TestEdm:
 
 
 class TestDenoisingLoss:
-    @pytest.mark.parametrize("weighting", WEIGHTINGS)
     @every_level
-    def test_zero_at_the_truth(self, weighting, sigma):
+    def test_zero_at_the_truth(self, sigma):
         denoiser = Preconditioned(ResidualMLP(D, D, width=4), GaussianDenoiser(torch.zeros(D), COV))
         prepared = denoiser.prepare(X0 + sigma * EPS, sigma)
         correction = prepared.coordinates.uncolour(X0 - prepared.coordinates.mean)
-        loss = DenoisingLoss(weighting)(X0, denoiser, prepared, correction)
+        loss = DenoisingLoss()(X0, denoiser, prepared, correction)
         torch.testing.assert_close(loss.item(), 0.0, rtol=0, atol=1e-12)
 
-    @pytest.mark.parametrize("weighting", WEIGHTINGS)
-    def test_single_precision_rows_and_network(self, weighting):
+    def test_single_precision_rows_and_network(self):
         """As in training: the loss itself is still taken in double precision."""
         sigma = LEVELS["per entry"]
         denoiser = Preconditioned(ResidualMLP(D, D, width=4), GaussianDenoiser(torch.zeros(D), COV))
         prepared = denoiser.prepare(X0 + sigma * EPS, sigma)
         correction = CORRECTION.float().requires_grad_()
-        loss = DenoisingLoss(weighting)(X0.float(), denoiser, prepared, correction)
-        expected = DenoisingLoss(weighting)(X0, denoiser, prepared, CORRECTION)
+        loss = DenoisingLoss()(X0.float(), denoiser, prepared, correction)
+        expected = DenoisingLoss()(X0, denoiser, prepared, CORRECTION)
         assert loss.shape == ()
         torch.testing.assert_close(loss.double(), expected, rtol=1e-5, atol=1e-5)
         loss.backward()
         assert correction.grad.all()
-
-    def test_unknown_weighting(self):
-        with pytest.raises(ValueError, match=r"weighting must be one of"):
-            DenoisingLoss("snr")
 
 
 class TestTrim:
@@ -115,22 +94,21 @@ class TestTrim:
     def errors(trim, sigma):
         denoiser = Preconditioned(ResidualMLP(D, D, width=4), GaussianDenoiser(torch.zeros(D), COV))
         prepared = denoiser.prepare(X0 + sigma * EPS, sigma)
-        return prepared, DenoisingLoss("vlb", trim=trim)(X0, denoiser, prepared, CORRECTION)
+        return prepared, DenoisingLoss(trim)(X0, denoiser, prepared, CORRECTION)
 
     @every_level
     @pytest.mark.parametrize("share", [0.25, 0.5])
     def test_leaves_out_the_rows_of_the_largest_error(self, sigma, share):
         prepared, loss = self.errors(share, sigma)
-        coordinates = prepared.coordinates
-        mean = coordinates.mean + coordinates.colour(CORRECTION)
-        by_row = (((X0 - mean) / sigma) ** 2).mean(1).sort().values
+        white = prepared.coordinates.uncolour(X0 - prepared.coordinates.mean) - CORRECTION
+        by_row = (white**2).mean(1).sort().values
         torch.testing.assert_close(loss, by_row[: round((1 - share) * N)].mean())
 
     @every_level
     def test_zero_leaves_out_nothing(self, sigma):
         _, loss = self.errors(0.0, sigma)
         assert loss > self.errors(0.1, sigma)[1]
-        torch.testing.assert_close(loss, evaluate("vlb", sigma)[0])
+        torch.testing.assert_close(loss, evaluate(sigma)[0])
 
     def test_rows_left_out_teach_nothing(self):
         sigma = LEVELS["per entry"]
@@ -139,7 +117,7 @@ class TestTrim:
         rows[0] += 1000
         correction = CORRECTION.clone().requires_grad_()
         prepared = denoiser.prepare(rows + sigma * EPS, sigma)
-        DenoisingLoss("vlb", trim=0.5)(rows, denoiser, prepared, correction).backward()
+        DenoisingLoss(trim=0.5)(rows, denoiser, prepared, correction).backward()
         assert not correction.grad[0].any()
         assert correction.grad.any()
 
@@ -195,22 +173,13 @@ class TestMissing:
         expected = (precision * error**2)[~self.GAPS].sum() / (~self.GAPS).sum()
         torch.testing.assert_close(loss, expected)
 
-    @every_level
-    def test_vlb(self, sigma):
-        denoiser = self.denoiser()
-        prepared = denoiser.prepare(X0 + sigma * EPS, sigma)
-        loss = DenoisingLoss("vlb")(self.ROWS, denoiser, prepared, CORRECTION)
-        errors = ((X0 - denoiser.mean(prepared, CORRECTION)) / sigma) ** 2
-        torch.testing.assert_close(loss, errors[~self.GAPS].mean())
-
-    @pytest.mark.parametrize("weighting", ["edm", "vlb"])
     @pytest.mark.parametrize("trim", [0.0, 0.2])
-    def test_teaches_nothing(self, weighting, trim):
+    def test_teaches_nothing(self, trim):
         """A correction that moves missing entries alone has no slope."""
         sigma, denoiser = LEVELS["per entry"], self.denoiser()
         prepared = denoiser.prepare(X0 + sigma * EPS, sigma)
         correction = CORRECTION.clone().requires_grad_()
-        DenoisingLoss(weighting, trim=trim)(self.ROWS, denoiser, prepared, correction).backward()
+        DenoisingLoss(trim)(self.ROWS, denoiser, prepared, correction).backward()
         assert correction.grad.isfinite().all()
         # the slope along each entry of the mean
         slope = prepared.coordinates.root[prepared.coordinates.pattern].mT
@@ -278,12 +247,6 @@ class TestLevels:
         denoiser, prepared, error, covs, surprise = self.parts()
         loss = DenoisingLoss()(self.MIXED, denoiser, prepared, self.OUTPUT)
         squares = torch.stack([whitened(e, c) for e, c in zip(error, covs, strict=True)])
-        torch.testing.assert_close(loss, (squares.sum() + surprise.sum()) / (4 * N))
-
-    def test_vlb_is_of_numbers(self):
-        denoiser, prepared, error, _, surprise = self.parts()
-        loss = DenoisingLoss("vlb")(self.MIXED, denoiser, prepared, self.OUTPUT)
-        squares = (error / self.SIGMA[:, [0, 3]]) ** 2
         torch.testing.assert_close(loss, (squares.sum() + surprise.sum()) / (4 * N))
 
     @pytest.mark.parametrize("share", [0.25, 0.5])

@@ -32,7 +32,6 @@ OTHER = {
     "module__depth": 2,
     "module__dropout": 0.5,
     "criterion": HalfLoss,
-    "criterion__weighting": "vlb",
     "criterion__trim": 0.3,
     "preconditioning": "none",
     "schedule": "vp",
@@ -49,7 +48,7 @@ OTHER = {
     "random_state": 1,
 }
 # what they change has tests of its own
-OF_THE_END = {"patience"}
+OF_THE_END = {"patience", "max_time"}
 OF_COST_OR_OUTPUT = {"device", "verbose"}
 
 
