@@ -78,8 +78,10 @@ def draw_known(model, n, conditions, generator, start=None):
         seed = int(torch.randint(2**31 - 1, (), generator=generator, device=generator.device))
         noisy = model.starts.draw(model, conditions, n, np.random.RandomState(seed))
         if noisy is not None:
-            sigma = model.starts.sigma
-            return noisy if is_exact else redraw(model, noisy, conditions, sigma, generator)
+            if is_exact:
+                return noisy
+            kept = np.where(model.starts.is_kept, noisy, conditions.values)
+            return redraw(model, noisy, Conditions(kept), model.starts.sigma, generator)
     if is_exact:
         return _draw_exactly(model, n, conditions, generator)
     start = even_noise(n, model.n_features, generator) if start is None else start

@@ -10,7 +10,9 @@ from sklearn.neighbors import NearestNeighbors
 
 from skdiffusion._utils.systematic import spread
 from skdiffusion.geometry.neighborhoods import draw_between, neighborhoods
+from skdiffusion.geometry.sequential_trees import draw_by_trees
 from skdiffusion.metrics.scaling import GowerScaler
+from skdiffusion.tables.quantile import repeats
 
 # draws by which a noise level is judged: their median distance is right within a few per cent
 N_JUDGED = 500
@@ -20,6 +22,10 @@ MIN_ROWS, MAX_ROWS = 10, 20_000
 N_NEIGHBORS = (5, 2, 0)
 # no lower noise level is tried: draws from it would be copies
 LOWEST = 0.02
+# of the noise that drowns a row
+DROWNED = 1.0
+# on cells from trees: enough to leave no number as it was
+TREE_SIGMA = 0.2
 # halvings of the range of log noise levels: to within 6 %
 N_HALVINGS = 7
 
@@ -36,27 +42,38 @@ class Starts:
     is_category: np.ndarray  # (d,), of the features
     neighborhoods: Any = None  # (n, n), sparse
     weights: np.ndarray | None = None  # (n,)
+    is_kept: Any = False  # (d,), of the features that get no noise
 
     def between(self, n_neighbors):
         """Return starts between rows and so many neighbours that have the same categories."""
         groups = np.unique(self.rows[:, self.is_category].round(6), axis=0, return_inverse=True)[1]
         return replace(self, neighborhoods=neighborhoods(self.rows, groups.ravel(), n_neighbors))
 
+    def from_trees(self, groups, is_kept, rng):
+        """Return starts of which each column is drawn from a tree, repeated values to be kept."""
+        n = len(self.rows)
+        rows = self.rows if self.weights is None else self.rows[spread(self.weights, n, rng)]
+        rows = draw_by_trees(rows, groups, rng)
+        return Starts(rows, TREE_SIGMA, self.is_category, is_kept=is_kept)
+
     def draw(self, model, conditions, n, rng):
         """Return noisy rows near rows that have the known categories, None if there are too few."""
-        if model.sampling.guidance_scale != 1.0 and conditions.known.any():
+        is_known = conditions.known.any() or np.any(self.is_kept)
+        if is_known and model.sampling.guidance_scale != 1.0:
             return None
         # one class of many may have few rows; a condition that few rows meet asks for others
         least = MIN_ROWS if conditions.known[:, ~model.is_target].any() else 1
         chosen = self.choose(conditions, n, rng, least)
         if chosen is None:
             return None
-        rows = draw_between(self.rows, self.neighborhoods, chosen, rng)
-        # sums of equal numbers round
-        rows[:, self.is_category] = self.rows[chosen][:, self.is_category]
+        rows = self.rows[chosen]
+        if self.neighborhoods is not None:
+            rows = draw_between(self.rows, self.neighborhoods, chosen, rng)
+            # sums of equal numbers round
+            rows[:, self.is_category] = self.rows[chosen][:, self.is_category]
         own = 0.0 if model.noise is None else np.pad(model.noise, (0, model.is_target.sum()))
         # the noise that rows have is part of their level
-        added = np.sqrt(np.maximum(self.sigma**2 - own**2, 0.0))
+        added = np.sqrt(np.maximum(self.sigma**2 - own**2, 0.0)) * ~np.asarray(self.is_kept)
         if model.sampling.solver is None:
             # nothing takes it off again
             added = added * ~self.is_category
@@ -118,7 +135,11 @@ def fit_starts(model, rows, Z, ratio, rng):
         there = ratio_of(replace(starts, sigma=math.exp(middle)))
         is_new = there >= ratio
         low, high, found = (low, middle, there) if is_new else (middle, high, found)
-    return replace(starts, sigma=math.exp(high)), found
+    starts = replace(starts, sigma=math.exp(high))
+    if starts.sigma > DROWNED and not hasattr(model.encoder, "n_latent"):
+        starts = starts.from_trees(rows.groups, judge.repeats[rows.groups], rng)
+        found = ratio_of(starts)
+    return starts, found
 
 
 class Novelty:
@@ -131,6 +152,8 @@ class Novelty:
     def __init__(self, model, starts, rng):
         self.model, weights = model, starts.weights
         codes, is_category = self._codes(starts.rows)
+        counts = [np.unique(column, return_counts=True)[1] for column in codes.T]
+        self.repeats = np.array([repeats(c, None) for c in counts])  # of each column
         self.scaler = GowerScaler(np.flatnonzero(is_category)).fit(codes)
         points = self.scaler.transform(codes)
         self.neighbors = NearestNeighbors(n_neighbors=2, metric="manhattan").fit(points)

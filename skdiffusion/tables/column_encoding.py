@@ -71,15 +71,16 @@ class ColumnEncoding:
         return [c.decode(block)[0] for c, block in zip(self._coders, blocks, strict=True)]
 
     def decode_codes(self, Z):
-        """Return encoded rows as numbers, indicators first, and which are of categories."""
+        """Return encoded rows as numbers, indicators last, and which are of categories."""
         *blocks, told = self._split(Z)
-        codes, is_category = [told > 0], [True] * told.shape[1]
+        codes, is_category = [], []
         for coder, block in zip(self._coders, blocks, strict=True):
             if coder.codec.n_encoded:
                 x = coder.codec.decode(block)
                 is_category.append(coder.codec.name == "simplex")
                 codes.append(x if is_category[-1] else coder.settle(x))
-        return np.column_stack(codes), np.array(is_category)
+        is_category += [True] * told.shape[1]
+        return np.column_stack([*codes, told > 0]), np.array(is_category, dtype=bool)
 
     def assemble(self, cells, n):
         """Put cells by column into a table like that of `fit`."""

@@ -19,8 +19,8 @@ ATOM_SHARE = 0.01
 # Where the other values occur at least this often on average, they are all atoms
 MULTIPLICITY = 3.0
 
-# Chance that one more row repeats a value from which on values are all that occurs
-REPEATS = 0.8
+# Chance that one more row repeats a value from which on the values are all that occurs
+REPEATS = 0.5
 
 # An atom whose cell of scores is at least this wide stays a point where scores are spread
 POINT_WIDTH = 0.2

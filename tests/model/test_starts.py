@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from skdiffusion import DenoiserNet, DiffusionManifoldSampler
+from skdiffusion import DenoiserNet, DiffusionManifoldSampler, TableEncoder
 from skdiffusion.metrics import GowerScaler, dcr_ratio, exact_copies
 from skdiffusion.model.starts import Starts
 from skdiffusion.tables.conditions import Conditions
@@ -53,6 +53,44 @@ class TestChoose:
         free = Conditions(np.full((1, 2), np.nan))
         counts = np.bincount(starts.choose(free, 150, np.random.RandomState(0)))
         np.testing.assert_array_equal(counts, 10 * np.arange(6))
+
+
+@pytest.fixture(scope="module")
+def crossed():
+    """Rows with so many categories that hardly two have the same."""
+    rng = np.random.RandomState(0)
+    codes = rng.randint(3, size=(600, 6))
+    counts = rng.poisson(3 * codes[:, 0])
+    return np.c_[codes, counts, rng.normal(codes[:, 1], 0.3), rng.normal(size=600)]
+
+
+@pytest.fixture(scope="module", params=range(3))
+def drawn(request, crossed):
+    encoder, seed = TableEncoder(categorical_features=range(6)), request.param
+    sampler = DiffusionManifoldSampler(denoiser=NET, encoder=encoder, random_state=seed)
+    sampler.fit(crossed)
+    assert sampler.model_.starts.is_kept.any()
+    return sampler.sample(600, random_state=seed)
+
+
+class TestTrees:
+    def test_rows_are_new(self, crossed, drawn):
+        assert exact_copies(crossed, drawn) == 0
+        before, after = (
+            np.unique(rows[:, :6], axis=0) for rows in (crossed, np.concatenate([crossed, drawn]))
+        )
+        assert len(after) > len(before) + 50
+
+    def test_relations_are_kept(self, crossed, drawn):
+        for rows in (crossed, drawn):
+            assert np.corrcoef(rows[:, 0], rows[:, 6])[0, 1] > 0.75
+            assert np.corrcoef(rows[:, 1], rows[:, 7])[0, 1] > 0.85
+            assert abs(np.corrcoef(rows[:, 1], rows[:, 8])[0, 1]) < 0.15
+
+    def test_only_numbers_that_repeat_are_copied(self, crossed, drawn):
+        """And the ends of a column."""
+        assert np.isin(drawn[:, 6], crossed[:, 6]).all()
+        assert np.isin(drawn[:, 7:], crossed[:, 7:]).mean() < 0.01
 
 
 class TestRatio:
