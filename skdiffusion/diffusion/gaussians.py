@@ -161,13 +161,15 @@ class MixtureDenoiser(nn.Module):
         """Return ``(S_k + N)^{-1} delta``, and the log determinant of ``S_k + N``."""
         # columns in which every component is a point, such as classes, need no factorising
         varies = (self.covs.diagonal(dim1=-2, dim2=-1) > 0).any(0)
-        noised = self.covs[:, varies][:, :, varies] + noise[:, None, varies].diag_embed()
+        # a slice, where all columns vary, is a view
+        own = slice(None) if varies.all() else varies
+        noised = self.covs[:, own][:, :, own] + noise[:, None, own].diag_embed()
         factor = torch.linalg.cholesky(noised)
         precision = torch.cholesky_inverse(factor)
         log_det = 2 * factor.diagonal(dim1=-2, dim2=-1).log().sum(-1)
         log_det = (log_det + noise[:, ~varies].log().sum(-1, keepdim=True))[index]
         solved = delta / noise[index].unsqueeze(1)
-        solved[..., varies] = apply_by_pattern(precision, delta[..., varies], index)
+        solved[..., own] = apply_by_pattern(precision, delta[..., own], index)
         return solved, log_det
 
     def _mean(self, x: Tensor, sigma: Tensor) -> Tensor:
