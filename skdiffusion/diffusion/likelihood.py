@@ -170,8 +170,12 @@ def decode(
         The model. It is called with float64 rows.
     z : Tensor of shape (n, d)
         Latents: rows at the largest noise level.
-    limits, prior, n_steps
-        Those of `encode`.
+    limits : tuple of two floats
+        Smallest and largest noise level, those of `encode`.
+    prior : closed form with ``mean`` and ``cov``
+        That of `encode`.
+    n_steps : int, default=20
+        Steps of four evaluations each.
 
     Returns
     -------
