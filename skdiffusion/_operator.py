@@ -66,7 +66,7 @@ class OperatorScoreMatching(TableModel):
         log-density of five folds.
     n_steps : int, default=40
         Number of steps of the solver in `sample`.
-    n_likelihood_steps : int, default=24
+    n_likelihood_steps : int, default=32
         Number of steps of the probability flow in `score_samples`, of four evaluations each; on
         sets in the plane three times as many changed the mean log-density by 2e-4 at most.
     random_state : int, RandomState instance or None, default=None
@@ -140,7 +140,7 @@ class OperatorScoreMatching(TableModel):
         degree="auto",
         smoothing="auto",
         n_steps=40,
-        n_likelihood_steps=24,
+        n_likelihood_steps=32,
         random_state=None,
     ):
         self.degree = degree

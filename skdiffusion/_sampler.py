@@ -60,7 +60,7 @@ class DiffusionManifoldSampler(TableModel):
         Number of solver steps; None is the solver's own number
         (:data:`skdiffusion.diffusion.N_STEPS`), with which the spread of a normal distribution is
         right within 2 %.
-    n_likelihood_steps : int, default=24
+    n_likelihood_steps : int, default=20
         Number of steps of the probability flow in `score_samples`, `transform` and
         `inverse_transform`, of four evaluations each.
     guidance_scale : float, default=1.0
@@ -186,7 +186,7 @@ class DiffusionManifoldSampler(TableModel):
         baseline="auto",
         solver="dpmpp_2m",
         n_steps=None,
-        n_likelihood_steps=24,
+        n_likelihood_steps=20,
         guidance_scale=1.0,
         dcr_ratio=0.85,
         encoder=None,
@@ -296,7 +296,7 @@ class DiffusionManifoldSampler(TableModel):
         signs = 2.0 * rng.randint(2, size=(N_PROBES, rows.encoder.n_encoded_)) - 1.0
         return Model(
             rows.encoder,
-            net.denoiser(),
+            net.denoiser(torch.float32),
             prior.cpu(),
             net.sigma_min,
             net.sigma_max,

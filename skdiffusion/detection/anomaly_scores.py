@@ -14,7 +14,6 @@ from sklearn.utils import gen_batches
 
 from skdiffusion.detection.row_density import fit_robust_gaussian
 from skdiffusion.diffusion.functionals import denoising_error
-from skdiffusion.diffusion.grid import karras
 from skdiffusion.diffusion.likelihood import log_density
 
 # Noise levels of the kernels, in standard deviations. More of them between change little.
@@ -31,7 +30,6 @@ HAIR = 0.1
 MAX_COPIES = 0.01
 
 N_PROBES = 16
-N_FLOW_STEPS = 24
 ROUNDING = 1e-9
 TINY = 1e-12
 CHUNK_ROWS = 2048
@@ -153,9 +151,9 @@ def denoising_score(nets, Z, fold):
 
 def likelihood_score(nets, Z, fold, gaussian, rng):
     """Return the score by the log-density of the probability flow."""
-    grid = karras(nets[0].sigma_min, nets[0].sigma_max, N_FLOW_STEPS, final_zero=False)
+    limits = nets[0].sigma_min, nets[0].sigma_max
     probes = torch.from_numpy(2.0 * rng.randint(2, size=(N_PROBES, Z.shape[1])) - 1.0)
-    function = partial(_likelihood, grid, gaussian, probes)
+    function = partial(_likelihood, limits, gaussian, probes)
     return NetworkScore(["likelihood"], function, [net.denoiser() for net in nets], Z, fold)
 
 
@@ -163,5 +161,5 @@ def _denoise(levels, model, x):
     return 0.5 * torch.log(denoising_error(model, x, levels).mean(2) + TINY)
 
 
-def _likelihood(grid, gaussian, probes, model, x):
-    return -log_density(model, x, grid, gaussian, probes=probes)[:, None]
+def _likelihood(limits, gaussian, probes, model, x):
+    return -log_density(model, x, limits, gaussian, probes=probes)[:, None]

@@ -10,6 +10,7 @@ whatever the dtype of the rows, because ``S + N`` is badly conditioned at small 
 """
 
 import math
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -159,21 +160,23 @@ class MixtureDenoiser(nn.Module):
 
     def _solve(self, delta: Tensor, noise: Tensor, index: Tensor) -> tuple[Tensor, Tensor]:
         """Return ``(S_k + N)^{-1} delta``, and the log determinant of ``S_k + N``."""
-        varies, precision, log_det = self._invert(noise)
+        own, precision, log_det = self._invert(noise)
         solved = delta / noise[index].unsqueeze(1)
-        solved[..., varies] = apply_by_pattern(precision, delta[..., varies], index)
+        solved[..., own] = apply_by_pattern(precision, delta[..., own], index)
         return solved, log_det[index]
 
     @keep_last
-    def _invert(self, noise: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def _invert(self, noise: Tensor) -> tuple[Any, Tensor, Tensor]:
         """Return which columns vary, ``(S_k + N)^{-1}`` of these, and the log determinants."""
         # columns in which every component is a point, such as classes, need no factorising
         varies = (self.covs.diagonal(dim1=-2, dim2=-1) > 0).any(0)
-        noised = self.covs[:, varies][:, :, varies] + noise[:, None, varies].diag_embed()
+        # a slice, where all columns vary, is a view
+        own = slice(None) if varies.all() else varies
+        noised = self.covs[:, own][:, :, own] + noise[:, None, own].diag_embed()
         factor = torch.linalg.cholesky(noised)
         log_det = 2 * factor.diagonal(dim1=-2, dim2=-1).log().sum(-1)
         log_det = log_det + noise[:, ~varies].log().sum(-1, keepdim=True)
-        return varies, torch.cholesky_inverse(factor), log_det
+        return own, torch.cholesky_inverse(factor), log_det
 
     def _mean(self, x: Tensor, sigma: Tensor) -> Tensor:
         log_weights, solved, noise = self._innovations(x, sigma)

@@ -2,8 +2,8 @@
 
 A grid is a decreasing float64 tensor of ``n_steps + 1`` noise levels in variance-exploding
 currency: what a solver walks down in `n_steps` steps. By default the last level is 0, because the
-last step of a solver removes the remaining noise; likelihoods need ``final_zero=False``, which
-spends all levels on the range from `sigma_max` to `sigma_min`.
+last step of a solver removes the remaining noise; ``final_zero=False`` spends all levels on the
+range from `sigma_max` to `sigma_min`.
 """
 
 import math
@@ -157,7 +157,7 @@ def uniform(
     return torch.cat([sigmas, sigmas.new_zeros(1)]) if final_zero else sigmas
 
 
-def check_grid(sigmas: Tensor, *, final_zero: bool = True) -> list[float]:
+def check_grid(sigmas: Tensor) -> list[float]:
     """Check a grid of noise levels and return it as numbers."""
     levels = torch.as_tensor(sigmas, dtype=torch.float64)
     falling = levels.ndim == 1 and len(levels) > 1 and bool((levels.diff() < 0).all())
@@ -165,10 +165,6 @@ def check_grid(sigmas: Tensor, *, final_zero: bool = True) -> list[float]:
         raise ValueError(
             "sigmas must be a vector of two or more noise levels, finite, strictly decreasing and "
             f"not negative, got {sigmas}."
-        )
-    if levels[-1] == 0.0 and not final_zero:
-        raise ValueError(
-            "sigmas must end in a positive noise level here: build the grid with final_zero=False."
         )
     numbers: list[float] = levels.tolist()
     return numbers

@@ -65,8 +65,9 @@ def _numbers(model, Z, is_number):
     return log_density(
         part.denoiser,
         Z[:, is_number],
-        model.flow_sigmas,
+        model.limits,
         part.prior,
+        model.n_likelihood_steps,
         probes=probes,
     )
 

@@ -14,7 +14,6 @@ from skdiffusion.diffusion import (
     Marginal,
     decode,
     encode,
-    karras,
 )
 from skdiffusion.model.density import log_prob
 from skdiffusion.model.drawing import Sampling, draw
@@ -47,7 +46,7 @@ class Model:
     sampling : Sampling, default=Sampling()
         Solver, grid and number of steps. A solver of None draws exactly from a closed form that
         has ``sample`` and ``sample_posterior``, and takes its ``log_prob`` for the density.
-    n_likelihood_steps : int, default=24
+    n_likelihood_steps : int, default=20
         Steps of the probability flow for densities and latents.
     probes : Tensor of shape (m, n_encoded) or None, default=None
         Random signs for the divergence above 32 encoded features.
@@ -86,7 +85,7 @@ class Model:
     sigma_max: float
     target_encoder: Any = None
     sampling: Sampling = field(default_factory=Sampling)
-    n_likelihood_steps: int = 24
+    n_likelihood_steps: int = 20
     probes: torch.Tensor | None = None
     noise: np.ndarray | None = None
     known_noise: np.ndarray | None = None
@@ -120,11 +119,6 @@ class Model:
     def limits(self):
         """Smallest and largest noise level."""
         return self.sigma_min, self.sigma_max
-
-    @property
-    def flow_sigmas(self):
-        """Noise levels of the probability flow."""
-        return karras(*self.limits, self.n_likelihood_steps, final_zero=False)
 
     @property
     def clean_denoiser(self):
@@ -221,7 +215,7 @@ class Model:
         """
         part, U = self.of_rows, np.full_like(Z, np.nan)
         whole = ~np.isnan(Z).any(1)
-        noisy = self._flow(encode, part.denoiser, Z[whole])
+        noisy = self._flow(encode, part, Z[whole])
         mean, std = self._noised(part.prior)
         U[whole] = (noisy - mean) / std
         return U
@@ -241,7 +235,7 @@ class Model:
         """
         part = self.of_rows
         mean, std = self._noised(part.prior)
-        return self._flow(decode, part.denoiser, mean + U * std)
+        return self._flow(decode, part, mean + U * std)
 
     def denoise(self, Z, sigma):
         """Return the expected clean row of each noisy one.
@@ -287,11 +281,11 @@ class Model:
         noiseless = replace(self, noise=None)
         return (noiseless.denoise(Z, sigma) - Z) / sigma**2
 
-    def _flow(self, function, denoiser, Z):
+    def _flow(self, function, part, Z):
         """Carry rows along the probability flow, in chunks."""
-        sigmas = self.flow_sigmas
-        parts = torch.from_numpy(Z).to(self.device).split(CHUNK_ROWS)
-        moved = [function(denoiser, part, sigmas) for part in parts]
+        options = part.limits, part.prior, self.n_likelihood_steps
+        chunks = torch.from_numpy(Z).to(self.device).split(CHUNK_ROWS)
+        moved = [function(part.denoiser, chunk, *options) for chunk in chunks]
         return torch.cat(moved).cpu().numpy()
 
     def _noised(self, prior):

@@ -114,7 +114,3 @@ class TestCheckGrid:
     def test_errors(self, sigmas, match):
         with pytest.raises(ValueError, match=match):
             check_grid(sigmas)
-
-    def test_zero_where_it_may_not_be(self):
-        with pytest.raises(ValueError, match="final_zero=False"):
-            check_grid(torch.tensor([1.0, 0.0]), final_zero=False)

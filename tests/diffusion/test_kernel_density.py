@@ -361,17 +361,15 @@ class TestFlow:
     """The probability flow and the reverse diffusion of the kernels end where they should."""
 
     SIGMA_MAX = math.sqrt(math.expm1(8.0))
-    LAW = KernelDenoiser(
-        1.5 * normal(40, 2, seed=21),
-        0.4 * normal(40, 2, 1, seed=22),
-        torch.full((40,), 0.3**2, dtype=F64),
-    )
+    ROWS, ROOTS = 1.5 * normal(40, 2, seed=21), 0.4 * normal(40, 2, 1, seed=22)
+    LAW = KernelDenoiser(ROWS, ROOTS, torch.full((40,), 0.3**2, dtype=F64))
+    COV = ROWS.T.cov(correction=0) + (ROOTS @ ROOTS.mT).mean(0) + 0.3**2 * torch.eye(2)
 
     @pytest.mark.parametrize("n_steps, bound", [(40, 1.1e-3), (80, 9e-5)])
     def test_log_density(self, n_steps, bound):
         x = self.LAW.sample(30, seeded())
-        sigmas = karras(1e-4, self.SIGMA_MAX, n_steps, final_zero=False)
-        actual = log_density(self.LAW, x, sigmas, self.LAW)
+        prior = GaussianDenoiser(self.ROWS.mean(0), self.COV)
+        actual = log_density(self.LAW, x, (1e-4, self.SIGMA_MAX), prior, n_steps)
         assert (actual - self.LAW.log_prob(x, torch.tensor(0.0))).abs().max() < bound
 
     @pytest.mark.parametrize("solver, n_steps", [(heun, 20), (SOLVERS["ancestral"], 160)])

@@ -14,7 +14,6 @@ from skdiffusion.diffusion.denoiser import score
 from skdiffusion.diffusion.eigenfunctions import FAMILIES, index_set
 from skdiffusion.diffusion.eigenseries import EigenSeries
 from skdiffusion.diffusion.gaussians import EmpiricalDenoiser, GaussianDenoiser
-from skdiffusion.diffusion.grid import karras
 from skdiffusion.diffusion.likelihood import log_density
 from skdiffusion.diffusion.operator_denoiser import OperatorDenoiser, UniformBox
 
@@ -171,9 +170,8 @@ class TestGaussian:
     def test_density(self):
         rows = skewed()
         fitted = OperatorDenoiser.fit(rows, basis="total_degree", degree=2, ridge=0)
-        sigmas = karras(1e-3, 300.0, 60, final_zero=False)
         expected = fitted.prior.log_prob(X, number(0.0))
-        actual = log_density(fitted, X, sigmas, fitted.prior)
+        actual = log_density(fitted, X, (1e-3, 300.0), fitted.prior)
         torch.testing.assert_close(actual, expected, rtol=1e-3, atol=1e-3)
 
 
@@ -380,8 +378,7 @@ class TestBox:
         )
         low, high = fit.prior.low, fit.prior.high
         x = low + (high - low) * torch.linspace(0, 1, 400, dtype=torch.float64).unsqueeze(1)
-        sigmas = karras(1e-3, 5.0, 40, final_zero=False)
-        density = log_density(fit, x, sigmas, fit.prior).exp()
+        density = log_density(fit, x, (1e-3, 5.0), fit.prior, 80).exp()
         torch.testing.assert_close(
             torch.trapezoid(density, x[:, 0]), number(1.0), rtol=0, atol=1e-3
         )

@@ -491,14 +491,16 @@ class TestContinueFit:
 
 
 class TestDenoiser:
-    def test_is_a_copy_in_double_precision_without_gradients(self):
+    @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+    def test_is_a_copy_without_gradients(self, dtype):
         net = small(module__dropout=0.5).fit(X)
-        denoiser = net.denoiser()
+        denoiser = net.denoiser(dtype)
         x, sigma = torch.ones(4, 3).double(), torch.tensor(0.5)
         torch.testing.assert_close(
             denoiser(x, sigma).mean, net.module_(x.float(), sigma).mean.double(), atol=1e-4, rtol=0
         )
-        assert all(weight.dtype == torch.float64 for weight in denoiser.parameters())
+        assert all(weight.dtype == dtype for weight in denoiser.parameters())
+        assert denoiser.frame.values.dtype == torch.float64
         assert not any(weight.requires_grad for weight in denoiser.parameters())
         assert not denoiser.training
         assert all(weight.dtype == torch.float32 for weight in net.module_.parameters())

@@ -5,6 +5,7 @@ import pytest
 from numpy.testing import assert_allclose
 from sklearn.mixture import GaussianMixture
 
+from skdiffusion._utils import mixture
 from skdiffusion._utils.mixture import fit_bic_mixture, refit
 
 
@@ -24,6 +25,17 @@ class TestFitBicMixture:
             for k in range(1, 4)
         ]
         assert found.bic(rows) <= min(others) + 1e-9
+
+    @pytest.mark.parametrize("seed", range(5))
+    def test_of_many_rows_some_of_all_are_taken(self, seed, monkeypatch):
+        monkeypatch.setattr(mixture, "MAX_ROWS", 100)
+        rows = np.random.RandomState(seed).normal(size=(2000, 2))
+        rows[1490:] += 12
+        found = fit_bic_mixture(rows, reg_covar=1e-6, random_state=seed)
+        assert found.n_components == 2
+        shares = 100 * found.weights_
+        assert_allclose(shares, shares.round(), atol=1e-3)
+        assert_allclose(found.weights_.min(), 0.25, atol=0.15)
 
     def test_each_component_gets_rows(self):
         """Eight columns need ten rows for each, and there are twelve."""
