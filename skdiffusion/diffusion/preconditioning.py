@@ -43,6 +43,8 @@ from skdiffusion.diffusion.factor_gaussian import FactorFrame, FactorGaussian, F
 from skdiffusion.diffusion.gaussians import GaussianDenoiser
 from skdiffusion.diffusion.white import IdentityFrame, WhiteCoordinates, WhiteFrame
 
+_MIN_ROWS = 16
+
 
 def network_sizes(
     gaussian: GaussianDenoiser, baseline: nn.Module | None = None, levels: Levels | None = None
@@ -161,7 +163,11 @@ class Preconditioned(nn.Module):
         dtype = next(self.net.parameters()).dtype
         log_noise = prepared.coordinates.log_noise
         log_noise = prepared.log_sigma if log_noise is None else log_noise
-        return self.net(prepared.inputs.to(dtype), log_noise.to(dtype))
+        n = len(log_noise)
+        # in products of fewer rows sums have another order: rows would depend on those beside them
+        copies = -(-_MIN_ROWS // max(n, 1))
+        parts = [part.to(dtype).repeat(copies, 1) for part in (prepared.inputs, log_noise)]
+        return self.net(*parts)[:n]
 
     def mean(self, prepared: Prepared, correction: Tensor) -> Tensor:
         """Return the posterior mean, in float64."""

@@ -136,7 +136,8 @@ def fit_starts(model, rows, Z, ratio, rng):
         is_new = there >= ratio
         low, high, found = (low, middle, there) if is_new else (middle, high, found)
     starts = replace(starts, sigma=math.exp(high))
-    if starts.sigma > DROWNED and not hasattr(model.encoder, "n_latent"):
+    has_columns = not hasattr(model.encoder, "n_latent")
+    if starts.sigma > DROWNED and has_columns and model.lowest < TREE_SIGMA:
         starts = starts.from_trees(rows.groups, judge.repeats[rows.groups], rng)
         found = ratio_of(starts)
     return starts, found

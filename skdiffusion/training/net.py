@@ -39,7 +39,7 @@ from skdiffusion.training.noise import NoiseLevels
 from skdiffusion.training.objective import DenoisingLoss
 
 # of noise levels in a batch, and batches that share them: closed forms are factorised once for each
-N_PATTERNS, N_BATCHES = 32, 10
+N_PATTERNS, N_BATCHES = 32, 4
 # validation rows are repeated with other noise up to this many, for a loss of low variance
 N_VALIDATION = 1024
 
@@ -283,10 +283,7 @@ class DenoiserNet(NeuralNet):
             return self.partial_fit(rows)
 
     def denoiser(self, dtype: torch.dtype = torch.float64) -> nn.Module:
-        """Return a copy on the CPU, without gradients and in double precision but for the network.
-
-        In single precision that takes half the time, and rows depend on their batch by rounding.
-        """
+        """Return a copy on the CPU, without gradients, in double precision but for the network."""
         module = copy.deepcopy(self.module_).cpu().double().eval().requires_grad_(False)
         module.net.to(dtype)
         return module

@@ -61,13 +61,13 @@ class TestRowsByThemselves:
         imputer, X = changed(fitted, strategy=strategy), table()
         whole = imputer.transform(X)
         assert_array_equal(imputer.transform(X), whole)
-        # to the rounding of a network in single precision
+        # what is passed to a network in single precision may round up or down
         alone = np.concatenate([imputer.transform(row[None]) for row in X[:12]])
-        assert_allclose(alone, whole[:12], rtol=0, atol=1e-6)
+        assert_allclose(alone, whole[:12], rtol=0, atol=1e-7)
         order = np.random.default_rng(2).permutation(len(X))
-        assert_allclose(imputer.transform(X[order]), whole[order], rtol=0, atol=1e-6)
+        assert_allclose(imputer.transform(X[order]), whole[order], rtol=0, atol=1e-7)
         monkeypatch.setattr(drawing, "CHUNK_ROWS", 7)
-        assert_allclose(imputer.transform(X), whole, rtol=0, atol=1e-6)
+        assert_allclose(imputer.transform(X), whole, rtol=0, atol=1e-7)
 
     @pytest.mark.parametrize("solver", ["ancestral", SOLVERS["ancestral"]])
     def test_with_a_stochastic_solver(self, fitted, solver):
@@ -75,7 +75,7 @@ class TestRowsByThemselves:
         sampling = replace(fitted.models_[0].sampling, solver=solver)
         imputer.models_ = [replace(model, sampling=sampling) for model in fitted.models_]
         alone = np.concatenate([imputer.transform(row[None]) for row in table()[:9]])
-        assert_allclose(alone, imputer.transform(table())[:9], rtol=0, atol=1e-6)
+        assert_allclose(alone, imputer.transform(table())[:9], rtol=0, atol=1e-7)
 
     def test_rare_categories_do_not_depend_on_other_rows(self, quick, frame):
         encoder = TableEncoder(min_frequency=0.6)
@@ -92,7 +92,7 @@ class TestRowsByThemselves:
         imputer = changed(fitted, strategy="draw")
         filled = imputer.transform(X)
         assert len(np.unique(filled[:40, 1])) > 35
-        assert_allclose(filled[40], filled[0], rtol=0, atol=1e-6)
+        assert_allclose(filled[40], filled[0], rtol=0, atol=1e-7)
         # what one row has beyond its expectation, another has not
         residual = filled[:40, 1:] - changed(imputer, strategy="mean").transform(X)[:40, 1:]
         assert residual.std(axis=0).min() > 0.25

@@ -88,10 +88,9 @@ class TestScoring:
         X[np.random.default_rng(4).random(X.shape) < 0.3] = np.nan
         scores = sampler.score_samples(X)
         order = np.random.default_rng(5).permutation(40)
-        # to the rounding of a network in single precision
-        assert_allclose(sampler.score_samples(X[order]), scores[order], rtol=0, atol=1e-6)
+        assert_allclose(sampler.score_samples(X[order]), scores[order], rtol=0, atol=1e-9)
         alone = np.concatenate([sampler.score_samples(row[None]) for row in X[:4]])
-        assert_allclose(alone, scores[:4], rtol=0, atol=1e-6)
+        assert_allclose(alone, scores[:4], rtol=0, atol=1e-9)
 
     def test_levels_sum_to_one_given_any_cells(self, quick):
         rng = np.random.default_rng(0)

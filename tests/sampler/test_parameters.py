@@ -72,6 +72,7 @@ CHANGES = {
     "denoiser__criterion": Halved,
     "denoiser__lr": 0.02,
     "denoiser__max_epochs": 8,
+    "denoiser__max_time": 1e-9,
     "denoiser__module": Shallow,
     "denoiser__optimizer": torch.optim.SGD,
     "denoiser__patience": 1,
@@ -98,6 +99,7 @@ CHANGES = {
 SETTINGS = {
     "coupling": {"manifold": "auto"},
     "manifold": {"coupling": "project"},
+    "denoiser__max_time": {"denoiser__max_epochs": 12},
     "denoiser__patience": {"denoiser__lr": 0.3, "denoiser__max_epochs": 12},
 }
 

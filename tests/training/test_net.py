@@ -79,7 +79,7 @@ class TestLearning:
         for sigma in (0.15, 0.3):
             assert gain(net, exact, x0 + sigma * noise, torch.tensor(sigma)) < 0.3
         # an untrained network leaves white targets, whose mean square is one
-        assert min(net.history[:, "valid_loss"]) < 0.9
+        assert min(net.history[:, "valid_loss"]) < 0.95
 
     def test_learns_to_predict_the_target(self):
         """One column known, the other drowned: the regression of one on the other."""

@@ -94,7 +94,6 @@ class TestRefusal:
             ("max_epochs", 0),
             ("batch_size", -1),
             ("lr", -1e-3),
-            ("criterion__weighting", "snr"),
             ("criterion__trim", 1.0),
             ("train_split", "half"),
             ("iterator_train__shuffle", True),
