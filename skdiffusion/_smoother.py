@@ -68,7 +68,7 @@ class RiemannianKernelSmoother(TableModel):
         numbers divided by the root mean square of them, which suits columns that share a unit.
         "auto" does what makes held-out rows more likely, where the deviations differ by no more
         than ten times; else the former.
-    dcr_ratio : float or None, default=0.8
+    dcr_ratio : float or None, default=0.75
         How new draws are: their median distance to the closest record (DCR) of `fit`, relative to
         that of the rows of `fit` to one another. The density's own draws are farther off, as wide
         kernels make held-out rows more likely. Draws therefore lie between such rows, with as much
@@ -179,7 +179,7 @@ class RiemannianKernelSmoother(TableModel):
         n_neighbors="auto",
         background="cv",
         standardize="auto",
-        dcr_ratio=0.8,
+        dcr_ratio=0.75,
         encoder=None,
         target="auto",
         known_noise="cv",
