@@ -16,12 +16,17 @@ def write_report(folder):
     lines = [
         "# Augmentation benchmark",
         "",
-        "    python -m benchmarks.augmentation --data FOLDER",
+        "    python -m benchmarks.augmentation --data FOLDER --panel FOLDER",
         "",
         f"Versions: {versions}.",
         "",
     ]
-    sections = {"classes": _classes, "estimators": _estimators, "numbers": _numbers}
+    sections = {
+        "classes": _classes,
+        "panel": _panel,
+        "estimators": _estimators,
+        "numbers": _numbers,
+    }
     for name, describe in sections.items():
         path = folder / f"augmentation_{name}.csv"
         if path.exists():
@@ -42,16 +47,28 @@ def _in_order(results, column):
     return list(dict.fromkeys(results[column]))
 
 
-def _classes(results):
+def _panel(results):
+    """Of each half of the panel, drawn at random: nothing was chosen by the second."""
+    names = np.random.RandomState(0).permutation(sorted(set(results["table"])))
+    half = (len(names) + 1) // 2
+    lines = []
+    for title, part in (("to design on", names[:half]), ("to report", names[half:])):
+        own = results[results["table"].isin(part)]
+        lines += _classes(own, f"Panel of imbalanced problems, half {title}") if len(own) else []
+    return lines
+
+
+def _classes(results, title="Oversampled classes"):
     methods, models = _in_order(results, "method"), _in_order(results, "model")
     results = _complete(results)
     n_tables, n_folds = results["table"].nunique(), results["fold"].nunique()
     lines = [
-        "## Oversampled classes",
+        f"## {title}",
         "",
         f"{n_tables} tables, {n_folds} folds each. Every method makes all classes equally large, "
         "inside the fold. Means over tables and folds; the gain over none is that of the mean over "
-        "the classifiers, with its standard error over tables and folds.",
+        "the classifiers, with its standard error over tables and folds; below none are tables by "
+        "more than a standard error of their folds.",
         "",
     ]
     for metric, title in (("ap", "Average precision"), ("f1", "Macro-F1 at threshold 0.5")):
@@ -64,12 +81,18 @@ def _classes(results):
                 method,
                 f"{by_table.loc[method].mean():.4f}",
                 f"{gain[method]:+.4f} ± {error[method]:.4f}",
+                str(_n_below(results, metric)[method]),
                 *(f"{by_model.loc[method, m]:.4f}" for m in models),
             ]
             for method in methods
         ]
         lines += [f"### {title}", ""]
-        lines += [*markdown_table(["method", "mean", "gain over none", *models], body), ""]
+        lines += [
+            *markdown_table(
+                ["method", "mean", "gain over none", "tables below none", *models], body
+            ),
+            "",
+        ]
         header = ["method", *(t.removeprefix("imb_") for t in by_table)]
         body = [[m, *(f"{v:.3f}" for v in by_table.loc[m])] for m in methods]
         lines += [*markdown_table(header, body), ""]
@@ -82,6 +105,13 @@ def _classes(results):
         f"{largest.max():.0f} ({largest.idxmax()}).",
         "",
     ]
+
+
+def _n_below(results, metric):
+    """Count the tables on which methods are below none by more than a standard error of folds."""
+    cells = results.groupby(["table", "fold", "method"])[metric].mean().unstack()
+    by_table = cells.sub(cells["none"], axis=0).groupby("table")
+    return (by_table.mean() < -by_table.sem() * (1 + 1e-4)).sum()
 
 
 def _gain(results, metric):

@@ -136,13 +136,16 @@ def _load_npz(path):
     with np.load(path, allow_pickle=False) as data:
         X = data["X"].astype(np.float64)
         # A column listed as integer may come centred; its values must not be rounded then.
-        integer = [j for j in data["int_"].astype(int).tolist() if np.all(X[:, j] % 1 == 0)]
+        integer, binary = (
+            data[key].astype(int).tolist() if key in data else [] for key in ("int_", "bin")
+        )
+        integer = [j for j in integer if np.all(X[:, j] % 1 == 0)]
         return Table(
             name=path.stem,
             X=X,
             y=data["y"].astype(np.float64),
-            task=str(data["task"]),
+            task=str(data["task"]) if "task" in data else "binary",
             categorical=tuple(data["cat"].astype(int).tolist()),
-            binary=tuple(data["bin"].astype(int).tolist()),
+            binary=tuple(binary),
             integer=tuple(integer),
         )

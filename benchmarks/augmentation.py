@@ -35,7 +35,7 @@ from benchmarks._data import data_folder, load_table, table_names
 from benchmarks._results import append_results, read_results
 from skdiffusion._augmented import AugmentedEstimator
 
-SECTIONS = ("classes", "estimators", "numbers")
+SECTIONS = ("classes", "panel", "estimators", "numbers")
 CLASS_METHODS = ["none", "random", "smote", "borderline", "adasyn", *OURS]
 NUMBER_METHODS = ["none", "random", "smoter", *OURS]
 NUMBER_TABLES = [
@@ -151,16 +151,21 @@ def _errors_by_decile(y, error, y_train):
     return means
 
 
-CELLS = {"classes": classes_cell, "estimators": estimators_cell, "numbers": numbers_cell}
+CELLS = {
+    "classes": classes_cell,
+    "panel": classes_cell,
+    "estimators": estimators_cell,
+    "numbers": numbers_cell,
+}
 
 
 def run_section(section, args):
     """Append the results that the CSV file of a section lacks."""
-    folder = data_folder(args.data)
+    folder = data_folder(args.panel if section == "panel" else args.data)
     path = args.output / f"augmentation_{section}.csv"
     if args.fresh:
         path.unlink(missing_ok=True)
-    wanted = {"classes": CLASS_METHODS, "estimators": ["ours"], "numbers": NUMBER_METHODS}[section]
+    wanted = {"estimators": ["ours"], "numbers": NUMBER_METHODS}.get(section, CLASS_METHODS)
     done = {(r["table"], int(r["fold"]), r.get("method", "ours")) for r in read_results(path)}
     for name in tables_of(section, args, folder):
         limit = args.max_rows or (ESTIMATOR_ROWS if section == "estimators" else 0)
@@ -183,6 +188,8 @@ def tables_of(section, args, folder):
     at_hand = table_names(folder)
     if section == "classes":
         return imbalanced(folder)[:1] if args.quick else imbalanced(folder)
+    if section == "panel":
+        return at_hand[:1] if args.quick else at_hand
     if section == "numbers":
         names = [n for n in NUMBER_TABLES if n in at_hand]
         return names[:1] if args.quick else names
@@ -193,7 +200,7 @@ def tables_of(section, args, folder):
 def folds(section, table, args):
     """Return the training and test rows of each fold."""
     rows = np.arange(len(table.X))
-    if section == "classes":
+    if section in ("classes", "panel"):
         cv = RepeatedStratifiedKFold(n_splits=5, n_repeats=args.repeats, random_state=0)
     elif section == "numbers":
         cv = KFold(n_splits=5, shuffle=True, random_state=0)
@@ -210,6 +217,7 @@ def parse(argv=None):
     names = partial(str.split, sep=",")
     parser = argparse.ArgumentParser(prog="python -m benchmarks.augmentation", description=__doc__)
     parser.add_argument("--data", help="folder of .npz tables (default: $SKDIFFUSION_DATA)")
+    parser.add_argument("--panel", help="folder of more imbalanced problems")
     parser.add_argument("--sections", type=names, default=list(SECTIONS), help=",".join(SECTIONS))
     parser.add_argument("--tables", type=names, help="comma-separated, for one section")
     parser.add_argument("--repeats", type=int, default=2, help="of the 5 folds of classes")
@@ -222,6 +230,8 @@ def parse(argv=None):
     unknown = sorted({*args.sections} - {*SECTIONS})
     if unknown:
         parser.error(f"unknown sections {', '.join(unknown)}; known are {', '.join(SECTIONS)}")
+    if args.panel is None:
+        args.sections = [section for section in args.sections if section != "panel"]
     if args.quick:
         args.output, args.fresh = args.output / "quick", True
         args.max_rows = args.max_rows or 300
