@@ -19,7 +19,6 @@ from skdiffusion._oversampler import DiffusionOversampler
 
 OURS = {
     "ours": {},
-    "ours, noise 1": {"sigma": 1.0},
     "ours, fresh rows": {"sigma": None},
 }
 
