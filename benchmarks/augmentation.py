@@ -5,8 +5,8 @@
 Four sections. "classes": imbalanced tables, oversampled inside each fold of a stratified 5-fold
 cross-validation with 2 repeats; average precision, and macro-F1 at threshold 0.5, of a logistic
 regression, a random forest and gradient boosting. "panel": the same on the problems of another
-folder, of which one random half was there to design on. "estimators": `AugmentedEstimator` beside the
-estimator that it wraps. "numbers": rare values of a numeric target; RMSE on them and over all.
+folder, of which one random half was there to design on. "estimators": `AugmentedEstimator` beside
+the estimator that it wraps. "numbers": rare values of a numeric target; RMSE on them and over all.
 Results are appended to CSV files as they come, so that a run can be stopped and resumed;
 ``augmentation.md`` is written from them at the end.
 """

@@ -40,6 +40,8 @@ from skdiffusion.training.objective import DenoisingLoss
 
 # of noise levels in a batch, and batches that share them: closed forms are factorised once for each
 N_PATTERNS, N_BATCHES = 32, 4
+# from so many columns on matrices are dear, and patterns half as many
+WIDE = 33
 # validation rows are repeated with other noise up to this many, for a loss of low variance
 N_VALIDATION = 1024
 
@@ -408,7 +410,7 @@ class DenoiserNet(NeuralNet):
     def add_noise(self, x0: Tensor) -> Prepared:
         """Noise clean rows and do all that precedes the network."""
         # equally many rows for each pattern, and no pattern drawn in vain
-        n_rows = -(-len(x0) // N_PATTERNS)
+        n_rows = -(-len(x0) // (N_PATTERNS if x0.shape[1] < WIDE else N_PATTERNS // 2))
         if self.n_batches_ % N_BATCHES == 0 or n_rows * len(self.patterns_) < len(x0):
             setting, n_patterns = self.setting_, -(-len(x0) // n_rows)
             self.patterns_ = self.noise_.draw(n_patterns, setting.groups, setting.target).to(x0)
