@@ -15,6 +15,7 @@ METRICS = [
     ("fit_s", "Fit, CPU seconds on one thread", ".1f"),
     ("sample_s", "Drawing as many rows as the training table has, CPU seconds", ".1f"),
 ]
+SHORT = ["shape error, %", "trend error, %", "C2ST", "copies", "DCR ratio", "fit s", "sample s"]
 
 
 def write_report(path, *, command, order, published=None):
@@ -35,9 +36,21 @@ def write_report(path, *, command, order, published=None):
         f"Versions: {versions(PACKAGES)}.",
         "",
     ]
+    tables = {
+        metric: rows.pivot_table(
+            index="table", columns="method", values=metric, dropna=False
+        ).reindex(index=sizes.index, columns=methods)
+        for metric, _, _ in METRICS
+    }
+    overall = [tables[metric].mean(skipna=False) for metric, _, _ in METRICS]
+    body = [
+        [m, *(format_value(v[m], s) for v, (_, _, s) in zip(overall, METRICS, strict=True))]
+        for m in methods
+    ]
+    lines += ["## Summary", "", "Means over the tables.", ""]
+    lines += [*markdown_table(["method", *SHORT], body), ""]
     for metric, heading, spec in METRICS:
-        means = rows.pivot_table(index="table", columns="method", values=metric, dropna=False)
-        means = means.reindex(index=sizes.index, columns=methods)
+        means = tables[metric]
         if metric == "copies":
             means["held out"] = rows.groupby("table")["copies_test"].mean()
         body = [[table, *(format_value(v, spec) for v in line)] for table, line in means.iterrows()]
