@@ -103,8 +103,8 @@ class Starts:
 def fit_starts(model, rows, Z, ratio, rng):
     """Return where draws start that are as far from `rows` as `ratio` says, and their ratio.
 
-    None in place of a start is noise, or the closed form: where no ratio is asked for, even such
-    draws come nearer, or most rows have equals.
+    None in place of a start is noise, or the closed form: where no ratio is asked for, nothing is
+    newer than such draws, or most rows have equals.
     """
     if ratio is None:
         return None, np.nan
@@ -122,25 +122,31 @@ def fit_starts(model, rows, Z, ratio, rng):
         generator = torch.Generator(model.device).manual_seed(seed)
         return judge(replace(model, starts=starts).draw(min(N_JUDGED, len(some)), generator))
 
-    found = ratio_of(None)
-    if not found > ratio:
-        return None, found
+    chosen, found = None, ratio_of(None)
+    if found > ratio:
+        chosen, found = _noised(starts, ratio_of, ratio, model.sigma_max)
+    has_columns = not hasattr(model.encoder, "n_latent")
+    if (chosen is None or chosen.sigma > DROWNED) and has_columns and model.lowest < TREE_SIGMA:
+        trees = starts.from_trees(rows.groups, judge.repeats[rows.groups], rng)
+        there = ratio_of(trees)
+        if there > found:
+            return trees, there
+    return chosen, found
+
+
+def _noised(starts, ratio_of, ratio, highest):
+    """Return starts with the noise that makes draws as far from rows as `ratio` says."""
+    low, high, found = math.log(starts.sigma), math.log(highest), np.nan
     for n_neighbors in N_NEIGHBORS:
         starts = starts.between(n_neighbors)
         if ratio_of(starts) <= ratio:
             break
-    low, high = math.log(lowest), math.log(model.sigma_max)
     for _ in range(N_HALVINGS):
         middle = (low + high) / 2
         there = ratio_of(replace(starts, sigma=math.exp(middle)))
         is_new = there >= ratio
         low, high, found = (low, middle, there) if is_new else (middle, high, found)
-    starts = replace(starts, sigma=math.exp(high))
-    has_columns = not hasattr(model.encoder, "n_latent")
-    if starts.sigma > DROWNED and has_columns and model.lowest < TREE_SIGMA:
-        starts = starts.from_trees(rows.groups, judge.repeats[rows.groups], rng)
-        found = ratio_of(starts)
-    return starts, found
+    return replace(starts, sigma=math.exp(high)), found
 
 
 class Novelty:
