@@ -5,7 +5,7 @@ from skdiffusion.diffusion.denoiser import Denoiser, Posterior, score
 from skdiffusion.diffusion.directions import flipd, tangent_space
 from skdiffusion.diffusion.functionals import denoising_error
 from skdiffusion.diffusion.gaussians import EmpiricalDenoiser, GaussianDenoiser, MixtureDenoiser
-from skdiffusion.diffusion.grid import karras, log_linear, uniform
+from skdiffusion.diffusion.grid import karras
 from skdiffusion.diffusion.guidance import Conditioned, Guided, Marginal
 from skdiffusion.diffusion.kernel_density import KernelDenoiser
 from skdiffusion.diffusion.likelihood import decode, encode, log_density
@@ -66,10 +66,8 @@ __all__ = [
     "karras",
     "local_metric",
     "log_density",
-    "log_linear",
     "relax_path",
     "run",
     "score",
     "tangent_space",
-    "uniform",
 ]

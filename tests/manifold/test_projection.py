@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from skdiffusion.diffusion import GRIDS, SOLVERS, GaussianDenoiser, run
+from skdiffusion.diffusion import SOLVERS, GaussianDenoiser, karras, run
 from skdiffusion.diffusion.tangent_denoiser import TangentDenoiser
 from skdiffusion.manifold.projection import (
     GeometricRows,
@@ -40,7 +40,7 @@ def draw_from(gaussian, seed=0):
     def draw(denoiser, n):
         generator = torch.Generator().manual_seed(seed)
         start = gaussian.sample(n, generator, sigma=20.0)
-        sigmas = GRIDS["karras"](SIGMA_MIN, 20.0, 24)
+        sigmas = karras(SIGMA_MIN, 20.0, 24)
         with torch.no_grad():
             return run(SOLVERS["dpmpp_2m"](denoiser, start, sigmas, generator=generator)).numpy()
 
