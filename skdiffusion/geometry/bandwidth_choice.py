@@ -20,7 +20,7 @@ _H_MAX, _N_H = 2.0, 12
 _STEPS = np.array([-0.5, 0.0, 0.5])
 # the coarse grid has most of the points, and its choice is made again with all rows
 _MAX_COARSE_ROWS = 500
-# finer ones are no likelier to speak of; the kernels keep some, else they would not be what is fitted
+# finer steps gain nothing; the kernels keep some, else they would not be what is fitted
 _SHARES = np.array([0, 0.01, 0.03, 0.06, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9])
 _CHUNK_ELEMENTS = 2**18
 
