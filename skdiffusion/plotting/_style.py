@@ -79,13 +79,5 @@ def scatter_mixed(ax, real, synthetic=None):
 
 def write_at_edge(ax, edge, y, text, colour, fontsize):
     """Write beside the left (0) or right (1) edge of axes, at a height of the data."""
-    ax.annotate(
-        text,
-        xy=(edge, y),
-        xycoords=("axes fraction", "data"),
-        xytext=(4, 0),
-        textcoords="offset points",
-        va="center",
-        color=colour,
-        fontsize=fontsize,
-    )
+    style = {"va": "center", "color": colour, "fontsize": fontsize}
+    ax.text(edge + 0.01, y, text, transform=ax.get_yaxis_transform(), **style)
