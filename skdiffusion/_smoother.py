@@ -156,11 +156,7 @@ class RiemannianKernelSmoother(TableModel):
 
     _parameter_constraints: ClassVar[dict] = {
         "metric": [StrOptions({"local", "euclidean"})],
-        "bandwidth": [
-            StrOptions({"cv"}),
-            Interval(Real, 0, None, closed="neither"),
-            "array-like",
-        ],
+        "bandwidth": [StrOptions({"cv"}), Interval(Real, 0, None, closed="neither"), "array-like"],
         "n_neighbors": [StrOptions({"auto"}), COUNT],
         "background": [StrOptions({"cv"}), Interval(Real, 0, 1, closed="left"), None],
         "standardize": [StrOptions({"auto"}), "boolean"],

@@ -22,14 +22,7 @@ from skdiffusion.diffusion.schedule import (
     SubVP,
     get_schedule,
 )
-from skdiffusion.diffusion.solvers import (
-    N_STEPS,
-    SOLVERS,
-    ddim,
-    dpmpp_2m,
-    heun,
-    run,
-)
+from skdiffusion.diffusion.solvers import N_STEPS, SOLVERS, ddim, dpmpp_2m, heun, run
 from skdiffusion.diffusion.tangent_denoiser import TangentDenoiser
 
 __all__ = [

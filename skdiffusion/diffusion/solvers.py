@@ -224,12 +224,7 @@ SOLVERS: dict[str, Callable[..., Iterator[Tensor]]] = {
 
 # Steps with which a solver draws a normal distribution with its spread within 2 %. For standard
 # deviations from one half to two, on the grid of Karras from noise level 20 to 0.005.
-N_STEPS = {
-    "dpmpp_2m": 24,
-    "heun": 24,
-    "ddim": 128,
-    "ancestral": 240,
-}
+N_STEPS = {"dpmpp_2m": 24, "heun": 24, "ddim": 128, "ancestral": 240}
 
 
 def _levels(x: Tensor, sigmas: Tensor) -> list[float]:

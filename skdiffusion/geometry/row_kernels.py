@@ -19,11 +19,7 @@ from sklearn.utils import check_random_state
 
 from skdiffusion._utils.mixture import fit_bic_mixture, refit
 from skdiffusion.geometry.bandwidth_choice import Bandwidth, Fold, choose_bandwidth
-from skdiffusion.geometry.diffusion_tensors import (
-    LowRank,
-    local_factors,
-    low_rank_factors,
-)
+from skdiffusion.geometry.diffusion_tensors import LowRank, local_factors, low_rank_factors
 from skdiffusion.geometry.nearest_rows import neighbor_graph
 
 Floats = NDArray[np.float64]

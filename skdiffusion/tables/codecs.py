@@ -22,7 +22,6 @@ INNER = 0.5 - 1e-7
 MAX_STRETCH = 25.0
 
 
-
 class ConstantCodec:
     """A column of one value: no encoded features."""
 
