@@ -1,9 +1,8 @@
-"""Discretisations of the range of noise levels.
+"""The discretisation of the range of noise levels.
 
 A grid is a decreasing float64 tensor of ``n_steps + 1`` noise levels in variance-exploding
-currency: what a solver walks down in `n_steps` steps. By default the last level is 0, because the
-last step of a solver removes the remaining noise; ``final_zero=False`` spends all levels on the
-range from `sigma_max` to `sigma_min`.
+currency: what a solver walks down in `n_steps` steps. The last level is 0, because the last step of
+a solver removes the remaining noise.
 """
 
 import math
@@ -14,14 +13,7 @@ from torch import Tensor
 from skdiffusion.diffusion.schedule import EDM
 
 
-def karras(
-    sigma_min: float,
-    sigma_max: float,
-    n_steps: int,
-    *,
-    rho: float = 7.0,
-    final_zero: bool = True,
-) -> Tensor:
+def karras(sigma_min: float, sigma_max: float, n_steps: int, *, rho: float = 7.0) -> Tensor:
     """Return noise levels evenly spaced in their rho-th root, in the time of :class:`EDM`.
 
     Parameters
@@ -34,13 +26,11 @@ def karras(
         Number of steps of the solver, at least 1.
     rho : float, default=7.0
         Exponent; 1 is evenly spaced, infinity log-linear. The paper's value.
-    final_zero : bool, default=True
-        Whether the last level is 0 rather than `sigma_min`.
 
     Returns
     -------
     Tensor of shape (n_steps + 1,)
-        Decreasing noise levels, float64.
+        Decreasing noise levels, float64: `sigma_max` down to `sigma_min`, and 0.
 
     Raises
     ------
@@ -60,12 +50,11 @@ def karras(
     if n_steps < 1:
         raise ValueError(f"A grid needs n_steps >= 1, got {n_steps!r}.")
     schedule = EDM(sigma_min, sigma_max, rho)
-    n_levels = n_steps if final_zero else n_steps + 1
-    sigmas = schedule.sigma(torch.linspace(1.0, 0.0, n_levels, dtype=torch.float64))
+    sigmas = schedule.sigma(torch.linspace(1.0, 0.0, n_steps, dtype=torch.float64))
     # powers of roots round
     sigmas[-1] = sigma_min
     sigmas[0] = sigma_max
-    return torch.cat([sigmas, sigmas.new_zeros(1)]) if final_zero else sigmas
+    return torch.cat([sigmas, sigmas.new_zeros(1)])
 
 
 def check_grid(sigmas: Tensor) -> list[float]:

@@ -21,18 +21,6 @@ class TestKarras:
         if n_steps > 1:
             assert sigmas[-2] == 0.002
 
-    @pytest.mark.parametrize("n_steps", [1, 2, 50])
-    def test_without_the_final_zero(self, n_steps):
-        sigmas = karras(0.002, 80.0, n_steps, final_zero=False)
-        assert sigmas.shape == (n_steps + 1,)
-        assert (sigmas.diff() < 0).all()
-        assert sigmas[0] == 80.0
-        assert sigmas[-1] == 0.002
-
-    def test_final_zero_takes_one_step(self):
-        with_zero = karras(0.01, 10.0, 7)
-        torch.testing.assert_close(with_zero[:-1], karras(0.01, 10.0, 6, final_zero=False))
-
     @pytest.mark.parametrize("levels", [(1.0, 1.0), (2.0, 1.0)])
     def test_bad_levels(self, levels):
         with pytest.raises(ValueError, match="0 < sigma_min < sigma_max"):
@@ -50,13 +38,11 @@ class TestKarras:
         np.testing.assert_allclose(karras(0.002, 80.0, n)[:-1], expected, rtol=1e-12)
 
     def test_with_rho_one_is_linear(self):
-        np.testing.assert_allclose(
-            karras(1.0, 5.0, 4, rho=1.0, final_zero=False), [5.0, 4.0, 3.0, 2.0, 1.0]
-        )
+        np.testing.assert_allclose(karras(1.0, 5.0, 5, rho=1.0)[:-1], [5.0, 4.0, 3.0, 2.0, 1.0])
 
     def test_tends_to_a_geometric_sequence(self):
         np.testing.assert_allclose(
-            karras(0.01, 10.0, 12, rho=1e5, final_zero=False),
+            karras(0.01, 10.0, 13, rho=1e5)[:-1],
             np.geomspace(10.0, 0.01, 13),
             rtol=1e-3,
         )
