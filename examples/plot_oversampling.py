@@ -144,6 +144,7 @@ wrapped = AugmentedEstimator(
     RandomForestClassifier(min_samples_leaf=2, random_state=0),
     sampler=small,
     ratio=(0, 1),
+    balance=True,
     cv=2,
     scoring="balanced_accuracy",
     random_state=0,

@@ -52,6 +52,9 @@ class AugmentedEstimator(MetaEstimatorMixin, BaseEstimator):
     sigma : float or None, default=None
         Noise level from which real rows are denoised, in standard deviations of a column; see
         :class:`DiffusionOversampler`. None draws fresh rows, which vary more.
+    balance : bool, default=False
+        Whether all classes get equally many synthetic rows, rather than in proportion to their
+        real ones. Ignored by regressors.
     margin : float, default=2.0
         Standard errors by which synthetic rows have to beat none, if that is among the choices.
         The best of several wins by chance now and then, and 2 keeps that from doing harm; with
@@ -119,6 +122,7 @@ class AugmentedEstimator(MetaEstimatorMixin, BaseEstimator):
         sampler=None,
         ratio="auto",
         sigma=None,
+        balance=False,
         margin=2.0,
         cv=5,
         scoring=None,
@@ -128,6 +132,7 @@ class AugmentedEstimator(MetaEstimatorMixin, BaseEstimator):
         self.sampler = sampler
         self.ratio = ratio
         self.sigma = sigma
+        self.balance = balance
         self.margin = margin
         self.cv = cv
         self.scoring = scoring
@@ -333,6 +338,9 @@ class AugmentedEstimator(MetaEstimatorMixin, BaseEstimator):
         sampler = DiffusionManifoldSampler() if self.sampler is None else self.sampler
         sampler = fit_sampler(sampler, X, y, has_classes, rng)
         weights = options.get("sample_weight", np.ones(len(y)))
+        if self.balance and has_classes:
+            classes = np.unique(y, return_inverse=True)[1]
+            weights = weights / np.bincount(classes, weights).clip(1e-300)[classes]
         parts = []
         for n in numbers:
             rows = spread(weights, n, rng)

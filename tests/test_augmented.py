@@ -202,13 +202,19 @@ class TestChoice:
 
 
 class TestSyntheticRows:
-    def test_as_frequent_as_the_real_ones(self, few):
+    @pytest.mark.parametrize(("balance", "counts"), [(False, [60, 20]), (True, [50, 30])])
+    def test_balance(self, few, balance, counts):
         y = np.repeat([0, 1], [30, 10])
         model = AugmentedEstimator(
-            KNeighborsClassifier(), sampler=Blobs(), ratio=1.0, sigma=None, random_state=0
+            KNeighborsClassifier(),
+            sampler=Blobs(),
+            ratio=1.0,
+            sigma=None,
+            balance=balance,
+            random_state=0,
         ).fit(few[0], y)
         # a neighbour classifier stores what it is trained on
-        np.testing.assert_array_equal(np.bincount(model.estimator_._y), [60, 20])
+        np.testing.assert_array_equal(np.bincount(model.estimator_._y), counts)
 
     def test_the_real_rows_are_among_them(self, few):
         model = AugmentedEstimator(
