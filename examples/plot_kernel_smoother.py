@@ -59,14 +59,13 @@ plt.show()
 # What each row becomes
 # ---------------------
 #
-# The kernels themselves, as ellipses of one standard deviation: from round ones
-# (``metric="euclidean"``, which is KDE) over spheres that reach the neighbours (``"knn"``) to local
-# covariances.
+# The kernels themselves, as ellipses of one standard deviation: round ones
+# (``metric="euclidean"``, which is KDE) and local covariances.
 
-metrics = ["euclidean", "knn", "local"]
+metrics = ["euclidean", "local"]
 turn = np.linspace(0, 2 * np.pi, 40)
 circle = np.stack([np.cos(turn), np.sin(turn)])
-fig, axes = plt.subplots(1, 3, figsize=(10.5, 3.6), layout="constrained")
+fig, axes = plt.subplots(1, 2, figsize=(7.0, 3.6), layout="constrained")
 for ax, metric in zip(axes, metrics, strict=True):
     model = RiemannianKernelSmoother(metric=metric, background=None, random_state=0).fit(X)
     kernels = model.model_.denoiser

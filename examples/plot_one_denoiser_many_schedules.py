@@ -37,7 +37,7 @@ line = MixtureDenoiser(
     means=torch.tensor([[-1.5], [0.0], [1.2]], dtype=torch.float64),
     covs=torch.tensor([[[0.02]], [[0.01]], [[0.05]]], dtype=torch.float64),
 )
-sigmas = karras(0.02, 100.0, 120, final_zero=False)
+sigmas = karras(0.02, 100.0, 121)[:-1]
 generator = torch.Generator().manual_seed(0)
 start = sigmas[0] * torch.randn(60, 1, generator=generator, dtype=torch.float64)
 paths = torch.stack(list(heun(line, start, sigmas)))
@@ -83,12 +83,12 @@ plt.show()
 # DDIM (which is Euler's method, seen in these units), and quarter that of the two of second order.
 
 few = start[:100]
-exact = run(heun(ring, few, karras(0.02, 20.0, 2000, final_zero=False)))
+exact = run(heun(ring, few, karras(0.02, 20.0, 2001)[:-1]))
 counts = [16, 32, 64, 128, 256]
 fig, ax = plt.subplots(figsize=(5.5, 3.6), layout="constrained")
 deterministic = {"DDIM": ddim, "Heun": heun, "DPM-Solver++(2M)": dpmpp_2m}
 for (title, solver), colour in zip(deterministic.items(), (SLATE, ORANGE, BLUE), strict=True):
-    ends = [run(solver(ring, few, karras(0.02, 20.0, n, final_zero=False))) for n in counts]
+    ends = [run(solver(ring, few, karras(0.02, 20.0, n + 1)[:-1])) for n in counts]
     errors = [(end - exact).norm(dim=1).median() for end in ends]
     ax.loglog(counts, errors, marker="o", color=colour, label=title)
 ax.set(xlabel="steps", ylabel="median error of a row")

@@ -39,13 +39,12 @@ class DiffusionAnomalyDetector(TableInput, TransformerMixin, OutlierMixin, BaseE
         What to score rows by. A sequence adds up its members; "hybrid" is ``("neighbors", "kernel",
         "denoise")``, and without the network for contaminated training rows.
 
-        ============  =========================================================================
-        "neighbors"   distance to the nearest row; for contaminated training rows to a tenth of them
-        "kernel"      log-density under kernels shaped by 50 neighbours each; for contaminated
-                      training rows under a Gaussian of the most compact half
-        "denoise"     error of one denoising step, at two noise levels
-        "likelihood"  log-density by the probability flow of a network; the slowest
-        ============  =========================================================================
+        ===========  ==========================================================================
+        "neighbors"  distance to the nearest row; for contaminated training rows to a tenth of them
+        "kernel"     log-density under kernels shaped by 50 neighbours each; for contaminated
+                     training rows under a Gaussian of the most compact half
+        "denoise"    error of one denoising step, at two noise levels
+        ===========  ==========================================================================
 
     contamination : "auto", 0 or float in (0, 0.5], default="auto"
         The share of anomalies among the training rows.
@@ -57,9 +56,8 @@ class DiffusionAnomalyDetector(TableInput, TransformerMixin, OutlierMixin, BaseE
           training that leaves out the rows with the largest errors.
 
     denoiser : DenoiserNet or None, default=None
-        Unfitted net with all training options, for every method that has one. None is
-        :func:`~skdiffusion.training.judging_net` for "denoise" and `DenoiserNet()` for
-        "likelihood", which needs more noise levels.
+        Unfitted net of "denoise" with all training options. None is
+        :func:`~skdiffusion.training.judging_net`.
     categorical_features : "from_dtype", None or array-like, default="from_dtype"
         Which columns are categories, as in :class:`~skdiffusion.TableEncoder`.
     verbose : int, default=0

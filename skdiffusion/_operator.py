@@ -13,7 +13,7 @@ from sklearn.model_selection import KFold
 from skdiffusion._base import TableModel
 from skdiffusion._utils.checks import COUNT, Interval, StrOptions
 from skdiffusion.closed_forms.baselines import fit_gaussian
-from skdiffusion.diffusion import heun, karras, run
+from skdiffusion.diffusion import heun, run
 from skdiffusion.diffusion.eigenfunctions import index_set
 from skdiffusion.diffusion.operator_denoiser import MARGIN, OperatorDenoiser
 from skdiffusion.model import Model
@@ -217,8 +217,7 @@ class OperatorScoreMatching(TableModel):
         return float(self._model.denoiser.objective(rows, rows.new_tensor(_sigma(t))))
 
     def _sampling(self):
-        grid = partial(karras, final_zero=False)
-        return Sampling(partial(_solve_in_box, self._model.prior), grid, self.n_steps)
+        return Sampling(partial(_solve_in_box, self._model.prior), self.n_steps + 1)
 
     def _fit_encoder(self, X, columns, sample_weight, rng):
         encoder = TableEncoder(numeric_transform="standard").fit_columns(X, columns)
@@ -289,4 +288,5 @@ def _sigma(t):
 def _solve_in_box(box, denoiser, start, sigmas, *, generator=None):
     """Solve on the line, and reflect the rows into the box."""
     yield start
-    yield box.fold(run(heun(denoiser, start, sigmas)))
+    # the smoothing stays on: the last step of a grid, to no noise at all, is left out
+    yield box.fold(run(heun(denoiser, start, sigmas[:-1])))

@@ -8,10 +8,9 @@ import numpy as np
 from scipy import sparse
 from sklearn.base import BaseEstimator, OneToOneFeatureMixin
 from sklearn.utils import Bunch, InputTags, Tags, TargetTags, check_random_state
-from sklearn.utils.multiclass import type_of_target
 
 from skdiffusion._sampler import DiffusionManifoldSampler
-from skdiffusion._utils.checks import StrOptions
+from skdiffusion._utils.checks import StrOptions, needs
 from skdiffusion._utils.fitting import all_or_nothing
 from skdiffusion._utils.systematic import spread
 from skdiffusion.augmentation import boxplot_relevance, density_relevance
@@ -282,13 +281,8 @@ class DiffusionOversampler(OneToOneFeatureMixin, BaseEstimator):
 
 def _count_by_class(strategy, y):
     """Return the number of synthetic rows of each class, as imbalanced-learn counts them."""
-    try:
+    with needs("imblearn", "Oversampling classes needs imbalanced-learn"):
         from imblearn.utils import check_sampling_strategy
-    except ImportError as error:
-        raise ImportError(
-            "Oversampling classes needs imbalanced-learn: "
-            'install it with pip install "skdiffusion[imblearn]".'
-        ) from error
     counts = check_sampling_strategy(strategy, y, "over-sampling")
     return {label: int(n) for label, n in counts.items()}
 
@@ -299,12 +293,9 @@ def _one_column(y):
     values = np.asarray(y) if frame is None else frame.to_numpy()
     if values.ndim < 2 or values.shape[1] == 1:
         return y
-    if type_of_target(values) != "multilabel-indicator" or np.any(values.sum(axis=1) != 1):
-        raise ValueError(
-            "Imbalanced-learn currently supports binary, multiclass and binarized encoded "
-            "multiclass targets. Multilabel and multioutput targets are not supported."
-        )
-    return values.argmax(axis=1)
+    with needs("imblearn", "Oversampling classes needs imbalanced-learn"):
+        from imblearn.utils import check_target_type
+    return check_target_type(values)
 
 
 def _densify(X):

@@ -14,12 +14,7 @@ from skdiffusion.closed_forms.fitted_prior import fit_levels, fit_prior
 from skdiffusion.closed_forms.gap_filling import draw_completions
 from skdiffusion.diffusion import SOLVERS
 from skdiffusion.geometry import noise_level
-from skdiffusion.manifold.coupling import (
-    couple,
-    decide_geometry,
-    fit_encoder,
-    read_plan,
-)
+from skdiffusion.manifold.coupling import couple, decide_geometry, fit_encoder, read_plan
 from skdiffusion.manifold.robustness import encoded_noise, inlier_rows
 from skdiffusion.model import Model
 from skdiffusion.model.drawing import Sampling, draw_known

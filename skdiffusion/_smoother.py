@@ -14,7 +14,6 @@ from skdiffusion._utils.checks import COUNT, Interval, StrOptions
 from skdiffusion.closed_forms.baselines import fit_gaussian
 from skdiffusion.closed_forms.gap_filling import draw_completions
 from skdiffusion.closed_forms.smoothing import Smoothing, choose_known_noise
-from skdiffusion.geometry.diffusion_tensors import METRICS
 from skdiffusion.geometry.row_kernels import KernelOptions
 from skdiffusion.model import Model
 from skdiffusion.model.drawing import Sampling
@@ -48,16 +47,14 @@ class RiemannianKernelSmoother(TableModel):
 
     Parameters
     ----------
-    metric : {"local", "euclidean", "covariance", "knn"}, default="local"
-        The tensors ``C_i``: covariances of the nearest neighbours; zero, which is the ordinary
-        kernel density estimate; the covariance of all rows; spheres that reach the last
-        neighbour.
-    bandwidth : "cv", "scott", float or tuple of (eps, h), default="cv"
+    metric : {"local", "euclidean"}, default="local"
+        The tensors ``C_i``: covariances of the nearest neighbours; or zero, which is the ordinary
+        kernel density estimate.
+    bandwidth : "cv", float or tuple of (eps, h), default="cv"
         Diffusion time and blur, in standard deviations of a column. "cv" maximises held-out
-        likelihood. "scott" is Scott's rule for "euclidean" and "covariance"; otherwise time 1 and
-        a quarter of its blur. A float is the blur, with time 1 (0 for "euclidean").
+        likelihood. A float is the blur, with time 1 (0 for "euclidean").
     n_neighbors : "auto" or int, default="auto"
-        Number of neighbours of a row, for "local" and "knn". "auto" chooses with the bandwidth
+        Number of neighbours of a row, for "local". "auto" chooses with the bandwidth
         among 5, 8, 15 and 30, or 15, 40 and 100 above three columns.
     background : "cv", float or None, default="cv"
         Share of a mixture of a few Gaussians beneath the kernels, which speaks where rows are
@@ -127,7 +124,8 @@ class RiemannianKernelSmoother(TableModel):
     A row costs a product with a matrix of ``n (d + 1)(d + 2) / 2`` entries. From 8192 rows on,
     kernels far from a row are left out where a bound shows that this changes no log-density by
     more than 1e-6. Above 2000 rows the bandwidths are chosen on that many. Below ten, or with only
-    classes of less than ten, nothing is held out: the bandwidths are then those of "scott".
+    classes of less than ten, nothing is held out: the bandwidths are then time 1 and a
+    quarter of the blur of Scott's rule (0 and all of it for "euclidean").
 
     The kernels are of numbers and times. With classes as target, each class has neighbours and a
     background of its own, and the bandwidths are common. With other columns of categories each
@@ -158,12 +156,8 @@ class RiemannianKernelSmoother(TableModel):
     _target_transform = "standard"
 
     _parameter_constraints: ClassVar[dict] = {
-        "metric": [StrOptions(set(METRICS))],
-        "bandwidth": [
-            StrOptions({"cv", "scott"}),
-            Interval(Real, 0, None, closed="neither"),
-            "array-like",
-        ],
+        "metric": [StrOptions({"local", "euclidean"})],
+        "bandwidth": [StrOptions({"cv"}), Interval(Real, 0, None, closed="neither"), "array-like"],
         "n_neighbors": [StrOptions({"auto"}), COUNT],
         "background": [StrOptions({"cv"}), Interval(Real, 0, 1, closed="left"), None],
         "standardize": [StrOptions({"auto"}), "boolean"],
@@ -313,9 +307,9 @@ class RiemannianKernelSmoother(TableModel):
 
     def _check_parameters(self):
         super()._check_parameters()
-        if isinstance(self.bandwidth, str | Real):
-            return
         pair = self.bandwidth
+        if isinstance(pair, str | Real):
+            return
         good = np.shape(pair) == (2,) and all(isinstance(part, Real) for part in pair)
         if not (good and 0 <= pair[0] < np.inf and 0 < pair[1] < np.inf):
             raise ValueError(
@@ -326,20 +320,19 @@ class RiemannianKernelSmoother(TableModel):
         bandwidth = self.bandwidth
         if isinstance(bandwidth, Real):
             bandwidth = (0.0 if self.metric == "euclidean" else 1.0, float(bandwidth))
-        elif not isinstance(bandwidth, str):
-            bandwidth = tuple(float(part) for part in bandwidth)
+        else:
+            bandwidth = None if isinstance(bandwidth, str) else tuple(map(float, bandwidth))
         return KernelOptions(
             self.metric,
             d if d <= MAX_FULL_RANK else MAX_RANK,
-            None if bandwidth == "cv" else bandwidth,
+            bandwidth,
             None if self.n_neighbors == "auto" else self.n_neighbors,
             {"cv": None, None: 0.0}.get(self.background, self.background),
             h_min=H_MIN,
         )
 
     def _warn_of_the_limit(self, kernels):
-        is_chosen = isinstance(self.bandwidth, str) and self.bandwidth == "cv"
-        if not is_chosen or kernels.bandwidth.h > 1.01 * H_MIN:
+        if not isinstance(self.bandwidth, str) or kernels.bandwidth.h > 1.01 * H_MIN:
             return
         narrowest = kernels.floors
         if kernels.factors.shape[2] == kernels.factors.shape[1]:

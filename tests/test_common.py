@@ -22,7 +22,7 @@ TINY = DiffusionManifoldSampler(
 
 ESTIMATORS = [
     TINY,
-    RiemannianKernelSmoother(metric="euclidean", bandwidth="scott", background=None),
+    RiemannianKernelSmoother(metric="euclidean", bandwidth=0.5, background=None),
     OperatorScoreMatching(),
     DiffusionAnomalyDetector(denoiser=judging_net().set_params(max_epochs=1, steps_per_epoch=20)),
     DiffusionAnomalyDetector(method=("neighbors", "kernel")),

@@ -25,7 +25,7 @@ from skdiffusion.manifold import AutoencoderEmbedding, InvertibleEmbedding
 
 NET = DenoiserNet(max_epochs=1, steps_per_epoch=2, module__width=8, module__depth=1)
 SAMPLER = DiffusionManifoldSampler(denoiser=NET, baseline="gaussian", n_steps=4, random_state=0)
-SMOOTHER = RiemannianKernelSmoother(bandwidth="scott", random_state=0)
+SMOOTHER = RiemannianKernelSmoother(bandwidth=0.3, random_state=0)
 GENERATIVE = [SAMPLER, SMOOTHER, OperatorScoreMatching(random_state=0)]
 WITH_INVERSE = [*GENERATIVE[:2], TableEncoder(), AutoencoderEmbedding(), InvertibleEmbedding()]
 X, Y = load_iris(return_X_y=True)

@@ -1,5 +1,6 @@
 """Checks of what methods are given."""
 
+from contextlib import contextmanager
 from numbers import Integral, Real
 
 import numpy as np
@@ -16,6 +17,17 @@ from sklearn.utils.validation import _check_sample_weight
 
 #: What a parameter that counts something may be.
 COUNT = Interval(Integral, 1, None, closed="left")
+
+
+@contextmanager
+def needs(extra, purpose):
+    """Say which extra installs a library, where the import in a block fails."""
+    try:
+        yield
+    except ImportError as error:
+        raise ImportError(
+            f"{purpose}. Install it with: pip install 'skdiffusion[{extra}]'"
+        ) from error
 
 
 def check_count(value, name):

@@ -5,7 +5,7 @@ import torch
 from numpy.typing import NDArray
 
 from skdiffusion.closed_forms.baselines import fit_mixture
-from skdiffusion.closed_forms.weights import centre, effective_size
+from skdiffusion.closed_forms.weights import centre
 from skdiffusion.diffusion.factor_gaussian import FactorGaussian, FactorMixture
 
 # fewer directions alike may be so by chance
@@ -24,17 +24,16 @@ MAX_KURTOSIS = 5.0
 Rows = NDArray[np.float64]
 
 
-def n_factors(Z: Rows, sample_weight: Rows | None = None) -> int:
+def n_factors(Z: Rows) -> int:
     """Count the principal directions above an isotropic noise floor."""
-    d = Z.shape[1]
-    n = len(Z) if sample_weight is None else effective_size(sample_weight)
+    n, d = Z.shape
     if n < MIN_ROWS:
         return d
-    mean, centred = centre(Z, sample_weight)
+    centred = Z - Z.mean(0)
     # the rows' mean takes one direction where there are more columns than rows
     rank = min(n - 1, d)
     _, values, vectors = np.linalg.svd(centred, full_matrices=False)
-    variances = values[:rank] ** 2 / (len(centred) - 1)
+    variances = values[:rank] ** 2 / (n - 1)
     for k in range(1, rank - MIN_FLOOR + 1):
         tail = variances[k:]
         if not tail[-1] > EXACTLY * variances[0]:
@@ -44,8 +43,8 @@ def n_factors(Z: Rows, sample_weight: Rows | None = None) -> int:
         highest, lowest = floor * (1 + width) ** 2, floor * (1 - width) ** 2
         if tail[0] > highest * SLACK or tail[-1] < lowest / SLACK:
             continue
-        noise = (Z - mean) @ vectors[k:rank].T / np.sqrt(tail)
-        excess = np.abs(np.average(noise**4, axis=0, weights=sample_weight) - 3).max()
+        noise = centred @ vectors[k:rank].T / np.sqrt(tail)
+        excess = np.abs((noise**4).mean(0) - 3).max()
         is_thin = floor < MAX_FLOOR * variances.sum() / d
         return k if is_thin and excess < MAX_KURTOSIS * np.sqrt(24 / n) else d
     return d

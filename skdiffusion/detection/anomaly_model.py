@@ -8,18 +8,16 @@ from sklearn.base import clone
 
 from skdiffusion.closed_forms.baselines import fit_gaussian
 from skdiffusion.detection.anomaly_scores import (
+    DenoisingScore,
     KernelScore,
     NeighborScore,
     RobustScore,
     TrainingRows,
-    denoising_score,
-    likelihood_score,
 )
 from skdiffusion.detection.row_density import RowKernels
-from skdiffusion.training.net import DenoiserNet
 from skdiffusion.training.presets import judging_net
 
-METHODS = ("neighbors", "kernel", "denoise", "likelihood")
+METHODS = ("neighbors", "kernel", "denoise")
 
 # Networks. Two thirds of the rows are enough to learn from, and three are not too slow.
 N_FOLDS = 3
@@ -28,8 +26,6 @@ MIN_NEIGHBORS, MAX_NEIGHBORS = 50, 500
 # Where anomalies are among the training rows, neighbours have to outnumber a group of them
 ROBUST_SHARE = 0.1
 
-# Share of the rows that training leaves out, those of the largest errors, if contaminated
-TRIM = 0.2
 
 # Where held-out scores are all alike; a smaller one would blow up rounding errors
 MIN_SPREAD = 1e-3
@@ -59,7 +55,7 @@ class AnomalyModel:
     def __init__(self, Z, anomalies, options, rng):
         self.Z, self.anomalies, self.options = Z, anomalies, options
         self.fold = assign_folds(Z, N_FOLDS, rng)
-        self.nets = {}
+        self.nets = []
         self._learn(rng)
 
     def extended(self, Z, anomalies, rng):
@@ -117,36 +113,28 @@ class AnomalyModel:
             return NeighborScore(self.rows)
         if method == "kernel":
             return RobustScore(self.Z) if self.options.contamination else KernelScore(self.kernels)
-        gaussian = fit_gaussian(self.Z)
-        self._train(method, gaussian, rng)
-        if method == "denoise":
-            return denoising_score(self.nets[method], self.Z, self.fold)
-        return likelihood_score(self.nets[method], self.Z, self.fold, gaussian, rng)
+        self._train(rng)
+        return DenoisingScore(self.nets, self.Z, self.fold)
 
-    def _train(self, method, gaussian, rng):
+    def _train(self, rng):
         """Train a net for each fold on the rows of the others, or train it on."""
         n_nets = self.fold.max() + 1
         seen = [self.Z[(self.fold != k) | (n_nets == 1)] for k in range(n_nets)]
-        if method in self.nets:
-            for net, rows in zip(self.nets[method], seen, strict=True):
+        if self.nets:
+            for net, rows in zip(self.nets, seen, strict=True):
                 net.continue_fit(rows)
             return
-        nets = self.nets[method] = []
+        gaussian = fit_gaussian(self.Z)
         for rows, seed in zip(seen, rng.randint(2**31 - 1, size=n_nets), strict=True):
-            net = self._unfitted(method)
+            net = self._unfitted()
             if net.random_state is None:
                 net.set_params(random_state=int(seed))
-            nets.append(net.fit(rows, gaussian=gaussian, groups=self.options.groups))
+            self.nets.append(net.fit(rows, gaussian=gaussian, groups=self.options.groups))
 
-    def _unfitted(self, method):
-        options, robust = self.options, bool(self.options.contamination)
-        if options.denoiser is not None:
-            net = clone(options.denoiser)
-        elif method == "denoise":
-            net = judging_net(robust=robust)
-        else:
-            net = DenoiserNet(criterion__trim=TRIM if robust else 0.0)
-        return net.set_params(verbose=max(net.verbose, options.verbose))
+    def _unfitted(self):
+        net = self.options.denoiser
+        net = judging_net(robust=self.options.contamination > 0) if net is None else clone(net)
+        return net.set_params(verbose=max(net.verbose, self.options.verbose))
 
     def _means(self, Z, near):
         """Return each score of new rows, by all its networks together."""

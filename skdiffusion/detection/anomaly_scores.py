@@ -4,7 +4,6 @@ Each has `names` of its levels, `held_out` of shape (n, n_levels), the scores of
 found without themselves, and ``evaluate(Z, near)`` of shape (n_models, m, n_levels) for new rows.
 """
 
-from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -14,7 +13,6 @@ from sklearn.utils import gen_batches
 
 from skdiffusion.detection.row_density import fit_robust_gaussian
 from skdiffusion.diffusion.functionals import denoising_error
-from skdiffusion.diffusion.likelihood import log_density
 
 # Noise levels of the kernels, in standard deviations. More of them between change little.
 KERNEL_LEVELS = (0.01, 0.1)
@@ -29,7 +27,6 @@ HAIR = 0.1
 # Up to this share of rows with a copy; beyond, to be equal to a row is not to be that row
 MAX_COPIES = 0.01
 
-N_PROBES = 16
 ROUNDING = 1e-9
 TINY = 1e-12
 CHUNK_ROWS = 2048
@@ -120,13 +117,17 @@ class RobustScore:
         return self.gaussian.log_prob(x, torch.tensor(RESOLUTION, dtype=torch.float64))
 
 
-class NetworkScore:
-    """A function of networks, of which each training row has one that has not seen it."""
+class DenoisingScore:
+    """Error of one denoising step, at two noise levels; of each training row by a net new to it."""
 
-    def __init__(self, names, function, models, Z, fold):
-        self.names, self.function, self.models = names, function, models
-        self.held_out = np.empty((len(Z), len(names)))
-        for k, model in enumerate(models):
+    def __init__(self, nets, Z, fold):
+        low = max(nets[0].sigma_min, 0.02)
+        high = min(nets[0].sigma_max, 10 * low)
+        self.levels = np.array([low**0.75 * high**0.25, low**0.25 * high**0.75])
+        self.names = [f"denoise_{level:.2g}" for level in self.levels]
+        self.models = [net.denoiser() for net in nets]
+        self.held_out = np.empty((len(Z), len(self.levels)))
+        for k, model in enumerate(self.models):
             self.held_out[fold == k] = self._judge(model, Z[fold == k])
 
     def evaluate(self, Z, near):
@@ -134,32 +135,8 @@ class NetworkScore:
 
     def _judge(self, model, Z):
         x = torch.from_numpy(Z)
-        parts = [self.function(model, x[batch]) for batch in gen_batches(len(Z), CHUNK_ROWS)]
-        return torch.cat(parts).numpy()
-
-
-def denoising_score(nets, Z, fold):
-    """Return the score by the error of one denoising step, at two noise levels."""
-    low = max(nets[0].sigma_min, 0.02)
-    high = min(nets[0].sigma_max, 10 * low)
-    levels = (low**0.75 * high**0.25, low**0.25 * high**0.75)
-    names = [f"denoise_{level:.2g}" for level in levels]
-    # functions of a module, unlike those made here, can be pickled
-    function = partial(_denoise, torch.tensor(levels, dtype=torch.float64))
-    return NetworkScore(names, function, [net.denoiser() for net in nets], Z, fold)
-
-
-def likelihood_score(nets, Z, fold, gaussian, rng):
-    """Return the score by the log-density of the probability flow."""
-    limits = nets[0].sigma_min, nets[0].sigma_max
-    probes = torch.from_numpy(2.0 * rng.randint(2, size=(N_PROBES, Z.shape[1])) - 1.0)
-    function = partial(_likelihood, limits, gaussian, probes)
-    return NetworkScore(["likelihood"], function, [net.denoiser() for net in nets], Z, fold)
-
-
-def _denoise(levels, model, x):
-    return 0.5 * torch.log(denoising_error(model, x, levels).mean(2) + TINY)
-
-
-def _likelihood(limits, gaussian, probes, model, x):
-    return -log_density(model, x, limits, gaussian, probes=probes)[:, None]
+        errors = [
+            denoising_error(model, x[batch], self.levels).mean(2)
+            for batch in gen_batches(len(Z), CHUNK_ROWS)
+        ]
+        return 0.5 * (torch.cat(errors) + TINY).log().numpy()

@@ -5,7 +5,7 @@ from skdiffusion.diffusion.denoiser import Denoiser, Posterior, score
 from skdiffusion.diffusion.directions import flipd, tangent_space
 from skdiffusion.diffusion.functionals import denoising_error
 from skdiffusion.diffusion.gaussians import EmpiricalDenoiser, GaussianDenoiser, MixtureDenoiser
-from skdiffusion.diffusion.grid import karras, log_linear, uniform
+from skdiffusion.diffusion.grid import karras
 from skdiffusion.diffusion.guidance import Conditioned, Guided, Marginal
 from skdiffusion.diffusion.kernel_density import KernelDenoiser
 from skdiffusion.diffusion.likelihood import decode, encode, log_density
@@ -22,14 +22,7 @@ from skdiffusion.diffusion.schedule import (
     SubVP,
     get_schedule,
 )
-from skdiffusion.diffusion.solvers import (
-    N_STEPS,
-    SOLVERS,
-    ddim,
-    dpmpp_2m,
-    heun,
-    run,
-)
+from skdiffusion.diffusion.solvers import N_STEPS, SOLVERS, ddim, dpmpp_2m, heun, run
 from skdiffusion.diffusion.tangent_denoiser import TangentDenoiser
 
 __all__ = [
@@ -66,10 +59,8 @@ __all__ = [
     "karras",
     "local_metric",
     "log_density",
-    "log_linear",
     "relax_path",
     "run",
     "score",
     "tangent_space",
-    "uniform",
 ]

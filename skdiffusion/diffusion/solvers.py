@@ -55,10 +55,10 @@ def heun(
     --------
     >>> import torch
     >>> from skdiffusion.diffusion.gaussians import GaussianDenoiser
-    >>> from skdiffusion.diffusion.grid import log_linear
+    >>> from skdiffusion.diffusion.grid import karras
     >>> normal = GaussianDenoiser(torch.zeros(1), torch.ones(1))
-    >>> run(heun(normal, torch.full((1, 1), 8.0), log_linear(0.01, 8.0, 50)))
-    tensor([[0.9945]])
+    >>> run(heun(normal, torch.full((1, 1), 8.0), karras(0.01, 8.0, 50)))
+    tensor([[0.9938]])
     """
     levels = _levels(x, sigmas)
     yield x
@@ -106,10 +106,10 @@ def dpmpp_2m(
     --------
     >>> import torch
     >>> from skdiffusion.diffusion.gaussians import GaussianDenoiser
-    >>> from skdiffusion.diffusion.grid import log_linear
+    >>> from skdiffusion.diffusion.grid import karras
     >>> normal = GaussianDenoiser(torch.zeros(1), torch.ones(1))
-    >>> run(dpmpp_2m(normal, torch.full((1, 1), 8.0), log_linear(0.01, 8.0, 50)))
-    tensor([[0.9933]])
+    >>> run(dpmpp_2m(normal, torch.full((1, 1), 8.0), karras(0.01, 8.0, 50)))
+    tensor([[0.9938]])
     """
     levels = _levels(x, sigmas)
     previous, step_previous = None, math.nan
@@ -167,10 +167,10 @@ def ddim(
     --------
     >>> import torch
     >>> from skdiffusion.diffusion.gaussians import GaussianDenoiser
-    >>> from skdiffusion.diffusion.grid import log_linear
+    >>> from skdiffusion.diffusion.grid import karras
     >>> normal = GaussianDenoiser(torch.zeros(1), torch.ones(1))
-    >>> run(ddim(normal, torch.full((1, 1), 8.0), log_linear(0.01, 8.0, 500)))
-    tensor([[0.9890]])
+    >>> run(ddim(normal, torch.full((1, 1), 8.0), karras(0.01, 8.0, 500)))
+    tensor([[0.9894]])
     """
     levels = _levels(x, sigmas)
     if not 0.0 <= eta <= 1.0:
@@ -202,9 +202,9 @@ def run(states: Iterator[Tensor]) -> Tensor:
     --------
     >>> import torch
     >>> from skdiffusion.diffusion.gaussians import GaussianDenoiser
-    >>> from skdiffusion.diffusion.grid import log_linear
+    >>> from skdiffusion.diffusion.grid import karras
     >>> point = GaussianDenoiser(torch.ones(1), torch.zeros(1))
-    >>> run(ddim(point, torch.zeros(1, 1), log_linear(0.01, 8.0, 5)))
+    >>> run(ddim(point, torch.zeros(1, 1), karras(0.01, 8.0, 5)))
     tensor([[1.]])
     """
     with torch.no_grad():
@@ -224,12 +224,7 @@ SOLVERS: dict[str, Callable[..., Iterator[Tensor]]] = {
 
 # Steps with which a solver draws a normal distribution with its spread within 2 %. For standard
 # deviations from one half to two, on the grid of Karras from noise level 20 to 0.005.
-N_STEPS = {
-    "dpmpp_2m": 24,
-    "heun": 24,
-    "ddim": 128,
-    "ancestral": 240,
-}
+N_STEPS = {"dpmpp_2m": 24, "heun": 24, "ddim": 128, "ancestral": 240}
 
 
 def _levels(x: Tensor, sigmas: Tensor) -> list[float]:

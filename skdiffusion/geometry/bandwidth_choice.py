@@ -9,7 +9,6 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize_scalar
 
 from skdiffusion.geometry.diffusion_tensors import LowRank
 
@@ -21,9 +20,8 @@ _H_MAX, _N_H = 2.0, 12
 _STEPS = np.array([-0.5, 0.0, 0.5])
 # the coarse grid has most of the points, and its choice is made again with all rows
 _MAX_COARSE_ROWS = 500
+# finer steps gain nothing; the kernels keep some, else they would not be what is fitted
 _SHARES = np.array([0, 0.01, 0.03, 0.06, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9])
-# the kernels keep at least this share, else they would not be what is fitted
-_MAX_SHARE = 0.95
 _CHUNK_ELEMENTS = 2**18
 
 
@@ -111,10 +109,8 @@ def choose_bandwidth(
         share = 0.0
     shares = _SHARES if share is None else np.array([share])
     if fixed is not None:
-        best = _best_of_grid(folds, np.array(fixed[:1]), np.array(fixed[1:]), shares)
-    else:
-        best = _search(folds, h_min, isotropic, shares)
-    return _with_best_share(folds, best) if share is None else best
+        return _best_of_grid(folds, np.array(fixed[:1]), np.array(fixed[1:]), shares)
+    return _search(folds, h_min, isotropic, shares)
 
 
 def _search(folds: list[Fold], h_min: float, isotropic: bool, shares: Floats) -> Bandwidth:
@@ -142,19 +138,3 @@ def _best_of_grid(folds: list[Fold], eps: Floats, h: Floats, shares: Floats) -> 
     total /= sum(fold.held_out_weights.sum() for fold in folds)
     i, j = np.unravel_index(total.argmax(), total.shape)
     return Bandwidth(float(eps[i]), float(h[i]), float(shares[j]), float(total[i, j]))
-
-
-def _with_best_share(folds: list[Fold], best: Bandwidth) -> Bandwidth:
-    """Refine the share, in which the log-likelihood is concave."""
-    eps, h = np.array([best.eps]), np.array([best.h])
-    log_kernels = [fold.log_kernels(eps, h) for fold in folds]
-    weight = sum(fold.held_out_weights.sum() for fold in folds)
-
-    def loss(share: float) -> float:
-        pairs = zip(folds, log_kernels, strict=True)
-        return -sum(fold.total(logs, share).item() for fold, logs in pairs) / weight
-
-    found = minimize_scalar(loss, bounds=(0.0, _MAX_SHARE), method="bounded")
-    if -found.fun <= best.log_likelihood:
-        return best
-    return best._replace(share=float(found.x), log_likelihood=-float(found.fun))

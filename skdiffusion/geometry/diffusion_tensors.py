@@ -21,8 +21,6 @@ from sklearn.utils import gen_batches
 
 Floats = NDArray[np.float64]
 
-METRICS = ("local", "euclidean", "covariance", "knn")
-
 _CHUNK_ELEMENTS = 2**22
 
 
@@ -51,27 +49,6 @@ def low_rank_factors(tensors: Floats, rank: int) -> LowRank:
     residuals = values[:, : d - rank].mean(1) if rank < d else np.zeros(n)
     leading = slice(d - rank, None)
     return LowRank(np.ascontiguousarray(vectors[:, :, leading]), values[:, leading], residuals)
-
-
-def metric_tensors(
-    metric: str,
-    X: Floats,
-    distances: Floats,
-    indices: NDArray[np.intp],
-    *,
-    rank: int,
-) -> LowRank:
-    """Return the diffusion tensor of each row under a metric, given the neighbours of each row."""
-    n, d = X.shape
-    if metric in ("euclidean", "knn"):
-        # spheres: of no width, or reaching the last neighbour
-        reach = distances[:, -1] if metric == "knn" else np.zeros(n)
-        return LowRank(np.zeros((n, d, 0)), np.zeros((n, 0)), reach**2 / max(d, 1))
-    if metric == "covariance":
-        covariance = np.atleast_2d(np.cov(X, rowvar=False, bias=True))
-        one = low_rank_factors(covariance[None], rank)
-        return LowRank(*(np.repeat(part, n, axis=0) for part in one))
-    return local_factors(X, indices, np.arange(n), rank)
 
 
 def local_factors(X: Floats, indices: NDArray[np.intp], at: NDArray[np.intp], rank: int) -> LowRank:

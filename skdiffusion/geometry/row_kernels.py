@@ -19,15 +19,11 @@ from sklearn.utils import check_random_state
 
 from skdiffusion._utils.mixture import fit_bic_mixture, refit
 from skdiffusion.geometry.bandwidth_choice import Bandwidth, Fold, choose_bandwidth
-from skdiffusion.geometry.diffusion_tensors import (
-    LowRank,
-    low_rank_factors,
-    metric_tensors,
-)
+from skdiffusion.geometry.diffusion_tensors import LowRank, local_factors, low_rank_factors
 from skdiffusion.geometry.nearest_rows import neighbor_graph
 
 Floats = NDArray[np.float64]
-Graph = tuple[Floats, NDArray[np.intp]]
+Index = NDArray[np.intp]
 
 # more rows are thinned for the choice of bandwidths, which takes time quadratic in their number
 MAX_SELECTION_ROWS = 2000
@@ -40,9 +36,9 @@ MAX_BACKGROUND_ROWS = 10_000
 class KernelOptions:
     """How to make kernels; what is None is chosen by held-out likelihood."""
 
-    metric: str = "local"
+    metric: str = "local"  # or "euclidean": spheres, whatever the neighbours
     rank: int = 1  # directions kept of each tensor
-    bandwidth: str | tuple[float, float] | None = None  # "scott", or (eps, h)
+    bandwidth: tuple[float, float] | None = None  # (eps, h)
     n_neighbors: int | None = None
     background: float | None = None  # its share
     h_min: float = 1e-3  # smallest blur
@@ -51,18 +47,20 @@ class KernelOptions:
     @property
     def needs_neighbors(self) -> bool:
         """Whether the tensors depend on a number of neighbours."""
-        return self.metric in ("local", "knn")
+        return self.metric == "local"
 
-    def graph(self, X: Floats, n_neighbors: int) -> Graph:
+    def neighbors(self, X: Floats, n_neighbors: int) -> Index:
         """Return the neighbours of each row, none where they do not matter."""
         if not self.needs_neighbors:
-            return np.empty((len(X), 0)), np.empty((len(X), 0), dtype=np.intp)
-        return neighbor_graph(X, min(n_neighbors, len(X) - 1))
+            return np.empty((len(X), 0), dtype=np.intp)
+        return neighbor_graph(X, min(n_neighbors, len(X) - 1))[1]
 
-    def tensors(self, X: Floats, graph: Graph, n_neighbors: int | None = None) -> LowRank:
-        """Return the tensor of each row, by the nearest of its neighbours in the graph."""
-        distances, indices = graph[0][:, :n_neighbors], graph[1][:, :n_neighbors]
-        return metric_tensors(self.metric, X, distances, indices, rank=self.rank)
+    def tensors(self, X: Floats, near: Index, n_neighbors: int | None = None) -> LowRank:
+        """Return the tensor of each row, by the first of its neighbours."""
+        n, d = X.shape
+        if not self.needs_neighbors:
+            return LowRank(np.zeros((n, d, 0)), np.zeros((n, 0)), np.zeros(n))
+        return local_factors(X, near[:, :n_neighbors], np.arange(n), self.rank)
 
 
 class Kernels(NamedTuple):
@@ -141,9 +139,9 @@ def _place(
 ) -> tuple[Floats, Floats, Floats, Floats]:
     """Return means, factors, floors and weights of the kernels and the background of one class."""
     X, weights, mixture = group
-    if options.needs_neighbors and len(X) < 2:
+    if len(X) < 2:
         options = replace(options, metric="euclidean")
-    tensors = options.tensors(X, options.graph(X, n_neighbors))
+    tensors = options.tensors(X, options.neighbors(X, n_neighbors))
     factors, floors = tensors.kernel(bandwidth.eps, bandwidth.h)
     share = bandwidth.share
     if mixture is None or share == 0:
@@ -193,8 +191,6 @@ def _choice(
     usable = [group for group in few if len(group.X) >= MIN_SELECTION_ROWS]
     share = options.background if any(group.mixture for group in groups) else 0.0
     fixed = options.bandwidth
-    if isinstance(fixed, str):
-        fixed = _scott(options, n_largest, d)
     candidates = _candidates(options, n_largest, round(n_largest * thinning), d)
     if not usable or (fixed and share is not None and len(candidates) == 1):
         eps, h = fixed or _scott(options, n_largest, d)
@@ -209,9 +205,6 @@ def _choice(
     if fixed is None:
         rate = thinning ** (1 / (d + 4))
         bandwidth = bandwidth._replace(h=max(bandwidth.h * rate, options.h_min))
-        if options.metric == "covariance":
-            # tensors that stay as they are where local ones become smaller
-            bandwidth = bandwidth._replace(eps=bandwidth.eps * rate**2)
     return candidates[0] if given else round(k * growth), bandwidth
 
 
@@ -230,8 +223,8 @@ def choose_kernels(
     found = []
     for k in candidates if options.needs_neighbors else candidates[:1]:
         folds = [
-            Fold(*kept[:2], *out[:2], log_background, options.tensors(kept.X, graph, k))
-            for kept, out, log_background, graph in splits
+            Fold(*kept[:2], *out[:2], log_background, options.tensors(kept.X, near, k))
+            for kept, out, log_background, near in splits
         ]
         bandwidth = choose_bandwidth(
             folds,
@@ -246,14 +239,14 @@ def choose_kernels(
 
 def _splits(
     group: Group, options: KernelOptions, n_neighbors: int, random_state: int | None
-) -> Iterator[tuple[Group, Group, Floats | None, Graph]]:
+) -> Iterator[tuple[Group, Group, Floats | None, Index]]:
     """Yield rows kept and held out, the latter's background density, the former's neighbours."""
     folds = KFold(min(options.n_folds, len(group.X)), shuffle=True, random_state=random_state)
     for rows, others in folds.split(group.X):
         kept, out = group.take(rows), group.take(others)
         mixture = _refitted(group.mixture, kept)
         log_background = None if mixture is None else mixture.score_samples(out.X)
-        yield kept, out, log_background, options.graph(kept.X, n_neighbors)
+        yield kept, out, log_background, options.neighbors(kept.X, n_neighbors)
 
 
 def _candidates(options: KernelOptions, n: int, n_few: int, d: int) -> list[int]:
@@ -277,6 +270,4 @@ def _scott(options: KernelOptions, n: int, d: int) -> tuple[float, float]:
     h = max(float(n ** (-1 / (d + 4))), options.h_min)
     if options.metric == "euclidean":
         return 0.0, h
-    if options.metric == "covariance":
-        return h**2, options.h_min
     return 1.0, max(h / 4, options.h_min)

@@ -14,22 +14,13 @@ from skdiffusion.closed_forms.noise_floor import n_factors
 from skdiffusion.geometry import intrinsic_dimension
 from skdiffusion.manifold.autoencoder_embedding import AutoencoderEmbedding
 from skdiffusion.manifold.decoders import seeded
-from skdiffusion.manifold.embedded_encoders import (
-    LatentEncoder,
-    ProjectedEncoder,
-)
+from skdiffusion.manifold.embedded_encoders import LatentEncoder, ProjectedEncoder
 from skdiffusion.manifold.invertible_embedding import InvertibleEmbedding
-from skdiffusion.manifold.projection import (
-    GeometricRows,
-    couple_tangent,
-)
+from skdiffusion.manifold.projection import GeometricRows, couple_tangent
 from skdiffusion.manifold.units import has_geometry, is_thin, linear_does, linear_units
 
 COUPLINGS = ("auto", "latent", "project")
-ENCODERS = {
-    "latent": LatentEncoder,
-    "project": ProjectedEncoder,
-}
+ENCODERS = {"latent": LatentEncoder, "project": ProjectedEncoder}
 # for estimating a dimension
 MAX_ROWS = 2000
 

@@ -1,7 +1,6 @@
 """`InvertibleEmbedding`: a manifold learner with a way there and a way back."""
 
 import numpy as np
-from sklearn.base import is_regressor
 from sklearn.utils import check_array, check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
@@ -28,18 +27,16 @@ class InvertibleEmbedding(Embedding):
         A manifold learner with ``fit_transform``. None is :class:`AutoencoderEmbedding` with three
         components, which of all learners leaves the least out of held-out rows of surfaces, flat
         or curved, open or closed, and takes time linear in their number.
-    decoder : {"auto", "local", "own"} or regressor, default="auto"
+    decoder : {"auto", "local", "own"}, default="auto"
         The way back. "local" is a linear map over the nearest rows of each row:
-        :class:`LocalLinearRegressor`. "own" is the learner's ``inverse_transform``. A regressor
-        of scikit-learn is fitted to embedded rows and rows. "auto" is "own" for an
-        :class:`AutoencoderEmbedding`, whose decoder is trained with it, and else "local": the
-        inverse of PCA or KernelPCA leaves more out.
+        :class:`LocalLinearRegressor`. "own" is the learner's ``inverse_transform``. "auto" is
+        "own" for an :class:`AutoencoderEmbedding`, whose decoder is trained with it, and else
+        "local": the inverse of PCA or KernelPCA leaves more out.
     n_neighbors : int, default=20
         Neighbours of the local maps, and of what is near when noise is drawn. Of fewer rows all
         are taken.
     random_state : int, RandomState instance or None, default=None
-        Source of the folds that residuals are held out by, and of the seeds of learner and decoder
-        where they have none.
+        Source of the seed of the learner, where it has none.
 
     Attributes
     ----------
@@ -50,8 +47,7 @@ class InvertibleEmbedding(Embedding):
         places as far as the learner's own does.
     residuals_ : ndarray of shape (n, n_features)
         What the decoder leaves out of each training row: its difference from the row decoded
-        without it, left out one at a time ("local") or by folds. For "own" the row is not left
-        out, so that residuals may be too small.
+        without it. For "own" the row is not left out, so that residuals may be too small.
     n_features_in_ : int
         Number of columns seen in `fit`.
     feature_names_in_ : ndarray of str
@@ -121,7 +117,7 @@ class InvertibleEmbedding(Embedding):
             X = validate_data(self, _stored_rows(learner), dtype=np.float64)
             is_kept = hasattr(learner, "embedding_")
             embedded = learner.embedding_ if is_kept else learner.transform(X)
-            self._fit_ways(learner, X, embedded, check_random_state(self.random_state))
+            self._fit_ways(learner, X, embedded)
         return self
 
     def fit(self, X, y=None):
@@ -152,9 +148,8 @@ class InvertibleEmbedding(Embedding):
             learner = AutoencoderEmbedding(3) if self.estimator is None else self.estimator
             self._check_parameters(learner)
             X = validate_data(self, X, dtype=np.float64, ensure_min_samples=2)
-            rng = check_random_state(self.random_state)
-            learner = seeded(learner, rng)
-            self._fit_ways(learner, X, learner.fit_transform(X, y), rng)
+            learner = seeded(learner, check_random_state(self.random_state))
+            self._fit_ways(learner, X, learner.fit_transform(X, y))
         return self
 
     def sample_inverse(self, X, *, random_state=None):
@@ -194,42 +189,32 @@ class InvertibleEmbedding(Embedding):
                 f"estimator must be a manifold learner with fit_transform, got {learner!r}."
             )
         check_count(self.n_neighbors, "n_neighbors")
-        wrong = f"decoder must be one of {WAYS} or a regressor, got {self.decoder!r}."
-        if isinstance(self.decoder, str):
-            if self.decoder not in WAYS:
-                raise ValueError(wrong)
-            if self.decoder == "own" and not hasattr(learner, "inverse_transform"):
-                raise TypeError(f"{type(learner).__name__} has no inverse_transform of its own.")
-        elif isinstance(self.decoder, type | None) or not is_regressor(self.decoder):
-            raise TypeError(wrong)
+        if self.decoder not in WAYS:
+            raise ValueError(f"decoder must be one of {WAYS}, got {self.decoder!r}.")
+        if self.decoder == "own" and not hasattr(learner, "inverse_transform"):
+            raise TypeError(f"{type(learner).__name__} has no inverse_transform of its own.")
 
-    def _fit_ways(self, learner, X, embedded, rng):
+    def _fit_ways(self, learner, X, embedded):
         embedded = check_array(embedded, dtype=np.float64, input_name="embedding", copy=True)
         self._forward = None
         if not hasattr(learner, "transform"):
             maps = LocalLinearRegressor(n_neighbors=self.n_neighbors, interpolate=True)
             self._forward = maps.fit(X, embedded)
-        regressor = self._new_regressor(learner, rng)
-        self._decoder = Decoder(regressor, self.n_neighbors, embedded, X, rng)
+        has_trained = self.decoder == "auto" and isinstance(learner, AutoencoderEmbedding)
+        regressor = LocalLinearRegressor(n_neighbors=self.n_neighbors)
+        if self.decoder == "own" or has_trained:
+            regressor = OwnInverse(learner)
+        self._decoder = Decoder(regressor, self.n_neighbors, embedded, X)
         self.residuals_ = self._decoder.residuals
         self.embedding_ = embedded
         self.estimator_ = learner
-
-    def _new_regressor(self, learner, rng):
-        """Return the regressor that decodes rows."""
-        if not isinstance(self.decoder, str):
-            return seeded(self.decoder, rng)
-        has_trained = self.decoder == "auto" and isinstance(learner, AutoencoderEmbedding)
-        if self.decoder == "own" or has_trained:
-            return OwnInverse(learner)
-        return LocalLinearRegressor(n_neighbors=self.n_neighbors)
 
     def _embed(self, X):
         embed = self.estimator_.transform if self._forward is None else self._forward.predict
         return np.asarray(embed(X), dtype=np.float64)
 
     def _decode(self, X):
-        return self._decoder.predict(X)
+        return self._decoder.regressor.predict(X)
 
 
 def _stored_rows(learner):

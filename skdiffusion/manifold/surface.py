@@ -9,8 +9,8 @@ from sklearn.utils import check_random_state
 
 from skdiffusion import geometry
 from skdiffusion._utils.checks import check_count, check_positive
-from skdiffusion.diffusion import flipd, relax_path
 from skdiffusion.diffusion import local_metric as denoiser_metric
+from skdiffusion.diffusion import relax_path
 from skdiffusion.diffusion import tangent_space as denoiser_tangents
 from skdiffusion.geometry.geodesics import farthest_points, geodesic_path, resample_path
 from skdiffusion.geometry.planes import local_planes
@@ -24,10 +24,9 @@ CANDIDATES_PER_POINT, MIN_CANDIDATES = 20, 1000
 LEFT_OUT = 0.05
 # steps of a traversal between two rows of it
 SUBSTEPS = 5
-METHODS = ("neighbors", "flipd")
 
 
-def intrinsic_dimension(sampler, X=None, *, method="neighbors", sigma=None):
+def intrinsic_dimension(sampler, X=None):
     """Estimate the dimension of the manifold, overall or at rows.
 
     Parameters
@@ -35,19 +34,12 @@ def intrinsic_dimension(sampler, X=None, *, method="neighbors", sigma=None):
     sampler : DiffusionManifoldSampler
         A fitted sampler.
     X : array-like or data frame of shape (n, n_features) or None, default=None
-        Rows; None is overall, at up to 2,000 rows of `fit`.
-    method : {"neighbors", "flipd"}, default="neighbors"
-        "neighbors" looks at the rows of `fit` themselves, and is the most reliable; a row has the
-        dimension of the nearest of them. "flipd" asks the denoiser
-        (:func:`skdiffusion.diffusion.flipd`).
-    sigma : float or None, default=None
-        Noise level at which the denoiser is asked, in units of the encoded rows; it must exceed
-        the noise of the rows. None is half of the typical radius of a neighbourhood of 15 rows.
+        Rows, each of which has the dimension of the nearest row of `fit`; None is overall.
 
     Returns
     -------
     float or ndarray of shape (n,)
-        The dimension; the mean over the rows where `X` is None.
+        The dimension, by the rows of `fit` and their neighbours.
 
     Examples
     --------
@@ -60,20 +52,12 @@ def intrinsic_dimension(sampler, X=None, *, method="neighbors", sigma=None):
     >>> intrinsic_dimension(sampler)
     2.0
     """
-    if method not in METHODS:
-        raise ValueError(f"method must be one of {METHODS}, got {method!r}.")
     rows = _rows(sampler)
-    if method == "neighbors":
-        if X is None:
-            return float(geometry.intrinsic_dimension(rows))
-        near = NearestNeighbors(n_neighbors=1).fit(rows)
-        near = near.kneighbors(_encoded(sampler, X), return_distance=False)
-        return geometry.intrinsic_dimension(rows, per_point=True)[near[:, 0]].astype(np.float64)
-    probes = sampler.model_.probes
-    denoiser, Z, level = _reading(sampler, rows if X is None else _encoded(sampler, X), sigma)
-    probes = None if probes is None else probes.to(Z)
-    found = flipd(denoiser, Z, level, probes=probes).double().cpu().numpy()
-    return float(found.mean()) if X is None else found
+    if X is None:
+        return float(geometry.intrinsic_dimension(rows))
+    near = NearestNeighbors(n_neighbors=1).fit(rows)
+    near = near.kneighbors(_encoded(sampler, X), return_distance=False)
+    return geometry.intrinsic_dimension(rows, per_point=True)[near[:, 0]].astype(np.float64)
 
 
 def tangent_space(sampler, X):
@@ -326,14 +310,11 @@ def _dimension(sampler):
     return int(np.clip(geometry.intrinsic_dimension(rows), 1, rows.shape[1]))
 
 
-def _reading(sampler, Z, sigma=None):
+def _reading(sampler, Z):
     """Return the denoiser, rows, and a noise level at which it sees a surface, and not rows."""
-    model = sampler.model_
-    if sigma is None:
-        rows = _rows(sampler)
-        radii = local_planes(rows, 1, n_neighbors=min(N_NEIGHBORS, len(rows))).radii
-        sigma = max(float(np.median(radii)) / 2, model.sigma_min)
-    check_positive(sigma, "sigma")
+    model, rows = sampler.model_, _rows(sampler)
+    radii = local_planes(rows, 1, n_neighbors=min(N_NEIGHBORS, len(rows))).radii
+    sigma = max(float(np.median(radii)) / 2, model.sigma_min)
     Z = _tensor(model, Z)
     return model.of_rows.denoiser, Z, Z.new_tensor(sigma)
 

@@ -5,6 +5,7 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.model_selection import StratifiedKFold, cross_val_score
 from sklearn.utils import check_random_state
 
+from skdiffusion._utils.checks import needs
 from skdiffusion.metrics.scaling import check_same_columns, single_precision, subsample
 
 
@@ -88,12 +89,8 @@ def sliced_wasserstein(A, B, *, n_projections=200, random_state=None):
 
 
 def _import_pot():
-    try:
+    with needs("metrics", "Wasserstein distances need POT"):
         import ot
-    except ImportError as error:
-        raise ImportError(
-            "Wasserstein distances need POT. Install it with: pip install 'skdiffusion[metrics]'"
-        ) from error
     return ot
 
 

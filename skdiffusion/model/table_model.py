@@ -8,13 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from skdiffusion.diffusion import (
-    CleanDenoiser,
-    GaussianDenoiser,
-    Marginal,
-    decode,
-    encode,
-)
+from skdiffusion.diffusion import CleanDenoiser, GaussianDenoiser, Marginal, decode, encode
 from skdiffusion.model.density import log_prob
 from skdiffusion.model.drawing import Sampling, draw
 from skdiffusion.model.starts import Starts

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from skdiffusion._utils.checks import needs
+
 # Slate for what was measured, vermilion for what was made: told apart without colour vision too,
 # since they differ in lightness. The others serve further groups.
 REAL, SYNTHETIC = "#35495e", "#f4743b"
@@ -12,12 +14,8 @@ NOTE = {"color": MUTED, "fontsize": "small"}
 
 def import_pyplot():
     """Return ``matplotlib.pyplot``, or say where to get it."""
-    try:
+    with needs("plot", "Displays need matplotlib"):
         import matplotlib.pyplot as plt
-    except ImportError as error:
-        raise ImportError(
-            "Displays need matplotlib. Install it with: pip install 'skdiffusion[plot]'"
-        ) from error
     return plt
 
 
@@ -81,13 +79,5 @@ def scatter_mixed(ax, real, synthetic=None):
 
 def write_at_edge(ax, edge, y, text, colour, fontsize):
     """Write beside the left (0) or right (1) edge of axes, at a height of the data."""
-    ax.annotate(
-        text,
-        xy=(edge, y),
-        xycoords=("axes fraction", "data"),
-        xytext=(4, 0),
-        textcoords="offset points",
-        va="center",
-        color=colour,
-        fontsize=fontsize,
-    )
+    style = {"va": "center", "color": colour, "fontsize": fontsize}
+    ax.text(edge + 0.01, y, text, transform=ax.get_yaxis_transform(), **style)

@@ -21,8 +21,6 @@ INNER = 0.5 - 1e-7
 # Largest factor by which uneven frequencies may raise the squared size of a simplex
 MAX_STRETCH = 25.0
 
-MAX_FILLERS = 1000
-
 
 class ConstantCodec:
     """A column of one value: no encoded features."""
@@ -121,11 +119,8 @@ class SpikeCodec:
         self.rest = rest
         self.flag = SimplexCodec(np.array([counts.sum(), count]))
         self.vertices = self.flag.vertices
-        # what the rest could be behind a spike, an even choice of what it is elsewhere
-        ranks = np.cumsum(counts)
-        n_fillers = int(min(ranks[-1], MAX_FILLERS))
-        places = np.searchsorted(ranks, ranks[-1] * (np.arange(n_fillers) + 0.5) / n_fillers)
-        self.fillers = rest.encode(others[places])[:, 0]
+        # what the rest could be behind a spike is what it is elsewhere
+        self.fillers, self.shares = rest.encode(others)[:, 0], counts / counts.sum()
         self.filler = rest.decode(np.zeros((1, 1)))
 
     def encode(self, x):
@@ -139,7 +134,7 @@ class SpikeCodec:
 
     def dequantize(self, z, rng):
         on = self.is_spike(z)
-        fillers = rng.choice(self.fillers, len(z))
+        fillers = rng.choice(self.fillers, len(z), p=self.shares)
         number = np.where(on[:, None], fillers[:, None], z[:, 1:])
         return np.concatenate([z[:, :1], self.rest.dequantize(number, rng)], axis=1)
 

@@ -110,11 +110,7 @@ class TableEncoder(ColumnEncoding, TableInput, TransformerMixin, BaseEstimator):
 
     _parameter_constraints: ClassVar[dict] = {
         "ordinal_features": [Mapping, None],
-        "min_frequency": [
-            COUNT,
-            Interval(RealNotInt, 0, 1, closed="neither"),
-            None,
-        ],
+        "min_frequency": [COUNT, Interval(RealNotInt, 0, 1, closed="neither"), None],
         "handle_unknown": [StrOptions({"error", "rare", "missing"})],
     }
 

@@ -1,5 +1,7 @@
 """Common scales and weights, folds, and what networks see of them."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
@@ -12,8 +14,9 @@ from skdiffusion.detection.anomaly_model import (
     assign_folds,
     combine_weights,
 )
-from skdiffusion.detection.anomaly_scores import NetworkScore
+from skdiffusion.detection.anomaly_scores import DenoisingScore
 from skdiffusion.detection.conformal import conformal_pvalues
+from skdiffusion.diffusion.denoiser import Posterior
 from skdiffusion.training.presets import judging_net
 
 
@@ -98,9 +101,15 @@ class TestFolds:
 
     def test_each_row_is_judged_by_the_model_that_has_not_seen_it(self):
         Z, fold = np.arange(6.0)[:, None], np.array([2, 0, 1, 1, 0, 2])
-        score = NetworkScore(["sum"], lambda model, x: model + x, [10, 20, 30], Z, fold)
-        assert_array_equal(score.held_out[:, 0], [30, 11, 22, 23, 14, 35])
-        assert_array_equal(score.evaluate(Z[:1], None)[:, 0, 0], [10, 20, 30])
+
+        def net(shift):
+            # a denoiser that is off by as much, whatever the noise
+            denoiser = lambda x, sigma: Posterior(x + shift * (1 + x))  # noqa: E731
+            return SimpleNamespace(sigma_min=0.02, sigma_max=0.2, denoiser=lambda: denoiser)
+
+        score = DenoisingScore([net(1), net(10), net(100)], Z, fold)
+        assert_allclose(np.exp(score.held_out[:, 0]), [100, 2, 30, 40, 5, 600])
+        assert_allclose(np.exp(score.evaluate(Z[:1], None)[:, 0, 1]), [1, 10, 100])
 
     def test_rows_that_follow(self):
         """Copies go to the fold of the first; the others even out the sizes."""
@@ -141,7 +150,7 @@ class TestNets:
         assert [len(rows) for rows in seen] == [20, 20, 20]
         for k, rows in enumerate(seen):
             assert_array_equal(rows, Z[model.fold != k, 0])
-        assert len({net.random_state for net in model.nets["denoise"]}) == 3
+        assert len({net.random_state for net in model.nets}) == 3
         seen.clear()
         model = model.extended(Z + 9, Z[:0], np.random.RandomState(0))
         for k, rows in enumerate(seen):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_breast_cancer
 
-from skdiffusion import DenoiserNet, DiffusionAnomalyDetector
+from skdiffusion import DiffusionAnomalyDetector
 from skdiffusion.training.presets import judging_net
 
 
@@ -25,13 +25,6 @@ def detect():
 def short_net():
     """A net for judging, trained for two times ten steps."""
     return judging_net().set_params(max_epochs=2, steps_per_epoch=10, module__width=16)
-
-
-@pytest.fixture(scope="session")
-def broad_net():
-    """A net for all noise levels, trained for two times ten steps."""
-    small = {"module__width": 16, "module__depth": 1, "batch_size": 64}
-    return DenoiserNet(max_epochs=2, steps_per_epoch=10, **small)
 
 
 def curve(n, seed):

@@ -9,7 +9,7 @@ import torch
 from skdiffusion.diffusion import solvers
 from skdiffusion.diffusion.denoiser import Posterior
 from skdiffusion.diffusion.gaussians import GaussianDenoiser, MixtureDenoiser
-from skdiffusion.diffusion.grid import karras, log_linear
+from skdiffusion.diffusion.grid import karras
 from skdiffusion.diffusion.solvers import N_STEPS, SOLVERS, run
 
 N_DRAWS = 4_000
@@ -130,9 +130,19 @@ def orders(errors):
     return np.log2(np.divide(errors[:-1], errors[1:]))
 
 
+def geometric(sigma_min, sigma_max, n_steps):
+    """Noise levels evenly spaced in their logarithm, down to the least."""
+    return torch.from_numpy(np.geomspace(sigma_max, sigma_min, n_steps + 1))
+
+
+def to_the_least(sigma_min, sigma_max, n_steps):
+    """Noise levels of Karras, down to the least."""
+    return karras(sigma_min, sigma_max, n_steps + 1)[:-1]
+
+
 class TestOrder:
     @pytest.mark.parametrize(("name", "order"), [("ddim", 1), ("heun", 2), ("dpmpp_2m", 2)])
-    @pytest.mark.parametrize("grid", [karras, log_linear])
+    @pytest.mark.parametrize("grid", [to_the_least, geometric])
     def test_path(self, name, order, grid):
         start, stop = 10.0, 0.05
         x = torch.tensor([[10.0, -5.0, 3.0], [-4.0, 8.0, -12.0]], dtype=torch.float64)
@@ -140,10 +150,7 @@ class TestOrder:
         stretch = ((values + stop**2) / (values + start**2)).sqrt()
         exact = MEAN + ((x - MEAN) @ vectors * stretch) @ vectors.T
         errors = [
-            (run(SOLVERS[name](GAUSSIAN, x, grid(stop, start, n, final_zero=False))) - exact)
-            .abs()
-            .max()
-            .item()
+            (run(SOLVERS[name](GAUSSIAN, x, grid(stop, start, n))) - exact).abs().max().item()
             for n in (32, 64)
         ]
         np.testing.assert_allclose(orders(errors), order, atol=0.1)
@@ -159,7 +166,7 @@ class TestOrder:
         noised = COV + 0.05**2 * torch.eye(3, dtype=torch.float64)
         errors = []
         for n_steps in (64, 128):
-            sigmas = log_linear(0.05, 10.0, n_steps, final_zero=False)
+            sigmas = geometric(0.05, 10.0, n_steps)
             _, cov = exact_moments(name, sigmas, **options)
             errors.append((cov - noised).abs().max().item())
         np.testing.assert_allclose(orders(errors), order, atol=0.1)
@@ -215,7 +222,7 @@ class TestIdentities:
         # The flow towards a point is linear in sigma.
         point = GaussianDenoiser(MEAN, torch.zeros(3))
         start = torch.full((1, 3), 4.0, dtype=torch.float64)
-        sigmas = log_linear(0.1, 8.0, 3, final_zero=False)
+        sigmas = geometric(0.1, 8.0, 3)
         for state, sigma in zip(SOLVERS[name](point, start, sigmas), sigmas, strict=True):
             torch.testing.assert_close(state, MEAN + sigma / 8.0 * (start - MEAN))
 
@@ -273,7 +280,7 @@ class TestEverySolver:
 
     @every_solver
     def test_randomness_is_the_generators(self, name):
-        x, sigmas = torch.full((2, 3), 2.0), karras(0.01, 5.0, 5, final_zero=False)
+        x, sigmas = torch.full((2, 3), 2.0), karras(0.01, 5.0, 6)[:-1]
         state = torch.random.get_rng_state()
         first, again, other = (
             run(SOLVERS[name](GAUSSIAN, x, sigmas, generator=seeded(seed))) for seed in (0, 0, 1)

@@ -3,10 +3,9 @@
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
-from sklearn.covariance import empirical_covariance
 
 from skdiffusion.geometry import diffusion_tensors
-from skdiffusion.geometry.diffusion_tensors import low_rank_factors, metric_tensors, tensor_local
+from skdiffusion.geometry.diffusion_tensors import local_factors, low_rank_factors, tensor_local
 from skdiffusion.geometry.nearest_rows import neighbor_graph
 
 X = np.random.default_rng(0).normal(size=(40, 3)) * [1.0, 0.3, 2.0]
@@ -81,25 +80,9 @@ class TestLowRank:
         assert np.isfinite(kept.kernel(1.0, 0.1)[0]).all()
 
 
-class TestMetricTensors:
-    EXPECTED = {  # noqa: RUF012
-        "local": tensor_local(X, GRAPH[1]),
-        "euclidean": np.zeros((40, 3, 3)),
-        "covariance": np.tile(empirical_covariance(X), (40, 1, 1)),
-        "knn": GRAPH[0][:, -1, None, None] ** 2 / 3 * np.eye(3),
-    }
-
-    @pytest.mark.parametrize("name", EXPECTED)
-    def test_by_name(self, name):
-        tensors = metric_tensors(name, X, *GRAPH, rank=3)
-        assert_allclose(dense(tensors), self.EXPECTED[name], atol=1e-14)
-
-    def test_covariance_of_one_column(self):
-        tensors = metric_tensors("covariance", X[:, :1], *GRAPH, rank=1)
-        assert_allclose(dense(tensors), np.full((40, 1, 1), X[:, 0].var()))
-
-    def test_in_chunks(self, monkeypatch):
-        whole = metric_tensors("local", X, *GRAPH, rank=2)
-        monkeypatch.setattr(diffusion_tensors, "_CHUNK_ELEMENTS", 50)
-        parts = metric_tensors("local", X, *GRAPH, rank=2)
-        assert_allclose(dense(parts), dense(whole), atol=1e-14)
+def test_in_chunks(monkeypatch):
+    whole = local_factors(X, GRAPH[1], np.arange(40), 2)
+    assert_allclose(dense(whole), dense(low_rank_factors(tensor_local(X, GRAPH[1]), 2)))
+    monkeypatch.setattr(diffusion_tensors, "_CHUNK_ELEMENTS", 50)
+    parts = local_factors(X, GRAPH[1], np.arange(40), 2)
+    assert_allclose(dense(parts), dense(whole), atol=1e-14)

@@ -8,12 +8,10 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import BaseEstimator, clone
 from sklearn.decomposition import PCA, KernelPCA
 from sklearn.exceptions import NotFittedError
-from sklearn.kernel_ridge import KernelRidge
 from sklearn.linear_model import LogisticRegression
 from sklearn.manifold import MDS, TSNE, Isomap, LocallyLinearEmbedding, SpectralEmbedding
 from sklearn.metrics import r2_score
 from sklearn.neighbors import KNeighborsRegressor, NearestNeighbors
-from sklearn.neural_network import MLPRegressor
 from sklearn.preprocessing import StandardScaler
 
 from skdiffusion.manifold import AutoencoderEmbedding, InvertibleEmbedding
@@ -57,13 +55,7 @@ class Columns(BaseEstimator):
 
 
 X = swiss_roll(150, seed=0)
-DECODERS = {
-    "auto": "auto",
-    "local": "local",
-    "own": "own",
-    "neighbours": KNeighborsRegressor(3),
-    "network": MLPRegressor(hidden_layer_sizes=(16,), max_iter=50, tol=1e-2),
-}
+DECODERS = ["auto", "local", "own"]
 
 
 class TestMean:
@@ -111,13 +103,9 @@ class TestMean:
         assert isinstance(embedding.estimator_, AutoencoderEmbedding)
         assert embedding.embedding_.shape == (30, 3)
 
-    def test_regressor_is_fitted_to_embedding_and_rows(self):
-        embedding = InvertibleEmbedding(PCA(2), decoder=KNeighborsRegressor(1)).fit(X)
-        assert_array_equal(embedding.inverse_transform(embedding.embedding_), X)
-
-    @pytest.mark.parametrize("name", DECODERS)
-    def test_every_decoder(self, name):
-        embedding = InvertibleEmbedding(PCA(2), decoder=DECODERS[name], random_state=0)
+    @pytest.mark.parametrize("decoder", DECODERS)
+    def test_every_decoder(self, decoder):
+        embedding = InvertibleEmbedding(PCA(2), decoder=decoder, random_state=0)
         W = embedding.fit(X).transform(X[:9])
         mean = embedding.inverse_transform(W)
         assert mean.shape == (9, X.shape[1])
@@ -141,20 +129,11 @@ class TestResiduals:
         again = clone(maps).set_params(ridge=maps.ridge_).fit(W[others], X[others])
         assert_allclose(embedding.residuals_[7], X[7] - again.predict(W[[7]])[0], atol=1e-8)
 
-    def test_those_of_regressors_are_of_held_out_rows(self):
-        """The nearest row of a row that is held out is another."""
-        embedding = InvertibleEmbedding(PCA(2), decoder=KNeighborsRegressor(1), random_state=0)
-        embedding.fit(X)
-        nearest = NearestNeighbors(n_neighbors=1).fit(X)
-        distance, predicted = nearest.kneighbors(X - embedding.residuals_)
-        assert_allclose(distance, 0, atol=1e-6)
-        assert (predicted.ravel() != np.arange(len(X))).all()
-
 
 class TestDraws:
     """Against known distributions of rows given the embedded row."""
 
-    @pytest.mark.parametrize("decoder", ["local", KernelRidge(kernel="linear"), "own"])
+    @pytest.mark.parametrize("decoder", ["local", "own"])
     def test_rows_are_as_far_from_a_plane_as_the_data(self, decoder, global_random_seed):
         """The mean is noisy itself; with what is drawn it is as noisy as the rows."""
         rng = np.random.RandomState(global_random_seed)
@@ -178,13 +157,12 @@ class TestDraws:
         fresh = np.median(nearest(others)[0])
         assert 0.85 * fresh < np.median(nearest(drawn)[0]) < 1.1 * fresh
 
-    @pytest.mark.parametrize("decoder", ["local", KNeighborsRegressor(20)])
-    def test_noise_keeps_its_size_and_direction(self, decoder, global_random_seed):
+    def test_noise_keeps_its_size_and_direction(self, global_random_seed):
         rng = np.random.RandomState(global_random_seed)
         t = rng.uniform(-1, 1, 1200)
         thick = np.where(t > 0, 1.0, 0.1) * rng.normal(size=len(t))
         rows = np.column_stack([10 * t, thick, 0.0 * t])
-        embedding = InvertibleEmbedding(Columns(), decoder=decoder, random_state=0).fit(rows)
+        embedding = InvertibleEmbedding(Columns(), decoder="local", random_state=0).fit(rows)
         drawn = embedding.sample_inverse(rows[:, :1], random_state=0)
         assert_allclose(drawn[t > 0.2, 1].std(), 1.0, rtol=0.15)
         assert drawn[t < -0.2, 1].std() < 0.25
@@ -303,12 +281,9 @@ class TestErrors:
         with pytest.raises(TypeError, match="manifold learner with fit_transform"):
             InvertibleEmbedding(estimator).fit(X)
 
-    @pytest.mark.parametrize(
-        ("decoder", "error"),
-        [("nearest", ValueError), (LogisticRegression(), TypeError), (None, TypeError)],
-    )
-    def test_unknown_decoders(self, decoder, error):
-        with pytest.raises(error, match=r"decoder must be one of .* or a regressor"):
+    @pytest.mark.parametrize("decoder", ["nearest", LogisticRegression(), None])
+    def test_unknown_decoders(self, decoder):
+        with pytest.raises(ValueError, match="decoder must be one of"):
             InvertibleEmbedding(PCA(2), decoder=decoder).fit(X)
 
     def test_no_way_of_its_own(self):
@@ -342,14 +317,13 @@ class TestErrors:
             with pytest.raises(NotFittedError):
                 method(X)
 
-    @pytest.mark.parametrize("decoder", ["local", KNeighborsRegressor(1)])
+    @pytest.mark.parametrize("decoder", ["local", "own"])
     def test_few_rows(self, decoder):
         embedding = InvertibleEmbedding(PCA(1), decoder=decoder, random_state=0).fit(X[:4])
         assert np.isfinite(embedding.sample_inverse([[0.0], [100.0]], random_state=0)).all()
 
     def test_global_generators_are_left_alone(self):
         state = np.random.get_state()[1].copy()  # noqa: NPY002
-        learner, decoder = TSNE(max_iter=250), DECODERS["network"]
-        embedding = InvertibleEmbedding(learner, decoder=decoder, random_state=0).fit(X)
+        embedding = InvertibleEmbedding(TSNE(max_iter=250), random_state=0).fit(X)
         embedding.sample_inverse(embedding.embedding_, random_state=0)
         assert_array_equal(np.random.get_state()[1], state)  # noqa: NPY002

@@ -27,7 +27,6 @@ SPHERE = Sphere(2)
 SETS = {"roll": ROLL, "sphere": SPHERE}
 ROWS = {k: s.sample(500, noise=NOISE, random_state=0) for k, s in SETS.items()}
 FRESH = {k: s.sample(200, noise=NOISE, random_state=1) for k, s in SETS.items()}
-METHODS = ["neighbors", "flipd"]
 
 
 def path_length(path):
@@ -68,23 +67,19 @@ def noise_of(name):
 
 @pytest.mark.parametrize("name", SETS)
 class TestDimension:
-    @pytest.mark.parametrize("method", METHODS)
-    def test_two(self, fitted, name, method):
-        tolerance = 0.3 if method == "neighbors" else 0.8
-        found = intrinsic_dimension(fitted[name], method=method)
+    def test_two(self, fitted, name):
+        found = intrinsic_dimension(fitted[name])
         assert isinstance(found, float)
-        assert found == pytest.approx(2, abs=tolerance)
+        assert found == 2
 
-    @pytest.mark.parametrize("method", METHODS)
-    def test_a_row_does_not_depend_on_those_beside_it(self, fitted, name, method):
+    def test_a_row_does_not_depend_on_those_beside_it(self, fitted, name):
         rows = np.random.default_rng(0).normal(size=(40, SETS[name].n_features))
-        found = intrinsic_dimension(fitted[name], rows, method=method)
-        alone = [intrinsic_dimension(fitted[name], rows[i : i + 1], method=method) for i in (3, 25)]
+        found = intrinsic_dimension(fitted[name], rows)
+        alone = [intrinsic_dimension(fitted[name], rows[i : i + 1]) for i in (3, 25)]
         np.testing.assert_allclose(np.concatenate(alone), found[[3, 25]], rtol=1e-6)
 
-    @pytest.mark.parametrize("method", METHODS)
-    def test_at_rows(self, fitted, name, method):
-        found = intrinsic_dimension(fitted[name], FRESH[name][:30], method=method)
+    def test_at_rows(self, fitted, name):
+        found = intrinsic_dimension(fitted[name], FRESH[name][:30])
         assert found.shape == (30,)
         assert np.median(found) == pytest.approx(2, abs=0.8)
 
@@ -286,8 +281,7 @@ class TestEveryCoupling:
         """In each coupling directions are those of encoded rows, and rows come back as rows."""
         rows = FRESH["roll"][:3]
         n_encoded = coupled.model_.encoder.n_encoded_
-        for method in METHODS:
-            assert intrinsic_dimension(coupled, rows, method=method).shape == (3,)
+        assert intrinsic_dimension(coupled, rows).shape == (3,)
         tangents = tangent_space(coupled, rows)
         assert tangents.shape[:2] == (3, n_encoded)
         # an embedding may have more coordinates than the manifold has dimensions
@@ -308,10 +302,6 @@ class TestEveryCoupling:
 
 
 class TestArguments:
-    def test_unknown_method(self, fitted):
-        with pytest.raises(ValueError, match="method must be"):
-            intrinsic_dimension(fitted["roll"], method="guess")
-
     def test_unfitted(self):
         row = ROWS["roll"][:1]
         for call in (
@@ -338,12 +328,6 @@ class TestArguments:
     def test_too_few_points(self, fitted):
         with pytest.raises(ValueError, match="n_points"):
             interpolate(fitted["roll"], FRESH["roll"][:1], FRESH["roll"][1:2], 1)
-
-    @pytest.mark.parametrize("sigma", [0.0, -1.0])
-    def test_levels_are_positive(self, fitted, sigma):
-        row = FRESH["roll"][:1]
-        with pytest.raises(ValueError, match="positive"):
-            intrinsic_dimension(fitted["roll"], row, method="flipd", sigma=sigma)
 
     @pytest.mark.parametrize("extent", [0.0, np.nan, np.inf])
     def test_extent_is_positive(self, fitted, extent):

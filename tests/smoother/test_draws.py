@@ -22,7 +22,7 @@ class TestRows:
         for column in range(2):
             assert ks_2samp(drawn[:, column], oracle[:, column]).pvalue > 1e-4
 
-    @pytest.mark.parametrize("metric", ["local", "covariance"])
+    @pytest.mark.parametrize("metric", ["local", "euclidean"])
     def test_have_the_moments_of_the_density(self, smooth, moons, metric, global_random_seed):
         smoother = smooth(metric=metric).fit(moons.X)
         rows = smoother.sample(20_000, random_state=global_random_seed)

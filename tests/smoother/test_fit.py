@@ -52,7 +52,7 @@ class TestParameters:
     @pytest.mark.parametrize(
         "name, value, said",
         [
-            ("metric", "global", "'metric' parameter .* Got 'global'"),
+            ("metric", "knn", "'metric' parameter .* Got 'knn'"),
             ("metric", None, "'metric' parameter .* Got None"),
             ("target", "ordinal", "target must be one of .* got 'ordinal'"),
             ("n_neighbors", 0, "'n_neighbors' parameter .* Got 0"),
@@ -66,7 +66,7 @@ class TestParameters:
             ("known_noise", np.inf, "'known_noise' parameter .* Got inf"),
             ("bandwidth", 0.0, "'bandwidth' parameter .* Got 0.0"),
             ("bandwidth", np.nan, "'bandwidth' parameter .* Got nan"),
-            ("bandwidth", "silverman", "'bandwidth' parameter .* Got 'silverman'"),
+            ("bandwidth", "scott", "'bandwidth' parameter .* Got 'scott'"),
             ("bandwidth", (-1.0, 0.5), "bandwidth as a pair must be"),
             ("bandwidth", [0.5], "bandwidth as a pair must be"),
             ("bandwidth", ("a", "b"), "bandwidth as a pair must be"),
@@ -93,7 +93,14 @@ class TestEdges:
     @pytest.mark.filterwarnings("ignore")
     @pytest.mark.parametrize(
         "n, metric",
-        [(2, "local"), (2, "covariance"), (3, "knn"), (5, "euclidean"), (8, "local"), (12, "knn")],
+        [
+            (2, "local"),
+            (2, "euclidean"),
+            (3, "local"),
+            (5, "euclidean"),
+            (8, "local"),
+            (12, "local"),
+        ],
     )
     def test_very_few_rows(self, n, metric):
         smoother = RiemannianKernelSmoother(metric=metric, random_state=0).fit(X[:n], Y[:n])
@@ -132,7 +139,7 @@ class TestEdges:
     def test_given_bandwidths_bring_no_warning(self, smooth):
         with warnings.catch_warnings():
             warnings.simplefilter("error")
-            for bandwidth in (1e-3, (1.0, 1e-3), "scott"):
+            for bandwidth in (1e-3, (1.0, 1e-3)):
                 smooth(bandwidth=bandwidth, background=None).fit(np.repeat(X[:15], 4, axis=0))
 
     @pytest.mark.filterwarnings("ignore:The most likely blur")
@@ -157,7 +164,7 @@ class TestEdges:
 
     @pytest.mark.parametrize("factor", [1e-15, 1e15])
     def test_extreme_units(self, smooth, factor):
-        smoother = smooth(bandwidth="scott").fit(X * factor)
+        smoother = smooth(bandwidth=0.3).fit(X * factor)
         ratio = (smoother.sample(300, random_state=0) / factor).std(0) / X.std(0)
         assert np.all((ratio > 0.7) & (ratio < 1.5))
         assert np.isfinite(smoother.score_samples(X * factor)).all()

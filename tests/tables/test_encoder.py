@@ -343,7 +343,8 @@ class TestGenerated:
         if encoder.numeric_transform == "auto":
             # behind a spike the number is anything
             moving = moving | {"spiky_1"}
-            assert share["spiky_1"] == np.mean(X["spiky"] == 0)
+            # but now and then what it was
+            assert share["spiky_1"] == pytest.approx(np.mean(X["spiky"] == 0), abs=0.03)
         assert {name for name in share if share[name]} == moving
         assert all(share[name] == 1 if is_standard else share[name] > 0.5 for name in many)
 
