@@ -41,6 +41,8 @@ def summary(name):
     lines = [
         [NAMES.get(row[0], row[0]), *(row[k].split(" (")[0] for k in kept)]
         for row in sorted(body, key=lambda row: [*NAMES, row[0]].index(row[0]))
+        # not on all tables
+        if row[kept[0]] != "–"
     ]
     return markdown_table(["method", *COLUMNS[name]], lines)
 

@@ -17,6 +17,8 @@ def append_results(path, rows, mode="a"):
     """Append rows of results, under a header if the file is new."""
     path.parent.mkdir(parents=True, exist_ok=True)
     is_new = mode == "w" or not path.exists()
+    if not is_new and list(read_results(path)[0]) != list(rows[0]):
+        raise ValueError(f"{path} has other columns: take it away, or give another --output.")
     with path.open(mode, newline="") as file:
         writer = csv.DictWriter(file, fieldnames=rows[0])
         if is_new:

@@ -49,12 +49,15 @@ class Starts:
         groups = np.unique(self.rows[:, self.is_category].round(6), axis=0, return_inverse=True)[1]
         return replace(self, neighborhoods=neighborhoods(self.rows, groups.ravel(), n_neighbors))
 
-    def from_trees(self, groups, is_kept, rng):
-        """Return starts of which each column is drawn from a tree, repeated values to be kept."""
+    def from_trees(self, groups, judge, rng):
+        """Return starts whose columns trees draw one by one; values that repeat are to be kept."""
         n = len(self.rows)
         rows = self.rows if self.weights is None else self.rows[spread(self.weights, n, rng)]
         rows = draw_by_trees(rows, groups, rng)
-        return Starts(rows, TREE_SIGMA, self.is_category, is_kept=is_kept)
+        copies = np.flatnonzero(judge.distances(rows) == 0)
+        # as many as rows have equals
+        rows = np.delete(rows, copies[int(judge.share * n) :], axis=0)
+        return Starts(rows, TREE_SIGMA, self.is_category, is_kept=judge.repeats[groups])
 
     def draw(self, model, conditions, n, rng):
         """Return noisy rows near rows that have the known categories, None if there are too few."""
@@ -127,8 +130,9 @@ def fit_starts(model, rows, Z, ratio, rng):
         chosen, found = _noised(starts, ratio_of, ratio, model.sigma_max)
     has_columns = not hasattr(model.encoder, "n_latent")
     if (chosen is None or chosen.sigma > DROWNED) and has_columns and model.lowest < TREE_SIGMA:
-        trees = starts.from_trees(rows.groups, judge.repeats[rows.groups], rng)
-        there = ratio_of(trees)
+        trees = starts.from_trees(rows.groups, judge, rng)
+        # all of them may have been copies
+        there = ratio_of(trees) if len(trees.rows) >= MIN_ROWS else np.nan
         if there > found:
             return trees, there
     return chosen, found
@@ -169,18 +173,22 @@ class Novelty:
         if weights is not None:
             # what stands for several equal rows has one of them beside it
             own = np.where(weights[some] > 1, 0.0, own)
-        self.own, share = np.median(own), np.mean(own == 0)
+        self.own, self.share = np.median(own), np.mean(own == 0)
         # three standard errors more than rows have equals, of which there is never quite none
-        self.copies = share + 3 * np.sqrt((share + 1 / len(own)) / len(own))
+        self.copies = self.share + 3 * np.sqrt((self.share + 1 / len(own)) / len(own))
 
     def __call__(self, Z):
         """Return the ratio of median distances of draws: 0 if more of them equal rows than rows."""
-        points = self.scaler.transform(self._codes(Z)[0])
-        nearest = self.neighbors.kneighbors(points, 1)[0]
+        nearest = self.distances(Z)
         if not self.own > 0:
             return np.nan
         is_copied = np.mean(nearest == 0) > self.copies
         return 0.0 if is_copied else float(np.median(nearest) / self.own)
+
+    def distances(self, Z):
+        """Return how far draws are from their nearest rows."""
+        points = self.scaler.transform(self._codes(Z)[0])
+        return self.neighbors.kneighbors(points, 1)[0][:, 0]
 
     def _codes(self, Z):
         """Return the cells of rows and target as numbers, and which columns are of categories."""

@@ -126,3 +126,13 @@ class TestRatio:
         sampler = DiffusionManifoldSampler(denoiser=NET, manifold=None, random_state=0).fit(X, y)
         drawn = sampler.sample(200, y=1, random_state=0)
         assert np.mean(drawn[:, 1] < 0.1) > 0.95
+
+
+class TestTreesOfFewColumns:
+    def test_rows_that_trees_can_only_copy(self):
+        """Every combination of two categories is there: nothing new can be drawn."""
+        X = np.stack(np.meshgrid(range(4), range(4)), axis=2).reshape(-1, 2).repeat(10, axis=0)
+        encoder = TableEncoder(categorical_features=[0, 1])
+        sampler = DiffusionManifoldSampler(denoiser=NET, encoder=encoder, random_state=0)
+        drawn = sampler.fit(X).sample(160, random_state=0)
+        assert exact_copies(X, drawn) == 1
