@@ -25,13 +25,12 @@ from skdiffusion.closed_forms.baselines import fit_gaussian
 from skdiffusion.diffusion import Preconditioned
 from skdiffusion.nets import ResidualMLP
 from skdiffusion.training import DenoisingLoss
-from skdiffusion.training.net import N_VALIDATION, DenoiserNet
+from skdiffusion.training.net import N_BATCHES, N_PATTERNS, N_VALIDATION, DenoiserNet
 from skdiffusion.training.noise import NoiseLevels
 
 LIMIT = 1.2
 N_ROWS, N_COLUMNS = 20_000, 16
 BATCH_SIZE = 512
-N_PATTERNS = 32
 LEARNING_RATE = 3e-3
 SEED = 0
 
@@ -76,8 +75,13 @@ def bare(rows, gaussian, n_epochs):
     )
     averages, count = [weight.detach().clone() for weight in weights], 0
 
+    patterns, n_batches = None, 0
+
     def add_noise(x0):
-        patterns = levels.draw(N_PATTERNS, groups, target).to(x0)
+        nonlocal patterns, n_batches
+        if n_batches % N_BATCHES == 0:
+            patterns = levels.draw(N_PATTERNS, groups, target).to(x0)
+        n_batches += 1
         sigma = patterns.repeat_interleave(-(-len(x0) // N_PATTERNS), dim=0)[: len(x0)]
         with torch.no_grad():
             return denoiser.prepare(x0 + sigma * torch.randn_like(x0), sigma)
