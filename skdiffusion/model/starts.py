@@ -133,7 +133,8 @@ def fit_starts(model, rows, Z, ratio, rng):
         trees = starts.from_trees(rows.groups, judge, rng)
         # all of them may have been copies
         there = ratio_of(trees) if len(trees.rows) >= MIN_ROWS else np.nan
-        if there > found:
+        # at 0 even draws from noise repeat rows: of the few that there can be
+        if there > found > 0:
             return trees, there
     return chosen, found
 
