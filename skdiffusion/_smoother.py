@@ -69,7 +69,7 @@ class RiemannianKernelSmoother(TableModel):
         How new draws are: their median distance to the closest record (DCR) of `fit`, relative to
         that of the rows of `fit` to one another. The density's own draws are farther off, as wide
         kernels make held-out rows more likely. Draws therefore lie between such rows, with as much
-        noise as the ratio takes, or between rows that trees draw where those are newer; they are
+        noise as the ratio takes, or about rows that trees draw where those are newer; they are
         the density's where numbers are given, or where nothing is newer. None draws from the
         density always.
     encoder : TableEncoder or None, default=None

@@ -99,6 +99,7 @@ def log_density(
     signs, weights, total = check_probes(x, probes), flow.weights(), x.new_zeros(len(x))
 
     def slope_at_end(u: Tensor, time: float) -> Tensor:
+        """Return the slope, and add to the integral of the trace on the way."""
         nonlocal total
         rows, level = flow.rows(u, time), x.new_tensor(flow.sigma(time))
         mean, diagonal = mean_and_diagonal(denoiser, rows, level, signs)
@@ -229,6 +230,7 @@ class _Flow:
         return iter(weight * self.step for weight in weights)
 
     def sigma(self, time: float) -> float:
+        """Return the noise level at a time."""
         return self.scale / math.sinh((-time) ** (1 / _POWER))
 
     def pace(self, time: float) -> float:
@@ -237,6 +239,7 @@ class _Flow:
         return a ** (1 - _POWER) / (_POWER * math.tanh(a))
 
     def spread(self, time: float) -> Tensor:
+        """Return the standard deviations of the noised prior along its principal directions."""
         return (self.values + self.sigma(time) ** 2).sqrt()
 
     def shrinkage(self, time: float) -> Tensor:
@@ -244,9 +247,11 @@ class _Flow:
         return self.values / self.spread(time) ** 2
 
     def white(self, x: Tensor, time: float) -> Tensor:
+        """Return the coordinates `u` of rows."""
         return (x - self.centre) @ self.vectors / self.spread(time)
 
     def rows(self, u: Tensor, time: float) -> Tensor:
+        """Return the rows of coordinates."""
         return self.centre + (u * self.spread(time)) @ self.vectors.mT
 
     def slope(self, u: Tensor, time: float, mean: Tensor | None = None) -> Tensor:

@@ -122,12 +122,13 @@ def fit_starts(model, rows, Z, ratio, rng):
     seed = int(rng.randint(2**31 - 1))
 
     def ratio_of(starts):
+        """Return the ratio of draws from starts, all of the same random numbers."""
         generator = torch.Generator(model.device).manual_seed(seed)
         return judge(replace(model, starts=starts).draw(min(N_JUDGED, len(some)), generator))
 
     chosen, found = None, ratio_of(None)
     if found > ratio:
-        chosen, found = _noised(starts, ratio_of, ratio, model.sigma_max)
+        chosen, found = _noised(starts, ratio_of, ratio, model.sigma_max, found)
     has_columns = not hasattr(model.encoder, "n_latent")
     if (chosen is None or chosen.sigma > DROWNED) and has_columns and model.lowest < TREE_SIGMA:
         trees = starts.from_trees(rows.groups, judge, rng)
@@ -139,9 +140,12 @@ def fit_starts(model, rows, Z, ratio, rng):
     return chosen, found
 
 
-def _noised(starts, ratio_of, ratio, highest):
-    """Return starts with the noise that makes draws as far from rows as `ratio` says."""
-    low, high, found = math.log(starts.sigma), math.log(highest), np.nan
+def _noised(starts, ratio_of, ratio, highest, found):
+    """Return starts with the noise that makes draws as far from rows as `ratio` says.
+
+    At the highest noise level nothing is left of rows: draws have the ratio `found` from noise.
+    """
+    low, high = math.log(starts.sigma), math.log(highest)
     for n_neighbors in N_NEIGHBORS:
         starts = starts.between(n_neighbors)
         if ratio_of(starts) <= ratio:

@@ -1,5 +1,6 @@
 """Input that cannot be learned gets a clear error, input at the edge a sensible result."""
 
+import copy
 from datetime import time
 
 import numpy as np
@@ -44,9 +45,12 @@ class TestCells:
                 method(with_cell(value))
 
     def test_rows_with_gaps_have_no_latents(self, fitted):
-        latents, whole = fitted.transform(with_cell(np.nan)), np.arange(60) != 3
+        fitted, whole = copy.deepcopy(fitted), np.arange(60) != 3
+        # to the digits of double precision
+        fitted.model_.denoiser.net.double()
+        latents = fitted.transform(with_cell(np.nan))
         assert np.isnan(latents[3]).all()
-        assert_allclose(latents[whole], fitted.transform(X)[whole], rtol=0, atol=1e-7)
+        assert_allclose(latents[whole], fitted.transform(X)[whole], rtol=0, atol=1e-9)
 
     def test_infinity_in_a_frame_names_the_column(self, quick):
         frame = pd.DataFrame(with_cell(np.inf), columns=["a", "broken", "c"])

@@ -69,17 +69,19 @@ def gain(net, exact, x, sigma):
 class TestLearning:
     def test_approaches_the_exact_posterior_mean(self):
         """Of the moons' distribution, known from thousands of draws, at noisy rows never seen."""
-        rows = moons(1500, seed=0)
-        net = DenoiserNet(
-            module__width=64, max_epochs=8, batch_size=128, per_entry=0.0, random_state=0
-        ).fit(rows, gaussian=fit_gaussian(rows))
+        rows, losses = moons(1500, seed=0), []
         exact = EmpiricalDenoiser(torch.from_numpy(moons(4000, seed=1)))
         x0 = torch.from_numpy(moons(500, seed=2))
         noise = torch.randn(x0.shape, generator=torch.Generator().manual_seed(0)).double()
-        for sigma in (0.15, 0.3):
-            assert gain(net, exact, x0 + sigma * noise, torch.tensor(sigma)) < 0.3
+        for seed in range(3):
+            net = DenoiserNet(
+                module__width=64, max_epochs=8, batch_size=128, per_entry=0.0, random_state=seed
+            ).fit(rows, gaussian=fit_gaussian(rows))
+            for sigma in (0.15, 0.3):
+                assert gain(net, exact, x0 + sigma * noise, torch.tensor(sigma)) < 0.3
+            losses.append(min(net.history[:, "valid_loss"]))
         # an untrained network leaves white targets, whose mean square is one
-        assert min(net.history[:, "valid_loss"]) < 0.95
+        assert np.median(losses) < 0.9
 
     def test_learns_to_predict_the_target(self):
         """One column known, the other drowned: the regression of one on the other."""
