@@ -13,7 +13,7 @@ from sklearn.model_selection import train_test_split
 
 from skdiffusion.closed_forms.baselines import fit_gaussian, fit_mixture
 from skdiffusion.datasets import make_eight_gaussians
-from skdiffusion.diffusion import MixtureDenoiser, OperatorDenoiser, score
+from skdiffusion.diffusion import MixtureDenoiser, score
 from skdiffusion.training.net import DenoiserNet
 
 RING_RADIUS, RING_STD = 4 / math.sqrt(2), 0.5 / math.sqrt(2)
@@ -47,17 +47,10 @@ def signal_rows(n_rows, n_test, seed):
     """
     rows, distribution = ring(n_rows, 2 * seed)
     clean = torch.from_numpy(ring(n_test, 2 * seed + 1)[0])
-    data = torch.from_numpy(rows)
     baselines = {
         "exact": distribution,
         "gaussian": fit_gaussian(rows),
         "mixture": fit_mixture(rows, random_state=seed),
-        "operator, by column": OperatorDenoiser.fit(data, basis="product", degree=4),
-    } | {
-        f"operator, degree {degree}": OperatorDenoiser.fit(
-            data, basis="total_degree", degree=degree
-        )
-        for degree in (4, 6)
     }
     generator = torch.Generator().manual_seed(seed)
     noise = torch.randn(clean.shape, generator=generator, dtype=torch.float64)

@@ -255,13 +255,13 @@ class OperatorScoreMatching(TableModel):
         # columns that are taken as independent are fitted each by itself
         columns = d if d <= MAX_JOINT_COLUMNS else 1
         degree, limit = 1, min(MAX_AUTO_FUNCTIONS, n)
-        while degree < MAX_DEGREE and len(index_set(degree + 1, columns, power=2)) <= limit:
+        while degree < MAX_DEGREE and len(index_set(degree + 1, columns)) <= limit:
             degree += 1
         return degree
 
     def _denoiser(self, Z):
         basis = "total_degree" if Z.shape[1] <= MAX_JOINT_COLUMNS else "product"
-        return OperatorDenoiser.fit(Z, process="reflected_bm", basis=basis, degree=self.degree_)
+        return OperatorDenoiser.fit(Z, basis=basis, degree=self.degree_)
 
     def _choose_smoothing(self, Z, rng):
         """Return the time at which held-out rows are most likely."""

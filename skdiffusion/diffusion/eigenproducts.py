@@ -5,7 +5,7 @@ import math
 import torch
 from torch import Tensor
 
-from skdiffusion.diffusion.eigenfunctions import Family
+from skdiffusion.diffusion.eigenfunctions import CosineFunctions
 
 MAX_ELEMENTS = 2**24  # of a temporary: 128 MiB in float64
 MAX_TERMS = 2**25
@@ -24,7 +24,7 @@ def product_over_columns(values: Tensor, indices: Tensor) -> Tensor:
     return math.prod(columns, start=values.new_ones(*values.shape[:-2], len(indices)))
 
 
-def product_means(functions: Family, indices: Tensor, rows: Tensor) -> Tensor:
+def product_means(functions: CosineFunctions, indices: Tensor, rows: Tensor) -> Tensor:
     """Return the means over the rows, of shape (n, blocks, columns), of products of functions."""
     prefixes, prefix_of = all_but_last(indices)
     n_blocks = rows.shape[1]
@@ -36,7 +36,7 @@ def product_means(functions: Family, indices: Tensor, rows: Tensor) -> Tensor:
     return (total / len(rows))[:, prefix_of, indices[:, -1]]
 
 
-def linearise(functions: Family, indices: Tensor) -> tuple[tuple[Tensor, ...], Tensor]:
+def linearise(functions: CosineFunctions, indices: Tensor) -> tuple[tuple[Tensor, ...], Tensor]:
     """Write the products of derivatives of all pairs of functions as sums of functions."""
     # terms: an entry in the matrix of pairs, a function, and coefficients (d,) of derivatives
     n_functions, d = indices.shape

@@ -22,7 +22,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from skdiffusion.diffusion.eigenfunctions import Family
+from skdiffusion.diffusion.eigenfunctions import CosineFunctions
 from skdiffusion.diffusion.eigenproducts import (
     all_but_last,
     linearise,
@@ -62,7 +62,7 @@ class EigenSeries(nn.Module):
     means: Tensor
     table: Tensor
 
-    def __init__(self, functions: Family, indices: Tensor, rows: Tensor, ridge: float):
+    def __init__(self, functions: CosineFunctions, indices: Tensor, rows: Tensor, ridge: float):
         super().__init__()
         self.functions, self.ridge = functions, ridge
         self._terms: tuple[Tensor, ...] | None
@@ -171,17 +171,17 @@ class EigenSeries(nn.Module):
         self, noise: Tensor, weights: Tensor, means: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Return A (g, blocks, p, p), and b and A's stationary diagonal (g, blocks, p)."""
-        family, p = self.functions, len(self.indices)
+        functions, p = self.functions, len(self.indices)
         noise, weights = self._blocks(noise), self._blocks(weights)
-        decay = family.doubled().decay(family.time(noise))
+        decay = functions.doubled().decay(functions.time(noise))
         noised = product_over_columns(decay, self.products) * means
         if self._terms is None:
-            self._terms = linearise(family, self.indices)[0]
+            self._terms = linearise(functions, self.indices)[0]
         entry, term, coefficients = self._terms
         values = (weights @ coefficients.T) * noised[..., term]
         upper = values.new_zeros(*values.shape[:2], p * p).index_add_(2, entry, values)
         upper = upper.unflatten(2, (p, p))
-        rates = -weights @ family.eigenvalues.to(noise)[self.indices].T
+        rates = -weights @ functions.eigenvalues.to(noise)[self.indices].T
         return upper + upper.triu(1).mT, rates * noised[..., -p:], rates
 
 
