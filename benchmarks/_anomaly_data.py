@@ -1,13 +1,12 @@
 """Sets with known anomalies, the protocols that split them, and synthetic rows with a known truth.
 
-An ADBench set is an ``.npz`` file with `X` and `y` (1: anomaly). A protocol makes of it the rows to
-train on and the rows to score, on standardised columns.
+A set is an ``.npz`` file: of ADBench with `X` and `y` (1: anomaly); of the panel with `train`,
+normal rows, `test` and its `y`; of the explanations with `X`, `y` and annotated cells.
 """
 
 import os
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,28 +17,27 @@ from sklearn.preprocessing import StandardScaler
 from benchmarks._data import DATA_VARIABLE
 
 ANOMALY_DATA_VARIABLE = "SKDIFFUSION_ANOMALY_DATA"
-SIBLING = "anomaly"  # the folder beside that of the tables
+SETS, PANEL, EXPLANATIONS = "anomaly", "anomaly_panel", "explanations"  # folders beside each other
+ANNOTATORS = ("iforest", "copod", "hbos")
 MAX_ROWS = 50_000
-BOOTSTRAP_BELOW = 1000
+HALVES_SEED = 7
+CORRELATED = 0.5  # columns that belong together
 
 
 @dataclass(frozen=True)
 class AnomalySet:
-    """Rows `X` with `y`, True for the anomalies."""
+    """Rows `X` with `y`, True for the anomalies.
+
+    The first `n_train` rows are to train on, where a set says so. `half` is that of the panel, and
+    `cells` are rows and their anomalous cells by annotator.
+    """
 
     name: str
     X: np.ndarray
     y: np.ndarray
-
-    def take(self, rows):
-        """Return some of the rows, in the order given."""
-        return AnomalySet(self.name, self.X[rows], self.y[rows])
-
-    def at_most(self, n_rows, rng):
-        """Return the set, or a random subset where it has more than `n_rows` rows."""
-        if len(self.X) <= n_rows:
-            return self
-        return self.take(rng.choice(len(self.X), n_rows, replace=False))
+    n_train: int | None = None
+    half: str = ""
+    cells: dict = field(default_factory=dict)
 
 
 # --- where the sets are --------------------------------------------------------------------------
@@ -52,44 +50,66 @@ def anomaly_folder(folder=None):
     bundles.
     """
     folder = folder or os.environ.get(ANOMALY_DATA_VARIABLE)
-    if folder is None and os.environ.get(DATA_VARIABLE):
-        sibling = Path(os.environ[DATA_VARIABLE]).resolve().parent / SIBLING
-        folder = sibling if sibling.is_dir() else None
     if folder is None:
-        return None
-    folder = Path(folder)
-    if not any(folder.glob("*.npz")):
+        return sibling(os.environ.get(DATA_VARIABLE), SETS)
+    if not any(Path(folder).glob("*.npz")):
         raise FileNotFoundError(
             f"{folder} holds no .npz files. Name a folder of ADBench sets, in its repository "
             "adbench/datasets/Classical."
         )
-    return folder
+    return Path(folder)
 
 
-def set_names(folder=None, *, smallest=None):
-    """Names of all sets at hand, in the order of their numbers, or of a few small ones."""
+def sibling(folder, name):
+    """Return the folder of that name beside a folder, None if there is none."""
+    found = folder and Path(folder).resolve().parent / name
+    return found if found and found.is_dir() else None
+
+
+def set_names(folder=None, *, smallest=None, like=None):
+    """Names of the sets at hand, in the order of their numbers.
+
+    `smallest` takes that many small ones, and `like` those of some names, with or without the
+    number before it, as in "44_Wilt" or "wilt".
+    """
     if folder is None:
-        return sorted(_BUNDLED)[:smallest]
-    paths = sorted(Path(folder).glob("*.npz"), key=lambda path: path.stat().st_size)[:smallest]
-    return sorted((path.stem for path in paths), key=_natural)
+        names = sorted(_BUNDLED)[:smallest]
+    else:
+        paths = sorted(Path(folder).glob("*.npz"), key=lambda path: path.stat().st_size)
+        names = sorted((path.stem for path in paths[:smallest]), key=_natural)
+    wanted = {name.lower() for name in like or ()}
+    return [n for n in names if not like or {n.lower(), n.lower().partition("_")[2]} & wanted]
 
 
 def load_set(name, *, folder=None):
-    """Load a set by its name, with or without the number before it, as in "44_Wilt" or "wilt"."""
-    names = set_names(folder)
-    wanted = name.lower()
-    found = [n for n in names if wanted in (n.lower(), n.lower().partition("_")[2])]
+    """Load a set by its name, with or without the number before it."""
+    found = set_names(folder, like=[name])
     if len(found) != 1:
         problem = f"{name!r} could be {', '.join(found)}" if found else f"No set {name!r}"
         raise ValueError(
-            f"{problem}; at hand are {', '.join(names)}. More come with --data or the environment "
-            f"variable {ANOMALY_DATA_VARIABLE}."
+            f"{problem}; at hand are {', '.join(set_names(folder))}. More come with --data or the "
+            f"environment variable {ANOMALY_DATA_VARIABLE}."
         )
     if folder is None:
         return _BUNDLED[found[0]](found[0])
-    with np.load(Path(folder) / f"{found[0]}.npz", allow_pickle=False) as data:
-        X = data["X"].astype(np.float64)
-        return AnomalySet(found[0], X, data["y"].ravel().astype(bool))
+    with np.load(Path(folder) / f"{found[0]}.npz", allow_pickle=False) as file:
+        arrays = dict(file)
+    y = arrays["y"].ravel().astype(bool)
+    if "train" in arrays:
+        n_train = len(arrays["train"])
+        X = np.concatenate([arrays["train"], arrays["test"]]).astype(np.float64)
+        y = np.append(np.zeros(n_train, dtype=bool), y)
+        return AnomalySet(found[0], X, y, n_train, _half(found[0], folder))
+    known = [annotator for annotator in ANNOTATORS if f"{annotator}_row" in arrays]
+    cells = {a: (arrays[f"{a}_row"], arrays[f"{a}_cells"].astype(bool)) for a in known}
+    return AnomalySet(found[0], arrays["X"].astype(np.float64), y, cells=cells)
+
+
+def _half(name, folder):
+    """Return the half of the panel, drawn at random once, that a set belongs to."""
+    names = sorted(set_names(folder))
+    place = np.random.RandomState(HALVES_SEED).permutation(len(names)).tolist()
+    return "A" if place.index(names.index(name)) < len(names) // 2 else "B"
 
 
 def _natural(name):
@@ -127,50 +147,29 @@ class Split(NamedTuple):
     anomaly: np.ndarray
 
 
-def clean(data, seed):
-    """Train on a random half of the normal rows; score the other half and all anomalies."""
-    rng = np.random.RandomState(seed)
-    data = data.at_most(MAX_ROWS, rng)
-    normal = rng.permutation(np.flatnonzero(~data.y))
-    half = len(normal) // 2
-    return _novelty_split(data, normal, half)
+class Protocol(NamedTuple):
+    """Which sets are split, and whether their anomalies are trained on, and all rows scored."""
 
+    source: str
+    contaminated: bool
+    about: str
 
-def dte(data, seed):
-    """Do as published: sets of under 1000 rows are bootstrapped, and the file's first half trains.
-
-    The bootstrap comes before the split, so that scored normal rows are copies of training rows.
-    """
-    data = _resample(data, np.random.RandomState(seed))
-    normal = np.flatnonzero(~data.y)
-    return _novelty_split(data, normal, round(0.5 * len(normal)))
-
-
-def dte_unsupervised(data, seed):
-    """Do as published: train on a bootstrap of all rows, anomalies included, and score all rows."""
-    rng = np.random.RandomState(seed)
-    data = _resample(data, rng)
-    X = _standardise(data.X)[0]
-    return Split(X[rng.choice(len(X), len(X))], X, data.y)
-
-
-def contaminated(data, seed):
-    """Train on all rows, anomalies included, and score the same rows."""
-    data = data.at_most(MAX_ROWS, np.random.RandomState(seed))
-    X = _standardise(data.X)[0]
-    return Split(X, X, data.y)
-
-
-def _resample(data, rng):
-    if len(data.X) < BOOTSTRAP_BELOW:
-        return data.take(rng.choice(len(data.X), BOOTSTRAP_BELOW))
-    return data.at_most(MAX_ROWS, rng)
-
-
-def _novelty_split(data, normal, half):
-    test = np.concatenate([normal[half:], np.flatnonzero(data.y)])
-    train_X, test_X = _standardise(data.X[normal[:half]], data.X[test])
-    return Split(train_X, test_X, data.y[test])
+    def split(self, data, seed):
+        """Return the rows to train on and to score."""
+        rng = np.random.RandomState(seed)
+        rows = np.arange(len(data.X))
+        if len(rows) > MAX_ROWS and data.n_train is None:
+            rows = rng.choice(rows, MAX_ROWS, replace=False)
+        if self.contaminated:
+            X = _standardise(data.X[rows])[0]
+            return Split(X, X, data.y[rows])
+        if data.n_train is None:
+            normal = rng.permutation(rows[~data.y[rows]])
+            train, rest = np.split(normal, [len(normal) // 2])
+            test = np.concatenate([rest, rows[data.y[rows]]])
+        else:
+            train, test = np.split(rows, [data.n_train])
+        return Split(*_standardise(data.X[train], data.X[test]), data.y[test])
 
 
 def _standardise(train, *others):
@@ -179,64 +178,36 @@ def _standardise(train, *others):
     return [np.nan_to_num(scaler.transform(rows), nan=0.0) for rows in (train, *others)]
 
 
-class Protocol(NamedTuple):
-    """How a set is split, and what a detector may know of the training rows.
-
-    Attributes
-    ----------
-    split : callable
-        ``split(data, seed)`` returns a `Split`.
-    contaminated : bool
-        Whether the training rows hold anomalies, which detectors with a setting for it are told.
-    same_rows : bool
-        Whether the rows to score are those of the training.
-    about : str
-        One sentence for readers.
-    """
-
-    split: Callable[[AnomalySet, int], Split]
-    contaminated: bool
-    same_rows: bool
-    about: str
-
-
+ALL_ROWS = (
+    "Trained on all rows, with their anomalies, which are also scored: by `ours`, neighbours and "
+    "LOF without the row itself. `ours` is told `contamination=0.1`, whatever their share."
+)
 PROTOCOLS = {
+    "panel": Protocol(
+        PANEL, False, "Trained on the normal rows given for it; the others are scored."
+    ),
     "clean": Protocol(
-        clean,
-        False,
-        False,
-        "A random half of the normal rows to train on; the other half and all anomalies to score.",
+        SETS, False, "Trained on a random half of the normal rows; all others scored."
     ),
-    "contaminated": Protocol(
-        contaminated,
-        True,
-        True,
-        "All rows, with their anomalies, to train on and to score. `ours`, neighbours and LOF "
-        "leave out the row that is scored; the others score their training rows as they do any.",
-    ),
-    "dte": Protocol(
-        dte,
-        False,
-        False,
-        "As published by Livernoche et al. (ICLR 2024): sets of under 1,000 rows are bootstrapped "
-        "to 1,000 before the split, and the first half of the normal rows in the file trains. "
-        "Scored rows of the small sets are thus copies of training rows.",
-    ),
-    "dte-unsup": Protocol(
-        dte_unsupervised,
-        True,
-        False,
-        "As published there, unsupervised: a bootstrap of all rows trains, all rows are scored. 63 "
-        "in 100 scored rows are in the training, which misleads small neighbourhoods.",
-    ),
+    "panel-contaminated": Protocol(PANEL, True, ALL_ROWS),
+    "contaminated": Protocol(SETS, True, ALL_ROWS),
 }
 
 
 # --- planted cells -------------------------------------------------------------------------------
 
 
-def plant_cells(rows, n, seed, least=1.0):
-    """Replace one cell in each of `n` rows by another row's value, more than `least` away.
+def correlated_pairs(rows):
+    """Return the pairs of columns that belong together, or the one that most nearly does."""
+    varying = np.flatnonzero(rows.std(axis=0) > 0)
+    first, second = np.triu_indices(len(varying), k=1)
+    strength = np.abs(np.corrcoef(rows[:, varying], rowvar=False))[first, second]
+    chosen = (strength > CORRELATED) | (np.arange(len(strength)) == strength.argmax())
+    return np.column_stack([varying[first], varying[second]])[chosen]
+
+
+def plant_cells(rows, n, seed, least=1.0, choices=None, n_donors=1):
+    """Replace cells in each of `n` rows by those of other rows, each more than `least` away.
 
     Parameters
     ----------
@@ -248,28 +219,49 @@ def plant_cells(rows, n, seed, least=1.0):
     seed : int
         Seed of the choice of rows, columns and values.
     least : float
-        How much the value must change, in standard deviations; 0 is any other value.
+        How much a value must change, in standard deviations; 0 is any other value.
+    choices : array of shape (n_choices, n_cells) or None
+        Columns to replace together; None is each column by itself.
+    n_donors : int
+        Whether the cells of a row come from one other row, or each from another one.
 
     Returns
     -------
     planted : array of shape (n, d)
-        Rows with a foreign cell each. The column is drawn at random among those in which any row's
-        value is far enough, and the value among such rows.
-    columns : array of shape (n,)
-        The column of the foreign cell.
+        Rows with foreign cells; fewer where no others are far enough. The choice of columns is
+        drawn at random among those in which others are, and the donors among these.
+    columns : array of shape (n, n_cells)
+        The columns of the foreign cells.
     """
     rng = np.random.RandomState(seed)
-    planted, columns = [], []
+    choices = np.arange(rows.shape[1])[:, None] if choices is None else choices
+    planted, found = [], []
     for i in np.resize(rng.permutation(len(rows)), n):
-        for j in rng.permutation(rows.shape[1]):
-            donors = np.flatnonzero(np.abs(rows[:, j] - rows[i, j]) > least)
-            if len(donors):
+        for columns in rng.permutation(choices):
+            far = np.abs(rows[:, columns] - rows[i, columns]) > least
+            donors = _donors(far, n_donors, rng)
+            if donors is not None:
                 row = rows[i].copy()
-                row[j] = rows[rng.choice(donors), j]
+                row[columns] = rows[donors, columns]
                 planted.append(row)
-                columns.append(j)
+                found.append(columns)
                 break
-    return np.array(planted).reshape(-1, rows.shape[1]), np.array(columns, dtype=int)
+    shape = -1, choices.shape[1]
+    return np.reshape(planted, (-1, rows.shape[1])), np.array(found, dtype=int).reshape(shape)
+
+
+def _donors(far, n_donors, rng):
+    """Return the row that each cell is taken from, None where no rows are far enough."""
+    if n_donors == 1:
+        able = np.flatnonzero(far.all(axis=1))
+        return np.full(far.shape[1], rng.choice(able)) if len(able) else None
+    donors = []
+    for column in far.T:
+        able = np.setdiff1d(np.flatnonzero(column), donors)
+        if not len(able):
+            return None
+        donors.append(rng.choice(able))
+    return donors
 
 
 # --- synthetic rows ------------------------------------------------------------------------------
@@ -301,7 +293,7 @@ class CorrelatedMixture:
         return self.means[component] + spread * deviations
 
     def planted(self, n, rng, share=0.1, spread=4.0):
-        """Return n rows and which of them are anomalies, a `share` of them."""
-        anomaly = np.arange(n) < round(share * n)
+        """Return n rows and which of them are anomalies, a `share` of them at random."""
+        anomaly = rng.permutation(np.arange(n) < round(share * n))
         rows = self.draw(n, rng, spread=np.where(anomaly, spread, 1.0)[:, None])
         return rows, anomaly

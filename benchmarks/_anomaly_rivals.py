@@ -9,17 +9,17 @@ from functools import cache, partial
 from importlib.util import find_spec
 
 import numpy as np
-import torch
-from sklearn.decomposition import PCA
+from scipy.special import logsumexp
 from sklearn.ensemble import IsolationForest
 from sklearn.mixture import GaussianMixture
 from sklearn.neighbors import LocalOutlierFactor, NearestNeighbors
-from sklearn.svm import OneClassSVM
+
+from skdiffusion import DiffusionAnomalyDetector
 
 # One value for all sets where the training rows hold anomalies; their true share is not used.
 CONTAMINATION = 0.1
 
-OUR_METHODS = ("denoise", "neighbors", "kernel")
+OUR_METHODS = ("neighbors", "patterns", "kernel")
 
 
 class Ours:
@@ -36,8 +36,6 @@ class Ours:
     """
 
     def __init__(self, seed, contaminated, **params):
-        from skdiffusion._detector import DiffusionAnomalyDetector
-
         contamination = CONTAMINATION if contaminated else "auto"
         self.model = DiffusionAnomalyDetector(
             contamination=contamination, random_state=seed, **params
@@ -82,6 +80,9 @@ class Neighbours:
 class Plain:
     """A detector that scores its training rows as it does any."""
 
+    def __init__(self, seed, contaminated):
+        self.seed = seed
+
     def fit(self, X):
         self.X = X
         self.model = self.build(X).fit(X)
@@ -101,9 +102,6 @@ class Plain:
 class LocalFactor(Plain):
     """Local outlier factor of 20 neighbours."""
 
-    def __init__(self, seed, contaminated):
-        pass
-
     def build(self, X):
         return LocalOutlierFactor(n_neighbors=min(20, len(X) - 1), novelty=True)
 
@@ -115,9 +113,6 @@ class Forest(Plain):
     """Isolation forest of 100 trees, explained by permutation."""
 
     n_draws = 20
-
-    def __init__(self, seed, contaminated):
-        self.seed = seed
 
     def build(self, X):
         return IsolationForest(random_state=self.seed)
@@ -135,26 +130,8 @@ class Forest(Plain):
         return drops
 
 
-class WhitenedPCA(Plain):
-    """Sum of squares of whitened components; those without variance are left out."""
-
-    def __init__(self, seed, contaminated):
-        pass
-
-    def build(self, X):
-        return PCA(whiten=True, svd_solver="full")
-
-    def score(self, X):
-        variance = self.model.explained_variance_
-        kept = variance > 1e-6 * variance[0]
-        return (self.model.transform(X)[:, kept] ** 2).sum(axis=1)
-
-
 class Mixture(Plain):
     """Gaussian mixture of 10 full components."""
-
-    def __init__(self, seed, contaminated):
-        self.seed = seed
 
     def build(self, X):
         # with less regularisation, components collapse on a few rows
@@ -162,24 +139,11 @@ class Mixture(Plain):
         return GaussianMixture(n_components, reg_covar=1e-3, random_state=self.seed)
 
 
-class SupportVector(Plain):
-    """One-class support vector machine with the defaults of scikit-learn."""
-
-    def __init__(self, seed, contaminated):
-        pass
-
-    def build(self, X):
-        return OneClassSVM()
-
-
 class TailProbability(Plain):
     """ECOD (Li et al., TKDE 2022): the sum over columns of the rarer tail's surprise.
 
     New rows are ranked among training rows alone; in PyOD, a score depends on the batch.
     """
-
-    def __init__(self, seed, contaminated):
-        pass
 
     def fit(self, X):
         self.X = X
@@ -202,9 +166,6 @@ class Histogram(Plain):
     n_bins = 10
     floor = 0.1  # what PyOD adds to each height
 
-    def __init__(self, seed, contaminated):
-        pass
-
     def fit(self, X):
         self.X = X
         self.histograms = [np.histogram(column, self.n_bins, density=True) for column in X.T]
@@ -221,34 +182,13 @@ class Histogram(Plain):
         return total
 
 
-class PyOD(Plain):
-    """A detector of PyOD with its defaults, silent and seeded.
-
-    Parameters
-    ----------
-    seed : int
-        Passed on as ``random_state`` to those that have one.
-    contaminated : bool
-        Not used: in PyOD the contamination moves the threshold alone.
-    name : str
-        Module and class, such as ``"lunar.LUNAR"``.
-    """
-
-    def __init__(self, seed, contaminated, name):
-        from importlib import import_module
-
-        module, _, kind = name.partition(".")
-        self.kind = getattr(import_module(f"pyod.models.{module}"), kind)
-        self.options = {}
-        if kind in ("LUNAR", "AutoEncoder", "DeepSVDD"):
-            self.options = {"random_state": seed, "verbose": 0}
-        self.needs_width = kind == "DeepSVDD"
-        if kind in ("ECOD", "HBOS", "AutoEncoder"):
-            _first_run(self.kind, **self.options)
+class Lunar(Plain):
+    """LUNAR (Goodge et al., AAAI 2022), PyOD's with its defaults."""
 
     def build(self, X):
-        width = {"n_features": X.shape[1]} if self.needs_width else {}
-        return self.kind(**self.options, **width)
+        from pyod.models.lunar import LUNAR
+
+        return LUNAR(random_state=self.seed, verbose=0)
 
     def score(self, X):
         return self.model.decision_function(X)
@@ -257,61 +197,37 @@ class PyOD(Plain):
         return self.model.decision_scores_
 
 
-@cache
-def _first_run(kind, **options):
-    """Have a detector compiled by numba, or import what it needs, before a clock runs."""
-    rows = np.random.RandomState(0).normal(size=(50, 2))
-    kind(**options).fit(rows).decision_function(rows)
+DETECTORS = {
+    "ours": Ours,
+    **{f"ours_{method}": partial(Ours, method=method) for method in OUR_METHODS},
+    "knn1": Neighbours,
+    "knn5mean": partial(Neighbours, k=5),
+    "knn50mean": partial(Neighbours, k=50),
+    "lof20": LocalFactor,
+    "iforest": Forest,
+    "ecod": TailProbability,
+    "hbos": Histogram,
+    "gmm10": Mixture,
+}
+if find_spec("pyod") and find_spec("numba"):
+    DETECTORS["lunar"] = Lunar
 
 
 @cache
-def warm_up():
-    """Have torch import what it imports at the first step of training, before a clock runs."""
-    weight = torch.zeros(1, requires_grad=True)
-    weight.sum().backward()
-    torch.optim.Adam([weight]).step()
+def warm_up(make):
+    """Have a detector import and compile what it needs, before a clock runs."""
+    rows = np.random.RandomState(0).normal(size=(50, 3))
+    make(0, False).fit(rows).score(rows)
 
 
-def has_pyod():
-    """Whether PyOD can be imported, with what it needs."""
-    return find_spec("pyod") is not None and find_spec("numba") is not None
+# --- cells by themselves -------------------------------------------------------------------------
 
 
-def detectors(*, quick=False):
-    """Return ``make(seed, contaminated)`` of each detector, by name; PyOD's where it is installed.
-
-    Quick detectors are trained too little to be any good.
-    """
-    short = {}
-    if quick:
-        from skdiffusion import DenoiserNet
-
-        short = {"denoiser": DenoiserNet(max_epochs=2, steps_per_epoch=20)}
-    makers = {"ours": partial(Ours, **short)}
-    makers |= {f"ours_{m}": partial(Ours, method=m, **short) for m in OUR_METHODS}
-    makers |= {
-        "knn1": Neighbours,
-        "knn5mean": partial(Neighbours, k=5),
-        "knn50mean": partial(Neighbours, k=50),
-        "lof20": LocalFactor,
-        "iforest": Forest,
-        "ecod": TailProbability,
-        "hbos": Histogram,
-        "pca": WhitenedPCA,
-        "gmm10": Mixture,
-        "ocsvm": SupportVector,
-    }
-    if has_pyod():
-        makers |= {
-            "ecod_pyod": partial(PyOD, name="ecod.ECOD"),
-            "hbos_pyod": partial(PyOD, name="hbos.HBOS"),
-            "lunar": partial(PyOD, name="lunar.LUNAR"),
-            "autoencoder": partial(PyOD, name="auto_encoder.AutoEncoder"),
-            "deepsvdd": partial(PyOD, name="deep_svdd.DeepSVDD"),
-        }
-    return makers
-
-
-def default_names(makers):
-    """Names to run unasked: of two versions of a detector, that of PyOD where it is installed."""
-    return [name for name in makers if f"{name}_pyod" not in makers]
+def marginal_kernels(train, X):
+    """Minus the log-density of each cell under Gaussian kernels of Scott's bandwidth."""
+    width = len(train) ** -0.2
+    surprise = np.empty(X.shape)
+    for j in range(X.shape[1]):
+        apart = (X[:, j, None] - train[:, j]) / width
+        surprise[:, j] = -logsumexp(-0.5 * apart**2, axis=1)
+    return surprise

@@ -38,7 +38,7 @@ X_train, held_out = train_test_split(benign, test_size=0.3, random_state=0)
 X_test = pd.concat([held_out, malignant], ignore_index=True)
 y_test = np.repeat([1, -1], [len(held_out), len(malignant)])
 
-detector = DiffusionAnomalyDetector(random_state=0).fit(X_train)
+detector = DiffusionAnomalyDetector().fit(X_train)
 scores = detector.score_samples(X_test)
 
 # %%
@@ -112,10 +112,9 @@ for fdr in (0.05, 0.1):
 # Because of what
 # ---------------
 #
-# `explain` says how improbable each cell is given the other cells of its row, and what value was to
-# be expected. The most anomalous tumour is on the left: its cells contradict each other, so that
-# each is improbable given the others. On the right is the first of the rows with a foreign mean
-# area.
+# `explain` says how much each cell adds to the anomaly, and what value was to be expected. The most
+# anomalous tumour is on the left, far out in many cells. On the right is the first of the rows with
+# a foreign mean area.
 
 fig, axes = plt.subplots(1, 2, figsize=(10.5, 3.6), layout="constrained")
 most = int(np.argmin(scores))
@@ -131,7 +130,7 @@ print(f"true value of the first: {held_out['mean area'].iloc[0]:.1f}")
 # A profile for the model that follows
 # ------------------------------------
 #
-# `transform` gives the score of each method at each of its noise levels. With a few labelled
+# `transform` gives the scores that are added up, one by one. With a few labelled
 # malignant rows, a classifier can use this profile beside the measurements. Training rows get the
 # profile found without them, so the classifier is not misled. These are means over 20 draws of ten
 # labelled rows; the other malignant rows, and the benign ones held out, are judged.
@@ -160,13 +159,12 @@ for name, parts in {"measurements": tables, "with the profile": both}.items():
 # ---------------------------------
 #
 # Now nobody has sorted the rows: forty malignant tumours are among the benign ones, unlabelled, and
-# the task is to find them. One switch changes the methods to ones that withstand this; no network
-# is trained then.
+# the task is to find them. One switch changes the methods to ones that withstand this.
 
 mixed = pd.concat([benign, malignant.sample(40, random_state=0)])
 truth = np.repeat([1, -1], [len(benign), 40])
 for contamination in ("auto", 0.1):
-    detector = DiffusionAnomalyDetector(contamination=contamination, random_state=0)
+    detector = DiffusionAnomalyDetector(contamination=contamination)
     labels = detector.fit_predict(mixed)
     area = roc_auc_score(truth, detector.training_scores_)
     found, reported = np.sum(labels[truth == -1] == -1), np.sum(labels == -1)

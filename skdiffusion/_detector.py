@@ -4,46 +4,49 @@ from numbers import Real
 from typing import ClassVar
 
 import numpy as np
-from sklearn.base import BaseEstimator, OutlierMixin, TransformerMixin
+from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils import Bunch, check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from skdiffusion._utils.checks import Interval, Options, StrOptions, check_count
+from skdiffusion._utils.checks import COUNT, Interval, Options, StrOptions, check_count
 from skdiffusion._utils.fitting import all_or_nothing
 from skdiffusion.detection.anomaly_model import METHODS, AnomalyModel, AnomalyOptions
-from skdiffusion.detection.conformal import benjamini_hochberg, conformal_pvalues
-from skdiffusion.detection.row_encoder import GapFiller, RowEncoder, find_marked
-from skdiffusion.tables.frames import TableInput, validate_table
-from skdiffusion.training.net import DenoiserNet
+from skdiffusion.detection.anomaly_scores import KernelScore
+from skdiffusion.detection.column_patterns import canonical_rows
+from skdiffusion.detection.explanation import (
+    contributions,
+    explaining_model,
+    marginal_surprise,
+    repair,
+)
+from skdiffusion.detection.row_encoder import RowEncoder, find_marked
+from skdiffusion.detection.verdicts import Verdicts
+from skdiffusion.tables.frames import TableInput, read_table, validate_table
 
-HYBRID = ("neighbors", "kernel", "denoise")
-# a network learns a group of anomalies as well as it learns anything
-ROBUST_HYBRID = ("neighbors", "kernel")
-# of held-out normal rows, where nothing is known of the anomalies
-AUTO_ALARMS = 0.05
+HYBRID = ("neighbors", "patterns", "kernel")
 # apart, as an interval of contamination has to begin above zero
 NONE = Options(Real, {0})
-ROUNDING = 1e-9
 
 
-class DiffusionAnomalyDetector(TableInput, TransformerMixin, OutlierMixin, BaseEstimator):
+class DiffusionAnomalyDetector(TableInput, TransformerMixin, Verdicts, BaseEstimator):
     r"""Score rows by how unlike they are to the rows seen in `fit`.
 
-    The default adds up three scores: the distance to the nearest neighbour, the density of narrow
-    kernels, and how much a network trained to denoise normal rows would change the row. Each is
-    the logarithm of its rank among the scores that training rows get without themselves.
+    The default adds up three answers in closed form: how far the nearest row is in all columns, how
+    far it is in halves of the columns, and how dense narrow kernels are. Numbers are looked at by
+    their size and by their rank. Each answer is the logarithm of its rank among those that training
+    rows get without themselves.
 
     Parameters
     ----------
     method : str or sequence of str, default="hybrid"
-        What to score rows by. A sequence adds up its members; "hybrid" is ``("neighbors", "kernel",
-        "denoise")``, and without the network for contaminated training rows.
+        What to score rows by. A sequence adds up its members; "hybrid" is all three.
 
         ===========  ==========================================================================
         "neighbors"  distance to the nearest row; for contaminated training rows to a tenth of them
+        "patterns"   distance to the nearest row in up to 16 balanced halves of the columns, the
+                     others at infinite noise; for contaminated training rows an isolation forest
         "kernel"     log-density under kernels shaped by 50 neighbours each; for contaminated
-                     training rows under a Gaussian of the most compact half
-        "denoise"    error of one denoising step, at two noise levels
+                     training rows under a Gaussian of the most compact half, in ranks
         ===========  ==========================================================================
 
     contamination : "auto", 0 or float in (0, 0.5], default="auto"
@@ -52,18 +55,14 @@ class DiffusionAnomalyDetector(TableInput, TransformerMixin, OutlierMixin, BaseE
         - "auto": none are expected, and one in twenty normal rows will be reported.
         - 0: none, and no row more normal than the least normal training row is reported.
         - a share: some, and that share of the training rows is reported. The methods change to
-          ones that withstand them: more neighbours, larger noise levels, a robust Gaussian, and
-          training that leaves out the rows with the largest errors.
+          ones that withstand them.
 
-    denoiser : DenoiserNet or None, default=None
-        Unfitted net of "denoise" with all training options. None is
-        :func:`~skdiffusion.training.judging_net`.
+    window : int or None, default=None
+        How many of the latest rows `partial_fit` keeps. None keeps all.
     categorical_features : "from_dtype", None or array-like, default="from_dtype"
         Which columns are categories, as in :class:`~skdiffusion.TableEncoder`.
-    verbose : int, default=0
-        1 shows progress bars.
     random_state : int, RandomState instance or None, default=None
-        Source of randomness of `fit`.
+        Source of the draws that fill missing cells of training rows; without them it has no effect.
 
     Attributes
     ----------
@@ -82,17 +81,25 @@ class DiffusionAnomalyDetector(TableInput, TransformerMixin, OutlierMixin, BaseE
 
     Notes
     -----
+    Neither the units nor the order of columns and rows make a difference.
+
     Within a tenth of the distance from a training row to the nearest other one, scores pass over
     to that of `training_scores_`, so ``fit_predict(X)`` and ``fit(X).predict(X)`` agree where rows
-    are distinct. In a table with more than 1 % of copies they do not pass over.
+    are distinct and complete. In a table with more than 1 % of copies they do not pass over.
 
-    Missing cells are filled by their mean given the others, and so speak neither for nor against a
-    row. A category that `fit` has not seen counts as rarer than the rarest.
+    A row with missing cells is compared to training rows in its other columns alone, and its scores
+    are calibrated there: it is reported as often as other normal rows are. A category that `fit`
+    has not seen counts as rarer than the rarest.
+
+    A row is compared to at most 10,000 training rows, 1,000 in each half of the columns, and 2,000
+    kernels.
 
     References
     ----------
     Livernoche, V., Jain, V., Hezaveh, Y., Ravanbakhsh, S. (2024). On diffusion modeling for anomaly
-    detection. arXiv:2305.18593.
+    detection. arXiv:2305.18593. The nearest neighbour is the closed form of its diffusion time.
+
+    Lazarevic, A., Kumar, V. (2005). Feature bagging for outlier detection. KDD.
 
     Bates, S., Candes, E., Lei, L., Romano, Y., Sesia, M. (2023). Testing for outliers with
     conformal p-values. Annals of Statistics 51. arXiv:2104.08279.
@@ -103,7 +110,7 @@ class DiffusionAnomalyDetector(TableInput, TransformerMixin, OutlierMixin, BaseE
     >>> from skdiffusion import DiffusionAnomalyDetector
     >>> rng = np.random.RandomState(0)
     >>> X = rng.normal(size=(200, 1)) @ np.ones((1, 3)) + 0.1 * rng.normal(size=(200, 3))
-    >>> detector = DiffusionAnomalyDetector(method=("neighbors", "kernel"), random_state=0).fit(X)
+    >>> detector = DiffusionAnomalyDetector().fit(X)
     >>> detector.predict(np.array([[1.0, 1.0, 1.0], [1.0, 1.0, -1.0]]))
     array([ 1, -1])
     >>> int(detector.explain(np.array([[1.0, 1.0, -1.0]])).contributions.argmax())
@@ -113,7 +120,7 @@ class DiffusionAnomalyDetector(TableInput, TransformerMixin, OutlierMixin, BaseE
     _parameter_constraints: ClassVar[dict] = {
         "method": [StrOptions({"hybrid", *METHODS}), list, tuple],
         "contamination": [StrOptions({"auto"}), NONE, Interval(Real, 0, 0.5, closed="right")],
-        "denoiser": [DenoiserNet, None],
+        "window": [COUNT, None],
     }
 
     def __init__(
@@ -121,16 +128,14 @@ class DiffusionAnomalyDetector(TableInput, TransformerMixin, OutlierMixin, BaseE
         *,
         method="hybrid",
         contamination="auto",
-        denoiser=None,
+        window=None,
         categorical_features="from_dtype",
-        verbose=0,
         random_state=None,
     ):
         self.method = method
         self.contamination = contamination
-        self.denoiser = denoiser
+        self.window = window
         self.categorical_features = categorical_features
-        self.verbose = verbose
         self.random_state = random_state
 
     def fit(self, X, y=None):
@@ -141,8 +146,7 @@ class DiffusionAnomalyDetector(TableInput, TransformerMixin, OutlierMixin, BaseE
         X : array-like or data frame of shape (n, n_features)
             Training rows, of which cells may be missing.
         y : array-like of shape (n,) or None, default=None
-            Labels, of which -1 marks known anomalies. The methods weigh the more the better they
-            tell them from the others.
+            Labels, of which -1 marks known anomalies, which are not learned as normal rows.
 
         Returns
         -------
@@ -164,21 +168,20 @@ class DiffusionAnomalyDetector(TableInput, TransformerMixin, OutlierMixin, BaseE
             marked = find_marked(X, y)
             self._encoder = RowEncoder(X, self.categorical_features)
             Z = self._encoder.encode(X)
-            if len(Z) - marked.sum() < 2:
+            n_normal = len(marked) - marked.sum()
+            if n_normal < 2:
                 raise ValueError(
-                    f"Normal rows cannot be learned from n_samples={len(Z) - marked.sum()}: give "
-                    "at least 2 that are not marked as anomalies."
+                    f"Normal rows cannot be learned from n_samples={n_normal}: give at least 2 "
+                    "that are not marked as anomalies."
                 )
-            self._filler = GapFiller(Z[~marked])
-            Z, groups = self._filler(Z), self._encoder.groups
-            options = AnomalyOptions(
-                self._methods(), self._share, self.denoiser, self.verbose, groups
-            )
-            self._settle(AnomalyModel(Z[~marked], Z[marked], options, rng), Z, marked)
+            self._learn(Z, marked, rng)
         return self
 
     def partial_fit(self, X, y=None):
-        """Learn from more rows, in the scale of the first ones. Networks train on with all rows.
+        """Learn from more rows, in the units and ranks of the first ones.
+
+        The detector is made anew from all rows, or from the latest `window` of them: give rows in
+        batches.
 
         Parameters
         ----------
@@ -194,30 +197,12 @@ class DiffusionAnomalyDetector(TableInput, TransformerMixin, OutlierMixin, BaseE
         """
         if not hasattr(self, "offset_"):
             return self.fit(X, y)
-        Z = self._filled(X)
-        marked = find_marked(X, y)
-        rng = check_random_state(self.random_state)
-        model = self._model.extended(Z[~marked], Z[marked], rng)
-        self._settle(model, np.concatenate([self._training, Z]), np.append(self._marked, marked))
+        Z = self._encoded(X)
+        marked = np.append(self._marked, find_marked(X, y))
+        Z = np.concatenate([self._training, Z], axis=1)
+        latest = slice(0 if self.window is None else -self.window, None)
+        self._learn(Z[:, latest], marked[latest], check_random_state(self.random_state))
         return self
-
-    def fit_predict(self, X, y=None):
-        """Fit, and tell the anomalies among the training rows, each judged without itself.
-
-        Parameters
-        ----------
-        X : array-like or data frame of shape (n, n_features)
-            Training rows.
-        y : array-like of shape (n,) or None, default=None
-            Labels, as in `fit`.
-
-        Returns
-        -------
-        labels : ndarray of int of shape (n,)
-            -1 for anomalies, 1 for the others.
-        """
-        self.fit(X, y)
-        return np.where(self.training_scores_ < self.offset_, -1, 1)
 
     def score_samples(self, X):
         """Score rows; the more normal the higher.
@@ -230,81 +215,11 @@ class DiffusionAnomalyDetector(TableInput, TransformerMixin, OutlierMixin, BaseE
         Returns
         -------
         scores : ndarray of shape (n,)
-            Minus the sum over methods, in nats, of minus the log of the share of held-out rows
-            that score as high, and a fifth of a robust z-score.
+            The logarithm of the share of held-out rows that are as anomalous, in nats, less a fifth
+            of the inverse hyperbolic sine of a robust z-score. Zero where all cells are missing.
         """
-        Z = self._filled(X)
+        Z = self._encoded(X)
         return -self._model.score(Z)
-
-    def decision_function(self, X):
-        """Score rows; negative for anomalies.
-
-        Parameters
-        ----------
-        X : array-like or data frame of shape (n, n_features)
-            Rows.
-
-        Returns
-        -------
-        decision : ndarray of shape (n,)
-            ``score_samples(X) - offset_``.
-        """
-        return self.score_samples(X) - self.offset_
-
-    def predict(self, X):
-        """Tell anomalies from normal rows.
-
-        Parameters
-        ----------
-        X : array-like or data frame of shape (n, n_features)
-            Rows.
-
-        Returns
-        -------
-        labels : ndarray of int of shape (n,)
-            -1 for anomalies, 1 for the others.
-        """
-        return np.where(self.decision_function(X) < 0, -1, 1)
-
-    def predict_pvalue(self, X):
-        """Return conformal p-values: how often a normal row is at least as anomalous.
-
-        Parameters
-        ----------
-        X : array-like or data frame of shape (n, n_features)
-            Rows.
-
-        Returns
-        -------
-        pvalues : ndarray of shape (n,)
-            For a normal row ``P(p <= a)`` is about `a`; none is below ``1 / (n_train + 1)``.
-
-        Notes
-        -----
-        With networks, a row is scored by each of them and ranked among the training rows that it
-        has not seen (:func:`~skdiffusion.detection.conformal_pvalues` with `fold`). With anomalies
-        among the training rows, p-values are too large by up to the contamination.
-        """
-        Z = self._filled(X)
-        scores = self._model.fold_scores(Z)
-        return conformal_pvalues(self._model.held_out, scores, fold=self._model.fold)
-
-    def select(self, X, *, fdr=0.1):
-        """Pick out anomalies so that few of those picked are normal.
-
-        Parameters
-        ----------
-        X : array-like or data frame of shape (n, n_features)
-            Rows; which are picked depends on all of them.
-        fdr : float, default=0.1
-            False-discovery rate: the expected share of normal rows among those picked.
-
-        Returns
-        -------
-        picked : ndarray of bool of shape (n,)
-            By :func:`~skdiffusion.detection.benjamini_hochberg` on `predict_pvalue`.
-        """
-        return benjamini_hochberg(self.predict_pvalue(X), fdr)
 
     def explain(self, X):
         """Say which cells make rows anomalous, and what they should have been.
@@ -317,26 +232,55 @@ class DiffusionAnomalyDetector(TableInput, TransformerMixin, OutlierMixin, BaseE
         Returns
         -------
         explanation : Bunch
-            - contributions : ndarray or data frame of shape (n, n_features). How improbable each
-              cell is given the others, in nats; zero for missing cells.
+            - contributions : ndarray or data frame of shape (n, n_features). How much each cell
+              adds to the anomaly, in nats; zero for missing cells.
             - expected : ndarray or data frame of shape (n, n_features). The mean of each cell given
               the others, rounded as the cells of `fit`, or its nearest category.
+            - marginal : ndarray or data frame of shape (n, n_features). How improbable each cell is
+              by itself, whatever the others, in nats.
 
         Notes
         -----
-        Both come from the kernels, with noise of 0.05 standard deviations on the other cells. If
-        two cells contradict each other, both are improbable.
+        A contribution is four times the nats by which patterns with the column exceed those
+        without it, and the logarithm of one plus how improbable the cell is to the kernels given
+        the others. Rows that are far out in single cells are explained by `marginal`, rows whose
+        cells contradict each other by `contributions`.
         """
         Z = self._encoded(X)
-        kernels, groups = self._model.kernels, self._encoder.groups
-        surprise, expected = kernels.explain(self._filler(Z), groups, np.isnan(Z))
+        as_table = self._encoder.table._format.assemble_floats
         return Bunch(
-            contributions=self._encoder.table._format.assemble_floats(surprise),
-            expected=self._encoder.decode(expected),
+            contributions=as_table(contributions(self._explaining, Z)),
+            expected=self._encoder.decode(self._kernels.expect(Z[0], self._encoder.groups)),
+            marginal=as_table(marginal_surprise(self._explaining, Z)),
         )
 
+    def repair(self, X):
+        """Return the nearest normal rows that differ in few cells.
+
+        Parameters
+        ----------
+        X : array-like or data frame of shape (n, n_features)
+            Rows.
+
+        Returns
+        -------
+        repaired : ndarray or data frame of shape (n, n_features)
+            Rows of which `predict` reports none, in the container of `fit`. Normal rows and the
+            cells that may stay are as they were.
+
+        Notes
+        -----
+        The cell that contributes most is replaced, then the next with it, by those of the training
+        row that is nearest in all other cells.
+        """
+        Z = self._encoded(X)
+        Z, changed = repair(self._explaining, Z, self._is_anomalous)
+        columns = read_table(validate_table(self, X, reset=False, allow_missing=True))
+        cells = {j: (column.values, ~changed[:, j]) for j, column in enumerate(columns)}
+        return self._encoder.decode(Z[0], settled=cells)
+
     def transform(self, X):
-        """Return the profile of rows: each method's score at each noise level.
+        """Return the profile of rows: the scores that are added up.
 
         Parameters
         ----------
@@ -348,7 +292,7 @@ class DiffusionAnomalyDetector(TableInput, TransformerMixin, OutlierMixin, BaseE
         profile : ndarray of shape (n, n_columns)
             Larger for more anomalous rows.
         """
-        Z = self._filled(X)
+        Z = self._encoded(X)
         return self._model.profile(Z)
 
     def get_feature_names_out(self, input_features=None):
@@ -362,10 +306,10 @@ class DiffusionAnomalyDetector(TableInput, TransformerMixin, OutlierMixin, BaseE
         Returns
         -------
         names : ndarray of str
-            The method and its noise level.
+            The method, and the coordinates that it looks at.
         """
         check_is_fitted(self)
-        names = [name for score in self._model.scores for name in score.names]
+        names = [score.name for score in self._model.scores]
         return np.asarray(names, dtype=object)
 
     def sample(self, n_samples=1, *, random_state=None):
@@ -386,13 +330,12 @@ class DiffusionAnomalyDetector(TableInput, TransformerMixin, OutlierMixin, BaseE
         check_is_fitted(self)
         check_count(n_samples, "n_samples")
         rng = check_random_state(random_state)
-        return self._encoder.decode(self._model.kernels.sample(n_samples, rng))
+        return self._encoder.decode(self._kernels.sample(n_samples, rng))
 
     def _methods(self):
         """Return the names of the methods in use."""
         if isinstance(self.method, str):
-            hybrid = ROBUST_HYBRID if self._share else HYBRID
-            return hybrid if self.method == "hybrid" else (self.method,)
+            return HYBRID if self.method == "hybrid" else (self.method,)
         if not self.method or not set(self.method) <= set(METHODS):
             raise ValueError(
                 f"method must be 'hybrid', one of {METHODS} or a sequence of them, "
@@ -400,27 +343,32 @@ class DiffusionAnomalyDetector(TableInput, TransformerMixin, OutlierMixin, BaseE
             )
         return tuple(self.method)
 
-    @property
-    def _share(self):
-        """The expected share of anomalies among the training rows."""
-        return 0.0 if self.contamination == "auto" else float(self.contamination)
-
-    def _settle(self, model, Z, marked):
-        """Keep a model, the scores of the training rows and the threshold."""
-        self._model, self._training, self._marked = model, Z, marked
-        self.training_scores_ = np.empty(len(Z))
-        self.training_scores_[~marked] = -model.held_out
+    def _learn(self, Z, marked, rng):
+        """Learn from encoded rows in the order in which they came, and set the threshold."""
+        # in which order rows come must make no difference, not even by rounding
+        order = canonical_rows(Z[0])
+        encoder, sorted_Z = self._encoder, self._encoder.complete(Z[:, order], rng)
+        kept = order[~marked[order]]
+        normal, observed = sorted_Z[:, ~marked[order]], ~np.isnan(Z[0, kept])
+        options = AnomalyOptions(self._methods(), self._share, encoder.groups, encoder.places)
+        model = AnomalyModel(normal, observed, options)
+        scores = np.empty(len(marked))
+        scores[kept] = -model.held_out
         if marked.any():
-            self.training_scores_[marked] = -model.score(Z[marked])
-        share = AUTO_ALARMS if self.contamination == "auto" else self._share
-        # copies of training rows are tied with them up to rounding, which must not decide
-        self.offset_ = float(np.quantile(-model.held_out, share)) - ROUNDING
+            scores[marked] = -model.score(Z[:, marked])
+        self._model, self._explaining = model, explaining_model(model)
+        self._training, self._marked, self.training_scores_ = Z, marked, scores
+        self._calibrate(model.held_out[model.calibrating])
 
     def _encoded(self, X):
         """Validate rows and encode them, with NaN for gaps."""
         check_is_fitted(self)
         return self._encoder.encode(validate_table(self, X, reset=False, allow_missing=True))
 
-    def _filled(self, X):
-        Z = self._encoded(X)
-        return self._filler(Z)
+    @property
+    def _kernels(self):
+        """The kernels on normal rows, in linear coordinates."""
+        return self._explaining.scores_of(KernelScore)[0].kernels
+
+    def _is_anomalous(self, Z):
+        return -self._model.score(Z) < self.offset_

@@ -11,7 +11,6 @@ from skdiffusion import (
     RiemannianKernelSmoother,
     TableEncoder,
 )
-from skdiffusion.training.presets import judging_net
 
 TINY = DiffusionManifoldSampler(
     denoiser=DenoiserNet(max_epochs=1, steps_per_epoch=3, module__width=8, module__depth=1),
@@ -24,7 +23,7 @@ ESTIMATORS = [
     TINY,
     RiemannianKernelSmoother(metric="euclidean", bandwidth=0.5, background=None),
     OperatorScoreMatching(),
-    DiffusionAnomalyDetector(denoiser=judging_net().set_params(max_epochs=1, steps_per_epoch=20)),
+    DiffusionAnomalyDetector(),
     DiffusionAnomalyDetector(method=("neighbors", "kernel")),
     DiffusionAnomalyDetector(contamination=0.1),
     DiffusionImputer(sampler=TINY, n_models=1, n_draws=4),

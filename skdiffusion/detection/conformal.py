@@ -1,10 +1,14 @@
 """P-values of anomaly scores from the scores of normal rows, and what to declare by them."""
 
+from numbers import Integral
+
 import numpy as np
 from scipy.stats import false_discovery_control
 
+ROUNDING = 1e-12
 
-def conformal_pvalues(calibration, scores, *, fold=None):
+
+def conformal_pvalues(calibration, scores):
     """Rank anomaly scores among those of normal rows.
 
     Parameters
@@ -12,21 +16,18 @@ def conformal_pvalues(calibration, scores, *, fold=None):
     calibration : array-like of shape (n,)
         Anomaly scores of normal rows that the detector was not fitted on, or whose scores leave
         out the row itself. Large means anomalous; infinite values may occur.
-    scores : array-like of shape (m,), or (m, n_folds) with `fold`
-        Anomaly scores of the rows to judge; with `fold`, by the detector of each fold.
-    fold : array-like of int of shape (n,) or None, default=None
-        For each calibration row the fold whose detector has not seen it and has scored it.
+    scores : array-like of shape (m,)
+        Anomaly scores of the rows to judge.
 
     Returns
     -------
     pvalues : ndarray of shape (m,)
-        ``(1 + #{calibration >= score}) / (n + 1)``, each calibration score compared with the score
-        by its own fold. Ties count against the row.
+        ``(1 + #{calibration >= score}) / (n + 1)``. Ties count against the row.
 
     Raises
     ------
     ValueError
-        If there is no calibration score, a score is NaN, or `fold` does not fit the others.
+        If there is no calibration score, or a score is NaN.
 
     Notes
     -----
@@ -34,8 +35,7 @@ def conformal_pvalues(calibration, scores, *, fold=None):
     ``a``, with equality where ``a * (n + 1)`` is a whole number and no scores are tied [1]_,
     however good or bad the scores are. It holds on average over calibration sets: given a single
     one, ``P(p <= a)`` follows a beta distribution around ``a`` whose spread shrinks like
-    ``n ** -0.5`` [2]_. With folds it is at most about ``2 * a``, and near ``a`` where the
-    detectors of the folds agree [3]_.
+    ``n ** -0.5`` [2]_.
 
     References
     ----------
@@ -43,8 +43,6 @@ def conformal_pvalues(calibration, scores, *, fold=None):
        Springer, 2005, chapter 2.
     .. [2] S. Bates, E. Candès, L. Lei, Y. Romano and M. Sesia, "Testing for outliers with
        conformal p-values", Annals of Statistics 51(1), 149-178, 2023.
-    .. [3] V. Vovk, "Cross-conformal predictors", Annals of Mathematics and Artificial
-       Intelligence 74, 2015, equation 7.
 
     Examples
     --------
@@ -53,23 +51,11 @@ def conformal_pvalues(calibration, scores, *, fold=None):
     array([0.2, 0.6, 1. ])
     """
     calibration = _checked("calibration", calibration, n_axes=1)
-    scores = _checked("scores", scores, n_axes=1 if fold is None else 2)
+    scores = _checked("scores", scores, n_axes=1)
     if not len(calibration):
         raise ValueError("calibration is empty: at least one score of a normal row is needed.")
-    if fold is None:
-        scores = scores[:, None]
-        fold = np.zeros(len(calibration), dtype=np.intp)
-    fold = np.asarray(fold)
-    if fold.shape != calibration.shape or not np.isin(fold, np.arange(scores.shape[1])).all():
-        raise ValueError(
-            f"fold must hold a whole number from 0 to {scores.shape[1] - 1} for each of the "
-            f"{len(calibration)} calibration scores: the column of scores that it belongs to."
-        )
-    counts = np.zeros(len(scores), dtype=np.int64)
-    for k, column in enumerate(scores.T):
-        held_out = np.sort(calibration[fold == k])
-        counts += len(held_out) - np.searchsorted(held_out, column, side="left")
-    return (1 + counts) / (len(calibration) + 1)
+    n_below = np.searchsorted(np.sort(calibration), scores, side="left")
+    return (1 + len(calibration) - n_below) / (len(calibration) + 1)
 
 
 def benjamini_hochberg(pvalues, fdr=0.1):
@@ -117,16 +103,71 @@ def benjamini_hochberg(pvalues, fdr=0.1):
     >>> benjamini_hochberg([0.01, 0.7, 0.04, 0.2], fdr=0.1)
     array([ True, False,  True, False])
     """
-    pvalues = _checked("pvalues", pvalues, n_axes=1)
-    if not 0 < fdr < 1:
-        raise ValueError(f"fdr={fdr!r} must lie between 0 and 1, such as 0.1.")
-    if np.any((pvalues < 0) | (pvalues > 1)):
-        raise ValueError("pvalues must lie between 0 and 1.")
+    pvalues = _pvalues("pvalues", pvalues)
+    _check_rate(fdr)
     if not len(pvalues):
         return np.zeros(0, dtype=bool)
     # Conformal p-values are multiples of 1 / (n + 1) and often meet the bound exactly, where
     # rounding must not decide.
-    return false_discovery_control(pvalues, method="bh") <= fdr * (1 + 1e-12)
+    return false_discovery_control(pvalues, method="bh") <= fdr * (1 + ROUNDING)
+
+
+def benjamini_hochberg_online(pvalues, fdr=0.1, *, window=500, history=()):
+    """Declare anomalies one by one, as they come.
+
+    Parameters
+    ----------
+    pvalues : array-like of shape (m,)
+        P-values in the order in which rows came.
+    fdr : float, default=0.1
+        The false-discovery rate, as in :func:`benjamini_hochberg`.
+    window : int, default=500
+        How many of the latest rows a row is seen among: enough for a few anomalies to be there,
+        and few enough for ``window / fdr`` calibration rows.
+    history : array-like of shape (n_earlier,), default=()
+        P-values of rows that came before, of which the last ``window - 1`` count.
+
+    Returns
+    -------
+    declared : ndarray of bool of shape (m,)
+        The rows with ``p <= k * fdr / window``, where `k` is how many of the rows before, in the
+        window, the procedure of Benjamini and Hochberg would declare.
+
+    Raises
+    ------
+    ValueError
+        If a p-value, `fdr` or `window` is out of range.
+
+    Notes
+    -----
+    A decision is never revised, and does not depend on later rows. While anomalies come at a steady
+    rate, with several in a window, a normal row is declared at most ``fdr`` times as often as rows
+    are. An anomaly alone in its window is not declared: rules that spend a level over an endless
+    stream [1]_ declare none either, as no p-value of ``n`` calibration rows is below
+    ``1 / (n + 1)``.
+
+    References
+    ----------
+    .. [1] A. Ramdas, T. Zrnic, M. Wainwright and M. Jordan, "SAFFRON: an adaptive algorithm for
+       online control of the false discovery rate", ICML 2018. arXiv:1802.09098.
+
+    Examples
+    --------
+    >>> from skdiffusion.detection import benjamini_hochberg_online
+    >>> benjamini_hochberg_online([0.001, 0.001, 0.6, 0.001, 0.3], fdr=0.1, window=4)
+    array([False,  True, False,  True, False])
+    """
+    pvalues, history = _pvalues("pvalues", pvalues), _pvalues("history", history)
+    _check_rate(fdr)
+    if not isinstance(window, Integral) or window < 2:
+        raise ValueError(f"window={window!r} must be a whole number of at least 2, such as 500.")
+    seen = np.concatenate([np.ones(window - 1), history, pvalues])
+    declared = np.zeros(len(pvalues), dtype=bool)
+    for i, position in enumerate(range(len(seen) - len(pvalues), len(seen))):
+        before = np.append(seen[position - window + 1 : position], 1.0)
+        n_declared = benjamini_hochberg(before, fdr).sum()
+        declared[i] = pvalues[i] <= n_declared * fdr / window * (1 + ROUNDING)
+    return declared
 
 
 def _checked(name, values, *, n_axes):
@@ -136,3 +177,15 @@ def _checked(name, values, *, n_axes):
     if np.isnan(values).any():
         raise ValueError(f"{name} holds NaN, which has no rank. Leave such rows out.")
     return values
+
+
+def _pvalues(name, values):
+    values = _checked(name, values, n_axes=1)
+    if np.any((values < 0) | (values > 1)):
+        raise ValueError(f"{name} must lie between 0 and 1.")
+    return values
+
+
+def _check_rate(fdr):
+    if not 0 < fdr < 1:
+        raise ValueError(f"fdr={fdr!r} must lie between 0 and 1, such as 0.1.")

@@ -1,13 +1,14 @@
-"""Rows as the detector sees them: standard deviations, vertices of categories, and no gaps."""
+"""Rows as the detector sees them: numbers, vertices of categories, and departures."""
 
 import warnings
 
 import numpy as np
-import torch
 from sklearn.utils import check_consistent_length
 from sklearn.utils.validation import column_or_1d
 
-from skdiffusion.closed_forms.baselines import fit_gaussian
+from skdiffusion.closed_forms.gap_filling import draw_completions
+from skdiffusion.detection.column_patterns import canonical_columns
+from skdiffusion.detection.coordinates import Coordinates
 from skdiffusion.tables.coders import scatter
 from skdiffusion.tables.encoder import TableEncoder
 from skdiffusion.tables.frames import read_table
@@ -15,11 +16,8 @@ from skdiffusion.tables.vocabulary import find_positions
 
 # A category that was never seen lies this many times as far out as the rarest that was
 FURTHER_OUT = 1.5
-
-# Noise levels of missing and of present cells, in standard deviations
-UNKNOWN, KNOWN = 1e3, 1e-3
-
-N_ROUNDS = 20
+# Standard deviations that a departure from a constant counts for
+DEPARTURE = 3.0
 
 
 class RowEncoder:
@@ -38,54 +36,59 @@ class RowEncoder:
             handle_unknown="missing",
         ).fit_columns(X, columns)
         is_constant = [codec.n_encoded == 0 for codec in self.table.codecs_]
-        self.groups = np.append(self.table.groups_, np.flatnonzero(is_constant))
+        groups = np.append(self.table.groups_, np.flatnonzero(is_constant))
+        is_number = np.array([coder.levels is None for coder in self.table._coders])[groups]
+        Z = self._encode(columns)
+        self.coordinates = Coordinates(Z, is_number)
+        # in which features and columns come must make no difference, not even by rounding
+        order, places = canonical_columns(self.coordinates(Z)[0], groups)
+        self.features = np.concatenate([np.flatnonzero(groups == column) for column in order])
+        self.groups = groups[self.features]
+        self.places = places[np.argsort(order)][self.groups]
 
     def encode(self, X):
-        """Return encoded rows, NaN where a cell is missing."""
-        columns = read_table(X)
+        """Return rows in both coordinates, NaN where a cell is missing."""
+        return self.coordinates(self._encode(read_table(X)))[:, :, self.features]
+
+    def complete(self, Z, rng):
+        """Return rows with their gaps filled by draws, given what is there."""
+        if not np.isnan(Z).any():
+            return Z
+        drawn = self.coordinates.undo(self._in_order(draw_completions(Z[0], 1, rng)[0]))
+        n_encoded = self.table.n_encoded_
+        # numbers that occur, and categories that exist
+        cells = self.table.encode_columns(read_table(self.table.decode_table(drawn[:, :n_encoded])))
+        drawn = self.coordinates(np.column_stack([cells, drawn[:, n_encoded:]]))
+        return np.where(np.isnan(Z), drawn[:, :, self.features], Z)
+
+    def decode(self, linear, settled=None):
+        """Return rows in the container of the training rows, their numbers in the same range."""
+        Z = self.coordinates.undo(self._in_order(linear))
+        return self.table.decode_table(Z[:, : self.table.n_encoded_], settled=settled)
+
+    def _in_order(self, linear):
+        Z = np.empty_like(linear)
+        Z[:, self.features] = linear
+        return Z
+
+    def _encode(self, columns):
         Z, departures = self.table.encode_columns(columns), []
         for j, (coder, column) in enumerate(zip(self.table._coders, columns, strict=True)):
             is_constant = coder.codec.n_encoded == 0
             if coder.levels is not None:
                 x = (find_positions(column.observed, coder.levels) < 0).astype(float)
             elif is_constant:
-                x = coder.numbers(column)[0] - coder.codec.value
+                x = np.sign(coder.numbers(column)[0] - coder.codec.value)
             else:
                 continue
             departure = scatter(x, column.gaps, np.nan)
             if is_constant:
-                departures.append(departure)
+                departures.append(DEPARTURE * departure)
             else:
                 places = coder.codec.encode(np.arange(len(coder.levels)))
                 rarest = places[np.linalg.norm(places, axis=1).argmax()]
                 Z[np.ix_(departure == 1, self.table.features_of_column(j))] = FURTHER_OUT * rarest
         return np.column_stack([Z, *departures])
-
-    def decode(self, Z):
-        """Return rows in the container of the training rows, their numbers in the same range."""
-        return self.table.decode_table(Z[:, : self.table.n_encoded_])
-
-
-class GapFiller:
-    """Fill missing cells by their mean given the others, which is neither usual nor unusual."""
-
-    def __init__(self, Z):
-        filled = np.where(np.isnan(Z), np.nanmean(Z, axis=0), Z)
-        # new rows may have gaps where training rows have none
-        for _ in range(N_ROUNDS if np.isnan(Z).any() else 1):
-            self.gaussian = fit_gaussian(filled)
-            filled = self(Z)
-
-    def __call__(self, Z):
-        """Return rows without gaps."""
-        missing = np.isnan(Z)
-        gappy, filled = missing.any(1), Z.copy()
-        x = np.where(missing, 0.0, Z)[gappy]
-        sigma = np.where(missing, UNKNOWN, KNOWN)[gappy]
-        with torch.no_grad():
-            mean = self.gaussian(torch.from_numpy(x), torch.from_numpy(sigma)).mean.numpy()
-        filled[missing] = mean[missing[gappy]]
-        return filled
 
 
 def find_marked(X, y):

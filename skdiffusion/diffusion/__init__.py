@@ -3,7 +3,6 @@
 from skdiffusion.diffusion.clean import CleanDenoiser
 from skdiffusion.diffusion.denoiser import Denoiser, Posterior, score
 from skdiffusion.diffusion.directions import flipd, tangent_space
-from skdiffusion.diffusion.functionals import denoising_error
 from skdiffusion.diffusion.gaussians import EmpiricalDenoiser, GaussianDenoiser, MixtureDenoiser
 from skdiffusion.diffusion.grid import karras
 from skdiffusion.diffusion.guidance import Conditioned, Guided, Marginal
@@ -50,7 +49,6 @@ __all__ = [
     "VP",
     "ddim",
     "decode",
-    "denoising_error",
     "dpmpp_2m",
     "encode",
     "flipd",

@@ -41,7 +41,7 @@ from skdiffusion.diffusion.categories import Levels
 from skdiffusion.diffusion.denoiser import Posterior
 from skdiffusion.diffusion.factor_gaussian import FactorFrame, FactorGaussian, FactorMixture
 from skdiffusion.diffusion.gaussians import GaussianDenoiser
-from skdiffusion.diffusion.white import IdentityFrame, WhiteCoordinates, WhiteFrame
+from skdiffusion.diffusion.white import WhiteCoordinates, WhiteFrame
 
 _MIN_ROWS = 16
 
@@ -116,7 +116,7 @@ class Preconditioned(nn.Module):
     ):
         super().__init__()
         self.net = net
-        self.frame: nn.Module = _frame(gaussian, levels)
+        self.frame = _frame(gaussian, levels)
         self.baseline = baseline
         self.levels = levels
 
@@ -185,13 +185,3 @@ class Preconditioned(nn.Module):
             raise ValueError("There are no categories: this denoiser takes all entries as numbers.")
         logits = correction[:, -self.levels.n_levels :].to(torch.float64)
         return self.levels.normalise(prepared.evidence + logits)
-
-
-class Plain(Preconditioned):
-    """A denoiser that is a network and nothing else: ``D(x, sigma) = net(x, log sigma)``."""
-
-    def __init__(self, net: nn.Module):
-        nn.Module.__init__(self)
-        self.net = net
-        self.frame = IdentityFrame()
-        self.baseline = self.levels = None

@@ -36,15 +36,6 @@ class WhiteCoordinates(NamedTuple):
         return apply_by_pattern(self.inverse, vectors, self.pattern)
 
 
-class IdentityFrame(nn.Module):
-    """Coordinates that change nothing, about a mean of zero."""
-
-    def forward(self, x: Tensor, sigma: Tensor) -> WhiteCoordinates:
-        """Return noisy rows as they are."""
-        index = torch.zeros(len(x), dtype=torch.long, device=x.device)
-        return WhiteCoordinates(x, torch.zeros_like(x), torch.ones_like(x[:1]), index)
-
-
 class WhiteFrame(nn.Module):
     """The coordinates in which a Gaussian is white before and after denoising."""
 

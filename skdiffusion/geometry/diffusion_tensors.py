@@ -52,10 +52,10 @@ def low_rank_factors(tensors: Floats, rank: int) -> LowRank:
 
 
 def local_factors(X: Floats, indices: NDArray[np.intp], at: NDArray[np.intp], rank: int) -> LowRank:
-    """Return the local covariances about some rows; all of them in full may be large."""
+    """Return the local covariances about rows `at`, by their neighbours; in full they are large."""
     size = max(1, _CHUNK_ELEMENTS // (X.shape[1] * max(X.shape[1], indices.shape[1])))
     chunks = [
-        low_rank_factors(tensor_local(X, indices, at[part]), rank)
+        low_rank_factors(tensor_local(X, indices[part], at[part]), rank)
         for part in gen_batches(len(at), size)
     ]
     return LowRank(*(np.concatenate(parts) for parts in zip(*chunks, strict=True)))
@@ -64,7 +64,6 @@ def local_factors(X: Floats, indices: NDArray[np.intp], at: NDArray[np.intp], ra
 def tensor_local(
     X: Floats, indices: NDArray[np.intp], at: NDArray[np.intp] | slice = slice(None)
 ) -> Floats:
-    """Return local covariances about rows, ``C_i = mean_j (x_j - x_i)(x_j - x_i)'``."""
-    indices = indices[at]
+    """Return local covariances about rows `at`, ``C_i = mean_j (x_j - x_i)(x_j - x_i)'``."""
     steps = X[indices] - X[at][:, None]
     return steps.transpose(0, 2, 1) @ steps / indices.shape[1]

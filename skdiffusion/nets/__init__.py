@@ -1,5 +1,5 @@
-"""Networks of a denoiser: ``net(inputs, log_sigma)`` is its correction, or all of it."""
+"""Networks of a denoiser: ``net(inputs, log_sigma)`` is its correction."""
 
-from skdiffusion.nets.mlp import PlainMLP, ResidualMLP
+from skdiffusion.nets.mlp import ResidualMLP
 
-__all__ = ["PlainMLP", "ResidualMLP"]
+__all__ = ["ResidualMLP"]

@@ -1,7 +1,6 @@
-"""Multi-layer perceptrons for rows of a table."""
+"""A multi-layer perceptron for rows of a table."""
 
 import math
-from itertools import chain, pairwise
 
 import torch
 from torch import Tensor, nn
@@ -96,42 +95,3 @@ class ResidualMLP(nn.Module):
         for block in self.blocks:
             hidden = hidden + block(hidden)
         return self.leave(nn.functional.silu(hidden))
-
-
-class PlainMLP(nn.Module):
-    """A perceptron without skips, which can only give back what it has learned to.
-
-    Where a residual network passes a row on and corrects it, this one has to rebuild it, and fails
-    to where it has seen no rows. That makes it the worse generator and the better judge of
-    anomalies.
-
-    Parameters
-    ----------
-    n_inputs : int
-        Number of input columns.
-    n_outputs : int
-        Number of columns of the row.
-    width : int, default=256
-        Width of the hidden layers.
-    depth : int, default=2
-        Number of hidden layers.
-
-    Examples
-    --------
-    >>> import torch
-    >>> net = PlainMLP(n_inputs=2, n_outputs=2)
-    >>> net(torch.zeros(5, 2), torch.zeros(5, 2)).shape
-    torch.Size([5, 2])
-    """
-
-    def __init__(self, n_inputs: int, n_outputs: int, *, width: int = 256, depth: int = 2):
-        super().__init__()
-        sizes = [n_inputs + 1 + n_outputs, *[width] * depth]
-        layers = [(nn.Linear(*pair), nn.LeakyReLU()) for pair in pairwise(sizes)]
-        self.hidden = nn.Sequential(*chain.from_iterable(layers))
-        self.leave = nn.Linear(width, n_outputs)
-
-    def forward(self, inputs: Tensor, log_sigma: Tensor) -> Tensor:
-        """Return the denoised rows, of shape (n, n_outputs)."""
-        level = log_sigma.mean(1, keepdim=True)
-        return self.leave(self.hidden(torch.cat([inputs, level, log_sigma - level], dim=1)))

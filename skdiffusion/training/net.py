@@ -1,8 +1,7 @@
 """The trainer: a skorch net whose ``infer`` and ``get_loss`` hold the denoising objective."""
 
 import copy
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from numbers import Real
 from types import SimpleNamespace
 from typing import Any, Self
@@ -25,12 +24,7 @@ from skdiffusion._utils.checks import (
 )
 from skdiffusion.diffusion.categories import Levels
 from skdiffusion.diffusion.gaussians import GaussianDenoiser
-from skdiffusion.diffusion.preconditioning import (
-    Plain,
-    Preconditioned,
-    Prepared,
-    network_sizes,
-)
+from skdiffusion.diffusion.preconditioning import Preconditioned, Prepared, network_sizes
 from skdiffusion.diffusion.schedule import Schedule, get_schedule
 from skdiffusion.nets import ResidualMLP
 from skdiffusion.training.batches import RowBatches, pair_with_completions
@@ -48,7 +42,6 @@ N_VALIDATION = 1024
 
 #: What a parameter may be.
 CONSTRAINTS = {
-    "preconditioning": [StrOptions({"gaussian", "none"})],
     "per_entry": [Interval(Real, 0, 1, closed="both")],
     "patience": [COUNT, None],
     "max_time": [Interval(Real, 0, None, closed="right")],
@@ -79,11 +72,7 @@ class DenoiserNet(NeuralNet):
         ``n_outputs``, and where the latter is not the number of entries with ``n_entries``; see
         :class:`~skdiffusion.nets.ResidualMLP`.
     criterion : type, default=DenoisingLoss
-        The loss; ``criterion__trim`` is the share of each batch that is left out.
-    preconditioning : {"gaussian", "none"}, default="gaussian"
-        "gaussian" trains the correction of a Gaussian's denoising, in white coordinates; "none"
-        trains the network to be the whole denoiser, which suits a judge of anomalies:
-        :class:`~skdiffusion.diffusion.Preconditioned` and :class:`~skdiffusion.diffusion.Plain`.
+        The loss.
     schedule : str or Schedule, default="edm"
         The process in whose time the noise levels are uniform; ``"edm"`` draws them log-normally.
     sigma_min, sigma_max : float, default=0.005 and 20.0
@@ -147,7 +136,6 @@ class DenoiserNet(NeuralNet):
         module: Any = ResidualMLP,
         criterion: Any = DenoisingLoss,
         *,
-        preconditioning: str = "gaussian",
         schedule: str | Schedule = "edm",
         sigma_min: float = 0.005,
         sigma_max: float = 20.0,
@@ -165,7 +153,6 @@ class DenoiserNet(NeuralNet):
         verbose: int = 0,
         **kwargs: Any,
     ):
-        self.preconditioning = preconditioning
         self.schedule = schedule
         self.sigma_min = sigma_min
         self.sigma_max = sigma_max
@@ -229,7 +216,9 @@ class DenoiserNet(NeuralNet):
             self.per_entry,
         )
         self.patterns_, self.n_batches_ = torch.empty(0), 0
-        with self._own_randomness():
+        seed = check_random_state(self.random_state).randint(2**31 - 1)
+        with torch.random.fork_rng():
+            torch.manual_seed(seed)
             super().fit(rows, weights, **fit_params)
         return self
 
@@ -273,30 +262,11 @@ class DenoiserNet(NeuralNet):
                 "`validation_fraction` say which rows are in a batch and which are set aside."
             )
 
-    def continue_fit(self, X: ArrayLike) -> Self:
-        """Train on from the present weights, on other rows of the same distribution."""
-        rows = torch.from_numpy(np.array(X, dtype=np.float32))
-        self.n_steps_ = self._choose_n_steps(len(rows))
-        self.n_epochs_ = self._choose_n_epochs(len(rows))
-        # the learning rate would go on from where the history ends
-        self.initialize_history()
-        self.initialize_callbacks()
-        with self._own_randomness():
-            return self.partial_fit(rows)
-
     def denoiser(self, dtype: torch.dtype = torch.float64) -> nn.Module:
         """Return a copy on the CPU, without gradients, in double precision but for the network."""
         module = copy.deepcopy(self.module_).cpu().double().eval().requires_grad_(False)
         module.net.to(dtype)
         return module
-
-    @contextmanager
-    def _own_randomness(self) -> Iterator[None]:
-        """Draw from `random_state` in a block; torch's global generators stay untouched."""
-        seed = check_random_state(self.random_state).randint(2**31 - 1)
-        with torch.random.fork_rng():
-            torch.manual_seed(seed)
-            yield
 
     def _choose_n_steps(self, n: int) -> int:
         if self.steps_per_epoch != "auto":
@@ -365,13 +335,12 @@ class DenoiserNet(NeuralNet):
         self.device = asked
 
     def initialize_module(self) -> Self:
-        """Make the network a denoiser, with or without the Gaussian's part."""
-        setting, is_plain = self.setting_, self.preconditioning == "none"
+        """Make the network a denoiser, which corrects the Gaussian's."""
+        setting = self.setting_
         parts = setting.gaussian, setting.baseline, setting.levels
-        d = setting.gaussian.n_features
-        sizes = {"n_inputs": d, "n_outputs": d} if is_plain else network_sizes(*parts)
-        net = self.initialized_instance(self.module, {**sizes, **self.get_params_for("module")})
-        self.module_: Preconditioned = Plain(net) if is_plain else Preconditioned(net, *parts)
+        options = network_sizes(*parts) | self.get_params_for("module")
+        net = self.initialized_instance(self.module, options)
+        self.module_ = Preconditioned(net, *parts)
         return self
 
     def torch_compile(self, module: Any, name: str) -> Any:

@@ -15,28 +15,14 @@ class DenoisingLoss(nn.Module):
     of their own covariance. In white coordinates every direction at every noise level counts the
     same: for an isotropic Gaussian the weight is that of Karras et al.
 
-    Parameters
-    ----------
-    trim : float, default=0.0
-        Share of each batch that is left out: the rows whose error is largest. For training rows
-        among which there are anomalies: the model does not learn what it finds least likely.
-
-    Raises
-    ------
-    ValueError
-        If `trim` is not a share below 1.
-
     References
     ----------
-    Karras et al. (2022), arXiv:2206.00364, equation 8. Trimming: Zamberg et al. (2023),
-    arXiv:2307.12336, which leaves out the worst part of each batch.
+    Karras et al. (2022), arXiv:2206.00364, equation 8.
     """
 
-    def __init__(self, trim: float = 0.0):
+    def __init__(self) -> None:
+        # without it the signature is that of nn.Module, which names any arguments and takes none
         super().__init__()
-        if not 0 <= trim < 1:
-            raise ValueError(f"trim must be a share from 0 to below 1, got {trim!r}.")
-        self.trim = trim
 
     def forward(
         self,
@@ -50,12 +36,6 @@ class DenoisingLoss(nn.Module):
         errors, present = self._errors(x0.to(torch.float64), denoiser, prepared, correction)
         by_row, counts = errors.sum(1), present.sum(1)
         weights = torch.ones_like(by_row) if sample_weight is None else sample_weight.to(by_row)
-        if self.trim:
-            told = torch.nonzero(weights * counts).squeeze(1)
-            by_row, weights, counts = by_row[told] / counts[told], weights[told], counts[told] > 0
-            n_kept = min(len(told), max(1, round((1 - self.trim) * len(told))))
-            kept = by_row.topk(n_kept, largest=False).indices
-            by_row, weights, counts = by_row[kept], weights[kept], counts[kept]
         # no entry of a batch may be there
         return (weights * by_row).sum() / (weights * counts).sum().clamp_min(1e-12)
 

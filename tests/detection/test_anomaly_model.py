@@ -1,31 +1,21 @@
-"""Common scales and weights, folds, and what networks see of them."""
-
-from types import SimpleNamespace
+"""Common scales, and what is compared to what."""
 
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
-from sklearn.metrics import roc_auc_score
 
-from skdiffusion.detection.anomaly_model import (
-    AnomalyModel,
-    AnomalyOptions,
-    HeldOutScale,
-    assign_folds,
-    combine_weights,
-)
-from skdiffusion.detection.anomaly_scores import DenoisingScore
+from skdiffusion.detection.anomaly_model import HAIR, AnomalyModel, AnomalyOptions
+from skdiffusion.detection.anomaly_scores import KernelScore, PatternScore
+from skdiffusion.detection.calibration import HeldOutScale
 from skdiffusion.detection.conformal import conformal_pvalues
-from skdiffusion.diffusion.denoiser import Posterior
-from skdiffusion.training.presets import judging_net
 
 
 class TestHeldOutScale:
-    def test_nats_of_conformal_p_values_and_a_share_of_the_z_score(self):
+    def test_nats_of_conformal_p_values_and_a_share_of_a_bent_z_score(self):
         held_out = np.random.default_rng(0).gamma(2.0, size=500)
         middle, upper = np.quantile(held_out, [0.5, 0.9])
         p = conformal_pvalues(held_out, held_out)
-        expected = -np.log(p) + 0.2 * (held_out - middle) / (upper - middle)
+        expected = -np.log(p) + 0.2 * np.arcsinh((held_out - middle) / (upper - middle))
         assert_allclose(HeldOutScale(held_out)(held_out), expected, atol=1e-6)
 
     def test_keeps_order_also_beyond_all_held_out_scores(self):
@@ -59,103 +49,91 @@ class TestHeldOutScale:
         assert scaled[0] == 0 < scaled[1]
 
 
-class TestWeights:
-    def test_by_the_area_under_the_curve(self):
+def model_of(Z, observed=None, methods=("neighbors", "patterns", "kernel")):
+    observed = np.ones(Z.shape, dtype=bool) if observed is None else observed
+    d = Z.shape[1]
+    options = AnomalyOptions(methods, 0.0, np.arange(d), np.arange(d))
+    return AnomalyModel(np.stack([Z, Z]), observed, options)
+
+
+class TestBlend:
+    def test_fades_within_a_hair(self):
+        """From a training row towards another: linearly from its held-out score."""
+        Z = np.random.default_rng(0).normal(size=(80, 3))
+        model = model_of(Z)
+        apart = np.sort(np.linalg.norm(Z[:, None] - Z, axis=2), axis=1)[:, 1]
+        away = np.random.default_rng(1).normal(size=Z.shape)
+        away /= np.linalg.norm(away, axis=1, keepdims=True)
+        for share, likeness in [(0, 1), (0.25, 0.75), (1, 0), (3, 0)]:
+            new = Z + share * HAIR * apart[:, None] * away
+            near = model.nearest.find(new)
+            assert_array_equal(near[1][:, 0], np.arange(80))
+            blended = model._blend(np.full(80, 7.0), np.arange(80.0), near)
+            assert_allclose(blended, likeness * np.arange(80) + (1 - likeness) * 7, atol=1e-6)
+
+    def test_copies_have_no_hair(self):
+        Z = np.random.default_rng(0).normal(size=(40, 2))
+        assert_array_equal(model_of(np.concatenate([Z, Z])).hair, 0)
+
+
+class TestEffects:
+    def test_are_of_the_columns_that_are_far(self):
+        """Means over patterns with a column less means over those without it, by hand."""
+        Z = np.random.default_rng(0).normal(size=(150, 5))
+        score = model_of(Z).scores_of(PatternScore)[0]
+        row = np.zeros((2, 1, 5))
+        row[:, 0, 2] = 6.0
+        nats, masks = score._by_pattern(row)[0], score.nearest.masks
+        expected = [nats[mask].mean() - nats[~mask].mean() for mask in masks.T]
+        assert_allclose(score.effects(row)[0], expected)
+        assert np.argmax(expected) == 2
+
+    def test_of_a_single_column(self):
+        score = model_of(np.random.default_rng(0).normal(size=(50, 1))).scores_of(PatternScore)[0]
+        row = np.full((2, 1, 1), 4.0)
+        assert_allclose(score.effects(row), score._by_pattern(row))
+
+
+class TestGaps:
+    def test_rows_are_judged_by_their_other_columns(self):
+        """By a model that has seen those alone."""
+        Z = np.random.default_rng(0).normal(size=(200, 4))
+        rows = np.random.default_rng(1).normal(size=(2, 30, 4))
+        rows[:, :, 1] = np.nan
+        alone = model_of(Z[:, [0, 2, 3]])
+        assert_allclose(model_of(Z).score(rows), alone.score(rows[:, :, [0, 2, 3]]), rtol=1e-9)
+
+    def test_rows_that_were_there_calibrate(self):
         rng = np.random.default_rng(0)
-        normal, odd = rng.normal(size=(200, 3)), rng.normal([2.0, 0.5, -1.0], size=(15, 3))
-        is_odd = np.repeat([0, 1], [200, 15])
-        both = np.concatenate([normal, odd])
-        gini = [2 * roc_auc_score(is_odd, column) - 1 for column in both.T]
-        skill = np.clip(gini, 0, None) ** 2
-        expected = 0.25 + 0.75 * 3 * skill / skill.sum()
-        weights = combine_weights(normal, odd)
-        assert_allclose(weights, expected)
-        assert weights.mean() == pytest.approx(1)
-        # worse than chance does not count the other way round
-        assert weights[2] == pytest.approx(0.25)
+        Z, observed = rng.normal(size=(300, 3)), rng.random((300, 3)) > 0.4
+        model = model_of(Z, observed)
+        assert_array_equal(model.calibrating, observed.all(1))
+        assert model_of(Z[:60], observed[:60]).calibrating.all()
+        _, seen, known = next(iter(model.by_gaps(np.array([[[0.0, np.nan, 1.0]]] * 2))))
+        assert seen.observed.all()
+        assert seen.X.shape[2] == known.shape[2] == 2
 
-    def test_useless_labels_change_nothing(self):
-        normal = np.random.default_rng(0).normal(size=(50, 2))
-        assert_array_equal(combine_weights(normal, normal[:5] * 0 - 9), [1, 1])
+    def test_a_row_of_nothing(self):
+        model = model_of(np.random.default_rng(0).normal(size=(50, 2)))
+        assert_array_equal(model.score(np.full((2, 3, 2), np.nan)), 0)
 
-    def test_ties_count_half(self):
-        assert_allclose(combine_weights(np.zeros((9, 2)), np.zeros((4, 2))), [1, 1])
-
-
-class TestFolds:
-    def test_even_and_complete(self):
-        fold = assign_folds(np.random.default_rng(0).normal(size=(100, 2)), 3,
-                            np.random.RandomState(0))  # fmt: skip
-        assert sorted(np.bincount(fold)) == [33, 33, 34]
-
-    def test_copies_stay_together(self):
-        """Or a network would have seen the row that it judges."""
-        Z = np.random.default_rng(0).integers(0, 4, size=(200, 2)).astype(float)
-        fold = assign_folds(Z, 3, np.random.RandomState(0))
-        for row in np.unique(Z, axis=0):
-            assert len(set(fold[(row == Z).all(1)])) == 1
-
-    @pytest.mark.parametrize(("n", "expected"), [(1, {0}), (2, {0, 1}), (3, {0, 1, 2})])
-    def test_few_rows(self, n, expected):
-        assert set(assign_folds(np.arange(n)[:, None], 3, np.random.RandomState(0))) == expected
-
-    def test_each_row_is_judged_by_the_model_that_has_not_seen_it(self):
-        Z, fold = np.arange(6.0)[:, None], np.array([2, 0, 1, 1, 0, 2])
-
-        def net(shift):
-            # a denoiser that is off by as much, whatever the noise
-            denoiser = lambda x, sigma: Posterior(x + shift * (1 + x))  # noqa: E731
-            return SimpleNamespace(sigma_min=0.02, sigma_max=0.2, denoiser=lambda: denoiser)
-
-        score = DenoisingScore([net(1), net(10), net(100)], Z, fold)
-        assert_allclose(np.exp(score.held_out[:, 0]), [100, 2, 30, 40, 5, 600])
-        assert_allclose(np.exp(score.evaluate(Z[:1], None)[:, 0, 1]), [1, 10, 100])
-
-    def test_rows_that_follow(self):
-        """Copies go to the fold of the first; the others even out the sizes."""
-        Z, rng = np.arange(12.0)[:, None], np.random.RandomState(0)
-        fold = assign_folds(Z[:7], 3, rng)
-        more = assign_folds(np.concatenate([Z[:7], Z[5:]]), 3, rng, fold)
-        assert_array_equal(more[:9], [*fold, *fold[5:]])
-        assert_array_equal(np.bincount([*fold, *more[9:]]), [4, 4, 4])
+    def test_normal_rows_are_reported_as_often(self, global_random_seed):
+        rng = np.random.default_rng(global_random_seed)
+        Z = rng.normal(size=(2000, 1)) + rng.normal(size=(2000, 4))
+        model, new = model_of(Z[:500]), np.stack([Z[500:]] * 2)
+        new[:, rng.random((1500, 4)) < 0.3] = np.nan
+        alarms = model.score(new) > np.quantile(model.held_out, 0.9)
+        counts = np.isnan(new[0]).sum(1)
+        for k in range(3):
+            some = counts == k
+            # binomial, of the rows and of those that calibrate
+            spread = np.sqrt(0.09 * (1 / some.sum() + 1 / 256))
+            assert abs(alarms[some].mean() - 0.1) < 4 * spread
 
 
-class TestNets:
-    @pytest.fixture
-    def seen(self, monkeypatch):
-        """Record the rows that nets are fitted to, and train them on a pair of rows alone."""
-        rows, net_class = [], type(judging_net())
-        fit, continue_fit = net_class.fit, net_class.continue_fit
-
-        def remember(train):
-            def wrapped(self, X, **options):
-                rows.append(np.asarray(X)[:, 0])
-                return train(self, X, **options)
-
-            return wrapped
-
-        monkeypatch.setattr(net_class, "fit", remember(fit))
-        monkeypatch.setattr(net_class, "continue_fit", remember(continue_fit))
-        return rows
-
-    @staticmethod
-    def model(Z):
-        net = judging_net().set_params(max_epochs=1, steps_per_epoch=1, module__width=4)
-        options = AnomalyOptions(("denoise",), 0.0, net, 0, np.zeros(Z.shape[1], dtype=int))
-        return AnomalyModel(Z, Z[:0], options, np.random.RandomState(0))
-
-    def test_see_the_other_folds(self, seen):
-        Z = np.random.default_rng(0).normal(size=(30, 2))
-        model = self.model(Z)
-        assert [len(rows) for rows in seen] == [20, 20, 20]
-        for k, rows in enumerate(seen):
-            assert_array_equal(rows, Z[model.fold != k, 0])
-        assert len({net.random_state for net in model.nets}) == 3
-        seen.clear()
-        model = model.extended(Z + 9, Z[:0], np.random.RandomState(0))
-        for k, rows in enumerate(seen):
-            assert_array_equal(rows, model.Z[model.fold != k, 0])
-
-    def test_a_single_fold_sees_all(self, seen):
-        self.model(np.ones((4, 1)))
-        assert [len(rows) for rows in seen] == [4]
+def test_kernels_look_at_both_coordinates():
+    Z = np.random.default_rng(0).normal(size=(60, 2))
+    options = AnomalyOptions(("kernel",), 0.0, np.arange(2), np.arange(2))
+    model = AnomalyModel(np.stack([Z, 2 * Z]), np.ones((60, 2), dtype=bool), options)
+    linear, ranked = model.scores_of(KernelScore)
+    assert_allclose(ranked.kernels.Z, 2 * linear.kernels.Z)

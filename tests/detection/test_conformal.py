@@ -5,18 +5,11 @@ import pytest
 from numpy.testing import assert_array_equal
 from scipy.stats import binom
 
-from skdiffusion.detection import benjamini_hochberg, conformal_pvalues
-
-
-def naive_cross_conformal(calibration, fold, scores):
-    """The definition, count by count."""
-    pvalues = []
-    for row in scores:
-        count = 1
-        for value, k in zip(calibration, fold, strict=True):
-            count += value >= row[k]
-        pvalues.append(count / (len(calibration) + 1))
-    return pvalues
+from skdiffusion.detection import (
+    benjamini_hochberg,
+    benjamini_hochberg_online,
+    conformal_pvalues,
+)
 
 
 def naive_step_up(numerators, denominator, fdr):
@@ -26,6 +19,19 @@ def naive_step_up(numerators, denominator, fdr):
     passing = [p for i, p in enumerate(ordered, start=1) if p <= i * fdr / m]
     bound = max(passing, default=Fraction(-1))
     return [Fraction(int(k), denominator) <= bound for k in numerators]
+
+
+def naive_online(numerators, denominator, fdr, window):
+    """The definition in exact arithmetic, count by count."""
+    declared = []
+    for i, numerator in enumerate(numerators):
+        before = numerators[max(i - window + 1, 0) : i]
+        bound = Fraction(0)
+        for k in range(1, len(before) + 1):
+            if sum(Fraction(int(n), denominator) <= k * fdr / window for n in before) >= k:
+                bound = k * fdr / window
+        declared.append(Fraction(int(numerator), denominator) <= bound)
+    return declared
 
 
 def assert_binomial(hits, n, probability, coverage=1 - 1e-5):
@@ -107,88 +113,6 @@ class TestConformal:
     def test_bad_input(self, calibration, scores, message):
         with pytest.raises(ValueError, match=message):
             conformal_pvalues(calibration, scores)
-
-
-class TestCrossConformal:
-    @pytest.mark.parametrize("n_folds", [1, 3, 30])
-    @pytest.mark.parametrize("decimals", [1, 8])
-    def test_equals_the_double_loop(self, rng, n_folds, decimals):
-        calibration = np.round(rng.normal(size=30), decimals)
-        fold = rng.permutation(np.arange(30) % n_folds)
-        scores = np.round(rng.normal(size=(25, n_folds)), decimals)
-        pvalues = conformal_pvalues(calibration, scores, fold=fold)
-        assert_array_equal(pvalues, naive_cross_conformal(calibration, fold, scores))
-
-    def test_one_fold_is_split_conformal(self, rng):
-        calibration, scores = rng.normal(size=20), rng.normal(size=30)
-        pvalues = conformal_pvalues(calibration, scores[:, None], fold=np.zeros(20, int))
-        assert_array_equal(pvalues, conformal_pvalues(calibration, scores))
-
-    def test_detectors_that_agree_pool_their_folds(self, rng):
-        calibration, scores = rng.normal(size=20), rng.normal(size=30)
-        fold = rng.permutation(np.arange(20) % 4)
-        pvalues = conformal_pvalues(calibration, np.tile(scores[:, None], 4), fold=fold)
-        assert_array_equal(pvalues, conformal_pvalues(calibration, scores))
-
-    def test_each_fold_has_its_own_scale(self, rng):
-        # What one detector says is never compared with what another one says.
-        calibration, fold = rng.normal(size=30), np.arange(30) % 3
-        scores, factor = rng.normal(size=(25, 3)), np.array([1.0, 10.0, 1000.0])
-        scaled = conformal_pvalues(calibration * factor[fold], scores * factor, fold=fold)
-        assert_array_equal(scaled, conformal_pvalues(calibration, scores, fold=fold))
-
-    def test_a_fold_without_rows_adds_nothing(self, rng):
-        calibration, fold = rng.normal(size=20), np.arange(20) % 2 * 2
-        scores = rng.normal(size=(5, 4))
-        expected = conformal_pvalues(calibration, scores[:, [0, 2]], fold=fold // 2)
-        assert_array_equal(conformal_pvalues(calibration, scores, fold=fold), expected)
-
-    @pytest.mark.parametrize("n_folds", [2, 5, 20])
-    def test_validity(self, rng, n_folds):
-        # The detector: the distance from the mean of the rows it was fitted on, in one of its
-        # dimensions, so that the folds' detectors differ but not by much.
-        n_draws, n = 3000, 20
-        fold = np.arange(n) % n_folds
-        draws = rng.normal(size=(n_draws, n + 1))
-        total, size = draws[:, :n].sum(axis=1), n - n // n_folds
-        inside = np.stack([draws[:, :n][:, fold == k].sum(axis=1) for k in range(n_folds)], axis=1)
-        centres = (total[:, None] - inside) / size
-        calibration = np.abs(draws[:, :n] - centres[:, fold])
-        scores = np.abs(draws[:, n:] - centres)
-        pvalues = np.array(
-            [
-                conformal_pvalues(c, s[None], fold=fold)[0]
-                for c, s in zip(calibration, scores, strict=True)
-            ]
-        )
-        for level in (1 / 21, 2 / 21, 5 / 21, 10 / 21):
-            hits = np.sum(pvalues <= level + 1e-9)
-            bound = 2 * (level + (1 - level) * (n_folds - 1) / (n + n_folds))
-            assert_at_most_binomial(hits, n_draws, min(bound, 1))
-            # Here the detectors agree, so the level itself is nearly kept.
-            assert_at_most_binomial(hits, n_draws, 1.2 * level)
-            assert hits >= binom.ppf(1e-5, n_draws, 0.7 * level)
-
-    @pytest.mark.parametrize(
-        ("fold", "message"),
-        [
-            ([0, 1], "for each of the 3 calibration scores"),
-            ([0, 1, 2], "a whole number from 0 to 1"),
-            ([0, 1, -1], "a whole number from 0 to 1"),
-            ([0.0, 1.0, 0.5], "a whole number from 0 to 1"),
-        ],
-    )
-    def test_bad_fold(self, fold, message):
-        with pytest.raises(ValueError, match=message):
-            conformal_pvalues([1.0, 2.0, 3.0], [[1.0, 2.0]], fold=fold)
-
-    def test_bad_scores(self):
-        with pytest.raises(ValueError, match="scores must be an array of 2 axes"):
-            conformal_pvalues([1.0], [1.0], fold=[0])
-        with pytest.raises(ValueError, match="scores holds NaN"):
-            conformal_pvalues([1.0], [[np.nan]], fold=[0])
-        with pytest.raises(ValueError, match="calibration is empty"):
-            conformal_pvalues([], [[1.0]], fold=[])
 
 
 class TestBenjaminiHochberg:
@@ -276,3 +200,89 @@ class TestBenjaminiHochberg:
     def test_bad_pvalues(self, pvalues, message):
         with pytest.raises(ValueError, match=message):
             benjamini_hochberg(pvalues)
+
+
+class TestOnline:
+    @pytest.mark.parametrize("fdr", [Fraction(1, 20), Fraction(1, 10), Fraction(3, 10)])
+    @pytest.mark.parametrize("window", [2, 7, 20, 100])
+    def test_equals_the_double_loop(self, rng, fdr, window):
+        declared = 0
+        for _ in range(5):
+            denominator = int(rng.integers(500, 2001))
+            numerators = np.ceil(denominator * rng.random(60) ** 5).astype(int)
+            mask = benjamini_hochberg_online(numerators / denominator, float(fdr), window=window)
+            assert_array_equal(mask, naive_online(numerators, denominator, fdr, window))
+            declared += mask.sum()
+        assert 0 < declared < 5 * 60
+
+    def test_rounding_does_not_decide(self):
+        # After k p-values of 0 comes one that meets the bound k * fdr / window exactly. The float
+        # 0.3 is below 3 / 10, so that products with it are often too small.
+        for window in range(2, 41):
+            for k in range(1, window):
+                bound, options = 3 * k / (10 * window), {"window": window, "history": np.zeros(k)}
+                assert benjamini_hochberg_online([bound], 0.3, **options).all()
+                assert not benjamini_hochberg_online([bound * (1 + 1e-9)], 0.3, **options).any()
+
+    def test_later_rows_change_nothing(self, rng):
+        pvalues = rng.random(80) ** 5
+        declared = benjamini_hochberg_online(pvalues, 0.2, window=25)
+        assert 0 < declared.sum() < 80
+        for n in range(81):
+            assert_array_equal(benjamini_hochberg_online(pvalues[:n], 0.2, window=25), declared[:n])
+            others = np.append(pvalues[:n], np.zeros(30))
+            assert_array_equal(benjamini_hochberg_online(others, 0.2, window=25)[:n], declared[:n])
+
+    @pytest.mark.parametrize("n_earlier", [0, 1, 10, 24, 25, 60, 80])
+    def test_history_goes_on_from_an_earlier_call(self, rng, n_earlier):
+        pvalues = rng.random(80) ** 5
+        earlier, later = pvalues[:n_earlier], pvalues[n_earlier:]
+        chunks = [
+            benjamini_hochberg_online(earlier, 0.2, window=25),
+            benjamini_hochberg_online(later, 0.2, window=25, history=earlier),
+        ]
+        declared = benjamini_hochberg_online(pvalues, 0.2, window=25)
+        assert_array_equal(np.concatenate(chunks), declared)
+
+    def test_history_tells(self):
+        # The same row is declared or not by what came before it.
+        assert benjamini_hochberg_online([0.01], window=4, history=[0.001, 0.001]).all()
+        assert not benjamini_hochberg_online([0.01], window=4, history=[0.001, 0.5, 0.5, 0.5]).any()
+
+    @pytest.mark.parametrize("share", [0.1, 0.03])
+    def test_rate_of_conformal_pvalues(self, global_random_seed, share):
+        rng = np.random.default_rng(global_random_seed)
+        n_streams, n, m, fdr = 20, 1000, 1500, 0.1
+        false_share, plain_share = np.zeros((2, n_streams))
+        n_found = n_anomalies = 0
+        for i in range(n_streams):
+            anomalous = rng.random(m) < share
+            pvalues = conformal_pvalues(rng.normal(size=n), rng.normal(size=m) + 4 * anomalous)
+            declared = benjamini_hochberg_online(pvalues, fdr)
+            false_share[i] = declared[~anomalous].sum() / max(declared.sum(), 1)
+            plain_share[i] = (pvalues[~anomalous] <= fdr).sum() / (pvalues <= fdr).sum()
+            n_found += declared[anomalous].sum()
+            n_anomalies += anomalous.sum()
+        error = false_share.std(ddof=1) / n_streams**0.5
+        assert false_share.mean() <= fdr + 3 * error
+        # A wide spread would make the bound above an easy one.
+        assert error < 0.04
+        assert n_found >= n_anomalies / 2
+        # Declaring every p-value below 0.1 is what the procedure guards against.
+        assert plain_share.mean() > 0.3
+
+    @pytest.mark.parametrize("window", [1, 0, -5, 2.5])
+    def test_bad_window(self, window):
+        with pytest.raises(ValueError, match=f"window={window} must be a whole number of at least"):
+            benjamini_hochberg_online([0.5, 0.2], window=window)
+
+    @pytest.mark.parametrize("part", ["pvalues", "history"])
+    def test_bad_pvalues(self, part):
+        parts = {"pvalues": [0.5], "history": [0.5] * 9} | {part: [1.5, *[0.5] * 9]}
+        with pytest.raises(ValueError, match=f"{part} must lie between 0 and 1"):
+            benjamini_hochberg_online(**parts, window=3)
+
+    @pytest.mark.parametrize("fdr", [0, 1, np.nan])
+    def test_bad_rate(self, fdr):
+        with pytest.raises(ValueError, match="must lie between 0 and 1, such as"):
+            benjamini_hochberg_online([], fdr=fdr)

@@ -7,24 +7,16 @@ import pytest
 from sklearn.datasets import load_breast_cancer
 
 from skdiffusion import DiffusionAnomalyDetector
-from skdiffusion.training.presets import judging_net
 
 
 @pytest.fixture(scope="session")
 def detect():
-    """Make a detector without networks, which fits at once."""
+    """Make a detector with a seed."""
 
     def make(**options):
-        quick = {"method": ("neighbors", "kernel"), "random_state": 0}
-        return DiffusionAnomalyDetector(**quick | options)
+        return DiffusionAnomalyDetector(**{"random_state": 0} | options)
 
     return make
-
-
-@pytest.fixture(scope="session")
-def short_net():
-    """A net for judging, trained for two times ten steps."""
-    return judging_net().set_params(max_epochs=2, steps_per_epoch=10, module__width=16)
 
 
 def curve(n, seed):

@@ -23,6 +23,7 @@ class TestParameters:
             ({"contamination": -0.1}, "'contamination' parameter"),
             ({"contamination": np.nan}, "'contamination' parameter .* Got nan"),
             ({"contamination": "some"}, "'contamination' parameter .* Got 'some'"),
+            ({"window": 0}, "'window' parameter"),
             ({"categorical_features": "all"}, "categorical_features"),
             ({"random_state": "seed"}, "cannot be used to seed"),
         ],
@@ -32,11 +33,6 @@ class TestParameters:
         with pytest.raises(ValueError, match=message):
             detector.fit(X)
         assert not [name for name in vars(detector) if name.endswith("_")]
-
-    @pytest.mark.parametrize("denoiser", ["mlp", 3, dict])
-    def test_denoiser(self, detect, denoiser):
-        with pytest.raises(TypeError, match="'denoiser' parameter of Diff"):
-            detect(denoiser=denoiser).fit(X)
 
     def test_are_checked_in_fit_alone(self, detect):
         assert detect(method="lof").get_params()["method"] == "lof"
@@ -92,11 +88,11 @@ class TestRows:
             detect().fit(X[:1])
 
     @pytest.mark.parametrize("n_rows", [2, 3, 5])
-    def test_few_rows(self, detect, short_net, n_rows):
-        detector = detect(method="hybrid", denoiser=short_net).fit(X[:n_rows])
+    def test_few_rows(self, detect, n_rows):
+        detector = detect().fit(X[:n_rows])
         assert np.isfinite(detector.score_samples(X)).all()
         assert np.isfinite(detector.training_scores_).all()
-        robust = detect(method="hybrid", contamination=0.2).fit(X[:n_rows])
+        robust = detect(contamination=0.2).fit(X[:n_rows])
         assert np.isfinite(robust.score_samples(X)).all()
 
 
@@ -121,7 +117,7 @@ class TestUnfitted:
         "method",
         [
             "score_samples", "decision_function", "predict", "predict_pvalue", "select", "explain",
-            "transform",
+            "transform", "repair", "update_threshold",
         ],
     )  # fmt: skip
     def test_methods(self, detect, method):

@@ -48,7 +48,9 @@ class TestMissing:
     def test_scores_are_finite(self, fitted, gappy):
         assert np.isfinite(fitted.training_scores_).all()
         assert np.isfinite(fitted.score_samples(gappy[500:])).all()
-        assert_array_equal(fitted.score_samples(gappy[:500]), fitted.training_scores_)
+        whole = ~np.isnan(gappy[:500]).any(1)
+        scores = fitted.score_samples(gappy[:500][whole])
+        assert_array_equal(scores, fitted.training_scores_[whole])
 
     def test_neither_help_nor_harm(self, low_rank, detect):
         """A normal row stays normal; an anomaly stays one while its own cell is known."""
@@ -60,7 +62,7 @@ class TestMissing:
         for part in (rows, odd):
             part[:, 3] = np.nan
         gaps = detector.score_samples(rows)
-        assert abs(np.median(gaps) - np.median(whole)) < 0.7
+        assert abs(np.median(gaps) - np.median(whole)) < 0.4
         assert (detector.predict(rows) == 1).mean() > 0.9
         score = np.concatenate([gaps, detector.score_samples(odd)])
         assert roc_auc_score(np.repeat([1, 0], 200), score) > 0.95
@@ -137,7 +139,7 @@ class TestLevels:
         rng = np.random.default_rng(0)
         rows = np.column_stack([rng.normal(size=90), rng.integers(0, 3, 90)])
         detector = detect(categorical_features=[1]).fit(make_array(rows))
-        assert detector._training.shape == (90, 3)
+        assert detector._training.shape == (2, 90, 3)
         scores = detector.score_samples(make_array([[0.0, 1.0], [0.0, 7.0]]))
         assert scores[1] < scores[0] - 1
 
@@ -191,8 +193,8 @@ class TestConstantColumns:
         rank = [np.argsort(d.training_scores_) for d in (with_it, without)]
         assert_array_equal(*rank)
 
-    def test_all_constant(self, detect, short_net):
-        detector = detect(method="hybrid", denoiser=short_net).fit(np.ones((30, 2)))
+    def test_all_constant(self, detect):
+        detector = detect().fit(np.ones((30, 2)))
         assert np.isfinite(detector.training_scores_).all()
         assert (detector.predict(np.ones((3, 2))) == 1).all()
         assert (detector.predict([[1.0, 2.0]]) == -1).all()

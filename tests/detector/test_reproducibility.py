@@ -31,31 +31,17 @@ def state_of_global_generators():
 
 
 class TestSeeds:
-    def test_of_fit(self, detect, short_net):
+    def test_do_not_matter_without_gaps(self, detect):
+        scores = [detect(random_state=seed).fit(X).score_samples(ROWS) for seed in (0, None)]
+        assert_array_equal(*scores)
+
+    def test_of_what_fills_gaps(self, detect):
+        rows = np.where(np.random.default_rng(0).random(X.shape) < 0.1, np.nan, X)
         first, second, other = (
-            detect(method="hybrid", denoiser=short_net, random_state=seed).fit(X)
-            for seed in (0, 0, 1)
+            detect(random_state=seed).fit(rows).training_scores_ for seed in (0, 0, 1)
         )
-        assert_array_equal(first.score_samples(ROWS), second.score_samples(ROWS))
-        assert_array_equal(first.training_scores_, second.training_scores_)
-        assert (first.score_samples(ROWS) != other.score_samples(ROWS)).any()
-
-    def test_without_a_network_seeds_do_not_matter(self, detect):
-        scores = [detect(random_state=seed).fit(X).score_samples(ROWS) for seed in (0, 1)]
-        np.testing.assert_allclose(*scores, rtol=1e-9)
-
-    def test_of_a_random_state(self, detect, short_net):
-        detector = detect(method="denoise", denoiser=short_net)
-        rng = np.random.RandomState(0)
-        runs = [detector.set_params(random_state=rng).fit(X).score_samples(ROWS) for _ in range(2)]
-        assert (runs[0] != runs[1]).any()
-
-    def test_a_seed_of_the_net_is_kept(self, detect, short_net):
-        """Then folds alone differ."""
-        fitted = detect(method="denoise", denoiser=short_net.set_params(random_state=5)).fit(X)
-        short_net.set_params(random_state=None)
-        nets = fitted._model.nets
-        assert [net.random_state for net in nets] == [5, 5, 5]
+        assert_array_equal(first, second)
+        assert (first != other).any()
 
     def test_of_sample(self, detect):
         detector = detect().fit(X)
@@ -68,9 +54,9 @@ class TestSeeds:
         pair = [detector.sample(3, random_state=rng) for _ in range(2)]
         assert (pair[0] != pair[1]).any(axis=1).all()
 
-    def test_global_generators_are_left_alone(self, detect, short_net):
+    def test_global_generators_are_left_alone(self, detect):
         before = state_of_global_generators()
-        detector = detect(method="hybrid", denoiser=short_net).fit(X)
+        detector = detect().fit(X)
         detector.partial_fit(X + 1)
         detector.explain(ROWS)
         detector.sample(3, random_state=0)
@@ -78,13 +64,12 @@ class TestSeeds:
 
 
 class TestState:
-    def test_fit_leaves_parameters_and_data_alone(self, detect, short_net):
+    def test_fit_leaves_parameters_and_data_alone(self, detect):
         rows, y = X.copy(), np.repeat([1, -1], [80, 10])
-        detector = detect(method="hybrid", denoiser=short_net)
+        detector = detect()
         before = joblib.hash([detector.get_params(), rows, y])
         detector.fit(rows, y).partial_fit(rows, y)
         assert joblib.hash([detector.get_params(), rows, y]) == before
-        assert not short_net.initialized_
 
     def test_gaps_are_not_filled_in_place(self, detect):
         rows = np.where(np.random.default_rng(0).random(X.shape) < 0.1, np.nan, X)
@@ -92,15 +77,15 @@ class TestState:
         detect().fit(rows).score_samples(rows)
         assert_array_equal(rows, before)
 
-    def test_a_pickle_holds_the_whole_detector(self, detect, short_net):
-        detector = detect(method="hybrid", denoiser=short_net).fit(X[:20])
+    def test_a_pickle_holds_the_whole_detector(self, detect):
+        detector = detect().fit(X[:20])
         loaded = pickle.loads(pickle.dumps(detector))
         assert_array_equal(loaded.score_samples(ROWS[:4]), detector.score_samples(ROWS[:4]))
         assert_array_equal(loaded.score_samples(X[:4]), detector.training_scores_[:4])
         loaded.partial_fit(ROWS)
 
-    def test_a_pickle_in_another_process(self, detect, short_net, tmp_path):
-        detector = detect(method="hybrid", denoiser=short_net).fit(X)
+    def test_a_pickle_in_another_process(self, detect, tmp_path):
+        detector = detect().fit(X)
         there, back = tmp_path / "there", tmp_path / "back"
         rows = np.concatenate([ROWS, X[:5]])
         there.write_bytes(pickle.dumps((detector, rows)))
@@ -113,7 +98,6 @@ class TestState:
         for found, value in zip(pickle.loads(back.read_bytes()), expected, strict=True):
             np.testing.assert_allclose(found, value, rtol=1e-9, atol=1e-9)
 
-    def test_fitting_again_is_fitting_afresh(self, detect, short_net):
-        options = {"method": "hybrid", "denoiser": short_net}
-        again = detect(**options).fit(X**2).fit(X)
-        assert_array_equal(again.training_scores_, detect(**options).fit(X).training_scores_)
+    def test_fitting_again_is_fitting_afresh(self, detect):
+        again = detect().fit(X**2).fit(X)
+        assert_array_equal(again.training_scores_, detect().fit(X).training_scores_)

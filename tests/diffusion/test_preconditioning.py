@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from skdiffusion.diffusion.gaussians import GaussianDenoiser, MixtureDenoiser
-from skdiffusion.diffusion.preconditioning import Plain, Preconditioned, WhiteFrame
+from skdiffusion.diffusion.preconditioning import Preconditioned, WhiteFrame
 from skdiffusion.nets import ResidualMLP
 
 N, D = 10, 4
@@ -296,36 +296,3 @@ class TestPreconditioned:
         denoiser = Preconditioned(net, gaussian, MIXTURE)
         sigma = LEVELS["per entry"]
         assert torch.equal(duplicate(denoiser)(X, sigma).mean, denoiser(X, sigma).mean)
-
-
-class TestPlain:
-    @every_level
-    def test_is_the_network_and_nothing_else(self, sigma):
-        net = RandomNet()
-        found = Plain(net)(X, sigma)
-        torch.testing.assert_close(found.mean, net(X, sigma.log().expand(N, D)))
-
-    def test_coordinates_change_nothing(self):
-        prepared = Plain(RandomNet()).prepare(X, LEVELS["per entry"])
-        coordinates = prepared.coordinates
-        assert torch.equal(prepared.inputs, X)
-        torch.testing.assert_close(coordinates.colour(X), X)
-        torch.testing.assert_close(coordinates.uncolour(X), X)
-        assert not coordinates.mean.any()
-
-    def test_keeps_the_type_of_the_rows(self):
-        denoiser = Plain(ResidualMLP(D, D, width=4))
-        assert denoiser(X.float(), torch.tensor(0.3)).mean.dtype == torch.float32
-
-    def test_pickle_and_copy(self):
-        denoiser = Plain(ResidualMLP(D, D, width=4).double())
-        for twin in (copy.deepcopy(denoiser), pickle.loads(pickle.dumps(denoiser))):
-            torch.testing.assert_close(
-                twin(X, LEVELS["scalar"]).mean, denoiser(X, LEVELS["scalar"]).mean
-            )
-
-    def test_levels_without_noise_are_no_error_of_others(self):
-        """Each row is denoised by itself."""
-        denoiser, sigma = Plain(RandomNet()), LEVELS["per entry"]
-        alone = torch.cat([denoiser(X[i : i + 1], sigma[i : i + 1]).mean for i in range(N)])
-        torch.testing.assert_close(denoiser(X, sigma).mean, alone)

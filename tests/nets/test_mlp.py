@@ -1,4 +1,4 @@
-"""The perceptrons, and the random Fourier features of one of them."""
+"""The perceptron, and its random Fourier features."""
 
 import math
 
@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from skdiffusion.nets import PlainMLP, ResidualMLP
+from skdiffusion.nets import ResidualMLP
 from skdiffusion.nets.mlp import FourierFeatures
 
 N, D = 9, 3
@@ -142,43 +142,3 @@ class TestResidualMLP:
     def test_no_dropout_by_default(self):
         net = net_of()
         assert torch.equal(net(X, LOG_SIGMA), net.eval()(X, LOG_SIGMA))
-
-
-def plain(**options):
-    torch.manual_seed(0)
-    return PlainMLP(D, D, **{"width": 16, **options}).double()
-
-
-class TestPlainMLP:
-    @pytest.mark.parametrize("depth", [1, 2, 4])
-    def test_width_and_depth(self, depth):
-        net = plain(depth=depth, width=24)
-        layers = [m for m in net.hidden if isinstance(m, nn.Linear)]
-        assert len(layers) == depth
-        assert [m.out_features for m in layers] == [24] * depth
-        assert layers[0].in_features == D + 1 + D
-        assert net(X, LOG_SIGMA).shape == (N, D)
-
-    def test_has_no_skips(self):
-        """Without its weights nothing of the row is left: it can only give what it has learned."""
-        net = plain()
-        with torch.no_grad():
-            net.hidden[2].weight.zero_()
-        assert torch.equal(net(X, LOG_SIGMA), net(X + 5, LOG_SIGMA))
-
-    def test_every_input_counts(self):
-        net = plain()
-        inputs, levels = X.clone().requires_grad_(), LOG_SIGMA.clone().requires_grad_()
-        net(inputs, levels).square().sum().backward()
-        assert inputs.grad.all()
-        assert levels.grad.all()
-        assert all(weight.grad.any() for weight in net.parameters())
-
-    def test_the_mean_level_counts(self):
-        net = plain()
-        assert not torch.allclose(net(X, LOG_SIGMA), net(X, LOG_SIGMA + 1))
-
-    def test_rows_are_independent(self):
-        net = plain()
-        alone = torch.cat([net(X[i : i + 1], LOG_SIGMA[i : i + 1]) for i in range(N)])
-        torch.testing.assert_close(net(X, LOG_SIGMA), alone)

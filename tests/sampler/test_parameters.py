@@ -77,7 +77,6 @@ CHANGES = {
     "denoiser__optimizer": torch.optim.SGD,
     "denoiser__patience": 1,
     "denoiser__per_entry": 0.0,
-    "denoiser__preconditioning": "none",
     "denoiser__random_state": 5,
     "denoiser__schedule": "vp",
     "denoiser__sigma_max": 10.0,

@@ -140,12 +140,6 @@ class TestNextToNothing:
         assert np.isfinite(rows["a"]).all()
         assert np.isfinite(sampler.history_[:, "train_loss"]).all()
 
-    def test_two_cells_of_many_with_trimmed_losses(self):
-        net = tiny().denoiser.set_params(criterion__trim=0.2)
-        frame = pd.DataFrame({"a": [0.0, 1.0] + [np.nan] * 300})
-        _, rows = assert_fits_and_samples(frame, denoiser=net)
-        assert np.isfinite(rows["a"]).all()
-
     def test_an_empty_column_among_others(self):
         frame = table(30, 2, 1, "some").assign(empty=np.nan, nothing=None)
         for generate_missing in (False, True):

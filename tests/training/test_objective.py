@@ -89,48 +89,6 @@ class TestDenoisingLoss:
         assert correction.grad.all()
 
 
-class TestTrim:
-    @staticmethod
-    def errors(trim, sigma):
-        denoiser = Preconditioned(ResidualMLP(D, D, width=4), GaussianDenoiser(torch.zeros(D), COV))
-        prepared = denoiser.prepare(X0 + sigma * EPS, sigma)
-        return prepared, DenoisingLoss(trim)(X0, denoiser, prepared, CORRECTION)
-
-    @every_level
-    @pytest.mark.parametrize("share", [0.25, 0.5])
-    def test_leaves_out_the_rows_of_the_largest_error(self, sigma, share):
-        prepared, loss = self.errors(share, sigma)
-        white = prepared.coordinates.uncolour(X0 - prepared.coordinates.mean) - CORRECTION
-        by_row = (white**2).mean(1).sort().values
-        torch.testing.assert_close(loss, by_row[: round((1 - share) * N)].mean())
-
-    @every_level
-    def test_zero_leaves_out_nothing(self, sigma):
-        _, loss = self.errors(0.0, sigma)
-        assert loss > self.errors(0.1, sigma)[1]
-        torch.testing.assert_close(loss, evaluate(sigma)[0])
-
-    def test_rows_left_out_teach_nothing(self):
-        sigma = LEVELS["per entry"]
-        denoiser = Preconditioned(ResidualMLP(D, D, width=4), GaussianDenoiser(torch.zeros(D), COV))
-        rows = X0.clone()
-        rows[0] += 1000
-        correction = CORRECTION.clone().requires_grad_()
-        prepared = denoiser.prepare(rows + sigma * EPS, sigma)
-        DenoisingLoss(trim=0.5)(rows, denoiser, prepared, correction).backward()
-        assert not correction.grad[0].any()
-        assert correction.grad.any()
-
-    def test_one_row_is_kept_at_least(self):
-        _, loss = self.errors(0.999, LEVELS["per entry"])
-        assert loss.isfinite()
-
-    @pytest.mark.parametrize("trim", [-0.1, 1.0, 2.0])
-    def test_bad_share(self, trim):
-        with pytest.raises(ValueError, match="trim must be a share from 0 to below 1, got"):
-            DenoisingLoss(trim=trim)
-
-
 def whitened(error, covariance):
     """Squared Mahalanobis length."""
     return error @ torch.linalg.solve(covariance, error)
@@ -173,13 +131,12 @@ class TestMissing:
         expected = (precision * error**2)[~self.GAPS].sum() / (~self.GAPS).sum()
         torch.testing.assert_close(loss, expected)
 
-    @pytest.mark.parametrize("trim", [0.0, 0.2])
-    def test_teaches_nothing(self, trim):
+    def test_teaches_nothing(self):
         """A correction that moves missing entries alone has no slope."""
         sigma, denoiser = LEVELS["per entry"], self.denoiser()
         prepared = denoiser.prepare(X0 + sigma * EPS, sigma)
         correction = CORRECTION.clone().requires_grad_()
-        DenoisingLoss(trim)(self.ROWS, denoiser, prepared, correction).backward()
+        DenoisingLoss()(self.ROWS, denoiser, prepared, correction).backward()
         assert correction.grad.isfinite().all()
         # the slope along each entry of the mean
         slope = prepared.coordinates.root[prepared.coordinates.pattern].mT
@@ -187,12 +144,11 @@ class TestMissing:
         assert slope[self.GAPS].abs().max() < 1e-10
         assert slope[~self.GAPS].any()
 
-    @pytest.mark.parametrize("trim", [0.0, 0.2])
-    def test_nothing_there_at_all(self, trim):
+    def test_nothing_there_at_all(self):
         denoiser, sigma = self.denoiser(), LEVELS["uniform"]
         prepared = denoiser.prepare(X0 + sigma * EPS, sigma)
         correction = CORRECTION.clone().requires_grad_()
-        loss = DenoisingLoss(trim=trim)(X0 * torch.nan, denoiser, prepared, correction)
+        loss = DenoisingLoss()(X0 * torch.nan, denoiser, prepared, correction)
         loss.backward()
         assert loss == 0
         assert not correction.grad.any()
@@ -249,32 +205,18 @@ class TestLevels:
         squares = torch.stack([whitened(e, c) for e, c in zip(error, covs, strict=True)])
         torch.testing.assert_close(loss, (squares.sum() + surprise.sum()) / (4 * N))
 
-    @pytest.mark.parametrize("share", [0.25, 0.5])
-    def test_trim(self, share):
-        denoiser, prepared, error, covs, surprise = self.parts()
-        loss = DenoisingLoss(trim=share)(self.MIXED, denoiser, prepared, self.OUTPUT)
-        squares = torch.stack([whitened(e, c) for e, c in zip(error, covs, strict=True)])
-        by_row = (squares + surprise.sum(1)) / 4
-        expected = by_row.sort().values[: round((1 - share) * N)].mean()
-        torch.testing.assert_close(loss, expected)
-
-    @pytest.mark.parametrize("trim", [0.0, 0.3])
-    def test_missing_cells(self, trim):
+    def test_missing_cells(self):
         denoiser, prepared, error, covs, surprise = self.parts()
         rows = self.MIXED.clone()
         rows[0, 0] = rows[1, 1:3] = rows[2, 4] = rows[3, [0, 3]] = torch.nan
         output = self.OUTPUT.clone().requires_grad_()
-        loss = DenoisingLoss(trim=trim)(rows, denoiser, prepared, output)
+        loss = DenoisingLoss()(rows, denoiser, prepared, output)
         squares = [whitened(e, c) for e, c in zip(error, covs, strict=True)]
         squares[0] = error[0, 1] ** 2 / covs[0][1, 1]
         squares[3] = torch.zeros(()).double()
         surprise[1, 0] = surprise[2, 1] = 0.0
-        by_row = torch.stack(squares) + surprise.sum(1)
-        counts = torch.tensor([3, 3, 3, 2, 4, 4, 4, 4])
-        expected = by_row.sum() / counts.sum()
-        if trim:
-            expected = (by_row / counts).sort().values[: round((1 - trim) * N)].mean()
-        torch.testing.assert_close(loss, expected)
+        n_cells = 3 + 3 + 3 + 2 + 4 * 4
+        torch.testing.assert_close(loss, (sum(squares) + surprise.sum()) / n_cells)
         loss.backward()
         assert output.grad.isfinite().all()
         # the logits of levels that are missing, and corrections where no number is there
@@ -288,41 +230,34 @@ class TestSampleWeight:
     ROWS = torch.where(TestMissing.GAPS, torch.nan, X0)
     SIGMA = LEVELS["per entry"]
 
-    def loss(self, index, weights=None, trim=0.0, correction=CORRECTION):
+    def loss(self, index, weights=None, correction=CORRECTION):
         denoiser = TestMissing.denoiser()
         prepared = denoiser.prepare((X0 + self.SIGMA * EPS)[index], self.SIGMA[index])
         weights = None if weights is None else torch.as_tensor(weights)
-        return DenoisingLoss(trim=trim)(
-            self.ROWS[index], denoiser, prepared, correction[index], weights
-        )
+        return DenoisingLoss()(self.ROWS[index], denoiser, prepared, correction[index], weights)
 
     def test_weight_two_is_the_row_twice(self):
         once, twice = list(range(N)), [*range(N), 1, 7, 7]
         weighted = self.loss(once, [1.0, 2, 1, 1, 1, 1, 1, 3])
         torch.testing.assert_close(weighted, self.loss(twice))
 
-    @pytest.mark.parametrize("trim", [0.0, 0.3])
-    def test_equal_weights_are_none(self, trim):
+    def test_equal_weights_are_none(self):
         rows = list(range(N))
-        torch.testing.assert_close(
-            self.loss(rows, torch.full((N,), 5.0), trim), self.loss(rows, None, trim)
-        )
+        torch.testing.assert_close(self.loss(rows, torch.full((N,), 5.0)), self.loss(rows))
 
-    @pytest.mark.parametrize("trim", [0.0, 0.3])
-    def test_weight_zero_is_no_row(self, trim):
+    def test_weight_zero_is_no_row(self):
         weights, rows = torch.ones(N), list(range(N))
         weights[[0, 4]] = 0
         correction = CORRECTION.clone().requires_grad_()
-        loss = self.loss(rows, weights, trim, correction)
-        torch.testing.assert_close(loss, self.loss([1, 2, 3, 5, 6, 7], None, trim))
+        loss = self.loss(rows, weights, correction)
+        torch.testing.assert_close(loss, self.loss([1, 2, 3, 5, 6, 7]))
         loss.backward()
         assert not correction.grad[[0, 4]].any()
         assert correction.grad[1:].any()
 
-    @pytest.mark.parametrize("trim", [0.0, 0.3])
-    def test_no_weight_at_all(self, trim):
+    def test_no_weight_at_all(self):
         correction = CORRECTION.clone().requires_grad_()
-        loss = self.loss(list(range(N)), torch.zeros(N), trim, correction)
+        loss = self.loss(list(range(N)), torch.zeros(N), correction)
         loss.backward()
         assert loss == 0
         assert not correction.grad.any()
