@@ -23,7 +23,6 @@ from skdiffusion.detection.row_encoder import RowEncoder, find_marked
 from skdiffusion.detection.verdicts import Verdicts
 from skdiffusion.tables.frames import TableInput, read_table, validate_table
 
-HYBRID = ("neighbors", "patterns", "kernel")
 # apart, as an interval of contamination has to begin above zero
 NONE = Options(Real, {0})
 
@@ -91,7 +90,7 @@ class DiffusionAnomalyDetector(TableInput, TransformerMixin, Verdicts, BaseEstim
     are calibrated there: it is reported as often as other normal rows are. A category that `fit`
     has not seen counts as rarer than the rarest.
 
-    A row is compared to at most 10,000 training rows, 1,000 in each half of the columns, and 2,000
+    A row is compared to at most 8,000 training rows, 1,000 in each half of the columns, and 2,000
     kernels.
 
     References
@@ -335,7 +334,7 @@ class DiffusionAnomalyDetector(TableInput, TransformerMixin, Verdicts, BaseEstim
     def _methods(self):
         """Return the names of the methods in use."""
         if isinstance(self.method, str):
-            return HYBRID if self.method == "hybrid" else (self.method,)
+            return METHODS if self.method == "hybrid" else (self.method,)
         if not self.method or not set(self.method) <= set(METHODS):
             raise ValueError(
                 f"method must be 'hybrid', one of {METHODS} or a sequence of them, "

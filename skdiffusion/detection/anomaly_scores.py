@@ -38,6 +38,7 @@ class NeighborScore:
         self.held_out = log_distance(nearest.held_out(X[0]))[:, 0]
 
     def evaluate(self, X, near):
+        """Return the scores of new rows."""
         found = near if self.nearest.n_neighbors == 1 else self.nearest.find(X[0])
         return log_distance(found[0])[:, 0]
 
@@ -58,6 +59,7 @@ class PatternScore:
         self.held_out = self._nats(held_out).mean(1)
 
     def evaluate(self, X, near=None):
+        """Return the scores of new rows."""
         return self._by_pattern(X).mean(1)
 
     def effects(self, X):
@@ -85,6 +87,7 @@ class KernelScore:
         self.held_out = -self.kernels.leave_one_out()
 
     def evaluate(self, X, near=None):
+        """Return the scores of new rows."""
         return -self.kernels.log_prob(X[self.coordinate])
 
 
@@ -103,6 +106,7 @@ class CompactScore:
         self.held_out = self.evaluate(X)
 
     def evaluate(self, X, near=None):
+        """Return the scores of new rows."""
         # its root and not its logarithm: from contaminated rows only the far ones can be told
         return np.sqrt(np.maximum(self.fitted.mahalanobis(X[1]), 0))
 
@@ -118,4 +122,5 @@ class ForestScore:
         self.held_out = self.evaluate(X)
 
     def evaluate(self, X, near=None):
+        """Return the scores of new rows."""
         return -self.forest.score_samples(X[0])

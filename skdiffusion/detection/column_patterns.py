@@ -20,7 +20,7 @@ def canonical_columns(Z, groups):
     columns = np.unique(groups)
     parts = np.column_stack([bent[:, groups == column].sum(1) for column in columns])
     total = parts.sum(1, keepdims=True)
-    moments = (parts**3, parts**2, parts * total, parts * total**2, parts**2 * total, parts**3)
+    moments = (parts**2, parts * total, parts * total**2, parts**2 * total, parts**3)
     keys = np.round([moment.mean(0) for moment in moments], N_DIGITS) + 0.0
     order = np.lexsort(keys)
     is_new = (np.diff(keys[:, order], axis=1) != 0).any(0)

@@ -108,9 +108,9 @@ class RowKernels:
         x, present = self._with_noise(Z, MARGINAL_NOISE)
         found = np.zeros((len(Z), groups.max() + 1))
         for column in np.unique(groups):
-            sigma = torch.where(torch.from_numpy(groups == column), present, math.inf)
-            found[:, column] = -self.denoiser.log_prob(x, sigma).numpy()
-            found[np.isnan(Z[:, groups == column]).any(1), column] = 0.0
+            own = torch.from_numpy(groups == column)
+            density = self.denoiser.log_prob(x, torch.where(own, present, math.inf)).numpy()
+            found[:, column] = np.where(np.isnan(Z[:, groups == column]).any(1), 0.0, -density)
         return found
 
     def expect(self, Z, groups):

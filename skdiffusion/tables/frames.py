@@ -143,7 +143,7 @@ def read_table(X):
 
 def _refuse_numbers(column):
     """Raise for numbers that are infinite or too large, or integers that floats cannot hold."""
-    greatest = np.nanmax(np.abs(column.values), initial=0)
+    greatest = np.fmax.reduce(np.abs(column.values), initial=0)  # past what is missing
     if greatest > LARGEST:
         raise ValueError(
             f"Input X contains infinity in column {column.name!r}, or numbers beyond {LARGEST:g}, "
