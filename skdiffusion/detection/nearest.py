@@ -35,7 +35,7 @@ class Nearest:
         halves = 0.5 * (self.memory**2).sum(2, keepdims=True)
         # times a row and a one: half the squared distances, but for what the row itself adds
         products = np.concatenate([-self.memory, halves], axis=2).reshape(-1, Z.shape[1] + 1)
-        self.products = products.astype(dtype)
+        self.products = np.ascontiguousarray(products.T, dtype=dtype)
 
     def find(self, Z):
         """Return distances of new rows and the nearest training rows, both (m, n_masks).
@@ -49,7 +49,7 @@ class Nearest:
         return self._in_batches(Z, self.position)[0]
 
     def _in_batches(self, Z, position):
-        size = max(1, MAX_ELEMENTS // len(self.products))
+        size = max(1, MAX_ELEMENTS // self.products.shape[1])
         distances = np.empty((len(Z), len(self.masks)))
         rows = np.empty(distances.shape, dtype=np.intp)
         for batch in gen_batches(len(Z), size):
@@ -59,10 +59,10 @@ class Nearest:
 
     def _measure(self, Z, own):
         n_masks, size, _ = self.memory.shape
-        shape = -(-len(Z) // BLOCK) * BLOCK, self.products.shape[1]
+        shape = -(-len(Z) // BLOCK) * BLOCK, len(self.products)
         padded = np.zeros(shape, dtype=self.products.dtype)
         padded[: len(Z), :-1], padded[:, -1] = Z, 1.0
-        near = (padded @ self.products.T)[: len(Z)].reshape(-1, n_masks, size)
+        near = (padded @ self.products)[: len(Z)].reshape(-1, n_masks, size)
         if own is not None:
             row, mask = np.nonzero(own >= 0)
             near[row, mask, own[row, mask]] = np.inf
