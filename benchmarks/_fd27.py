@@ -33,7 +33,7 @@ from skdiffusion.metrics import (
     trend_error,
     wasserstein,
 )
-from skdiffusion.metrics.scaling import single_precision
+from skdiffusion.metrics.alignment import single_precision
 
 TABLES = [
     "iris",

@@ -29,7 +29,7 @@ from skdiffusion.metrics import (
     shape_error,
     trend_error,
 )
-from skdiffusion.metrics.scaling import single_precision
+from skdiffusion.metrics.alignment import single_precision
 
 KEY = ["table", "seed", "method"]
 TABLES = [

@@ -1,5 +1,6 @@
 """The base of the estimators that learn the distribution of a table."""
 
+import warnings
 from abc import abstractmethod
 from dataclasses import replace
 
@@ -12,7 +13,8 @@ from sklearn.utils.validation import check_is_fitted
 from skdiffusion._utils.checks import check_count, check_noise, check_weights
 from skdiffusion._utils.fitting import all_or_nothing
 from skdiffusion.model.encoded import EncodedRows, encode_rows
-from skdiffusion.model.imputation import fill_by_draw, fill_by_mean, known_features
+from skdiffusion.model.imputation import Known, fill_by_draw, fill_by_mean
+from skdiffusion.model.open_cells import settle_conditions
 from skdiffusion.model.wanted import read_wanted
 from skdiffusion.tables.conditions import Conditions
 from skdiffusion.tables.encoder import TableEncoder
@@ -149,8 +151,10 @@ class TableModel(TableInput, ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
             self._need_target()
         model, n_samples, wanted, target = self._wanted(n_samples, y, conditions, rng)
         both = wanted if target is None else wanted.extended(target.values)
-        Z = model.draw(n_samples, self._generator(rng), both)
-        X = model.encoder.decode_table(Z[:, ~model.is_target], rng, wanted.cells)
+        generator = self._generator(rng)
+        both = settle_conditions(model, n_samples, both, generator)
+        Z = model.draw(n_samples, generator, both)
+        X = model.encoder.decode_table(Z[:, ~model.is_target], rng, both.cells)
         if not return_y:
             return X
         return X, model.target_encoder.inverse_transform(Z[:, model.is_target], target.cells)
@@ -178,7 +182,8 @@ class TableModel(TableInput, ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         model, n_samples, wanted, target = self._wanted(n_samples, y, conditions, rng)
         known = replace(wanted, ranges={}, categories={})
         both = known if target is None else known.extended(target.values)
-        Z = model.draw(n_samples, self._generator(rng), both)
+        generator = self._generator(rng)
+        Z = model.draw(n_samples, generator, settle_conditions(model, n_samples, both, generator))
         return float(wanted.are_met(model.encoder, Z[:, ~model.is_target]).mean())
 
     def sample_y(self, X, n_samples=1, *, random_state=None):
@@ -362,9 +367,9 @@ class TableModel(TableInput, ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         wanted = gaps.any(1) | (return_y and y is None)
         if not wanted.any():
             return (X, np.asarray(y)) if return_y else X
-        Z = known_features(model, columns, y)[wanted]
+        known = Known(model, columns, y, wanted)
         fill = fill_by_mean if strategy == "mean" else fill_by_draw
-        filled, target = fill(model, Z, n_draws, random_state)
+        filled, target = fill(model, known, n_draws, random_state)
         X = fill_gaps(X, gaps, filled, wanted)
         if not return_y:
             return X
@@ -378,6 +383,8 @@ class TableModel(TableInput, ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         """Read and encode the rows of `fit` and their target, each once."""
         columns = read_table(X)
         encoder, measured = self._fit_encoder(X, columns, sample_weight, rng)
+        for hint in encoder._hints:
+            warnings.warn(hint, UserWarning, stacklevel=3)
         if len(X) < 2:
             raise ValueError("A distribution cannot be learned from n_samples=1: give at least 2.")
         if encoder.n_encoded_ == 0:

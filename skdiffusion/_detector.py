@@ -8,8 +8,9 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils import Bunch, check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from skdiffusion._utils.checks import COUNT, Interval, Options, StrOptions, check_count
+from skdiffusion._utils.checks import COUNT, Interval, Options, StrOptions, check_count, take_rows
 from skdiffusion._utils.fitting import all_or_nothing
+from skdiffusion.augmentation.rows import stack
 from skdiffusion.detection.anomaly_model import METHODS, AnomalyModel, AnomalyOptions
 from skdiffusion.detection.anomaly_scores import KernelScore
 from skdiffusion.detection.column_patterns import canonical_rows
@@ -87,8 +88,10 @@ class DiffusionAnomalyDetector(TableInput, TransformerMixin, Verdicts, BaseEstim
     are distinct and complete. In a table with more than 1 % of copies they do not pass over.
 
     A row with missing cells is compared to training rows in its other columns alone, and its scores
-    are calibrated there: it is reported as often as other normal rows are. A category that `fit`
-    has not seen counts as rarer than the rarest.
+    are calibrated there: it is reported as often as other normal rows are. Where too few training
+    rows are complete in them, others are filled by draws, and the share of filled cells counts in
+    favour of the row. A column without any cell is ignored. A category that `fit` has not seen
+    counts as rarer than the rarest.
 
     A row is compared to at most 8,000 training rows, 1,000 in each half of the columns, and 2,000
     kernels.
@@ -155,32 +158,22 @@ class DiffusionAnomalyDetector(TableInput, TransformerMixin, Verdicts, BaseEstim
         Raises
         ------
         ValueError
-            If a parameter is out of range, cells are infinite, a column has no cell, or fewer than
+            If a parameter is out of range, cells are infinite, no column has a cell, or fewer than
             two rows are not marked as anomalies.
         TypeError
             If a column holds cells that cannot be encoded.
         """
         with all_or_nothing(self):
             self._validate_params()
-            rng = check_random_state(self.random_state)
             X = validate_table(self, X, reset=True, allow_missing=True)
-            marked = find_marked(X, y)
-            self._encoder = RowEncoder(X, self.categorical_features)
-            Z = self._encoder.encode(X)
-            n_normal = len(marked) - marked.sum()
-            if n_normal < 2:
-                raise ValueError(
-                    f"Normal rows cannot be learned from n_samples={n_normal}: give at least 2 "
-                    "that are not marked as anomalies."
-                )
-            self._learn(Z, marked, rng)
+            self._learn(X, find_marked(X, y))
         return self
 
     def partial_fit(self, X, y=None):
-        """Learn from more rows, in the units and ranks of the first ones.
+        """Learn from more rows.
 
-        The detector is made anew from all rows, or from the latest `window` of them: give rows in
-        batches.
+        The detector is made anew from all rows, or from the latest `window` of them, as `fit` on
+        them would: give rows in batches.
 
         Parameters
         ----------
@@ -196,11 +189,17 @@ class DiffusionAnomalyDetector(TableInput, TransformerMixin, Verdicts, BaseEstim
         """
         if not hasattr(self, "offset_"):
             return self.fit(X, y)
-        Z = self._encoded(X)
+        X = validate_table(self, X, reset=False, allow_missing=True)
+        self._encoder.encode(X)  # what cannot be read is refused in its words
         marked = np.append(self._marked, find_marked(X, y))
-        Z = np.concatenate([self._training, Z], axis=1)
-        latest = slice(0 if self.window is None else -self.window, None)
-        self._learn(Z[:, latest], marked[latest], check_random_state(self.random_state))
+        try:
+            rows = stack(self._training, X)
+        except Exception as error:  # each library of frames has its own
+            raise TypeError(
+                "These rows cannot be put below those of fit: give them in the same container, "
+                "with the same data types."
+            ) from error
+        self._learn(rows, marked, self.window or 0)
         return self
 
     def score_samples(self, X):
@@ -214,8 +213,9 @@ class DiffusionAnomalyDetector(TableInput, TransformerMixin, Verdicts, BaseEstim
         Returns
         -------
         scores : ndarray of shape (n,)
-            The logarithm of the share of held-out rows that are as anomalous, in nats, less a fifth
-            of the inverse hyperbolic sine of a robust z-score. Zero where all cells are missing.
+            The logarithm of the share of held-out rows that are as anomalous, in nats, and beyond
+            all of them less a fifth of how much further out the row is, on the scale of the inverse
+            hyperbolic sine of a robust z-score. Zero where all cells are missing.
         """
         Z = self._encoded(X)
         return -self._model.score(Z)
@@ -248,9 +248,9 @@ class DiffusionAnomalyDetector(TableInput, TransformerMixin, Verdicts, BaseEstim
         Z = self._encoded(X)
         as_table = self._encoder.table._format.assemble_floats
         return Bunch(
-            contributions=as_table(contributions(self._explaining, Z)),
+            contributions=as_table(self._by_column(contributions(self._explaining, Z))),
             expected=self._encoder.decode(self._kernels.expect(Z[0], self._encoder.groups)),
-            marginal=as_table(marginal_surprise(self._explaining, Z)),
+            marginal=as_table(self._by_column(marginal_surprise(self._explaining, Z))),
         )
 
     def repair(self, X):
@@ -275,6 +275,7 @@ class DiffusionAnomalyDetector(TableInput, TransformerMixin, Verdicts, BaseEstim
         Z = self._encoded(X)
         Z, changed = repair(self._explaining, Z, self._is_anomalous)
         columns = read_table(validate_table(self, X, reset=False, allow_missing=True))
+        changed = self._by_column(changed)
         cells = {j: (column.values, ~changed[:, j]) for j, column in enumerate(columns)}
         return self._encoder.decode(Z[0], settled=cells)
 
@@ -342,11 +343,22 @@ class DiffusionAnomalyDetector(TableInput, TransformerMixin, Verdicts, BaseEstim
             )
         return tuple(self.method)
 
-    def _learn(self, Z, marked, rng):
-        """Learn from encoded rows in the order in which they came, and set the threshold."""
+    def _learn(self, X, marked, n_latest=0):
+        """Learn from the latest rows, or from all, and set the threshold."""
+        # a copy, which the caller cannot change
+        latest = np.arange(len(marked))[-n_latest:]
+        X, marked = take_rows(X, latest), marked[latest]
+        if (n_normal := len(marked) - marked.sum()) < 2:
+            raise ValueError(
+                f"Normal rows cannot be learned from n_samples={n_normal}: give at least 2 "
+                "that are not marked as anomalies."
+            )
+        rng = check_random_state(self.random_state)
+        encoder = RowEncoder(X, self.categorical_features)
+        Z = encoder.encode(X)
         # in which order rows come must make no difference, not even by rounding
         order = canonical_rows(Z[0])
-        encoder, sorted_Z = self._encoder, self._encoder.complete(Z[:, order], rng)
+        sorted_Z = encoder.complete(Z[:, order], rng)
         kept = order[~marked[order]]
         normal, observed = sorted_Z[:, ~marked[order]], ~np.isnan(Z[0, kept])
         options = AnomalyOptions(self._methods(), self._share, encoder.groups, encoder.places)
@@ -355,14 +367,19 @@ class DiffusionAnomalyDetector(TableInput, TransformerMixin, Verdicts, BaseEstim
         scores[kept] = -model.held_out
         if marked.any():
             scores[marked] = -model.score(Z[:, marked])
-        self._model, self._explaining = model, explaining_model(model)
-        self._training, self._marked, self.training_scores_ = Z, marked, scores
+        explaining = explaining_model(model)
+        self._encoder, self._model, self._explaining = encoder, model, explaining
+        self._training, self._marked, self.training_scores_ = X, marked, scores
         self._calibrate(model.held_out[model.calibrating])
 
     def _encoded(self, X):
         """Validate rows and encode them, with NaN for gaps."""
         check_is_fitted(self)
         return self._encoder.encode(validate_table(self, X, reset=False, allow_missing=True))
+
+    def _by_column(self, found):
+        """Return what was found by column, with nothing for the last ones if they are empty."""
+        return np.pad(found, ((0, 0), (0, self.n_features_in_ - found.shape[1])))
 
     @property
     def _kernels(self):

@@ -1,5 +1,7 @@
 """`DiffusionImputer`: fill missing cells from the distribution of the rows."""
 
+import warnings
+
 import numpy as np
 import torch
 from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin, clone
@@ -11,10 +13,10 @@ from skdiffusion._utils.checks import check_count
 from skdiffusion._utils.fitting import all_or_nothing
 from skdiffusion.model.drawing import even_noise
 from skdiffusion.model.imputation import (
+    Known,
     RowUniforms,
     complete,
     expected_cells,
-    known_features,
     row_noise,
 )
 from skdiffusion.tables.frames import TableInput, read_table, validate_table
@@ -137,9 +139,14 @@ class DiffusionImputer(TableInput, OneToOneFeatureMixin, TransformerMixin, BaseE
                 sampler = DiffusionManifoldSampler(denoiser=net, dcr_ratio=None)
             source = rng if sampler.random_state is None else sampler.random_state
             seeds = check_random_state(source).randint(2**31 - 1, size=self.n_models)
-            self.models_ = [
-                clone(sampler).set_params(random_state=int(seed)).fit(X).model_ for seed in seeds
-            ]
+            self.models_ = []
+            for seed in seeds:
+                with warnings.catch_warnings():
+                    if self.models_:
+                        # the first has said it
+                        warnings.simplefilter("ignore", UserWarning)
+                    model = clone(sampler).set_params(random_state=int(seed)).fit(X).model_
+                self.models_.append(model)
             self._seed = int(rng.randint(2**31 - 1))
         return self
 
@@ -156,15 +163,15 @@ class DiffusionImputer(TableInput, OneToOneFeatureMixin, TransformerMixin, BaseE
         X : ndarray or data frame of shape (n, n_features)
             The rows without gaps, in their container; cells that were there are as they were.
         """
-        X, gaps, Zs = self._known(X)
+        X, gaps, knowns = self._known(X)
         if not gaps.any():
             return X
         if self.strategy == "mean":
-            cells, _ = expected_cells(self.models_, Zs, self.n_draws, self._seed)
-            filled = self.models_[0].encoder.assemble(cells, len(Zs[0]))
+            cells, _ = expected_cells(knowns, self.n_draws, self._seed)
+            filled = self.models_[0].encoder.assemble(cells, gaps.any(1).sum(), knowns[0].settled)
             return fill_gaps(X, gaps, filled, gaps.any(1))
-        noise, sources = row_noise(Zs[0], self._seed)
-        return self._filled(X, gaps, Zs[0], 0, noise, RowUniforms(sources))
+        noise, sources = row_noise(knowns[0].Z, self._seed)
+        return self._filled(X, gaps, knowns[0], noise, RowUniforms(sources))
 
     def sample_imputations(self, X, n_imputations=5, *, random_state=None):
         """Fill missing cells by draws, several times.
@@ -202,7 +209,7 @@ class DiffusionImputer(TableInput, OneToOneFeatureMixin, TransformerMixin, BaseE
         3
         """
         check_count(n_imputations, "n_imputations")
-        X, gaps, Zs = self._known(X)
+        X, gaps, knowns = self._known(X)
         rng = check_random_state(random_state)
         tables = []
         for k in range(n_imputations):
@@ -210,10 +217,10 @@ class DiffusionImputer(TableInput, OneToOneFeatureMixin, TransformerMixin, BaseE
             if not gaps.any():
                 tables.append(X.copy() if hasattr(X, "copy") else X.clone())
                 continue
-            which = k % len(self.models_)
-            device = self.models_[which].device
-            noise = even_noise(*Zs[which].shape, torch.Generator(device).manual_seed(seed))
-            tables.append(self._filled(X, gaps, Zs[which], which, noise, seed))
+            known = knowns[k % len(knowns)]
+            generator = torch.Generator(known.model.device).manual_seed(seed)
+            noise = even_noise(*known.Z.shape, generator)
+            tables.append(self._filled(X, gaps, known, noise, seed))
         return tables
 
     def _known(self, X):
@@ -225,11 +232,12 @@ class DiffusionImputer(TableInput, OneToOneFeatureMixin, TransformerMixin, BaseE
         empty = np.array([coder.is_empty for coder in encoder._coders])
         gaps = gaps_of(columns) & ~empty
         rows = gaps.any(1)
-        return X, gaps, [known_features(model, columns)[rows] for model in self.models_]
+        return X, gaps, [Known(model, columns, rows=rows) for model in self.models_]
 
-    def _filled(self, X, gaps, Z, which, noise, random_state):
+    def _filled(self, X, gaps, known, noise, random_state):
         """Fill gaps by one draw of a model."""
-        model = self.models_[which]
-        drawn = complete(model, Z, noise, self._seed)[:, ~model.is_target]
-        filled = model.encoder.decode_table(drawn, check_random_state(random_state))
+        model, rng = known.model, check_random_state(random_state)
+        Z, settled = known.settle(self._seed, rng.uniform(size=len(known.Z)))
+        drawn = complete(model, Z, noise, self._seed)
+        filled = model.encoder.decode_table(drawn[:, ~model.is_target], rng, settled)
         return fill_gaps(X, gaps, filled, gaps.any(1))

@@ -1,7 +1,7 @@
 """`OperatorScoreMatching`: the density and the score of a table, from linear equations alone."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from numbers import Real
 from typing import Any, ClassVar
@@ -12,7 +12,9 @@ from sklearn.model_selection import KFold
 
 from skdiffusion._base import TableModel
 from skdiffusion._utils.checks import COUNT, Interval, StrOptions
+from skdiffusion._utils.gross import far_out
 from skdiffusion.closed_forms.baselines import fit_gaussian
+from skdiffusion.closed_forms.gap_filling import without_gross_cells
 from skdiffusion.diffusion import heun, run
 from skdiffusion.diffusion.eigenfunctions import index_set
 from skdiffusion.diffusion.operator_denoiser import MARGIN, OperatorDenoiser
@@ -220,19 +222,20 @@ class OperatorScoreMatching(TableModel):
         return Sampling(partial(_solve_in_box, self._model.prior), self.n_steps + 1)
 
     def _fit_encoder(self, X, columns, sample_weight, rng):
-        encoder = TableEncoder(numeric_transform="standard").fit_columns(X, columns)
+        options = {"constraints": None, "identifiers": None}
+        encoder = TableEncoder(numeric_transform="standard", **options).fit_columns(X, columns)
         if encoder.category_blocks() or any(column.missing for column in columns):
             raise ValueError(
                 "Input X contains NaN, or columns of other kinds than numbers: "
                 "OperatorScoreMatching takes complete rows of numbers."
             )
         # the coordinates of the process, in which the box has a width of pi
-        scales = {
-            j: (1 + 2 * MARGIN) * np.ptp(columns[j].values) / math.pi for j in encoder.groups_
-        }
-        return TableEncoder(numeric_transform=scales).fit_columns(X, columns), None
+        regular = {j: columns[j].values[~far_out(columns[j].values)] for j in encoder.groups_}
+        scales = {j: (1 + 2 * MARGIN) * np.ptp(x) / math.pi for j, x in regular.items()}
+        return TableEncoder(numeric_transform=scales, **options).fit_columns(X, columns), None
 
     def _fit_model(self, rows, rng):
+        rows = replace(rows, Z=without_gross_cells(rows.Z, rows))
         Z = torch.from_numpy(rows.Z)
         self.degree_ = self._choose_degree(*Z.shape)
         denoiser = self._denoiser(Z)

@@ -5,7 +5,6 @@ from typing import ClassVar
 
 import narwhals as nw
 import numpy as np
-from scipy import sparse
 from sklearn.base import BaseEstimator, OneToOneFeatureMixin
 from sklearn.utils import Bunch, InputTags, Tags, TargetTags, check_random_state
 
@@ -169,7 +168,7 @@ class DiffusionOversampler(OneToOneFeatureMixin, BaseEstimator):
             The fitted estimator.
         """
         with all_or_nothing(self):
-            self._fit(_densify(X), y)
+            self._fit(X, y)
         return self
 
     def fit_resample(self, X, y):
@@ -198,7 +197,7 @@ class DiffusionOversampler(OneToOneFeatureMixin, BaseEstimator):
             For classes, if imbalanced-learn is not installed.
         """
         with all_or_nothing(self):
-            table, values, rng = self._fit(_densify(X), y)
+            table, values, rng = self._fit(X, y)
             rows, y_new = self._draw_targets(values, rng)
             n_real = len(values)
             self.is_synthetic_ = np.arange(n_real + len(rows)) >= n_real
@@ -212,16 +211,12 @@ class DiffusionOversampler(OneToOneFeatureMixin, BaseEstimator):
                 values = np.concatenate([values, y_new])
         if isinstance(X, list):
             table = table.tolist()
-        elif _is_sparse_frame(X):
-            table = table.astype(X.dtypes.to_dict())
         return table, _restore(values, y)
 
     def _fit(self, X, y):
         """Count the synthetic rows and fit the model; return rows, targets and randomness."""
         self._validate_params()
         rng = check_random_state(self.random_state)
-        if sparse.issparse(X):
-            raise TypeError("Sparse rows cannot be modelled: pass X.toarray() instead.")
         X = validate_table(self, X, reset=True, allow_missing=True)
         values = read_target(self, X, _one_column(y), warn=False)
         has_classes = self.target == "categorical" or (
@@ -296,16 +291,6 @@ def _one_column(y):
     with needs("imblearn", "Oversampling classes needs imbalanced-learn"):
         from imblearn.utils import check_target_type
     return check_target_type(values)
-
-
-def _densify(X):
-    """Take the columns of a pandas frame out of sparse storage."""
-    return X.sparse.to_dense() if _is_sparse_frame(X) else X
-
-
-def _is_sparse_frame(X):
-    # the accessor is there if all columns are sparse
-    return nw.dependencies.is_pandas_dataframe(X) and hasattr(X, "sparse")
 
 
 def _restore(values, y):

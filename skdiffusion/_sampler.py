@@ -11,7 +11,7 @@ from sklearn.base import clone
 from skdiffusion._base import TableModel
 from skdiffusion._utils.checks import COUNT, Interval, StrOptions
 from skdiffusion.closed_forms.fitted_prior import fit_levels, fit_prior
-from skdiffusion.closed_forms.gap_filling import draw_completions
+from skdiffusion.closed_forms.gap_filling import draw_completions, without_gross_cells
 from skdiffusion.diffusion import SOLVERS
 from skdiffusion.geometry import noise_level
 from skdiffusion.manifold.coupling import couple, decide_geometry, fit_encoder, read_plan
@@ -239,6 +239,7 @@ class DiffusionManifoldSampler(TableModel):
     def _fit_model(self, rows, rng):
         """Decide on the geometry, train the network beside closed forms, couple it to planes."""
         plan, rows = read_plan(self.manifold, self.coupling), merge_copies(rows)
+        rows = replace(rows, Z=without_gross_cells(rows.Z, rows))
         geometry, rows = decide_geometry(rows, plan, rows.measured, rng)
         net, prior, filled = self._train(rows, geometry, rng)
         model = self._assemble(rows, net, prior, filled, rng)

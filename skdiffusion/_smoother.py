@@ -12,7 +12,7 @@ import torch
 from skdiffusion._base import TableModel
 from skdiffusion._utils.checks import COUNT, Interval, StrOptions
 from skdiffusion.closed_forms.baselines import fit_gaussian
-from skdiffusion.closed_forms.gap_filling import draw_completions
+from skdiffusion.closed_forms.gap_filling import draw_completions, without_gross_cells
 from skdiffusion.closed_forms.smoothing import Smoothing, choose_known_noise
 from skdiffusion.geometry.row_kernels import KernelOptions
 from skdiffusion.model import Model
@@ -74,7 +74,7 @@ class RiemannianKernelSmoother(TableModel):
         density always.
     encoder : TableEncoder or None, default=None
         Unfitted encoder of the columns. None is ``TableEncoder(numeric_transform="standard",
-        clip=False)``.
+        clip=False, constraints=None)``.
     target : {"auto", "categorical", "continuous"}, default="auto"
         What `y` is. "auto" takes text, booleans, and whole numbers of at most 20 values as
         classes.
@@ -152,7 +152,7 @@ class RiemannianKernelSmoother(TableModel):
     (True, array([0]))
     """
 
-    _default_encoder = TableEncoder(numeric_transform="standard", clip=False)
+    _default_encoder = TableEncoder(numeric_transform="standard", clip=False, constraints=None)
     _target_transform = "standard"
 
     _parameter_constraints: ClassVar[dict] = {
@@ -240,7 +240,7 @@ class RiemannianKernelSmoother(TableModel):
     def _fit_model(self, rows, rng):
         """Place kernels on the rows, in the better of two scales."""
         rows = merge_copies(rows)
-        Z, weights = rows.Z, rows.weights
+        Z, weights = without_gross_cells(rows.Z, rows), rows.weights
         if np.isnan(Z).any():
             Z = draw_completions(Z, 1, random_state=rng)[0]
         seed = rng.randint(2**31 - 1)

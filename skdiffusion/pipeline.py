@@ -1,9 +1,12 @@
 """Samples from a fitted :class:`~sklearn.pipeline.Pipeline`, in the units of its input."""
 
 import inspect
+from functools import partial
 
 import numpy as np
+from sklearn.base import MetaEstimatorMixin
 from sklearn.exceptions import NotFittedError
+from sklearn.feature_selection import SelectorMixin
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer
 from sklearn.utils.validation import check_is_fitted
@@ -22,7 +25,9 @@ def sample_from(pipeline, n_samples=1, *, return_y=False, add_residuals=True, **
     :class:`~sklearn.manifold.Isomap` and :class:`~sklearn.manifold.LocallyLinearEmbedding`, is
     given one by :meth:`InvertibleEmbedding.from_fitted
     <skdiffusion.manifold.InvertibleEmbedding.from_fitted>`, at every call; so is UMAP, whose own is
-    slow and for two dimensions only. Steps that are ``"passthrough"`` or ``None`` are skipped.
+    slow and for two dimensions only. Steps that are ``"passthrough"`` or ``None`` are skipped, and
+    imputers are the identity: indicators of what was missing are dropped, columns that they dropped
+    because they were empty come back empty. A search is its best estimator.
 
     Parameters
     ----------
@@ -56,7 +61,8 @@ def sample_from(pipeline, n_samples=1, *, return_y=False, add_residuals=True, **
     sklearn.exceptions.NotFittedError
         If the pipeline is not fitted.
     TypeError
-        If the last step has no ``sample``, if an earlier step cannot be inverted, or if
+        If the last step has no ``sample``, if an earlier step drops columns or cannot be inverted
+        for another reason, or if
         ``return_y=True`` and the sampler draws rows alone.
 
     Examples
@@ -103,6 +109,10 @@ def sample_from(pipeline, n_samples=1, *, return_y=False, add_residuals=True, **
 def _flat(steps):
     """Yield the steps, and those of pipelines among them."""
     for name, step in steps:
+        if isinstance(step, MetaEstimatorMixin) and hasattr(step, "refit"):
+            # a search
+            check_is_fitted(step)
+            step = getattr(step, "best_estimator_", step)
         if isinstance(step, Pipeline):
             yield from _flat(step.steps)
         else:
@@ -116,8 +126,43 @@ def _seed_of(seed, position):
     return np.random.RandomState([int(seed), position])
 
 
+def _refuse_lost_columns(name, step):
+    """Raise if a selector dropped columns: its own inverse fills them with zeros."""
+    lost = np.flatnonzero(~step.get_support())
+    if len(lost):
+        names = getattr(step, "feature_names_in_", None)
+        shown = ", ".join(f"x{j}" if names is None else repr(names[j]) for j in lost[:5])
+        raise TypeError(
+            f"Step {name!r} ({type(step).__name__}) dropped columns ({shown}"
+            f"{', ...' if len(lost) > 5 else ''}), which samples cannot be given back. Select "
+            "columns before the pipeline, or leave the step out: samplers take constant columns. "
+            "Or draw in the last step's own space with pipeline[-1].sample(...)."
+        )
+
+
+def _unfill(step, rows):
+    """Return rows in the columns that an imputer was given: those that were empty are empty."""
+    if not hasattr(step, "get_feature_names_out"):
+        return rows
+    n_inputs = step.n_features_in_
+    names = list(getattr(step, "feature_names_in_", [f"x{j}" for j in range(n_inputs)]))
+    # behind them are the indicators
+    kept = [names.index(out) for out in step.get_feature_names_out() if out in names]
+    rows = rows[rows.columns[: len(kept)]] if hasattr(rows, "columns") else rows[:, : len(kept)]
+    if len(kept) == n_inputs:
+        return rows
+    whole = np.full((len(rows), n_inputs), np.nan, dtype=np.result_type(np.asarray(rows), float))
+    whole[:, kept] = rows
+    return whole
+
+
 def _inverse(name, step, add_residuals, seed):
     """Return the way back through a step."""
+    if hasattr(step, "add_indicator") or hasattr(step, "sample_imputations"):
+        check_is_fitted(step)
+        return partial(_unfill, step)
+    if isinstance(step, SelectorMixin):
+        _refuse_lost_columns(name, step)
     # without inverse_func a FunctionTransformer hands its input back unchanged: rows would
     # silently come out in the wrong units
     is_function = isinstance(step, FunctionTransformer)

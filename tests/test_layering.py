@@ -45,13 +45,13 @@ MAY_IMPORT_ROOMS = {
     "_imputer": {"_sampler", "_utils", "model", "tables", "training"},
     "_oversampler": {"_sampler", "_utils", "augmentation", "tables"},
     "_augmented": {"_sampler", "_utils", "augmentation", "tables"},
-    "_detector": BELOW_ESTIMATORS,
+    "_detector": BELOW_ESTIMATORS | {"augmentation"},
     # The smoother works without paying for a network.
     "_smoother": BELOW_ESTIMATORS - {"training", "nets", "manifold"},
     "_operator": BELOW_ESTIMATORS - {"training", "nets", "manifold"},
     # Duck-typed helpers: they work on what has the right methods, whoever wrote it.
-    "plotting": {"_utils"},
-    "metrics": {"_utils"},
+    "plotting": {"_utils", "metrics", "tables"},
+    "metrics": {"_utils", "tables"},
     "datasets": {"_utils"},
     "pipeline": {"_utils", "manifold"},
     # The package itself is lazy; the command line calls the public interface.
@@ -68,7 +68,7 @@ MAY_IMPORT_ROOMS = {
         "tables",
         "pipeline",
     },
-    "_cli": {"__init__", "metrics", "plotting", "_utils"},
+    "_cli": {"__init__", "metrics", "plotting", "tables", "_utils"},
     "__main__": {"_cli"},
 }
 MAY_IMPORT_LIBRARIES = {
@@ -76,7 +76,7 @@ MAY_IMPORT_LIBRARIES = {
     "nets": {"torch"},
     "geometry": {"numpy", "scipy", "sklearn"},
 }
-ONLY_INSIDE_FUNCTIONS = {"matplotlib", "pandas", "polars", "ot", "imblearn"}
+ONLY_INSIDE_FUNCTIONS = {"matplotlib", "pandas", "polars", "ot", "imblearn", "jinja2", "faker"}
 HOMES_OF = {"skorch": {"training"}, "matplotlib": {"plotting"}}
 
 

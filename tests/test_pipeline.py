@@ -2,18 +2,33 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import BaseEstimator
+from sklearn.compose import ColumnTransformer
 from sklearn.datasets import load_iris
 from sklearn.decomposition import PCA, KernelPCA
 from sklearn.exceptions import NotFittedError
-from sklearn.linear_model import LinearRegression
+from sklearn.experimental import enable_iterative_imputer  # noqa: F401
+from sklearn.feature_selection import (
+    SelectFromModel,
+    SelectKBest,
+    SelectPercentile,
+    VarianceThreshold,
+)
+from sklearn.impute import IterativeImputer, KNNImputer, SimpleImputer
+from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.manifold import TSNE, Isomap, LocallyLinearEmbedding
 from sklearn.mixture import GaussianMixture
-from sklearn.model_selection import GridSearchCV
+from sklearn.model_selection import GridSearchCV, RandomizedSearchCV
 from sklearn.neighbors import KernelDensity
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, PowerTransformer, StandardScaler
 
-from skdiffusion import DenoiserNet, DiffusionManifoldSampler, sample_from
+from skdiffusion import (
+    DenoiserNet,
+    DiffusionImputer,
+    DiffusionManifoldSampler,
+    RiemannianKernelSmoother,
+    sample_from,
+)
 from skdiffusion.manifold import AutoencoderEmbedding, InvertibleEmbedding
 
 X = load_iris().data
@@ -211,7 +226,119 @@ class TestManifold:
         assert off_the_arc(drawn) < 5
 
 
+def with_gaps(rows=X):
+    rows = rows.copy()
+    rows[::7, 1], rows[3::9, 2] = np.nan, np.nan
+    return rows
+
+
+class TestGapsAndSearches:
+    @pytest.mark.parametrize(
+        "imputer",
+        [
+            SimpleImputer(),
+            SimpleImputer(add_indicator=True),
+            SimpleImputer(strategy="constant", fill_value=5.0),
+            KNNImputer(),
+            KNNImputer(add_indicator=True),
+            IterativeImputer(add_indicator=True, max_iter=2),
+        ],
+    )
+    def test_imputers_are_the_identity(self, imputer):
+        pipeline = make_pipeline(imputer, StandardScaler(), KernelDensity(bandwidth=1e-12))
+        drawn = sample_from(pipeline.fit(with_gaps()), 50, random_state=0)
+        filled = imputer.fit_transform(with_gaps())[:, :4]
+        assert_among_rows(drawn, filled)
+
+    def test_own_imputer(self):
+        model = DiffusionManifoldSampler(denoiser=DenoiserNet(max_epochs=1, steps_per_epoch=3))
+        imputer = DiffusionImputer(sampler=model, n_models=1, n_draws=2, random_state=0)
+        pipeline = make_pipeline(imputer, KernelDensity(bandwidth=1e-12)).fit(with_gaps())
+        drawn = sample_from(pipeline, 20, random_state=0)
+        assert_among_rows(drawn, pipeline[0].transform(with_gaps()))
+
+    @pytest.mark.parametrize("imputer", [SimpleImputer(), KNNImputer(add_indicator=True)])
+    def test_what_was_empty_comes_back_empty(self, imputer):
+        rows = np.insert(with_gaps(), 1, np.nan, axis=1)
+        pipeline = make_pipeline(imputer, KernelDensity(bandwidth=1e-12)).fit(rows)
+        drawn = sample_from(pipeline, 20, random_state=0)
+        assert drawn.shape == (20, 5)
+        assert np.isnan(drawn[:, 1]).all()
+        assert_among_rows(np.delete(drawn, 1, 1), imputer.fit_transform(rows)[:, :4])
+
+    def test_nested_and_in_frames(self):
+        pd = pytest.importorskip("pandas")
+        frame = pd.DataFrame(with_gaps(), columns=list("abcd"))
+        inner = make_pipeline(SimpleImputer(add_indicator=True), StandardScaler())
+        pipeline = make_pipeline(inner.set_output(transform="pandas"), ConditionalSampler())
+        drawn = sample_from(pipeline.fit(frame, np.zeros(150)), 20, random_state=0)
+        filled = frame.fillna(frame.mean()).to_numpy()
+        assert_among_rows(np.asarray(drawn, dtype=float), filled)
+
+    def test_a_frame_keeps_its_columns(self):
+        pd = pytest.importorskip("pandas")
+        frame = pd.DataFrame(with_gaps(), columns=list("abcd"))
+        step = SimpleImputer(add_indicator=True).set_output(transform="pandas")
+        model = RiemannianKernelSmoother(random_state=0, known_noise=0.0, bandwidth=(1.0, 0.1))
+        drawn = sample_from(make_pipeline(step, model).fit(frame), 5, random_state=0)
+        assert list(drawn.columns) == list("abcd")
+
+    @pytest.mark.parametrize("search", [GridSearchCV, RandomizedSearchCV])
+    def test_a_search_is_its_best_estimator(self, search):
+        pipeline = make_pipeline(StandardScaler(), KernelDensity())
+        found = search(pipeline, {"kerneldensity__bandwidth": [1e-12]}).set_params(cv=2)
+        if search is RandomizedSearchCV:
+            found.set_params(n_iter=1)
+        with pytest.raises(NotFittedError):
+            sample_from(found)
+        assert_among_rows(sample_from(found.fit(X), 20, random_state=0), X)
+        last = make_pipeline(StandardScaler(), search(KernelDensity(), {"bandwidth": [1e-12]}))
+        if search is RandomizedSearchCV:
+            last[-1].set_params(n_iter=1)
+        assert_among_rows(sample_from(last.fit(X), 20, random_state=0), X)
+
+    def test_a_search_without_refit_has_no_sample(self):
+        search = GridSearchCV(KernelDensity(), {"bandwidth": [1.0]}, refit=False).fit(X)
+        with pytest.raises(TypeError, match="no method 'sample'"):
+            sample_from(search)
+
+
 class TestErrors:
+    @pytest.mark.parametrize(
+        "selector, lost",
+        [
+            (VarianceThreshold(), r"\(x4\)"),
+            (SelectKBest(k=2), r"\(x0, x1, x4\)"),
+            (SelectPercentile(percentile=40), r"\(x0, x1, x4\)"),
+            (SelectFromModel(LogisticRegression(), max_features=1), r"\(x0, x1, "),
+        ],
+    )
+    @pytest.mark.filterwarnings("ignore:Features", "ignore:invalid value", "ignore:lbfgs")
+    @pytest.mark.parametrize("nested", [False, True])
+    def test_dropped_columns_are_no_zeros(self, selector, lost, nested):
+        rows = np.c_[X, np.full(150, 3.0)]
+        first = make_pipeline(StandardScaler(), selector) if nested else selector
+        pipeline = make_pipeline(first, KernelDensity()).fit(rows, load_iris().target)
+        name = type(selector).__name__
+        with pytest.raises(TypeError, match=f"Step '{name.lower()}'.*dropped columns {lost}"):
+            sample_from(pipeline)
+
+    def test_dropped_columns_by_name(self):
+        pd = pytest.importorskip("pandas")
+        frame = pd.DataFrame(np.c_[X[:, :1], np.ones(150)], columns=["size", "unit"])
+        pipeline = make_pipeline(VarianceThreshold(), KernelDensity()).fit(frame)
+        with pytest.raises(TypeError, match=r"\('unit'\)"):
+            sample_from(pipeline)
+
+    def test_a_selector_that_drops_nothing(self):
+        pipeline = make_pipeline(VarianceThreshold(), KernelDensity(bandwidth=1e-12)).fit(X)
+        assert_among_rows(sample_from(pipeline, 9, random_state=0), X)
+
+    def test_columns_transformed_apart_are_refused(self):
+        step = ColumnTransformer([("scale", StandardScaler(), [0])], remainder="passthrough")
+        with pytest.raises(TypeError, match="'columntransformer' has no inverse_transform"):
+            sample_from(make_pipeline(step, KernelDensity()).fit(X))
+
     def test_names_the_step_without_inverse(self):
         class OneWay(BaseEstimator):
             def fit(self, X, y=None):

@@ -32,7 +32,7 @@ def needs(extra, purpose):
 
 def check_count(value, name):
     """Raise unless a value is a positive whole number."""
-    if not isinstance(value, Integral) or value < 1:
+    if not isinstance(value, Integral) or isinstance(value, bool) or value < 1:
         raise ValueError(f"{name} must be at least 1, a whole number, got {value!r}.")
 
 

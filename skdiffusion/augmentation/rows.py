@@ -2,9 +2,10 @@
 
 import narwhals as nw
 import numpy as np
-from sklearn.utils import check_array, check_consistent_length, column_or_1d
+from sklearn.utils import check_consistent_length
 
 from skdiffusion.tables.frames import as_frame
+from skdiffusion.tables.target import read_values
 
 
 def read_target(estimator, X, y, *, warn=True):
@@ -13,7 +14,7 @@ def read_target(estimator, X, y, *, warn=True):
         raise ValueError(
             f"{type(estimator).__name__} requires y to be passed, but the target y is None."
         )
-    y = column_or_1d(check_array(y, ensure_2d=False, dtype=None, input_name="y"), warn=warn)
+    y = read_values(y, warn=warn)
     check_consistent_length(X, y)
     return y
 

@@ -1,12 +1,16 @@
 """Missing entries filled with draws, for a network that is trained on rows with gaps."""
 
+from typing import Any
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from sklearn.utils import check_random_state
 from torch import Tensor
 
+from skdiffusion._utils.gross import gross_cells
 from skdiffusion.closed_forms.baselines import MAX_FULL_COLUMNS, fit_gaussian, fit_mixture
+from skdiffusion.diffusion.cholesky import stable_cholesky
 from skdiffusion.diffusion.gaussians import GaussianDenoiser, MixtureDenoiser
 from skdiffusion.diffusion.kernel_density import KernelDenoiser
 
@@ -41,6 +45,18 @@ def draw_completions(
             model = fit_mixture(filled, random_state=rng)
             filled = _fill(Z, model, generator)
     return np.stack([_fill(Z, model, generator) for _ in range(n_completions)])
+
+
+def without_gross_cells(Z: NDArray[np.float64], rows: Any) -> NDArray[np.float64]:
+    """Take numbers far off all others for missing, and fill them where nothing else is."""
+    categories = [c for columns, _ in rows.category_blocks for c in columns]
+    numbers = np.setdiff1d(np.arange(Z.shape[1]), categories)
+    blank = Z.copy()
+    blank[:, numbers] = np.where(gross_cells(Z[:, numbers]), np.nan, Z[:, numbers])
+    gaps = np.isnan(blank)
+    if np.isnan(Z).any() or not gaps.any():
+        return blank
+    return draw_completions(blank, 1, random_state=0)[0]
 
 
 def _fill_by_column(
@@ -81,7 +97,7 @@ def _draw_gaussian(
     for error, missing in zip(apart.split(size), gap.split(size), strict=True):
         here = (~missing).to(model.cov)
         known = model.cov * here.unsqueeze(2) * here.unsqueeze(1)
-        factor = torch.linalg.cholesky(known + torch.diag_embed(KNOWN**2 * here + 1.0 - here))
+        factor = stable_cholesky(known + torch.diag_embed(KNOWN**2 * here + 1.0 - here))
         weights = torch.cholesky_solve(error.unsqueeze(2), factor).squeeze(2)
         parts.append(weights @ model.cov)
     return torch.cat([joint[:0], *parts]) + joint

@@ -12,6 +12,7 @@ from skdiffusion.detection.anomaly_scores import (
     PatternScore,
 )
 from skdiffusion.detection.calibration import HeldOutScale
+from skdiffusion.detection.coordinates import without_own_rank
 from skdiffusion.detection.nearest import Nearest
 
 METHODS = ("neighbors", "patterns", "kernel")
@@ -30,7 +31,7 @@ MAX_COPIES = 0.01
 ROUNDING = 1e-9
 
 # Training rows that rows with gaps are compared to, as each pattern of gaps is calibrated anew
-MAX_GAP_ROWS = 256
+MAX_GAP_ROWS = 512
 # Training rows without gaps that are enough to calibrate by them alone
 MIN_OBSERVED = 50
 
@@ -47,8 +48,10 @@ class AnomalyOptions(NamedTuple):
 class AnomalyModel:
     """The scores in use, each on its scale, and their sum on a scale of its own."""
 
-    def __init__(self, X, observed, options):
+    def __init__(self, X, observed, options, own=None):
         self.X, self.observed, self.options = X, observed, options
+        # of a part of the rows, too, ranks are those among all
+        self.own = (X[0], without_own_rank(*X)) if own is None else own
         everything = np.ones((1, X.shape[2]), dtype=bool)
         self.nearest = Nearest(X[0], everything, MAX_ROWS)
         distances = self.nearest.held_out(X[0])[:, 0]
@@ -61,7 +64,7 @@ class AnomalyModel:
         # filled cells are a little more alike than others
         whole = observed.all(1)
         self.calibrating = whole | (whole.sum() < MIN_OBSERVED)
-        self.scale = HeldOutScale(total[self.calibrating])
+        self.scale = HeldOutScale(total[self.calibrating], verdict=True)
         self.held_out = self.scale(total)
 
     def score(self, X):
@@ -69,7 +72,9 @@ class AnomalyModel:
         values = np.zeros(X.shape[1])
         for rows, model, known in self.by_gaps(X):
             parts, near = model._evaluate(known)
-            values[rows] = model._blend(model.scale(parts @ model.weights), model.held_out, near)
+            # filled rows are more alike than new ones are to them, by about the share of cells
+            found = model.scale(parts @ model.weights) - np.log1p(1 - model.observed.mean())
+            values[rows] = model._blend(found, model.held_out, near)
         return values
 
     def profile(self, X):
@@ -106,7 +111,8 @@ class AnomalyModel:
         whole = self.observed[rows][:, present].all(1)
         rows = rows[whole if whole.sum() >= MIN_OBSERVED else slice(None)][:MAX_GAP_ROWS]
         X, observed = self.X[:, rows][:, :, present], self.observed[rows][:, present]
-        return AnomalyModel(X, observed, options)
+        own = [part[rows][:, present] for part in self.own]
+        return AnomalyModel(X, observed, options, own)
 
     def _learn(self, method):
         """Return the scores of a method; those of contaminated rows withstand groups of them."""
@@ -118,7 +124,9 @@ class AnomalyModel:
             return [NeighborScore(X, Nearest(X[0], self.nearest.masks, MAX_ROWS, wanted))]
         if method == "patterns":
             places = self.options.places
-            return [PatternScore(X, c, places) for c in (0, 1)] if is_clean else [ForestScore(X)]
+            if is_clean:
+                return [PatternScore(X, c, places, self.own[c]) for c in (0, 1)]
+            return [ForestScore(X)]
         return [KernelScore(X, c) for c in (0, 1)] if is_clean else [CompactScore(X)]
 
     def _evaluate(self, X):

@@ -11,7 +11,6 @@ from sklearn.ensemble import IsolationForest
 
 from skdiffusion.detection.calibration import HeldOutScale
 from skdiffusion.detection.column_patterns import balanced_patterns
-from skdiffusion.detection.coordinates import without_own_rank
 from skdiffusion.detection.nearest import Nearest, log_distance
 from skdiffusion.detection.row_density import RowKernels
 
@@ -48,12 +47,11 @@ class PatternScore:
 
     weight = PATTERN_WEIGHT
 
-    def __init__(self, X, coordinate, places):
+    def __init__(self, X, coordinate, places, own):
         self.name, self.coordinate = f"patterns_{COORDINATES[coordinate]}", coordinate
         Z, (_, places) = X[coordinate], np.unique(places, return_inverse=True)
         masks = balanced_patterns(places.max() + 1)[:, places]
         self.nearest = Nearest(Z, masks, MAX_PATTERN_ROWS, dtype=np.float32)
-        own = without_own_rank(*X) if coordinate else Z
         held_out = log_distance(self.nearest.held_out(own))
         self.scales = [HeldOutScale(column) for column in held_out.T]
         self.held_out = self._nats(held_out).mean(1)

@@ -12,9 +12,13 @@ N_DIGITS = 9
 
 
 class HeldOutScale:
-    """Bring scores to nats: minus the logarithm of how often held-out rows score as high."""
+    """Bring scores to nats: minus the logarithm of how often held-out rows score as high.
 
-    def __init__(self, held_out):
+    As a `verdict`, nats are those of p-values alone within the range of held-out scores, so that
+    rows whose scores are of different models can be judged by one threshold.
+    """
+
+    def __init__(self, held_out, verdict=False):
         self.centre, upper = np.quantile(held_out, [0.5, 0.9])
         spread = upper - self.centre
         # most rows may be copies of others, all with the same score
@@ -23,11 +27,13 @@ class HeldOutScale:
         scores = np.round((held_out - self.centre) / self.spread, N_DIGITS)
         self.steps, counts = np.unique(scores, return_counts=True)
         as_high = counts[::-1].cumsum()[::-1]
-        self.nats = -np.log((1 + as_high) / (1 + len(held_out)))
+        self.nats = -np.log((as_high + (not verdict)) / (1 + len(held_out)))
+        self.inner = self.steps[[0, -1]] if verdict else (0.0, 0.0)
 
     def __call__(self, scores):
         """Return scores on the common scale."""
         distances = (scores - self.centre) / self.spread
         # lines between the steps make it continuous; the logarithm keeps one score from
         # outshouting the others where it is far out
-        return np.interp(distances, self.steps, self.nats) + TAIL_SHARE * np.arcsinh(distances)
+        tail = np.arcsinh(distances) - np.arcsinh(np.clip(distances, *self.inner))
+        return np.interp(distances, self.steps, self.nats) + TAIL_SHARE * tail

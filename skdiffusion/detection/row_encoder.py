@@ -25,26 +25,27 @@ class RowEncoder:
 
     def __init__(self, X, categorical_features):
         columns = read_table(X)
-        for column in columns:
-            if column.missing == len(column.values):
-                raise ValueError(
-                    f"Input X contains NaN alone in column {column.name!r}: drop the column."
-                )
         self.table = TableEncoder(
             categorical_features=categorical_features,
             numeric_transform="standard",
             handle_unknown="missing",
+            constraints=None,
+            identifiers=None,
         ).fit_columns(X, columns)
-        is_constant = [codec.n_encoded == 0 for codec in self.table.codecs_]
+        coders = self.table._coders
+        if all(coder.is_empty for coder in coders):
+            raise ValueError("Every column of X is constant: there is nothing to learn.")
+        is_constant = [c.codec.n_encoded == 0 and not c.is_empty for c in coders]
         groups = np.append(self.table.groups_, np.flatnonzero(is_constant))
-        is_number = np.array([coder.levels is None for coder in self.table._coders])[groups]
+        is_number = np.array([coder.levels is None for coder in coders])[groups]
         Z = self._encode(columns)
         self.coordinates = Coordinates(Z, is_number)
         # in which features and columns come must make no difference, not even by rounding
         order, places = canonical_columns(self.coordinates(Z)[0], groups)
-        self.features = np.concatenate([np.flatnonzero(groups == column) for column in order])
+        features = [np.flatnonzero(groups == column) for column in order]
+        self.features = np.concatenate(features)
         self.groups = groups[self.features]
-        self.places = places[np.argsort(order)][self.groups]
+        self.places = np.repeat(places, list(map(len, features)))
 
     def encode(self, X):
         """Return rows in both coordinates, NaN where a cell is missing."""
@@ -75,6 +76,8 @@ class RowEncoder:
         Z, departures = self.table.encode_columns(columns), []
         for j, (coder, column) in enumerate(zip(self.table._coders, columns, strict=True)):
             is_constant = coder.codec.n_encoded == 0
+            if coder.is_empty:
+                continue
             if coder.levels is not None:
                 x = (find_positions(column.observed, coder.levels) < 0).astype(float)
             elif is_constant:

@@ -21,6 +21,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from skdiffusion.diffusion.cholesky import stable_cholesky
 from skdiffusion.diffusion.denoiser import Posterior
 from skdiffusion.diffusion.gaussians import GaussianDenoiser
 from skdiffusion.diffusion.patterns import apply_by_pattern, keep_last, noise_patterns
@@ -104,7 +105,7 @@ class FactorFrame(nn.Module):
         left = cov - explained
         jitter = _JITTER * torch.diag(cov.diagonal().clamp_min(_JITTER))
         factors = apply_by_pattern(left, reading.said, reading.pattern)
-        to_white = whiten(torch.linalg.cholesky(explained + jitter), eye)
+        to_white = whiten(stable_cholesky(explained + jitter), eye)
         white = apply_by_pattern(to_white, factors, reading.pattern)
         root, inverse = self._roots(left + jitter, reading)
         mean = self.gaussian.assemble(reading, factors)
@@ -164,7 +165,7 @@ class FactorMixture(nn.Module):
         wide = precision @ self.roots.permute(1, 0, 2).reshape(k, c * k)
         wide = wide.reshape(g, k, c, k).permute(2, 1, 0, 3).reshape(c, k, g * k)
         inner = (self.roots.mT @ wide).reshape(c, k, g, k).permute(2, 0, 1, 3)
-        factor = torch.linalg.cholesky(_eye(precision) + inner)
+        factor = stable_cholesky(_eye(precision) + inner)
         root = torch.linalg.solve_triangular(factor, self.roots.mT.expand_as(factor), upper=False)
         return root.mT @ root, 2 * factor.diagonal(dim1=-2, dim2=-1).log().sum(-1)
 

@@ -15,6 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from skdiffusion.diffusion.cholesky import stable_cholesky
 from skdiffusion.diffusion.denoiser import Posterior
 from skdiffusion.diffusion.patterns import apply_by_pattern, keep_last, noise_patterns
 
@@ -173,7 +174,7 @@ class MixtureDenoiser(nn.Module):
         # a slice, where all columns vary, is a view
         own = slice(None) if varies.all() else varies
         noised = self.covs[:, own][:, :, own] + noise[:, None, own].diag_embed()
-        factor = torch.linalg.cholesky(noised)
+        factor = stable_cholesky(noised)
         log_det = 2 * factor.diagonal(dim1=-2, dim2=-1).log().sum(-1)
         log_det = log_det + noise[:, ~varies].log().sum(-1, keepdim=True)
         return own, torch.cholesky_inverse(factor), log_det

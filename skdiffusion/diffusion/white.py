@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from skdiffusion.diffusion.cholesky import stable_cholesky
 from skdiffusion.diffusion.gaussians import GaussianDenoiser
 from skdiffusion.diffusion.patterns import apply_by_pattern, keep_last, noise_patterns
 
@@ -83,7 +84,7 @@ class WhiteFrame(nn.Module):
         if vectors is None or output is None:
             raise ValueError("A diagonal covariance has no principal directions.")
         turned = (vectors.mT * patterns.unsqueeze(1) ** 2) @ vectors
-        factor = torch.linalg.cholesky(turned + torch.diag(values))
+        factor = stable_cholesky(turned + torch.diag(values))
         # C = S - S (S + N)^{-1} S loses all digits where the noise is small; with
         # G = (S + N)^{-1} N it is also G' S G + (1 - G)' N (1 - G), a sum of squares
         shrunk = torch.cholesky_solve(turned, factor)
@@ -114,7 +115,7 @@ def whiten(factor: Tensor, vectors: Tensor) -> Tensor:
 
 def roots(covariance: Tensor, vectors: Tensor, own: Tensor) -> tuple[Tensor, Tensor]:
     """Return ``V L`` of covariances ``L L'`` in coordinates ``own``, and ``L^{-1} own'``."""
-    factor = torch.linalg.cholesky(covariance)
+    factor = stable_cholesky(covariance)
     return vectors @ factor, whiten(factor, own)
 
 

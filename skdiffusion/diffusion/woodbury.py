@@ -20,6 +20,8 @@ from typing import Literal, NamedTuple
 import torch
 from torch import Tensor
 
+from skdiffusion.diffusion.cholesky import stable_cholesky
+
 # what can be averaged over the kernels: their posterior means, or their scores
 Average = Literal["mean", "score"]
 
@@ -61,7 +63,7 @@ class Woodbury(NamedTuple):
         scaled = inverse.unsqueeze(2) * F
         inner = F.mT @ scaled
         inner.diagonal(dim1=1, dim2=2).add_(1)
-        L = torch.linalg.cholesky(inner)
+        L = stable_cholesky(inner)
         W = torch.linalg.solve_triangular(L, scaled.mT, upper=False).mT
         G = lost.unsqueeze(2) * torch.linalg.solve_triangular(L, F.mT, upper=False).mT
         # what is noised beyond measure says nothing: only the other entries have a density

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from sklearn.neighbors import NearestNeighbors
 from sklearn.utils import check_array
 
+from skdiffusion._utils.gross import column_spreads, have_one_unit, regular_rows
 from skdiffusion.geometry.local_spectra import (
     Spectra,
     count_dimension,
@@ -31,7 +32,8 @@ def intrinsic_dimension(X: Any, *, per_point: bool = False) -> Any:
     Parameters
     ----------
     X : array-like of shape (n, d)
-        Rows, in columns of comparable units. Isotropic noise around the manifold is allowed.
+        Rows, in columns of comparable units: those whose standard deviations differ by more than a
+        thousand times are divided by theirs. Isotropic noise around the manifold is allowed.
     per_point : bool, default=False
         Whether each row is given a dimension of its own, from the rows around it.
 
@@ -70,8 +72,17 @@ def intrinsic_dimension(X: Any, *, per_point: bool = False) -> Any:
     2
     """
     rows, inverse = _distinct(X)
+    kept, varies = regular_rows(rows), np.ptp(rows, axis=0) > 0
+    rows = rows[kept]
+    if varies.any() and not have_one_unit(spreads := column_spreads(rows[:, varies])):
+        rows = rows[:, varies] / spreads
     dimension, spectra, rows = _fit(rows)
-    return _per_point(dimension, spectra, rows)[inverse] if per_point else dimension
+    if not per_point:
+        return dimension
+    # a row with a gross cell has no neighbours of its own
+    dimensions = np.full(inverse.max() + 1, dimension)
+    dimensions[kept] = _per_point(dimension, spectra, rows)
+    return dimensions[inverse]
 
 
 def noise_level(X: Any, *, dimension: int | None = None) -> float:
@@ -104,6 +115,7 @@ def noise_level(X: Any, *, dimension: int | None = None) -> float:
     0.05
     """
     rows, _ = _distinct(X)
+    rows = rows[regular_rows(rows)]
     if dimension is not None and not 0 <= dimension <= rows.shape[1]:
         raise ValueError(f"dimension={dimension} must lie between 0 and d={rows.shape[1]}.")
     found, spectra, _ = _fit(rows)

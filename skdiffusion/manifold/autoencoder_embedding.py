@@ -7,7 +7,10 @@ from sklearn.utils.validation import validate_data
 
 from skdiffusion._utils.checks import check_count
 from skdiffusion._utils.fitting import all_or_nothing
+from skdiffusion._utils.gross import check_magnitudes, regular_rows
+from skdiffusion._utils.torch_seed import seeded_torch
 from skdiffusion.manifold.embedding import Embedding
+from skdiffusion.manifold.units import column_units
 from skdiffusion.nets.autoencoder import Autoencoder, train_autoencoder
 
 STEPS_PER_EPOCH = 50
@@ -24,7 +27,8 @@ class AutoencoderEmbedding(Embedding):
     Encoder and decoder are each a linear map plus a perceptron. They start at the principal
     components, and training bends them: a flat manifold keeps its principal components, a curved
     one is followed as far as `n_components` allow. The components are rotated to be uncorrelated
-    and scaled to unit variance.
+    and scaled to unit variance. Columns of different units are each seen in their own standard
+    deviation, and rows with a cell far off all others of its column are embedded, not learned.
 
     Parameters
     ----------
@@ -95,17 +99,18 @@ class AutoencoderEmbedding(Embedding):
             for name in ("n_components", "width", "max_epochs"):
                 check_count(getattr(self, name), name)
             X = validate_data(self, X, dtype=np.float64, ensure_min_samples=2)
-            self._mean = X.mean(0)
-            self._scale = float(np.sqrt(X.var(0).mean())) or 1.0
-            self._train(torch.from_numpy((X - self._mean) / self._scale).float())
-            self._whiten(self._latents(X))
+            check_magnitudes(X)
+            regular = X[regular_rows(X)]
+            self._mean = regular.mean(0)
+            self._scale = column_units(regular)
+            self._train(torch.from_numpy((regular - self._mean) / self._scale).float())
+            self._whiten(self._latents(regular))
             self.embedding_ = self._embed(X)
         return self
 
     def _train(self, rows):
         seed = check_random_state(self.random_state).randint(2**31 - 1)
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
+        with seeded_torch(seed):
             self._net = Autoencoder(rows, self.n_components, self.width)
             n_steps = STEPS_PER_EPOCH * self.max_epochs
             train_autoencoder(self._net, rows, n_steps, INPUT_NOISE)

@@ -10,6 +10,7 @@ import numpy as np
 from sklearn.base import clone
 from sklearn.utils import resample
 
+from skdiffusion._utils.gross import regular_rows
 from skdiffusion.closed_forms.noise_floor import n_factors
 from skdiffusion.geometry import intrinsic_dimension
 from skdiffusion.manifold.autoencoder_embedding import AutoencoderEmbedding
@@ -81,6 +82,8 @@ def fit_encoder(encoder, X, columns, sample_weight, plan, rng):
     is_geometric = numbers is not None and has_geometry(numbers)
     if plan.coupling == "none" or encoder.numeric_transform != "auto" or not is_geometric:
         return encoder, Measured(is_geometric)
+    kept = regular_rows(numbers)
+    numbers, regular = numbers[kept], [column.take(kept) for column in columns]
     transform, scale, factors = linear_units(numbers)
     linear = clone(encoder).set_params(numeric_transform=transform)
     linear.fit_columns(X, columns, sample_weight)
@@ -94,7 +97,7 @@ def fit_encoder(encoder, X, columns, sample_weight, plan, rng):
     measured = Measured(True, factors, dimension)
     if has_floor or "quantile" not in encoder.transforms_ or is_thin(_some_rows(Z), dimension):
         return linear, measured
-    if linear_does(linear, encoder, columns, rng):
+    if linear_does(linear, encoder, regular, rng):
         return linear, measured
     # measured in other units
     return encoder, Measured(True)
@@ -210,4 +213,5 @@ def _numbers(encoder, columns):
         return None
     if set(kinds[varies]) != {"continuous"} or not {"continuous", "integer"}.issuperset(kinds):
         return None
+    columns = encoder.coded(columns)
     return np.stack([columns[j].values for j in np.flatnonzero(varies)], axis=1)

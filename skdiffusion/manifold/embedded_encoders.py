@@ -54,6 +54,14 @@ class EmbeddedEncoder:
         """Return rows as numbers by column, and which are of categories."""
         return self.encoder.decode_codes(self.restore(W))
 
+    def decode_cells(self, W, settled=None):
+        """Return the cells of rows by column."""
+        return self.encoder.decode_cells(self.restore(W), settled)
+
+    def decode_coded(self, W):
+        """Return the cells of rows by column, of relations as they are coded."""
+        return self.encoder.decode_coded(self.restore(W))
+
 
 class LatentEncoder(EmbeddedEncoder):
     """The coordinates of the numbers in an embedding, then the `kept` other features of the row."""
@@ -91,6 +99,13 @@ class LatentEncoder(EmbeddedEncoder):
     def encode_columns(self, columns):
         """Encode columns that have been read."""
         return self.reencode(self.encoder.encode_columns(columns))
+
+    def encode_known(self, columns, places):
+        """Encode the columns that the embedding did not take in; raise for others."""
+        for j in places:
+            self.features_of_column(j)
+        own = self.encoder.encode_columns(columns)[:, self.kept]
+        return np.pad(own, ((0, 0), (self.n_latent, 0)), constant_values=np.nan)
 
     def transform(self, X):
         """Encode rows."""

@@ -5,6 +5,8 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, Transfo
 from sklearn.utils import check_array
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from skdiffusion._utils.gross import LARGEST
+
 
 class Embedding(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     """Base of embeddings, which define `fit`, `_embed` and `_decode` and set ``embedding_``."""
@@ -40,7 +42,10 @@ class Embedding(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
             Embedded rows.
         """
         check_is_fitted(self)
-        return self._embed(validate_data(self, X, dtype=np.float64, reset=False))
+        X = validate_data(self, X, dtype=np.float64, reset=False)
+        if np.abs(X).max(initial=0.0) > LARGEST:
+            raise ValueError(f"X holds numbers beyond {LARGEST:g}: give them another unit.")
+        return self._embed(X)
 
     def inverse_transform(self, X):
         """Return the mean rows of embedded ones.

@@ -6,10 +6,12 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skdiffusion._utils.checks import check_count
 from skdiffusion._utils.fitting import all_or_nothing
+from skdiffusion._utils.gross import check_magnitudes, have_one_unit, regular_rows
 from skdiffusion.manifold.autoencoder_embedding import AutoencoderEmbedding
 from skdiffusion.manifold.decoders import Decoder, OwnInverse, seeded
 from skdiffusion.manifold.embedding import Embedding
 from skdiffusion.manifold.local_maps import LocalLinearRegressor
+from skdiffusion.manifold.units import column_units
 
 WAYS = ("auto", "local", "own")
 
@@ -20,6 +22,10 @@ class InvertibleEmbedding(Embedding):
     The learner embeds the rows; a decoder learns the way back. Where the learner cannot embed new
     rows, as TSNE, MDS and SpectralEmbedding cannot, linear maps over the nearest rows do, which
     return each training row to its own place.
+
+    Columns of unlike units, whose standard deviations differ by more than a thousand times, are
+    each divided by theirs first. Rows with a cell far off all others of its column are embedded,
+    but neither learner nor decoder is fitted to them.
 
     Parameters
     ----------
@@ -115,6 +121,7 @@ class InvertibleEmbedding(Embedding):
         with all_or_nothing(self):
             self._check_parameters(learner)
             X = validate_data(self, _stored_rows(learner), dtype=np.float64)
+            self._units = 1.0
             is_kept = hasattr(learner, "embedding_")
             embedded = learner.embedding_ if is_kept else learner.transform(X)
             self._fit_ways(learner, X, embedded)
@@ -148,8 +155,20 @@ class InvertibleEmbedding(Embedding):
             learner = AutoencoderEmbedding(3) if self.estimator is None else self.estimator
             self._check_parameters(learner)
             X = validate_data(self, X, dtype=np.float64, ensure_min_samples=2)
+            check_magnitudes(X)
             learner = seeded(learner, check_random_state(self.random_state))
-            self._fit_ways(learner, X, learner.fit_transform(X, y))
+            kept = regular_rows(X)
+            regular, is_all = X[kept], len(kept) == len(X)
+            units = column_units(regular)
+            self._units = 1.0 if have_one_unit(units) else units
+            regular = regular / self._units
+            y = y if is_all or y is None else np.asarray(y)[kept]
+            self._fit_ways(learner, regular, learner.fit_transform(regular, y))
+            if not is_all:
+                # rows with gross cells have a place and make none
+                embedded, self.embedding_ = self.embedding_, self._embed(X)
+                self.residuals_ = X - self._decode(self.embedding_)
+                self.embedding_[kept] = embedded
         return self
 
     def sample_inverse(self, X, *, random_state=None):
@@ -181,7 +200,7 @@ class InvertibleEmbedding(Embedding):
         True
         """
         X = self._check_embedded(X)
-        return self._decoder.draw(X, check_random_state(random_state))
+        return self._decoder.draw(X, check_random_state(random_state)) * self._units
 
     def _check_parameters(self, learner):
         if isinstance(learner, type) or not hasattr(learner, "fit_transform"):
@@ -205,16 +224,16 @@ class InvertibleEmbedding(Embedding):
         if self.decoder == "own" or has_trained:
             regressor = OwnInverse(learner)
         self._decoder = Decoder(regressor, self.n_neighbors, embedded, X)
-        self.residuals_ = self._decoder.residuals
+        self.residuals_ = self._decoder.residuals * self._units
         self.embedding_ = embedded
         self.estimator_ = learner
 
     def _embed(self, X):
         embed = self.estimator_.transform if self._forward is None else self._forward.predict
-        return np.asarray(embed(X), dtype=np.float64)
+        return np.asarray(embed(X / self._units), dtype=np.float64)
 
     def _decode(self, X):
-        return self._decoder.regressor.predict(X)
+        return self._decoder.regressor.predict(X) * self._units
 
 
 def _stored_rows(learner):

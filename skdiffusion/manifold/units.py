@@ -3,6 +3,7 @@
 import numpy as np
 from sklearn.model_selection import train_test_split
 
+from skdiffusion._utils.gross import column_spreads, have_one_unit
 from skdiffusion._utils.mixture import fit_bic_mixture
 from skdiffusion.closed_forms.noise_floor import n_factors
 from skdiffusion.geometry.planes import local_planes
@@ -42,6 +43,9 @@ def linear_units(X):
     Return the encoder's transform, the units (a number or (d,)), and the number of directions
     above a noise floor in them.
     """
+    own = column_spreads(X)
+    if not have_one_unit(own):
+        return "standard", own, n_factors((X - X.mean(0)) / own)
     centred = X - X.mean(0)
     # in units of the largest number, whose squares do not leave the doubles
     largest = np.abs(centred).max()
@@ -54,6 +58,17 @@ def linear_units(X):
     if (factors := n_factors(standard)) < d or spreads.max() > MAX_RATIO * spreads.min():
         return "standard", largest * spreads, factors
     return common, common, d
+
+
+def column_units(X):
+    """Return the units (d,) in which an embedding sees columns, one for all that share it."""
+    units, varies = np.ones(X.shape[1]), np.ptp(X, axis=0) > 0
+    if varies.any():
+        transform, units[varies], _ = linear_units(X[:, varies])
+        if transform != "standard":
+            largest = np.abs(X - X.mean(0)).max()
+            units[:] = largest * np.sqrt((X / largest).var(0).mean())
+    return units
 
 
 def _common_unit(centred):

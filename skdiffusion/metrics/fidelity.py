@@ -1,62 +1,12 @@
-"""Do generated rows cover the real ones, column by column and pair by pair?"""
+"""Do generated columns, and pairs of them, look like the real ones, and do rows repeat?"""
 
 from itertools import combinations
 
 import numpy as np
 from scipy.stats import ks_2samp
-from sklearn.metrics import pairwise_distances_chunked
-from sklearn.neighbors import NearestNeighbors
 
-from skdiffusion.metrics.scaling import check_same_columns
-
-
-def coverage_density(real, fake, *, k=5):
-    """Return the share of real neighbourhoods that are hit, and how densely they are filled.
-
-    Around every real row lies the ball that reaches to its `k`-th nearest other real row (L1),
-    boundary included. Coverage is the share of the balls with a generated row in them: it sees
-    modes that were dropped. Density counts in how many balls a generated row lies, divided by `k`:
-    it sees rows where there should be none.
-
-    Parameters
-    ----------
-    real : array-like of shape (n_real, n_columns)
-        Points of real rows; more than `k` of them.
-    fake : array-like of shape (n_fake, n_columns)
-        Points of generated rows in the same coordinates.
-    k : int, default=5
-        Neighbours that define a ball; 5 is the choice of Naeem et al. (ICML 2020).
-
-    Returns
-    -------
-    coverage : float
-        Between 0 and 1; near ``1 - 2**-k`` for a perfect generator of as many rows as there are
-        real ones.
-    density : float
-        About 1 for a perfect generator; not bounded by 1.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from skdiffusion.metrics import coverage_density
-    >>> real = np.arange(20.0)[:, None]
-    >>> coverage_density(real, real[5:10], k=2)  # a quarter of the line, and the balls at its ends
-    (0.35, 1.5)
-    """
-    real, fake = check_same_columns(real, fake)
-    if not 1 <= k < len(real):
-        raise ValueError(f"k={k} must be at least 1 and less than the {len(real)} real rows.")
-    neighbours = NearestNeighbors(n_neighbors=k, metric="manhattan", algorithm="brute").fit(real)
-    radii = neighbours.kneighbors()[0][:, -1]
-
-    def count_inside(distances, start):
-        return (distances <= radii[start : start + len(distances), None]).sum(axis=1)
-
-    chunks = pairwise_distances_chunked(
-        real, fake, reduce_func=count_inside, metric="manhattan", n_jobs=1
-    )
-    hits = np.concatenate(list(chunks))
-    return float((hits > 0).mean()), float(hits.sum() / (k * len(fake)))
+from skdiffusion._utils.gross import gross_cells
+from skdiffusion.metrics.alignment import align, robust_limits
 
 
 def shape_error(real, fake, *, categorical=()):
@@ -64,16 +14,15 @@ def shape_error(real, fake, *, categorical=()):
 
     For a numeric column the Kolmogorov-Smirnov distance of the two samples, for a categorical one
     the total variation of the category shares: 100 times one minus the "Column Shapes" score of
-    SDMetrics.
+    SDMetrics. Missing cells are a category, and a number beyond all others.
 
     Parameters
     ----------
-    real : array-like of shape (n_real, n_columns)
-        Real rows in original units.
-    fake : array-like of shape (n_fake, n_columns)
-        Generated rows in original units.
-    categorical : sequence of int, default=()
-        Columns that hold numbers of categories.
+    real, fake : array-like or data frame of shape (n_rows, n_columns)
+        Real and generated rows in original units.
+    categorical : sequence of int or str, default=()
+        Positions or names of columns of numbers that are codes of categories; those of text,
+        booleans and categories are so anyway.
 
     Returns
     -------
@@ -82,20 +31,14 @@ def shape_error(real, fake, *, categorical=()):
 
     Examples
     --------
-    >>> import numpy as np
     >>> from skdiffusion.metrics import shape_error
-    >>> real = np.array([[0.0, 1], [1.0, 1], [2.0, 0], [3.0, 0]])
-    >>> fake = np.array([[0.0, 1], [1.0, 1], [2.0, 1], [2.5, 1]])
+    >>> real, fake = [[0, 1], [1, 1], [2, 0], [3, 0]], [[0, 1], [1, 1], [2, 1], [2.5, 1]]
     >>> shape_error(real, fake, categorical=[1])
     37.5
     """
-    real, fake = check_same_columns(real, fake)
-    is_categorical = np.isin(np.arange(real.shape[1]), categorical)
-    errors = [
-        _total_variation(r, f) if cat else ks_2samp(r, f, method="asymp").statistic
-        for r, f, cat in zip(real.T, fake.T, is_categorical, strict=True)
-    ]
-    return 100 * float(np.mean(errors))
+    aligned = align(real, fake, categorical=categorical)
+    errors = column_errors(*aligned.codes, aligned.is_category)
+    return 100 * float(np.mean([*errors.values()]))
 
 
 def trend_error(real, fake, *, categorical=(), n_bins=10):
@@ -104,68 +47,120 @@ def trend_error(real, fake, *, categorical=(), n_bins=10):
     For two numeric columns half the difference of their Pearson correlations; for a pair with a
     categorical column the total variation between the two contingency tables, a numeric partner
     being cut into bins of equal width. Pairs with a numeric column that is constant in the real
-    table are left out.
+    table are left out. Correlations leave out gross cells, and bins are of the range without them,
+    as `GowerScaler` has it. Missing cells are a category; those of two numeric columns are compared
+    by the total variation of where they are, if that is more.
 
     Parameters
     ----------
-    real : array-like of shape (n_real, n_columns)
-        Real rows in original units, at least two columns.
-    fake : array-like of shape (n_fake, n_columns)
-        Generated rows in original units.
-    categorical : sequence of int, default=()
-        Columns that hold numbers of categories.
+    real, fake : array-like or data frame of shape (n_rows, n_columns)
+        Real and generated rows in original units.
+    categorical : sequence of int or str, default=()
+        As in `shape_error`.
     n_bins : int, default=10
         Bins of a numeric column that meets a categorical one, as SDMetrics has it.
 
     Returns
     -------
     error : float
-        Between 0 and 100: 100 times one minus the mean over all pairs of the scores of SDMetrics.
+        Between 0 and 100: 100 times one minus the mean over all pairs of the scores of SDMetrics; 0
+        where there is no pair, as in a table of one column.
 
     Examples
     --------
-    >>> import numpy as np
     >>> from skdiffusion.metrics import trend_error
-    >>> x = np.arange(10.0)
-    >>> round(trend_error(np.column_stack([x, x]), np.column_stack([x, -x])), 6)
+    >>> round(trend_error([[0, 0], [1, 1]], [[0, 1], [1, 0]]), 6)
     100.0
     """
-    real, fake = check_same_columns(real, fake)
-    n_columns = real.shape[1]
-    if n_columns < 2:
-        raise ValueError("trend_error compares pairs of columns and needs at least two columns.")
-    is_categorical = np.isin(np.arange(n_columns), categorical)
-    correlation_gap = abs(_correlation(real) - np.nan_to_num(_correlation(fake))) / 2
-    binned = [
-        (r, f) if cat else _bin(r, f, n_bins)
-        for r, f, cat in zip(real.T, fake.T, is_categorical, strict=True)
-    ]
-    errors = []
-    for i, j in combinations(range(n_columns), 2):
-        if is_categorical[i] or is_categorical[j]:
-            pair = zip(binned[i], binned[j], strict=True)
-            errors.append(_total_variation(*map(np.column_stack, pair)))
-        elif not np.isnan(correlation_gap[i, j]):
-            errors.append(correlation_gap[i, j])
-    return 100 * float(np.mean(errors)) if errors else float("nan")
+    aligned = align(real, fake, categorical=categorical)
+    errors = pair_errors(*aligned.codes, aligned.is_category, n_bins)
+    return 100 * float(np.mean([*errors.values()])) if errors else 0.0
+
+
+def exact_copies(train, fake):
+    """Return the share of the generated rows that equal a training row in every cell.
+
+    Parameters
+    ----------
+    train, fake : array-like or data frame of shape (n_rows, n_columns)
+        The rows the generator was fitted on, and generated rows, in original units. A missing cell
+        equals a missing cell.
+
+    Returns
+    -------
+    share : float
+        Between 0 and 1. In tables of few categories fresh real rows are copies too: compare with
+        ``exact_copies(train, test)``.
+
+    Examples
+    --------
+    >>> from skdiffusion.metrics import exact_copies
+    >>> exact_copies([[1, 2], [3, 4]], [[1, 2], [1, 4]])
+    0.5
+    """
+    # no gap equals itself, but all stand for the same
+    train, fake = (np.nan_to_num(codes, nan=np.inf) for codes in align(train, fake).codes)
+    known = set(map(tuple, train.tolist()))
+    return float(np.mean([row in known for row in map(tuple, fake.tolist())]))
+
+
+def column_errors(real, fake, is_category):
+    """Return by column its error in two tables of codes, between 0 and 1."""
+    errors = {}
+    for j in range(real.shape[1]):
+        pair = [np.nan_to_num(codes[:, j], nan=np.inf) for codes in (real, fake)]
+        ks = None if is_category[j] else ks_2samp(*pair, method="asymp")
+        errors[j,] = _total_variation(*pair) if ks is None else float(ks.statistic)
+    return errors
+
+
+def pair_errors(real, fake, is_category, n_bins=10):
+    """Return by pair of columns its error in two tables of codes, between 0 and 1."""
+    tables, limits = (real, fake), [robust_limits(column) for column in real.T]
+    bins = [_bin_numbers(table, limits, is_category, n_bins) for table in tables]
+    gaps = [np.isnan(table).astype(np.int64) for table in tables]
+    # gross cells have long levers
+    numbers = [np.where(is_category | gross_cells(table), np.nan, table) for table in tables]
+    errors = {}
+    for i, j in combinations(range(len(limits)), 2):
+        if is_category[i] or is_category[j]:
+            errors[i, j] = _joint_variation(*bins, i, j)
+            continue
+        ours, theirs = (_correlation(table[:, [i, j]]) for table in numbers)
+        if not np.isnan(ours):
+            errors[i, j] = abs(ours - np.nan_to_num(theirs)) / 2
+        if any(table[:, [i, j]].any() for table in gaps):
+            errors[i, j] = max(errors.get((i, j), 0.0), _joint_variation(*gaps, i, j))
+    return errors
 
 
 def _total_variation(real, fake):
-    """Half the L1 distance of the shares of the distinct values (or rows)."""
-    _, code = np.unique(np.concatenate([real, fake]), axis=0, return_inverse=True)
-    n_values = code.max() + 1
-    share_real = np.bincount(code[: len(real)], minlength=n_values) / len(real)
-    share_fake = np.bincount(code[len(real) :], minlength=n_values) / len(fake)
-    return abs(share_real - share_fake).sum() / 2
+    """Half the L1 distance of the shares of the distinct values."""
+    _, code = np.unique(np.concatenate([real, fake]), return_inverse=True)
+    shares = [
+        np.bincount(c, minlength=code.max() + 1) / len(c) for c in np.split(code, [len(real)])
+    ]
+    return abs(shares[0] - shares[1]).sum() / 2
 
 
-def _correlation(X):
-    """Correlation matrix with NaN, silently, for constant columns."""
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.corrcoef(X, rowvar=False)
+def _joint_variation(real, fake, i, j):
+    """Total variation of the combinations of whole numbers in two columns."""
+    return _total_variation(*((table[:, i] << 32) + table[:, j] for table in (real, fake)))
 
 
-def _bin(real, fake, n_bins):
-    """Cut two samples of a column into equal-width bins of the real one, the outer ones open."""
-    edges = np.histogram_bin_edges(real, bins=n_bins)[1:-1]
-    return np.digitize(real, edges), np.digitize(fake, edges)
+def _correlation(pair):
+    """Correlation of two columns where both are there, NaN, silently, for constant ones."""
+    pair = pair[~np.isnan(pair).any(axis=1)]
+    if len(pair) < 2 or np.any(np.ptp(pair, axis=0) == 0):
+        return np.nan
+    # squares of what is not in units of its range may leave floating point
+    return np.corrcoef((pair - pair[0]) / np.ptp(pair, axis=0), rowvar=False)[0, 1]
+
+
+def _bin_numbers(table, limits, is_category, n_bins):
+    """Number categories, and equal bins of numbers whose outer ones are open; 0 for gaps."""
+    binned = table + 1
+    for j in np.flatnonzero(~is_category):
+        edges = np.histogram_bin_edges(limits[j], bins=n_bins)[1:-1]
+        binned[:, j] = 1 + np.digitize(table[:, j], edges)
+    return np.where(np.isnan(table), 0, binned).astype(np.int64)

@@ -1,46 +1,174 @@
-"""All metrics of the package at once, under one protocol."""
+"""All metrics of the package at once, under one protocol, and what they say."""
+
+from functools import cached_property
+from importlib.resources import files
+from pathlib import Path
 
 import numpy as np
+from sklearn.metrics import pairwise_distances_argmin_min, roc_auc_score
 from sklearn.utils import check_random_state
 
-from skdiffusion.metrics.fidelity import coverage_density, shape_error, trend_error
-from skdiffusion.metrics.privacy import dcr_ratio, exact_copies
-from skdiffusion.metrics.scaling import GowerScaler, check_same_columns, single_precision
-from skdiffusion.metrics.two_sample import c2st, wasserstein
+from skdiffusion._utils.checks import needs
+from skdiffusion._utils.gross import regular_rows
+from skdiffusion.metrics import evidence, fidelity
+from skdiffusion.metrics.alignment import NUMERIC, align, histograms, single_precision
+from skdiffusion.metrics.scaling import gower_points, subsample
+from skdiffusion.metrics.two_sample import c2st, coverage_density, dcr_ratio, wasserstein
+from skdiffusion.tables.options import position_of
 
 # Rows a side for the exact Wasserstein distances, whose cost is cubic
 MAX_ROWS = 1000
+# Held-out rows below which neighbourhoods and folds say nothing
+MIN_ROWS = 6
 
 
-def fidelity_report(train, test, fake, *, categorical=(), random_state=None):
+class FidelityReport(dict):
+    """The figures of `fidelity_report`, and on demand what is behind them.
+
+    A dictionary of the figures; all else is computed when it is asked for. What held-out rows
+    differ from training rows by is chance, and no fault of generated ones.
+
+    Attributes
+    ----------
+    columns : list of tuple (str, float, float)
+        Columns, their `shape_error`, and that of held-out rows.
+    pairs : list of tuple (str, str, float, float)
+        Pairs of columns, their `trend_error`, and that of held-out rows; the worst first.
+    giveaways : dict of str to float
+        By column, how much AUC a classifier of real and synthetic rows loses if it is shuffled.
+    utility : list of dict
+        Of a few columns, or the target: R² or accuracy in held-out rows of boosting that has
+        learned from ``real`` or from ``synthetic`` rows, and of a constant guess, ``base``.
+    privacy : dict
+        `dcr_ratio`; `exact_copies` of training rows among synthetic and among held-out ones;
+        ``membership_auc`` of telling training from held-out rows by the distance to the closest
+        synthetic row; ``identities``, the columns of nearly unique cells that synthetic rows
+        repeat, and in which share of them.
+    relations : dict of str to tuple (float, float)
+        Of each relation, the share of real and of synthetic rows in which it holds.
+    identifiers : list of str
+        Columns of categories that identify rows, and are left out of all else but ``identities``.
+    grades : dict of str to str
+        "good", "fair" or "poor" by question; ``verdict`` (list of str) has a line for each.
+    """
+
+    columns = cached_property(lambda self: self._errors(fidelity.column_errors))
+    pairs = cached_property(
+        lambda self: sorted(self._errors(fidelity.pair_errors), key=lambda pair: -pair[2])
+    )
+    giveaways = cached_property(lambda self: evidence.find_giveaways(self._aligned, self._seed))
+    utility = cached_property(
+        lambda self: evidence.measure_utility(self._aligned, self._target, self._seed)
+    )
+    _graded = cached_property(evidence.grade_all)
+    grades = property(lambda self: {question: grade for question, grade, _ in self._graded})
+    verdict = property(lambda self: [f"{q}: {grade}. {words}" for q, grade, words in self._graded])
+
+    @cached_property
+    def privacy(self):
+        rng, (train, test, fake) = check_random_state(self._seed), self._points
+        real = [subsample(points, MAX_ROWS, rng) for points in (train, test)]
+        near = -pairwise_distances_argmin_min(np.vstack(real), fake, metric="manhattan")[1]
+        return {
+            "dcr_ratio": self["dcr_ratio"],
+            "exact_copies": self["exact_copies"],
+            "exact_copies_held_out": fidelity.exact_copies(*self._aligned.codes[:2]),
+            "membership_auc": roc_auc_score(np.repeat([1, 0], [*map(len, real)]), near),
+            "identities": {name: share for name, share in self._repeated.items() if share},
+        }
+
+    @cached_property
+    def relations(self):
+        found = {}
+        for relation in self._relations:
+            real = self._tables[0]
+            train, test, fake = (relation.holds(table, like=real) for table in self._tables)
+            found[str(relation)] = float(np.mean([*train, *test])), float(np.mean(fake))
+        return found
+
+    def _errors(self, measure):
+        """Return names of columns, their error in percent, and that of held-out rows."""
+        (train, test, fake), is_category = self._aligned.codes, self._aligned.is_category
+        held_out = measure(train, test, is_category)
+        names = [str(coder.name) for coder in self._aligned.coders]
+        return [
+            (*(names[j] for j in at), 100 * error, 100 * held_out.get(at, 0.0))
+            for at, error in measure(np.vstack([train, test]), fake, is_category).items()
+        ]
+
+    def to_frame(self):
+        """Return what is known of each column as a pandas frame, with a row for each."""
+        with needs("pandas", "Frames of a report need pandas"):
+            import pandas as pd
+        coders, (train, test, fake) = self._aligned
+        frame = pd.DataFrame(self.columns, columns=["name", "error", "held_out"])
+        frame.insert(1, "kind", [coder.kind for coder in coders])
+        for name, codes in (("real", np.vstack([train, test])), ("synthetic", fake)):
+            frame[f"gaps_{name}"] = np.isnan(codes).mean(axis=0)
+            frame[name] = [*map(evidence.summarise, coders, codes.T)]
+        return frame.assign(giveaway=frame["name"].map(self.giveaways)).set_index("name")
+
+    def to_html(self, path=None):
+        """Return a page of HTML that needs nothing else, and write it to a path if there is one."""
+        with needs("report", "Pages of a report need Jinja2"):
+            from jinja2 import Template
+        coders, (train, test, fake) = self._aligned
+        pictures = map(histograms, coders, np.vstack([train, test]).T, fake.T)
+        text = files("skdiffusion.metrics").joinpath("report.html").read_text(encoding="utf-8")
+        page = Template(text, autoescape=True).render(
+            report=self,
+            graded=self._graded,
+            columns=[
+                *zip(self.to_frame().reset_index().itertuples(), coders, pictures, strict=True)
+            ],
+            sizes=[len(train) + len(test), len(test), len(fake)],
+        )
+        if path is not None:
+            Path(path).write_text(page, encoding="utf-8")
+        return page
+
+
+def fidelity_report(
+    train, test, fake, *, categorical=(), target=None, relations=(), random_state=None
+):
     """Judge a generated table by fidelity, coverage and privacy.
 
     Distances are taken in the Gower coordinates of the training rows, so that every column of the
-    table weighs the same. Tables are rounded to single precision before.
+    table weighs the same. Numbers are rounded to single precision before. Columns of categories
+    that identify rows, of which 95 % of real cells are distinct, count for privacy alone.
 
     Parameters
     ----------
-    train : array-like of shape (n_train, n_columns)
-        The rows the generator was fitted on, in original units, categories as numeric codes. Put
-        the target in as one more column.
-    test : array-like of shape (n_test, n_columns)
-        Real rows it has not seen; at least six.
-    fake : array-like of shape (n_fake, n_columns)
-        Generated rows, best as many as training rows.
-    categorical : sequence of int, default=()
-        Columns that hold category codes, a class label among them.
+    train, test, fake : array-like or data frame of shape (n_rows, n_columns)
+        The rows the generator was fitted on, real rows it has not seen, and generated ones, best as
+        many as training rows; at least six of each. Any tables that the samplers take, in original
+        units. Put the target in as one more column.
+    categorical : sequence of int or str, default=()
+        As in `shape_error`; a class label is one, too.
+    target : int, str or None, default=None
+        The column that `utility` is measured by. None takes up to three, categories first.
+    relations : sequence of objects, default=()
+        What should hold in each row: constraints of :mod:`skdiffusion.tables`, or other objects
+        whose method ``holds(table, like=train)`` returns an array of bool.
     random_state : int, RandomState instance or None, default=None
         Makes sub-samples and folds reproducible. Use one seed to compare generators: they then
         meet the same folds.
 
     Returns
     -------
-    report : dict of str to float
+    report : FidelityReport
+        A dict of str to float, with more on demand:
+
         - ``w1_test``, ``w1_train``: `wasserstein` to held-out and to training rows;
         - ``c2st_boosting``: `c2st` against held-out rows;
         - ``coverage``, ``density``: `coverage_density` against held-out rows;
         - ``shape_error``, ``trend_error``: percent, against all real rows;
         - ``dcr_ratio``, ``exact_copies``: privacy.
+
+    Raises
+    ------
+    ValueError
+        If tables differ in their columns or the kinds of these, or there are too few rows.
 
     Notes
     -----
@@ -52,27 +180,46 @@ def fidelity_report(train, test, fake, *, categorical=(), random_state=None):
     >>> import numpy as np
     >>> from skdiffusion.metrics import fidelity_report
     >>> rng = np.random.default_rng(0)
-    >>> train, test = rng.normal(size=(80, 2)), rng.normal(size=(40, 2))
-    >>> report = fidelity_report(train, test, fake=train + 9, random_state=0)
-    >>> report["c2st_boosting"], report["exact_copies"]
-    (1.0, 0.0)
+    >>> train, test = rng.normal(size=(300, 2)), rng.normal(size=(300, 2))
+    >>> report = fidelity_report(train, test, train * [1, 5], random_state=0)
+    >>> report["exact_copies"], report.grades["Columns"], report.grades["Privacy"]
+    (0.0, 'poor', 'good')
     """
-    train, test, fake = map(single_precision, check_same_columns(train, test, fake))
+    tables = train, test, fake
+    aligned = align(*tables, categorical=categorical)
+    if target is not None:
+        target = aligned.coders[position_of(target, aligned.coders, "target")].name
+    repeated = evidence.find_identifiers(aligned)
+    identifiers = [str(c.name) for c in aligned.coders if c.levels is not None]
+    identifiers = [name for name in identifiers if name in repeated]
+    if len(identifiers) < len(aligned.coders):
+        aligned = aligned.keep([str(c.name) not in identifiers for c in aligned.coders])
+    for name, codes in zip(("test", "fake"), aligned.codes[1:], strict=True):
+        if len(codes) < MIN_ROWS:
+            raise ValueError(f"{name} has {len(codes)} rows, a report needs {MIN_ROWS} at least.")
+    is_number = [coder.kind in NUMERIC for coder in aligned.coders]
+    for codes in aligned.codes:
+        codes[:, is_number] = single_precision(codes[:, is_number])
+    (first, second, made), is_category = aligned.codes, aligned.is_category
+    points = train, test, fake = gower_points(aligned)
     seed = check_random_state(random_state).randint(np.iinfo(np.int32).max)
-    scaler = GowerScaler(categorical).fit(train)
-    points = [scaler.transform(table) for table in (train, test, fake)]
-    train_points, test_points, fake_points = points
-    coverage, density = coverage_density(test_points, fake_points)
-    real = np.vstack([train, test])
-    pairs = {"max_rows": MAX_ROWS, "random_state": seed}
-    return {
-        "w1_test": wasserstein(test_points, fake_points, **pairs),
-        "w1_train": wasserstein(train_points, fake_points, **pairs),
-        "c2st_boosting": c2st(test_points, fake_points, random_state=seed),
-        "coverage": coverage,
-        "density": density,
-        "shape_error": shape_error(real, fake, categorical=categorical),
-        "trend_error": trend_error(real, fake, categorical=categorical),
-        "dcr_ratio": dcr_ratio(*points),
-        "exact_copies": exact_copies(train, fake),
-    }
+    real, told = np.vstack([first, second]), {"categorical": np.flatnonzero(is_category)}
+    sizes = {"max_rows": MAX_ROWS, "random_state": seed}
+    coverage, density = coverage_density(test, fake)
+    # a gross cell would be near to all that is far off
+    regular = regular_rows(np.where(is_category, 0.0, first))
+    report = FidelityReport(
+        w1_test=wasserstein(test, fake, **sizes),
+        w1_train=wasserstein(train, fake, **sizes),
+        c2st_boosting=c2st(test, fake, random_state=seed),
+        coverage=coverage,
+        density=density,
+        shape_error=fidelity.shape_error(real, made, **told),
+        trend_error=fidelity.trend_error(real, made, **told),
+        dcr_ratio=dcr_ratio(train[regular], test, fake),
+        exact_copies=fidelity.exact_copies(first, made),
+    )
+    report.identifiers, report._repeated, report._seed = identifiers, repeated, seed
+    report._tables, report._aligned, report._points = tables, aligned, points
+    report._target, report._relations = target, relations
+    return report

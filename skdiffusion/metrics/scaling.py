@@ -2,47 +2,49 @@
 
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
-from sklearn.utils import check_array
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
+
+from skdiffusion.metrics.alignment import align, robust_limits
+from skdiffusion.tables.frames import TableInput, as_frame, read_table, validate_table
 
 
-class GowerScaler(TransformerMixin, BaseEstimator):
+class GowerScaler(TableInput, TransformerMixin, BaseEstimator):
     """Map mixed rows to points whose L1 distance is the (summed) Gower distance.
 
-    A numeric column is divided by its range; a categorical one becomes half a one-hot code, so that
-    two different categories are at distance 1 and equal ones at distance 0. Each column therefore
-    adds between 0 and 1 to the distance of two rows of the fitted table. Gower's coefficient
-    (Biometrics, 1971) is this sum divided by the number of columns.
+    A column of numbers, dates or durations is divided by its range; a categorical one becomes half
+    a one-hot code. So each column adds between 0 and 1 to the distance of two rows of the fitted
+    table, gross cells apart: two different categories, or a missing and another cell, add 1, equal
+    ones 0. Gower's coefficient (Biometrics, 1971) is this sum divided by the number of columns.
 
     Parameters
     ----------
-    categorical : sequence of int, default=()
-        Indices of the columns that hold category codes. All others are taken as numeric. A
-        two-valued column gives the same distances either way.
+    categorical : sequence of int or str, default=()
+        Positions or names of columns of numbers that are codes of categories. Columns of text,
+        booleans and categories are categorical anyway.
 
     Attributes
     ----------
     min_ : ndarray of shape (n_numeric,)
-        Smallest value of each numeric column, in its own unit.
+        Smallest value of each numeric column, in its own unit, gross cells left out.
     range_ : ndarray of shape (n_numeric,)
-        Largest minus smallest value of each numeric column; 1 for a constant column.
+        Largest minus smallest value of each, 1 for a constant column. Gross are cells, 1 % at
+        most, more than five times as far from the median as all others: no single cell, such as a
+        code for missing ones, sets the unit of a column.
     categories_ : list of ndarray
-        The sorted codes seen in each categorical column.
+        The sorted categories seen in each categorical column.
     n_features_in_ : int
         Number of columns seen during `fit`.
 
     Notes
     -----
-    Values outside the fitted range are not clipped: a generated row pays for leaving it. A code not
-    seen in `fit` is at distance 1 from every code that was; two unseen codes of one column are not
-    told apart.
+    A row pays for leaving the fitted range, up to one range beyond either end. A category not seen
+    in `fit` is at distance 1 from all that were, and 0 from another such one. A missing cell where
+    `fit` has seen none lies one range beyond the largest number, or counts as an unseen category.
 
     Examples
     --------
-    >>> import numpy as np
     >>> from skdiffusion.metrics import GowerScaler
-    >>> Z = np.array([[10.0, 0], [20.0, 1], [30.0, 2]])
-    >>> P = GowerScaler(categorical=[1]).fit_transform(Z)
+    >>> P = GowerScaler(categorical=[1]).fit_transform([[10, 0], [20, 1], [30, 2]])
     >>> float(abs(P[0] - P[1]).sum())  # half of the numeric range, and another category
     1.5
     """
@@ -55,7 +57,7 @@ class GowerScaler(TransformerMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : array-like of shape (n_rows, n_columns)
+        X : array-like or data frame of shape (n_rows, n_columns)
             Rows in original units, normally the real training rows.
         y : None
             Ignored.
@@ -65,19 +67,14 @@ class GowerScaler(TransformerMixin, BaseEstimator):
         self : GowerScaler
             The fitted scaler.
         """
-        X = validate_data(self, X, dtype=np.float64)
-        categorical = np.unique(np.asarray(self.categorical, dtype=int))
-        if not np.isin(categorical, np.arange(X.shape[1])).all():
-            raise ValueError(
-                f"categorical={list(self.categorical)} must be column indices of a table with "
-                f"{X.shape[1]} columns, from 0 to {X.shape[1] - 1}."
-            )
-        self._is_categorical = np.isin(np.arange(X.shape[1]), categorical)
-        numeric = X[:, ~self._is_categorical]
-        self.min_ = numeric.min(axis=0)
-        spread = numeric.max(axis=0) - self.min_
-        self.range_ = np.where(spread > 0, spread, 1.0)
-        self.categories_ = [np.unique(X[:, j]) for j in categorical]
+        X = validate_table(self, X, reset=True, allow_missing=True)
+        self._coders, (codes,) = align(X, categorical=self.categorical)
+        self._has_gaps = np.isnan(codes).any(axis=0)
+        columns = zip(self._coders, codes.T, strict=True)
+        limits = [robust_limits(column) for coder, column in columns if coder.levels is None]
+        self.min_, highest = np.reshape(limits, (-1, 2)).T
+        self.range_ = np.where(highest > self.min_, highest - self.min_, 1.0)
+        self.categories_ = [coder.levels for coder in self._coders if coder.levels is not None]
         return self
 
     def transform(self, X):
@@ -85,39 +82,52 @@ class GowerScaler(TransformerMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : array-like of shape (n_rows, n_columns)
+        X : array-like or data frame of shape (n_rows, n_columns)
             Rows in original units.
 
         Returns
         -------
         points : ndarray of shape (n_rows, n_coordinates)
-            The numeric columns in units of the fitted range, followed for each categorical column
-            by one coordinate per known code and one for unknown codes, each 0 or 1/2.
+            Numeric columns in units of the fitted range, in two coordinates where `fit` has seen
+            gaps, and then of each categorical column one of 0 or 1/2 by category, and for others.
         """
         check_is_fitted(self)
-        X = validate_data(self, X, dtype=np.float64, reset=False)
-        blocks = [(X[:, ~self._is_categorical] - self.min_) / self.range_]
-        for codes, known in zip(X[:, self._is_categorical].T, self.categories_, strict=True):
-            one_hot = codes[:, None] == known
-            blocks.append(np.column_stack([one_hot, ~one_hot.any(axis=1)]) / 2)
-        return np.hstack(blocks)
+        columns = read_table(validate_table(self, X, reset=False, allow_missing=True))
+        numbers, categories = [], []
+        units = zip(self.min_, self.range_, strict=True)
+        for coder, column, has_gaps in zip(self._coders, columns, self._has_gaps, strict=True):
+            codes = coder.encode(column)
+            if coder.levels is None:
+                numbers.append(place(codes, *next(units), has_gaps))
+                continue
+            # a missing cell is a category if fit has seen one
+            known = [-2] * int(has_gaps) + [*range(len(coder.levels))]
+            one_hot = np.nan_to_num(codes, nan=-2)[:, None] == known
+            categories.append(np.column_stack([one_hot, ~one_hot.any(axis=1)]) / 2)
+        return np.hstack([*numbers, *categories])
 
 
-def check_same_columns(*arrays):
-    """Validate several numeric tables and make sure that they have the same columns."""
-    arrays = [check_array(array, dtype=np.float64) for array in arrays]
-    widths = {array.shape[1] for array in arrays}
-    if len(widths) > 1:
-        raise ValueError(
-            "All tables must have the same columns, got tables with "
-            f"{', '.join(map(str, sorted(widths)))} columns."
-        )
-    return arrays
+def place(codes, least, unit, has_gaps=False):
+    """Return numbers in units of a range; in two coordinates, gaps are as far from all of it."""
+    points = np.clip((codes - least) / unit, -1.0, 2.0)[:, None]
+    if not has_gaps:
+        return np.nan_to_num(points, nan=2.0)
+    return np.nan_to_num(np.hstack([points, -points]) / 2, nan=0.5)
 
 
-def single_precision(X):
-    """Round to what generators in single precision can return, but keep doubles."""
-    return np.asarray(X, dtype=np.float32).astype(np.float64)
+def as_points(*tables):
+    """Return arrays of numbers as they are, tables in Gower coordinates of the first of them."""
+    aligned = align(*tables)
+    is_frame = any(as_frame(X) is not None for X in tables)
+    if not (is_frame or aligned.is_category.any() or np.isnan(np.vstack(aligned.codes)).any()):
+        return aligned.codes
+    return gower_points(aligned)
+
+
+def gower_points(aligned):
+    """Return aligned tables in Gower coordinates of the first of them."""
+    scaler = GowerScaler(np.flatnonzero(aligned.is_category)).fit(aligned.codes[0])
+    return [scaler.transform(codes) for codes in aligned.codes]
 
 
 def subsample(X, n_rows, rng):

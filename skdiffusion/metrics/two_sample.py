@@ -1,29 +1,29 @@
-"""How far apart are two clouds of points?"""
+"""How far apart are two clouds of points, and how near is one to rows that it must not repeat?"""
 
 import numpy as np
 from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.metrics import pairwise_distances_argmin_min, pairwise_distances_chunked
 from sklearn.model_selection import StratifiedKFold, cross_val_score
+from sklearn.neighbors import NearestNeighbors
 from sklearn.utils import check_random_state
 
 from skdiffusion._utils.checks import needs
-from skdiffusion.metrics.scaling import check_same_columns, single_precision, subsample
+from skdiffusion.metrics.alignment import single_precision
+from skdiffusion.metrics.scaling import as_points, subsample
 
 
 def wasserstein(A, B, *, max_rows=None, random_state=None):
     """Return the exact 1-Wasserstein distance of two point clouds, under the L1 ground distance.
 
-    The least total way that the (equally weighted) points of one cloud must travel to become the
-    other. Between Gower coordinates it is in units of columns: 0.1 says that rows are off by a
-    tenth of one column's range, or by one wrong category in every tenth row. That of two finite
-    samples of one distribution is not 0: read it against the distance of real rows to other real
-    rows. Needs POT, which comes with ``skdiffusion[metrics]``.
+    The least mean way that the points of one cloud must travel to become the other. Between Gower
+    coordinates 0.1 says that rows are off by a tenth of one column's range, or by one wrong
+    category in every tenth row. That of two samples of one distribution is not 0: read it against
+    that of real rows to other real rows. Needs POT, which comes with ``skdiffusion[metrics]``.
 
     Parameters
     ----------
-    A : array-like of shape (n_rows_a, n_columns)
-        Points, normally from `GowerScaler.transform`.
-    B : array-like of shape (n_rows_b, n_columns)
-        Points in the same coordinates.
+    A, B : array-like or data frame of shape (n_rows, n_columns)
+        Points, normally from `GowerScaler.transform`, or tables, whose Gower coordinates count.
     max_rows : int or None, default=None
         Draw at most so many rows from each cloud, as the cost grows with the cube of their number:
         1000 a side take a tenth of a second, 10000 take minutes. None keeps all rows.
@@ -37,14 +37,13 @@ def wasserstein(A, B, *, max_rows=None, random_state=None):
 
     Examples
     --------
-    >>> import numpy as np
     >>> from skdiffusion.metrics import wasserstein
-    >>> A = np.array([[0.0, 0.0], [1.0, 1.0]])
-    >>> round(wasserstein(A, A + [0.5, 0.25]), 6)
+    >>> round(wasserstein([[0, 0], [1, 1]], [[0.5, 0.25], [1.5, 1.25]]), 6)
     0.75
     """
-    ot = _import_pot()
-    A, B = check_same_columns(A, B)
+    with needs("metrics", "Wasserstein distances need POT"):
+        import ot
+    A, B = as_points(A, B)
     rng = check_random_state(random_state)
     cost = ot.dist(subsample(A, max_rows, rng), subsample(B, max_rows, rng), metric="cityblock")
     # The default limit of iterations can stop before the optimum on a thousand rows.
@@ -59,13 +58,11 @@ def sliced_wasserstein(A, B, *, n_projections=200, random_state=None):
 
     Parameters
     ----------
-    A : array-like of shape (n_rows_a, n_columns)
-        Points; scale the columns first, else the column with the largest unit decides.
-    B : array-like of shape (n_rows_b, n_columns)
-        Points in the same coordinates.
+    A, B : array-like or data frame of shape (n_rows, n_columns)
+        Points, scaled, else the column with the largest unit decides, or tables, whose Gower
+        coordinates count.
     n_projections : int, default=200
-        Number of directions, drawn uniformly on the unit sphere. 200 keep the error of the mean
-        at a few per cent.
+        Number of directions. 200 keep the error of the mean at a few per cent.
     random_state : int, RandomState instance or None, default=None
         Draws the directions.
 
@@ -76,22 +73,15 @@ def sliced_wasserstein(A, B, *, n_projections=200, random_state=None):
 
     Examples
     --------
-    >>> import numpy as np
     >>> from skdiffusion.metrics import sliced_wasserstein
-    >>> A = np.random.default_rng(0).normal(size=(100, 3))
-    >>> sliced_wasserstein(A, A, random_state=0)
+    >>> sliced_wasserstein([[0, 0], [1, 1]], [[1, 1], [0, 0]], random_state=0)
     0.0
     """
-    ot = _import_pot()
-    A, B = check_same_columns(A, B)
-    rng = check_random_state(random_state)
-    return float(ot.sliced_wasserstein_distance(A, B, n_projections=n_projections, p=1, seed=rng))
-
-
-def _import_pot():
     with needs("metrics", "Wasserstein distances need POT"):
         import ot
-    return ot
+    A, B = as_points(A, B)
+    rng = check_random_state(random_state)
+    return float(ot.sliced_wasserstein_distance(A, B, n_projections=n_projections, p=1, seed=rng))
 
 
 def c2st(real, fake, *, classifier=None, cv=3, random_state=None):
@@ -102,25 +92,22 @@ def c2st(real, fake, *, classifier=None, cv=3, random_state=None):
 
     Parameters
     ----------
-    real : array-like of shape (n_real, n_columns)
-        Points of real rows. Take rows that the generator has not seen: against its own training
-        rows a generator that copies them looks better than a perfect one.
-    fake : array-like of shape (n_fake, n_columns)
-        Points of generated rows in the same coordinates.
+    real, fake : array-like or data frame of shape (n_rows, n_columns)
+        Points of real and generated rows, or tables, whose Gower coordinates count. Take real rows
+        that the generator has not seen: against its own training rows one that copies them looks
+        better than a perfect one.
     classifier : classifier or None, default=None
-        A classifier of scikit-learn. None is gradient boosting, which finds wrong marginals, spikes
-        and interactions.
+        None is gradient boosting, which finds wrong marginals, spikes and interactions.
     cv : int, default=3
         Number of cross-validation folds.
     random_state : int, RandomState instance or None, default=None
-        Draws as many rows from the larger table as the smaller one has, the folds, and the seed of
-        the boosting.
+        Draws as many rows of either table, the folds, and the seed of the boosting.
 
     Returns
     -------
     auc : float
-        Mean area under the ROC curve over the folds: 0.5 says that the rows cannot be told apart, 1
-        that they always can. Values below 0.5 are chance, or too many copies of the real rows.
+        Mean area under the ROC curve over the folds: from 0.5, the rows cannot be told apart, to 1,
+        they always can. Values below 0.5 are chance, or too many copies of the real rows.
 
     Examples
     --------
@@ -131,7 +118,7 @@ def c2st(real, fake, *, classifier=None, cv=3, random_state=None):
     >>> c2st(real, fake, random_state=0)
     1.0
     """
-    real, fake = map(single_precision, check_same_columns(real, fake))
+    real, fake = map(single_precision, as_points(real, fake))
     rng = check_random_state(random_state)
     seed = rng.randint(np.iinfo(np.int32).max)
     if classifier is None:
@@ -141,3 +128,80 @@ def c2st(real, fake, *, classifier=None, cv=3, random_state=None):
     is_real = np.repeat([1, 0], n)
     folds = StratifiedKFold(cv, shuffle=True, random_state=seed)
     return float(cross_val_score(classifier, X, is_real, scoring="roc_auc", cv=folds).mean())
+
+
+def coverage_density(real, fake, *, k=5):
+    """Return the share of real neighbourhoods that are hit, and how densely they are filled.
+
+    Around every real row lies the ball that reaches to its `k`-th nearest other real row (L1),
+    boundary included. Coverage is the share of the balls with a generated row in them: it sees
+    modes that were dropped. Density counts in how many balls a generated row lies, divided by `k`:
+    it sees rows where there should be none.
+
+    Parameters
+    ----------
+    real, fake : array-like or data frame of shape (n_rows, n_columns)
+        Points of real rows, more than `k` of them, and of generated ones, or tables, whose Gower
+        coordinates count.
+    k : int, default=5
+        Neighbours that define a ball; 5 is the choice of Naeem et al. (ICML 2020).
+
+    Returns
+    -------
+    coverage : float
+        Between 0 and 1; near ``1 - 2**-k`` for a perfect generator of as many rows as real ones.
+    density : float
+        About 1 for a perfect generator; not bounded by 1.
+
+    Examples
+    --------
+    >>> from skdiffusion.metrics import coverage_density
+    >>> real = [[x] for x in range(20)]
+    >>> coverage_density(real, real[5:10], k=2)  # a quarter of the line, and the balls at its ends
+    (0.35, 1.5)
+    """
+    real, fake = as_points(real, fake)
+    if not 1 <= k < len(real):
+        raise ValueError(f"k={k} must be at least 1 and less than the {len(real)} real rows.")
+    neighbours = NearestNeighbors(n_neighbors=k, metric="manhattan", algorithm="brute").fit(real)
+    radii = neighbours.kneighbors()[0][:, -1]
+
+    def count_inside(distances, start):
+        return (distances <= radii[start : start + len(distances), None]).sum(axis=1)
+
+    options = {"metric": "manhattan", "n_jobs": 1, "reduce_func": count_inside}
+    hits = np.concatenate([*pairwise_distances_chunked(real, fake, **options)])
+    return float((hits > 0).mean()), float(hits.sum() / (k * len(fake)))
+
+
+def dcr_ratio(train, test, fake):
+    """Return how far generated rows are from the training rows, relative to fresh real rows.
+
+    The median distance to the closest record (DCR, Zhao et al., "CTAB-GAN", ACML 2021) of the
+    generated rows, divided by the median DCR of held-out real rows.
+
+    Parameters
+    ----------
+    train, test, fake : array-like or data frame of shape (n_rows, n_columns)
+        Points of the rows the generator was fitted on, of real rows it has not seen, and of
+        generated rows, or tables, whose Gower coordinates count.
+
+    Returns
+    -------
+    ratio : float
+        1: as far from the training rows as fresh real rows are. Well below 1, say 0.5: memorised.
+        0: copies. Above 1: further off than real rows. Where most held-out rows are themselves
+        equal to a training row, as in small tables of categories, the ratio is that of the mean
+        distances; where all are, one plus the mean distance of the generated rows.
+
+    Examples
+    --------
+    >>> from skdiffusion.metrics import dcr_ratio
+    >>> round(dcr_ratio(train=[[0], [1]], test=[[0.2], [1.2]], fake=[[0.1], [1.1]]), 6)
+    0.5
+    """
+    train, *others = as_points(train, test, fake)
+    fresh, new = (pairwise_distances_argmin_min(X, train, metric="manhattan")[1] for X in others)
+    middle = np.median if np.median(fresh) else np.mean
+    fresh, new = middle(fresh), middle(new)
+    return float(new / fresh) if fresh else 1.0 + float(new)

@@ -1,7 +1,7 @@
 """Draws of encoded rows, under conditions."""
 
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -17,6 +17,8 @@ CHUNK_ROWS = 4096
 MIN_PROPOSALS = 256
 # share of the draws below which they are no longer chosen among
 MIN_ACCEPTANCE = 0.02
+# share below which rows of `fit` tell what categories go with ranges
+RARE = 0.1
 # draws that a range gets in all
 MAX_PROPOSALS = 20_000
 
@@ -58,6 +60,8 @@ def draw(model, n, conditions, generator):
     pending, drawn, met = np.arange(n), [], []
     budget = max(MAX_PROPOSALS, round(n / MIN_ACCEPTANCE))
     while len(pending) and sum(map(len, met)) < budget:
+        if len(met) == 1 and met[0].mean() < RARE:
+            conditions = _given_categories(model, n, conditions, generator)
         asked = np.repeat(pending, -(-MIN_PROPOSALS // len(pending)))
         drawn.append(draw_known(model, len(asked), conditions.take(asked), generator))
         met.append(conditions.are_met(model.encoder, drawn[-1][:, ~model.is_target]))
@@ -68,6 +72,25 @@ def draw(model, n, conditions, generator):
         drawn, met = np.concatenate(drawn), np.concatenate(met)
         Z[pending] = _draw_rare(model, drawn[met], len(met), conditions, pending, generator)
     return Z
+
+
+def _given_categories(model, n, conditions, generator):
+    """Return conditions with the categories of rows of `fit` that meet the others."""
+    rows, is_category = model.rows, np.zeros(model.n_features, dtype=bool)
+    for columns, _ in model.encoder.category_blocks():
+        is_category[columns] = True
+    values = np.array(np.broadcast_to(conditions.values, (n, model.n_features)))
+    given = ~np.isnan(values) & is_category
+    agrees = conditions.are_met(model.encoder, rows[:, ~model.is_target])
+    if not is_category.any() or (given != given[0]).any() or np.ptp(values[:, given[0]], 0).any():
+        return conditions
+    agrees &= np.isclose(rows[:, given[0]], values[0, given[0]]).all(1)
+    if not agrees.any():
+        return conditions
+    chosen = torch.randint(int(agrees.sum()), (n,), generator=generator, device=generator.device)
+    free = is_category & ~given[0]
+    values[:, free] = rows[agrees][chosen.cpu().numpy()][:, free]
+    return replace(conditions, values=values)
 
 
 def draw_known(model, n, conditions, generator, start=None):

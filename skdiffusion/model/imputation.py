@@ -8,6 +8,7 @@ from sklearn.utils import check_random_state
 
 from skdiffusion.diffusion.solvers import SOLVERS
 from skdiffusion.model.drawing import draw_known, even_noise
+from skdiffusion.model.open_cells import N_PROPOSALS, choose, propose
 from skdiffusion.tables.conditions import Conditions
 from skdiffusion.tables.gaps import mean_cells
 
@@ -15,17 +16,45 @@ from skdiffusion.tables.gaps import mean_cells
 WITH_NOISE = {"ancestral", SOLVERS["ancestral"]}
 
 
-def known_features(model, columns, y=None):
-    """Return the encoded features of a table and its target, NaN where they are to be found."""
-    encoder = model.encoder
-    Z = encoder.encode_columns(columns)
-    for j, simplex in encoder._indicators.items():
-        # what is filled in shall be a cell
-        Z[:, (encoder.groups_ == j) & encoder.is_indicator_] = simplex.vertices[0]
-    target = np.full((len(Z), int(model.is_target.sum())), np.nan)
-    if y is not None:
-        target[:] = model.target_encoder.transform(y)
-    return np.concatenate([Z, target], axis=1)
+class Known:
+    """What is known of some rows of a table: features, cells of relations, and open ones."""
+
+    def __init__(self, model, columns, y=None, rows=slice(None)):
+        encoder = model.encoder
+        Z = encoder.encode_columns(columns)
+        for j, simplex in encoder._indicators.items():
+            # what is filled in shall be a cell
+            Z[:, (encoder.groups_ == j) & encoder.is_indicator_] = simplex.vertices[0]
+        target = np.full((len(Z), int(model.is_target.sum())), np.nan)
+        if y is not None:
+            target[:] = model.target_encoder.transform(y)
+        self.model, self.Z = model, np.concatenate([Z, target], axis=1)[rows]
+        cells = encoder.settled_cells(columns)
+        self.settled = {j: (each[rows], there[rows]) for j, (each, there) in cells.items()}
+        self.opened, self.proposals = encoder.open_cells(self.settled), None
+
+    def settle(self, seed, level):
+        """Return features, NaN where they are to be found, and settled cells; open ones by draws.
+
+        `level` in [0, 1), one or one for each row, says which of the draws that `seed` makes.
+        """
+        if not self.opened:
+            return self.Z, self.settled
+        if self.proposals is None:
+            generator = torch.Generator(self.model.device).manual_seed(seed)
+            bank = even_noise(N_PROPOSALS, self.model.n_features, generator)
+
+            def draw(known):
+                # the same noise for each row, whose draw depends on none beside it
+                start = bank.repeat(len(known) // len(bank), 1)
+                return complete(self.model, known, start, seed)
+
+            self.proposals = propose(self.model, self.Z, self.opened, draw, N_PROPOSALS)
+        Z, cells = choose(self.Z, self.proposals, np.broadcast_to(level, len(self.Z)))
+        for j, (given, there) in self.settled.items():
+            drawn, also = cells.get(j, (given, there))
+            cells[j] = np.where(there, given, drawn), there | also
+        return Z, cells
 
 
 def complete(model, Z, start, seed):
@@ -43,42 +72,47 @@ def complete(model, Z, start, seed):
     return draw_known(model, len(Z), Conditions(Z), generator, start)
 
 
-def expected_cells(models, Zs, n_draws, seed):
+def expected_cells(knowns, n_draws, seed):
     """Return the mean of each number and the most frequent category, by column, and the targets'.
 
-    Draws are spread over the models, and start from the same noise in all rows.
+    Draws are spread over the models of what is known, and start from the same noise in all rows.
     """
-    is_exact = models[0].known_noise is not None
-    generator = torch.Generator(models[0].device).manual_seed(seed)
-    bank = even_noise(1 if is_exact else n_draws, models[0].n_features, generator)
+    model = knowns[0].model
+    is_exact = model.known_noise is not None
+    generator = torch.Generator(model.device).manual_seed(seed)
+    n_draws = 1 if is_exact and not knowns[0].opened else n_draws
     cells, targets = [], []
-    for k, start in enumerate(bank):
-        model, Z = models[k % len(models)], Zs[k % len(models)]
+    for k, start in enumerate(even_noise(n_draws, model.n_features, generator)):
+        known = knowns[k % len(knowns)]
+        model, (Z, _) = known.model, known.settle(seed, (k + 0.5) / n_draws)
         Z = _expected(model, Z) if is_exact else complete(model, Z, start.expand(len(Z), -1), seed)
-        cells.append(model.encoder.decode_cells(Z[:, ~model.is_target]))
+        cells.append(model.encoder.decode_coded(Z[:, ~model.is_target]))
         if model.target_encoder is not None:
-            target = model.target_encoder.encoder_.decode_cells(Z[:, model.is_target])
+            target = model.target_encoder.encoder_.decode_coded(Z[:, model.is_target])
             targets.append(target)
-    means = mean_cells(models[0].encoder, cells)
-    target = mean_cells(models[0].target_encoder.encoder_, targets)[0] if targets else None
-    return means, target
+    means = mean_cells(model.encoder, cells)
+    if not targets:
+        return means, None
+    return means, mean_cells(model.target_encoder.encoder_, targets, as_cells=False)[0]
 
 
-def fill_by_mean(model, Z, n_draws, random_state):
-    """Return tables and targets of which what is NaN in `Z` is expected; None is a fixed seed."""
+def fill_by_mean(model, known, n_draws, random_state):
+    """Return tables and targets of which what is not known is expected; None is a fixed seed."""
     seed = 0 if random_state is None else check_random_state(random_state).randint(2**31 - 1)
-    cells, target = expected_cells([model], [Z], n_draws, int(seed))
+    cells, target = expected_cells([known], n_draws, int(seed))
     if target is not None:
-        own = model.target_encoder.encoder_.assemble([target], len(Z))
+        own = model.target_encoder.encoder_.assemble([target], len(target))
         target = model.target_encoder.as_target(own[:, 0])
-    return model.encoder.assemble(cells, len(Z)), target
+    return model.encoder.assemble(cells, len(known.Z), known.settled), target
 
 
-def fill_by_draw(model, Z, n_draws, random_state):
-    """Return tables and targets of which what is NaN in `Z` is drawn, once."""
+def fill_by_draw(model, known, n_draws, random_state):
+    """Return tables and targets of which what is not known is drawn, once."""
     rng = check_random_state(random_state)
-    drawn = complete(model, Z, None, int(rng.randint(2**31 - 1)))
-    filled = model.encoder.decode_table(drawn[:, ~model.is_target], rng)
+    seed = int(rng.randint(2**31 - 1))
+    Z, settled = known.settle(seed, rng.uniform(size=len(known.Z)))
+    drawn = complete(model, Z, None, seed)
+    filled = model.encoder.decode_table(drawn[:, ~model.is_target], rng, settled)
     if model.target_encoder is None:
         return filled, None
     return filled, model.target_encoder.inverse_transform(drawn[:, model.is_target])

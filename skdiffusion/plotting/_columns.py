@@ -1,10 +1,12 @@
-"""Columns of arrays and frames, and how each is distributed in two samples."""
+"""How columns are distributed in two samples, and the rows of these on a plane."""
 
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import ks_2samp
 from sklearn.decomposition import PCA
+
+from skdiffusion.metrics.alignment import histograms, robust_limits
+from skdiffusion.metrics.fidelity import column_errors
 
 
 @dataclass
@@ -29,53 +31,28 @@ def as_columns(X):
     return {f"x{i}": X[:, i] for i in range(X.shape[1])}
 
 
-def same_columns(real, synthetic):
-    """Return the columns of both tables, which must have the same names in the same order."""
-    ours, theirs = as_columns(real), as_columns(synthetic)
-    if list(ours) != list(theirs):
-        raise ValueError(
-            f"The two tables differ in their columns: {list(ours)} against {list(theirs)}."
-        )
-    if not (len(real) and len(synthetic)):
-        raise ValueError("Both tables need at least one row.")
-    return ours, theirs
+def compare(aligned):
+    """Compare the columns of two tables: numbers by Kolmogorov-Smirnov, categories by shares."""
+    distances = column_errors(*aligned.codes, aligned.is_category).values()
+    columns = zip(aligned.coders, distances, *(codes.T for codes in aligned.codes), strict=True)
+    found = []
+    for coder, distance, *cells in columns:
+        real, synthetic, bins, labels = histograms(coder, *cells)
+        if bins is not None:
+            real, synthetic = real / np.diff(bins), synthetic / np.diff(bins)
+            bins = coder.decode(bins)
+        found.append(Marginal(str(coder.name), real, synthetic, distance, bins, labels))
+    return found
 
 
-def is_numeric(column):
-    """Return whether a column holds numbers."""
-    return column.dtype.kind in "iuf"
-
-
-def compare(name, real, synthetic, numeric):
-    """Compare a column in two samples: numbers by Kolmogorov-Smirnov, categories by shares."""
-    real, synthetic = (column.astype(float if numeric else str) for column in (real, synthetic))
-    if numeric:
-        bins = _bins(real, synthetic)
-        a, b = (np.histogram(column, bins, density=True)[0] for column in (real, synthetic))
-        distance = ks_2samp(real, synthetic, method="asymp").statistic
-        return Marginal(name, a, b, distance, bins=bins)
-    categories = np.unique(np.concatenate([real, synthetic]))
-    a, b = ((column[:, None] == categories).mean(axis=0) for column in (real, synthetic))
-    return Marginal(name, a, b, np.abs(a - b).sum() / 2, categories=categories.tolist())
-
-
-def _bins(real, synthetic):
-    values = np.unique(np.concatenate([real, synthetic]))
-    low, high = values[0], values[-1]
-    if len(values) <= 24 and np.all(values == np.round(values)):
-        return np.arange(low - 0.5, high + 1.0)
-    count = np.clip(len(np.histogram_bin_edges(real, "auto")) - 1, 12, 36)
-    return np.histogram_bin_edges(values, count)
-
-
-def project(real, synthetic, categorical=()):
+def project(aligned):
     """Return both samples in the first two principal components of the real one, and labels."""
-    numeric = {name for name in real if is_numeric(real[name])} - set(categorical)
-    a, b = (_points(table, real, numeric) for table in (real, synthetic))
+    real, _ = aligned.codes
+    a, b = (_points(codes, real, aligned.is_category) for codes in aligned.codes)
     if min(a.shape) < 2:
         raise ValueError("A projection needs at least two rows and two columns.")
     pca = PCA(n_components=2, svd_solver="full").fit(a)
-    first, second = 100 * pca.explained_variance_ratio_
+    first, second = 100 * np.nan_to_num(pca.explained_variance_ratio_)
     labels = (
         f"principal component 1 ({first:.0f} % of the variance)",
         f"principal component 2 ({second:.0f} %)",
@@ -83,12 +60,17 @@ def project(real, synthetic, categorical=()):
     return pca.transform(a), pca.transform(b), labels
 
 
-def _points(table, real, numeric):
+def _points(table, real, is_category):
     """Numeric columns in units of their spread among real rows, and categories as indicators."""
     blocks = []
-    for name, column in table.items():
-        if name in numeric:
-            blocks.append(column[:, None] / (np.std(real[name].astype(np.float64)) or 1.0))
-        else:
-            blocks.append(column.astype(str)[:, None] == np.unique(real[name].astype(str)))
+    for column, ours, told in zip(table.T, real.T, is_category, strict=True):
+        if told:
+            levels = np.unique(np.nan_to_num(ours, nan=-1.0))
+            blocks.append(np.nan_to_num(column, nan=-1.0)[:, None] == levels)
+            continue
+        # one gross cell would be all there is to see
+        low, high = robust_limits(ours)
+        ours, column = (np.clip(c, 2 * low - high, 2 * high - low) for c in (ours, column))
+        filled = np.nan_to_num(column, nan=np.nanmean(ours))
+        blocks.append(filled[:, None] / (np.nanstd(ours) or 1.0))
     return np.concatenate(blocks, axis=1, dtype=np.float64)

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from skdiffusion.metrics.alignment import align
+
 from . import _columns, _style
 
 
@@ -56,10 +58,11 @@ class SyntheticComparisonDisplay:
         Parameters
         ----------
         real, synthetic : array or frame of shape (n, n_features)
-            The rows to compare. Columns of an array are named ``x0``, ``x1`` and so on.
+            The rows to compare: any tables that the samplers take or draw. Columns of an array
+            are named ``x0``, ``x1`` and so on.
         categorical_features : sequence of str or int, default=()
-            Names or indices of numeric columns that hold categories. Columns that are not
-            numeric are categories anyway.
+            Names or indices of numeric columns that hold categories. Columns of text, booleans
+            and categories are so anyway.
         max_columns : int, default=6
             How many columns to draw, at least one: those that are least alike by the distance of
             their distribution functions (of their shares, for categories).
@@ -74,15 +77,9 @@ class SyntheticComparisonDisplay:
         ValueError
             If the columns of the tables differ, or a categorical feature is none of theirs.
         """
-        ours, theirs = _columns.same_columns(real, synthetic)
-        names = list(ours)
-        categorical = {names[c] if isinstance(c, int) else c for c in categorical_features}
-        if unknown := sorted(categorical - set(names)):
-            raise ValueError(f"Unknown columns {unknown}; the tables have {names}.")
-        numeric = {name for name in names if _columns.is_numeric(ours[name])} - categorical
-        found = [_columns.compare(n, ours[n], theirs[n], n in numeric) for n in names]
-        found = sorted(found, key=lambda column: -column.distance)
-        a, b, labels = _columns.project(ours, theirs, categorical)
+        aligned = align(real, synthetic, categorical=categorical_features)
+        found = sorted(_columns.compare(aligned), key=lambda column: -column.distance)
+        a, b, labels = _columns.project(aligned)
         return cls(
             real_projection=a,
             synthetic_projection=b,

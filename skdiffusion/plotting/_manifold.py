@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from skdiffusion.metrics.alignment import align
+
 from . import _columns, _style
 
 
@@ -95,7 +97,7 @@ class ManifoldDisplay:
                 )
         tables = [real, real if synthetic is None else synthetic]
         if embedding is None:
-            *both, labels = _columns.project(*_columns.same_columns(*tables))
+            *both, labels = _columns.project(align(*tables))
         else:
             both = [_coordinates(embedding, table) for table in tables]
             labels = tuple(f"{type(embedding).__name__} {i}" for i in (1, 2))

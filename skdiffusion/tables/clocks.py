@@ -4,6 +4,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from skdiffusion.tables.lattice import MAX_POINTS
+
 # Below this whole number float64 holds all of them
 EXACT = 2**53
 
@@ -12,6 +14,10 @@ MAX_DAYS = 2**31 - 1
 
 # The greatest number of ticks; the least of int64 stands for a missing one
 LAST = 2**63 - 1
+
+
+# Error of the way through floats, as a share of the range
+ROUNDING = 2.0**-48
 
 
 class Clock(NamedTuple):
@@ -30,15 +36,19 @@ class TimeScale:
         self.origin, span = int(ticks[0]), int(ticks[-1]) - int(ticks[0])
         # modulo 2**64, since differences may be wider than int64
         self.unit = max(int(np.gcd.reduce(np.diff(ticks.view(np.uint64)))), 1)
-        if span // self.unit >= EXACT or self.unit > LAST:
+        self.is_coarse = span // self.unit >= EXACT or self.unit > LAST
+        if self.is_coarse:
             self.unit = 10 ** len(str(span // EXACT))
+        # which a way through floats may miss
+        self.seen = ticks if span // self.unit >= MAX_POINTS else None
+        self.numbers = self.encode(ticks, clock)
 
     @property
     def limits(self):
         """The least and the greatest number that stands for a cell."""
         last = MAX_DAYS if self.clock.dtype == "M8[D]" else LAST
         first, last = -((self.origin + last) // self.unit), (last - self.origin) // self.unit
-        return max(first, -EXACT), min(last, EXACT)
+        return min(max(first, -EXACT), 0), max(min(last, EXACT), self.numbers[-1])
 
     def encode(self, ticks, clock):
         """Return numbers of units since the origin."""
@@ -68,4 +78,9 @@ class TimeScale:
         """Return the ticks of the nearest whole numbers of units."""
         whole = np.rint(np.clip(x, *self.limits)).astype(np.int64)
         first, offset = divmod(self.origin, self.unit)
-        return (whole + first) * self.unit + offset
+        ticks = (whole + first) * self.unit + offset
+        if self.seen is None:
+            return ticks
+        nearest = np.searchsorted((self.numbers[1:] + self.numbers[:-1]) / 2, x)
+        is_near = np.abs(self.numbers[nearest] - x) <= ROUNDING * self.numbers[-1]
+        return np.where(is_near, self.seen[nearest], ticks)

@@ -15,8 +15,13 @@ Numeric codecs work on float values, the simplex on the positions of the categor
 import numpy as np
 from scipy.fft import dct
 
+from skdiffusion._utils.gross import far_out
+
 # Half width of a unit cell, short of the edge by more than the rounding of a round trip
 INNER = 0.5 - 1e-7
+
+# Scaled number whose square over that of the narrowest kernel is one still
+FARTHEST = 1e140
 
 # Largest factor by which uneven frequencies may raise the squared size of a simplex
 MAX_STRETCH = 25.0
@@ -52,14 +57,19 @@ class StandardCodec:
 
     def __init__(self, values, counts, lattice, scale=None):
         self.lattice = lattice
-        share = counts / counts.sum()
-        offsets = values - values[0]
+        # which a code for missing would set else
+        kept = ~far_out(values, counts)
+        share = counts[kept] / counts[kept].sum()
+        first = values[kept][0]
+        offsets = values[kept] - first
         mean = share @ offsets
-        self.mean = values[0] + mean
+        self.mean = first + mean
         self.scale = np.sqrt(share @ (offsets - mean) ** 2) if scale is None else scale
+        # beyond what fit has seen, so far that squares stay in floating point
+        self.limit = max(FARTHEST, np.abs((values - self.mean) / self.scale).max())
 
     def encode(self, x):
-        return ((x - self.mean) / self.scale)[:, None]
+        return np.clip((x - self.mean) / self.scale, -self.limit, self.limit)[:, None]
 
     def decode(self, z):
         x = self.mean + self.scale * z[:, 0]
@@ -117,6 +127,7 @@ class SpikeCodec:
     def __init__(self, spike, count, rest, others, counts):
         self.spike = spike
         self.rest = rest
+        self.bounds = others[0], others[-1]
         self.flag = SimplexCodec(np.array([counts.sum(), count]))
         self.vertices = self.flag.vertices
         # what the rest could be behind a spike is what it is elsewhere

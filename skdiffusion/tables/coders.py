@@ -8,13 +8,13 @@ import numpy as np
 
 from skdiffusion.tables.clocks import EXACT, TimeScale
 from skdiffusion.tables.codecs import ConstantCodec, SimplexCodec
-from skdiffusion.tables.lattice import DOUBLE
+from skdiffusion.tables.lattice import DOUBLE, narrow_decimals
 from skdiffusion.tables.numeric_transforms import fit_numbers
 from skdiffusion.tables.reading import NUMERIC, TEMPORAL
 from skdiffusion.tables.vocabulary import (
-    MAX_CATEGORIES,
     RareCategories,
     as_objects,
+    check_number,
     distinct,
     find_positions,
     known_positions,
@@ -28,6 +28,7 @@ class Coder:
     """What all coders share: cells to numbers by `numbers`, and back by `restore`."""
 
     levels = None
+    beside = None  # bounds of the numbers beside a spike, where there are some
 
     def __init__(self, column):
         self.name, self.kind = column.name, column.kind
@@ -43,8 +44,18 @@ class Coder:
 
     def settle(self, x):
         """Return the numbers that cells can hold, for those that the codec decodes."""
+        if self.beside is not None:
+            x = np.where(x == self.codec.spike, x, np.clip(x, *self.beside))
         x = np.clip(x, *self.extent)
         return x if self.kind == "continuous" else np.rint(x)
+
+    def cells_of(self, column):
+        """Return the cells of a column as they are decoded, with anything in place of gaps."""
+        return column.values
+
+    def numbers_of(self, cells):
+        """Return the numbers that decoded cells stand for."""
+        return cells
 
     def encode(self, column):
         """Return the encoded features of cells, NaN for missing ones, and which are missing."""
@@ -71,23 +82,39 @@ class NumberCoder(Coder):
     def __init__(self, column, transform, clip):
         super().__init__(column)
         self.stored = column.stored
-        resolution = np.finfo(self.stored).eps if self.stored.kind == "f" else DOUBLE
-        self.codec, self.extent = fit_numbers(column.observed, column, resolution, transform)
-        if not clip:
+        self.decimals = narrow_decimals(column.observed, self.stored)
+        is_narrow = self.stored.kind == "f" and self.decimals is None
+        resolution = np.finfo(self.stored).eps if is_narrow else DOUBLE
+        x = self.numbers(column)[0]
+        self.codec, self.extent = fit_numbers(x, column, resolution, transform)
+        if clip:
+            self.beside = getattr(self.codec, "bounds", None)
+        else:
             limits = np.iinfo(self.stored) if self.stored.kind in "iu" else np.finfo(self.stored)
-            most = EXACT if self.stored.kind in "iu" else np.inf
+            most = EXACT - 1 if self.stored.kind in "iu" else np.inf
             self.extent = max(float(limits.min), -most), min(float(limits.max), most)
 
     def numbers(self, column):
         if column.kind in (*NUMERIC, "boolean"):
-            return column.observed.astype(np.float64, copy=False), column.gaps
+            x = column.observed.astype(np.float64, copy=False)
+            return x if self.decimals is None else self.narrow(x), column.gaps
         if not self.is_empty:
             raise ValueError(f"Column {self.name!r} held numbers in fit and does not now.")
         return np.zeros(len(column.observed)), column.gaps
 
+    def narrow(self, x):
+        """Return the nearest numbers that the column's data type holds, as they read."""
+        if self.stored.kind != "f":
+            return x
+        cells = x.astype(self.stored)
+        near = cells.astype(np.float64)
+        if self.decimals is None:
+            return near
+        decimal = np.round(x, self.decimals)
+        return np.where(decimal.astype(self.stored) == cells, decimal, near)
+
     def settle(self, x):
-        x = super().settle(x)
-        return x.astype(self.stored).astype(np.float64) if self.stored.kind == "f" else x
+        return self.narrow(super().settle(x))
 
     def restore(self, x, rng=None):
         return self.settle(x)
@@ -102,6 +129,7 @@ class TimeCoder(Coder):
         x = np.rint(self.scale.encode(column.observed, column.clock))
         self.codec, extent = fit_numbers(x, column, DOUBLE, transform)
         self.extent = extent if clip else self.scale.limits
+        self.beside = getattr(self.codec, "bounds", None) if clip else None
 
     def numbers(self, column):
         if self.is_empty or column.gaps.all():
@@ -118,6 +146,14 @@ class TimeCoder(Coder):
 
     def restore(self, x, rng=None):
         return self.scale.decode(self.settle(x))
+
+    def cells_of(self, column):
+        if column.clock in (None, self.scale.clock):
+            return column.values
+        return self.scale.decode(self.scale.encode(column.values, column.clock))
+
+    def numbers_of(self, cells):
+        return self.scale.encode(cells, self.scale.clock)
 
 
 class CategoricalCoder(Coder):
@@ -155,12 +191,7 @@ class CategoryCoder(CategoricalCoder):
         positions = find_positions(column.observed, self.levels)
         counts = column.count(positions)
         self.rare = RareCategories(counts, min_frequency)
-        if self.rare.n_vertices > MAX_CATEGORIES:
-            raise ValueError(
-                f"Column {self.name!r} has {self.rare.n_vertices} categories, more than "
-                f"{MAX_CATEGORIES}: drop it if it identifies rows, merge its rare categories by "
-                "min_frequency, or convert it to a number if it is one."
-            )
+        check_number(self.levels, self.rare.n_vertices, self.name)
         self.codec = ConstantCodec(0)
         if self.rare.n_vertices > 1:
             self.codec = SimplexCodec(np.bincount(self.rare.vertex_of[:-1], weights=counts))
@@ -203,6 +234,9 @@ class OrdinalCoder(CategoricalCoder):
 
     def restore(self, x, rng=None):
         return self.cells_at(self.settle(x).astype(np.intp))
+
+    def numbers_of(self, cells):
+        return find_positions(cells, self.levels)
 
 
 def fit_coder(column, transform, options):

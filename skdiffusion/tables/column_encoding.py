@@ -8,13 +8,23 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skdiffusion.tables.codecs import SimplexCodec
 from skdiffusion.tables.coders import fit_coder
+from skdiffusion.tables.discovery import bind_constraints
 from skdiffusion.tables.frames import TableFormat
+from skdiffusion.tables.identifiers import IdentifierCoder, find_identifiers
+from skdiffusion.tables.levels import ByLevel, LevelCoder, find_category
+from skdiffusion.tables.missing_codes import hint_at_codes
 from skdiffusion.tables.options import set_kinds, transform_per_column
 from skdiffusion.tables.reading import NUMERIC
+from skdiffusion.tables.recoding import Recoding
+from skdiffusion.tables.relations import any_gaps
 
 
 class ColumnEncoding:
-    """The coders of the columns of a table, which the estimators call without validation."""
+    """The coders of the columns of a table, which the estimators call without validation.
+
+    `_coders` know the cells of the table's columns, `_coded` encode these or what relations make
+    of them.
+    """
 
     def fit_columns(self, X, columns, sample_weight=None):
         """Fit to columns that have been read from the validated table `X`."""
@@ -23,15 +33,21 @@ class ColumnEncoding:
             column.weights = sample_weight
         validate_data(self, X, skip_check_array=True)
         set_kinds(self, columns)
+        identifiers, self._hints = find_identifiers(self.identifiers, columns)
+        self._hints += hint_at_codes(columns)
         transforms = transform_per_column(self.numeric_transform, columns)
         self._coders = [
-            fit_coder(column, transform, self)
-            for column, transform in zip(columns, transforms, strict=True)
+            IdentifierCoder(column, identifiers[j])
+            if j in identifiers
+            else fit_coder(column, transforms[j], self)
+            for j, column in enumerate(columns)
         ]
+        self.constraints_, relations = bind_constraints(self.constraints, self._coders, columns)
+        self._set_relations(relations, columns, transforms)
         self._format = TableFormat(X, columns)
         self.kinds_ = [column.kind for column in columns]
         self.categories_ = [coder.levels for coder in self._coders]
-        self.codecs_ = [coder.codec for coder in self._coders]
+        self.codecs_ = [coder.codec for coder in self._coded]
         self.transforms_ = [codec.name for codec in self.codecs_]
         self._indicators = {
             j: SimplexCodec(np.bincount(column.gaps, sample_weight))
@@ -44,37 +60,110 @@ class ColumnEncoding:
         self.is_indicator_ = np.arange(self.n_encoded_) >= len(values)
         return self
 
+    def _set_relations(self, relations, columns, transforms):
+        """Set what encodes the columns that relations, or the categories beside them, make."""
+        self._recoding = Recoding(relations, self._coders)
+        self._coded = list(self._coders)
+        for j, column in enumerate(self._recoding.encode(columns)):
+            if column is not columns[j]:
+                self._coded[j] = fit_coder(column, transforms[j], self)
+        # by the rule of succession, of what held in all rows
+        n = len(columns[0].gaps) if columns[0].weights is None else columns[0].weights.sum()
+        self._cost = np.log(n + 2)
+        self._category_of = {}
+        taken = {j for relation in self._recoding.relations for j in relation.columns}
+        for j, transform in enumerate(transforms):
+            by = find_category(j, columns, self._coders, taken) if transform == "auto" else None
+            if by is not None and j not in taken:
+                relation = ByLevel(j, by, self._coders[by].levels)
+                self._coded[j] = LevelCoder(
+                    relation.encode(columns)[j], self._coders[by], self._coders[j]
+                )
+                self._category_of[j] = by
+                self._recoding.relations.append(relation)
+
+    def coded(self, columns):
+        """Return the columns that are encoded in place of those of the table."""
+        return self._recoding.encode(columns)
+
     def encode_columns(self, columns):
         """Encode columns that have been read."""
-        parts = [c.encode(column) for c, column in zip(self._coders, columns, strict=True)]
+        coded = self.coded(columns)
+        parts = [c.encode(column) for c, column in zip(self._coded, coded, strict=True)]
         blocks, gaps = zip(*parts, strict=True)
+        # what relations determine may be missing all the same
+        plain = [c is coder for c, coder in zip(self._coded, self._coders, strict=True)]
+        gaps = [gaps[j] if plain[j] else column.gaps for j, column in enumerate(columns)]
         told = [codec.encode(gaps[j].astype(np.intp)) for j, codec in self._indicators.items()]
         return np.concatenate([*blocks, *told], axis=1)
+
+    def encode_known(self, columns, places):
+        """Encode columns of which some are known, at `places`."""
+        return self.encode_columns(columns)
 
     def decode_table(self, Z, random_state=None, settled=None):
         """Decode, but for cells that are settled: by column the cells, and in which rows."""
         Z = self._check_encoded(Z)
         rng = None if random_state is None else check_random_state(random_state)
         *blocks, told = self._split(Z)
-        parts = [c.decode(block, rng) for c, block in zip(self._coders, blocks, strict=True)]
+        parts = [c.decode(block, rng) for c, block in zip(self._coded, blocks, strict=True)]
         cells, gaps = map(list, zip(*parts, strict=True))
+        for relation in self._recoding.relations:
+            for j in relation.coded:
+                gaps[j] = np.any([gaps[j], *(gaps[k] for k in relation.parents)], axis=0)
         for k, (j, codec) in enumerate(self._indicators.items()):
             z = told[:, [k]]
-            gaps[j][:] |= np.isnan(z[:, 0]) | (codec.decode(z) == 1)
-        for j, (wanted, there) in (settled or {}).items():
-            cells[j] = np.where(there, wanted, cells[j])
-        return self._format.assemble(cells, len(Z), gaps)
+            gaps[j] = gaps[j] | np.isnan(z[:, 0]) | (codec.decode(z) == 1)
+        return self.assemble(cells, len(Z), settled, gaps)
 
-    def decode_cells(self, Z):
-        """Return the cells of encoded rows by column, missing ones with anything in their place."""
+    def decode_coded(self, Z):
+        """Return what the coders decode, by column, with anything in place of missing cells."""
         *blocks, _ = self._split(Z)
-        return [c.decode(block)[0] for c, block in zip(self._coders, blocks, strict=True)]
+        return [c.decode(block)[0] for c, block in zip(self._coded, blocks, strict=True)]
+
+    def decode_cells(self, Z, settled=None):
+        """Return the cells of the table by column, with anything in place of missing ones."""
+        return self._recoding.decode(self.decode_coded(Z), settled or {})
+
+    def column_of(self, j, cells, gaps=None):
+        """Return a column of the table with the cells that its coder decodes."""
+        gaps = np.zeros(len(cells), dtype=bool) if gaps is None else gaps
+        return replace(self._format.columns[j], values=cells, gaps=gaps)
+
+    def settled_cells(self, columns):
+        """Return by column the cells that relations must not change, and where they are."""
+        places = self.involved(self._recoding.relations)
+        return {j: (self._coders[j].cells_of(columns[j]), ~columns[j].gaps) for j in places}
+
+    def involved(self, relations):
+        """Return the columns of relations, and those that the coding of these needs."""
+        places = {j for relation in relations for j in relation.columns}
+        for relation in self._recoding.relations[::-1]:
+            if places & set(relation.coded):
+                places |= set(relation.columns)
+        return sorted(places)
+
+    def open_cells(self, settled):
+        """Return relations with known cells that have no feature alone, their rows and cells."""
+        places = [j for j in self.involved(self._recoding.relations) if j in settled]
+        if not places:
+            return []
+        opened, known = [], np.stack([settled[j][1] for j in places], axis=1)
+        for pattern in np.unique(known, axis=0):
+            there = dict.fromkeys(range(len(self._coders)), False)
+            there |= dict(zip(places, pattern.tolist(), strict=True))
+            relations = [each for each in self._recoding.relations if each.is_open(there)]
+            if relations:
+                rows = np.flatnonzero((known == pattern).all(axis=1))
+                given = {j: settled[j][0][rows] for j in places if there[j]}
+                opened.append((relations, rows, given))
+        return opened
 
     def decode_codes(self, Z):
         """Return encoded rows as numbers, indicators last, and which are of categories."""
         *blocks, told = self._split(Z)
         codes, is_category = [], []
-        for coder, block in zip(self._coders, blocks, strict=True):
+        for coder, block in zip(self._coded, blocks, strict=True):
             if coder.codec.n_encoded:
                 x = coder.codec.decode(block)
                 is_category.append(coder.codec.name == "simplex")
@@ -82,16 +171,25 @@ class ColumnEncoding:
         is_category += [True] * told.shape[1]
         return np.column_stack([*codes, told > 0]), np.array(is_category, dtype=bool)
 
-    def assemble(self, cells, n):
-        """Put cells by column into a table like that of `fit`."""
-        return self._format.assemble(cells, n)
+    def assemble(self, cells, n, settled=None, gaps=None):
+        """Put what coders decode into a table like that of `fit`, with some cells settled."""
+        return self._format.assemble(self._recoding.decode(cells, settled or {}), n, gaps)
 
     def log_volume_of(self, columns, sigma):
         """Return the `log_volume` of columns that have been read."""
-        pairs = zip(self._coders, columns, strict=True)
+        pairs = zip(self._coded, self.coded(columns), strict=True)
         volumes = [coder.log_volume(column, sigma) for coder, column in pairs]
         told = [codec.log_volume(volumes[j], sigma) for j, codec in self._indicators.items()]
-        return np.sum(volumes + told, axis=0)
+        return np.sum(volumes + told, axis=0) - self._broken(columns)
+
+    def _broken(self, columns):
+        """Return by how many nats rows are less likely that break relations."""
+        cost = np.zeros(len(columns[0].gaps))
+        cells = [column.values for column in columns]
+        for relation in self._recoding.relations:
+            broken = ~relation.holds(cells) & ~any_gaps(columns, relation.columns)
+            cost[broken] += self._cost
+        return cost
 
     def encoded_noise(self, columns, noise):
         """Return the noise of encoded rows, by standard deviation, from that of their numbers.
@@ -133,8 +231,11 @@ class ColumnEncoding:
         return void
 
     def _split(self, Z):
-        """Return the features of each column, then those of the indicators."""
-        return np.split(Z, np.cumsum([codec.n_encoded for codec in self.codecs_]), axis=1)
+        """Return the features of each column and of its category, then those of the indicators."""
+        blocks = np.split(Z, np.cumsum([codec.n_encoded for codec in self.codecs_]), axis=1)
+        for j, by in self._category_of.items():
+            blocks[j] = np.concatenate([blocks[j], blocks[by]], axis=1)
+        return blocks
 
     def _check_encoded(self, Z):
         check_is_fitted(self)

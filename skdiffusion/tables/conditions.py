@@ -4,7 +4,8 @@ Known cells are encoded, and a model conditions on them. Ranges and sets of cate
 choosing among draws: `Conditions.are_met` decodes rows and looks at their cells.
 """
 
-from collections.abc import Mapping
+import warnings
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, timedelta
 
@@ -14,7 +15,16 @@ from skdiffusion.tables.coders import CategoryCoder, OrdinalCoder
 from skdiffusion.tables.frames import as_frame, read_table
 from skdiffusion.tables.options import position_of
 from skdiffusion.tables.reading import NUMERIC, TEMPORAL, read_array, read_objects
-from skdiffusion.tables.vocabulary import as_objects, find_positions, known_positions
+from skdiffusion.tables.vocabulary import as_objects, find_positions, known_positions, list_cells
+
+NUMBER = "a number, or a range (low, high) of numbers"
+# What to give for a column of each kind
+GIVEN = {
+    "continuous": NUMBER,
+    "integer": NUMBER,
+    "datetime": "a date or time, such as '2024-01-31', or a range (first, last)",
+    "duration": "a timedelta, or a range (low, high)",
+}
 
 # Of a step of the lattice: how far decoded numbers may be off it
 ROUNDING = 1e-6
@@ -24,13 +34,15 @@ ROUNDING = 1e-6
 class Conditions:
     """What is known about rows: encoded features, cells, ranges, and sets of categories.
 
-    `ranges` are in the numbers of the coders; `cells` has cells and the rows that they are in.
+    `ranges` are in the numbers of the coders; `cells` has cells and the rows that they are in;
+    `opened` those, by relation, that have no feature by themselves.
     """
 
     values: np.ndarray
     cells: dict = field(default_factory=dict)
     ranges: dict = field(default_factory=dict)
     categories: dict = field(default_factory=dict)
+    opened: list = field(default_factory=list)
 
     @property
     def known(self):
@@ -44,8 +56,12 @@ class Conditions:
 
     def constrained(self, encoder):
         """Return which encoded features belong to columns with a range or a set of categories."""
+        columns = {*self.ranges, *self.categories}
+        for relation in encoder._recoding.relations:
+            if columns & set(relation.columns):
+                columns |= set(relation.columns)
         mask = np.zeros(self.values.shape[1], dtype=bool)
-        mask[: encoder.n_encoded_] = np.isin(encoder.groups_, [*self.ranges, *self.categories])
+        mask[: encoder.n_encoded_] = np.isin(encoder.groups_, list(columns))
         return mask
 
     def take(self, rows):
@@ -61,14 +77,12 @@ class Conditions:
 
     def are_met(self, encoder, Z):
         """Return which encoded rows decode to cells in the ranges and the sets of categories."""
-        met = np.ones(len(Z), dtype=bool)
+        met, cells = np.ones(len(Z), dtype=bool), encoder.decode_cells(Z)
         for j, (low, high) in self.ranges.items():
-            coder = encoder._coders[j]
-            x = coder.settle(coder.codec.decode(Z[:, encoder.features_of_column(j)]))
+            x = encoder._coders[j].numbers_of(cells[j])
             met &= (low <= x) & (x <= high)
         for j, allowed in self.categories.items():
-            cells, _ = encoder._coders[j].decode(Z[:, encoder.features_of_column(j)])
-            met &= find_positions(cells, allowed) >= 0
+            met &= find_positions(cells[j], allowed) >= 0
         return met
 
 
@@ -82,11 +96,13 @@ def read_conditions(encoder, conditions):
         _set_present(read, encoder, j, np.array([True]))
         if isinstance(wanted, tuple):
             _add_range(read, encoder, j, wanted)
-        elif isinstance(wanted, list | set | frozenset | np.ndarray):
+        elif isinstance(wanted, Iterable) and not isinstance(wanted, str | bytes | Mapping):
             _add_categories(read, encoder, j, list(wanted))
         else:
-            _add_cells(read, encoder, j, _read_cell(encoder._coders[j], wanted))
-    return read
+            cell = _read_cell(encoder._coders[j], wanted)
+            _add_cells(read, encoder, j, cell)
+            _warn_beyond(encoder._coders[j], cell)
+    return _encoded(read, encoder)
 
 
 def _read_cells(encoder, conditions):
@@ -107,7 +123,34 @@ def _read_cells(encoder, conditions):
         j = position_of(key, encoder._coders, "conditions")
         settled = _add_cells(read, encoder, j, column)
         _set_present(read, encoder, j, settled)
-    return read
+    return _encoded(read, encoder)
+
+
+def _encoded(read, encoder):
+    """Set the features of known cells, and which cells have none by themselves."""
+    n, columns = len(read.values), []
+    for j in range(encoder.n_features_in_):
+        anything = np.zeros(n, dtype=encoder._format.columns[j].values.dtype)
+        cells, there = read.cells.get(j, (anything, np.zeros(n, dtype=bool)))
+        columns.append(encoder.column_of(j, cells, ~there))
+    _refuse_broken(encoder, columns)
+    # the number behind a spike stays known: in training both features have the same noise
+    own = ~encoder.is_indicator_
+    read.values[:, own] = encoder.encode_known(columns, read.cells)[:, own]
+    return replace(read, opened=encoder.open_cells(read.cells))
+
+
+def _refuse_broken(encoder, columns):
+    """Raise where known cells break a relation between columns."""
+    cells = [column.values for column in columns]
+    for relation in encoder._recoding.relations:
+        whole = ~np.any([columns[j].gaps for j in relation.columns], axis=0)
+        if np.any(whole & ~relation.holds(cells)):
+            names = ", ".join(repr(columns[j].name) for j in relation.columns)
+            raise ValueError(
+                f"The conditions on columns {names} break a relation between these that holds in "
+                "all rows of fit: leave one out, or fit with other constraints of TableEncoder."
+            )
 
 
 def _set_present(read, encoder, j, settled):
@@ -119,16 +162,50 @@ def _set_present(read, encoder, j, settled):
 
 def _read_cell(coder, value):
     """Read one cell in the units of the table as a column."""
-    if coder.kind in TEMPORAL:
-        cell = _read_time(coder, value)
-    else:
-        cell = read_objects(coder.name, as_objects([value]))
-    if cell.missing:
+    is_time = coder.kind in TEMPORAL
+    try:
+        hash(value)
+        cells = as_objects([value])
+        cell = _read_time(coder, value) if is_time else read_objects(coder.name, cells)
+        is_number = cell.kind in (*NUMERIC, "boolean")
+        has_cells = coder.levels is not None or coder.kind == "identifier"
+        fits = cell.kind == coder.kind if is_time else has_cells or is_number
+    except (TypeError, ValueError):
+        fits = False
+    if fits and cell.missing:
         raise ValueError(
             f"The condition on column {coder.name!r} is missing: leave the column out where it is "
             "free, and give None for a range without an end."
         )
+    if not fits:
+        raise ValueError(
+            f"The condition on column {coder.name!r} is {value!r}, but the column is {coder.kind}: "
+            f"give {GIVEN.get(coder.kind, 'one of its categories, or a list of them')}."
+        )
     return cell
+
+
+def _warn_beyond(coder, cell):
+    """Warn where a number or time that is wanted lies beyond those of `fit`."""
+    if coder.kind not in (*NUMERIC, *TEMPORAL) or coder.is_empty:
+        return
+    x, (low, high) = coder.numbers(cell)[0], coder.extent
+    if np.any((x < low) | (x > high)):
+        warnings.warn(
+            f"The condition on column {coder.name!r} is beyond what fit has seen, {_reach(coder)}: "
+            "the model extrapolates.",
+            stacklevel=6,
+        )
+
+
+def _reach(coder):
+    """Say from where to where the cells of a column are."""
+    if coder.is_empty:
+        return "nothing: it was empty in fit"
+    cells = coder.restore(np.array(coder.extent))
+    if coder.kind in TEMPORAL:
+        cells = cells.view(coder.scale.clock.dtype)
+    return " to ".join(map(repr if coder.levels is not None else str, cells.tolist()))
 
 
 def _read_time(coder, value):
@@ -153,9 +230,7 @@ def _add_cells(read, encoder, j, column):
     if coder.is_empty and settled.any():
         raise ValueError(f"Column {coder.name!r} was empty in fit: nothing can be wanted of it.")
     if settled.any():
-        cells = _settle(coder, column)
-        # the number behind a spike stays known: in training both features have the same noise
-        read.values[:, encoder.features_of_column(j)] = coder.encode(column)[0]
+        cells = column.observed if coder.kind == "identifier" else _settle(coder, column)
         whole = np.zeros(len(settled), dtype=cells.dtype)
         whole[settled] = cells
         read.cells[j] = whole, settled
@@ -165,26 +240,39 @@ def _add_cells(read, encoder, j, column):
 def _settle(coder, column):
     """Return wanted cells as the coder decodes them, or raise where the column has no such."""
     if coder.levels is not None:
-        return coder.levels[known_positions(column.observed, coder.levels, coder.name)]
+        return coder.levels[_known(coder, column.observed)]
     x = coder.numbers(column)[0]
     if not np.isfinite(x).all():
         raise ValueError(f"The condition on column {coder.name!r} is infinite.")
     is_time = coder.kind in TEMPORAL
-    if (is_time or coder.stored.kind in "iu") and np.any(x != np.rint(x)):
+    is_whole = not coder.scale.is_coarse if is_time else coder.stored.kind in "iu"
+    if is_whole and np.any(x != np.rint(x)):
         raise ValueError(f"Column {coder.name!r} has no cells as fine as the condition: round it.")
-    return coder.scale.decode(x) if is_time else x
+    if not is_time:
+        return x
+    return column.observed if column.clock == coder.scale.clock else coder.scale.decode(x)
+
+
+def _known(coder, cells):
+    """Return the positions of wanted categories, or raise for those that are none."""
+    advice = f". Its categories are {list_cells(coder.levels)}"
+    try:
+        return known_positions(cells, coder.levels, coder.name, advice)
+    except TypeError:
+        problem = f"Conditions on column {coder.name!r} are no categories{advice}."
+        raise ValueError(problem) from None
 
 
 def _add_categories(read, encoder, j, wanted):
     coder = encoder._coders[j]
     if not isinstance(coder, CategoryCoder):
         raise TypeError(
-            f"Column {coder.name!r} is {coder.kind}: give a value or a range (low, high), and no "
-            "list of categories."
+            f"Column {coder.name!r} is {coder.kind}: give a value or a range, a tuple (low, high), "
+            "and no list of categories."
         )
     if not wanted:
         raise ValueError(f"The list of categories of column {coder.name!r} is empty.")
-    positions = known_positions(as_objects(wanted), coder.levels, coder.name)
+    positions = _known(coder, as_objects(wanted))
     if len(set(positions)) == 1:
         _add_cells(read, encoder, j, _read_cell(coder, wanted[0]))
         return
@@ -199,9 +287,11 @@ def _add_categories(read, encoder, j, wanted):
 
 
 def _add_range(read, encoder, j, wanted):
-    if len(wanted) != 2:
-        raise ValueError(f"A range is a tuple (low, high), got {wanted!r}.")
     coder = encoder._coders[j]
+    if len(wanted) != 2:
+        raise ValueError(
+            f"A range is a tuple (low, high), got {wanted!r} for column {coder.name!r}."
+        )
     if isinstance(coder, CategoryCoder):
         raise TypeError(
             f"Column {coder.name!r} is {coder.kind} and has no bounds: list its categories."
@@ -216,13 +306,12 @@ def _add_range(read, encoder, j, wanted):
     if coder.is_empty or low > high:
         raise ValueError(
             f"No cell of column {coder.name!r} is from {wanted[0]!r} to {wanted[1]!r}: "
-            "give a wider range."
+            f"give a wider range, within {_reach(coder)}."
         )
     if low < high:
         read.ranges[j] = low, high
     else:
         # a range of one number is the number itself
-        read.values[:, encoder.features_of_column(j)] = coder.codec.encode(np.array([low]))
         read.cells[j] = coder.restore(np.array([low])), np.array([True])
 
 
@@ -234,13 +323,14 @@ def _bound_of(coder, value, side):
         return float(np.searchsorted(coder.occurs, position, side) - (side == "right"))
     x = coder.numbers(_read_cell(coder, value))[0][0]
     # a float32 that reads 0.1 is not below the double 0.1
-    is_float = coder.kind in NUMERIC and coder.stored.kind == "f"
-    return float(coder.stored.type(x)) if is_float else float(x)
+    return float(coder.narrow(x) if coder.kind in NUMERIC else x)
 
 
 def _within_reach(coder, low, high):
     """Narrow a range to numbers that cells can hold; it may become empty."""
     low, high = max(low, coder.extent[0]), min(high, coder.extent[1])
+    if coder.beside is not None and not low <= coder.codec.spike <= high:
+        low, high = max(low, coder.beside[0]), min(high, coder.beside[1])
     if coder.kind != "continuous":
         low, high = np.ceil(low), np.floor(high)
     lattice = getattr(coder.codec, "lattice", None)

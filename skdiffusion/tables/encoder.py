@@ -1,5 +1,6 @@
 """`TableEncoder`: mixed tables as real vectors, and back."""
 
+import warnings
 from collections.abc import Mapping
 from typing import ClassVar
 
@@ -65,6 +66,18 @@ class TableEncoder(ColumnEncoding, TableInput, TransformerMixin, BaseEstimator):
     min_frequency : int, float or None, default=None
         Categories that occur less often than this, or in a smaller share of the observed cells of
         their column, are rare and share one vertex. None gives each its own.
+    constraints : "auto", None or list of constraints, default="auto"
+        Relations between columns that decoded rows have to meet, among those of
+        :mod:`skdiffusion.tables`. What they determine is not encoded, or as what they leave open.
+        "auto" takes those that :func:`~skdiffusion.tables.discover_constraints` finds, but for
+        those whose coding would lose cells beside gaps, or a spike.
+    identifiers : "auto", None or dict, default="auto"
+        Columns that identify rows: they are not encoded, and decoded to new ones. By "auto", with
+        a warning, columns of text of which nine in ten cells differ, and of whole numbers that all
+        differ and are named as ids, numbers or codes. A dict has for each name or position of a
+        further one how to draw cells: "pattern", with other digits and letters in the places where
+        the real ones have some; "drop", all missing; a function of a number of rows and a
+        generator; "faker:name" or another method of Faker; or None for no identifier.
     handle_unknown : {"error", "rare", "missing"}, default="error"
         What happens to a category that `fit` has not seen: it is refused, encoded as the rare ones
         (as a missing cell where the column has none), or encoded as a missing cell.
@@ -77,9 +90,12 @@ class TableEncoder(ColumnEncoding, TableInput, TransformerMixin, BaseEstimator):
         Names of the columns, if they are all strings.
     kinds_ : list of str
         Kind of each column: "continuous", "integer" (also floats that are all integers),
-        "datetime", "duration", "ordinal", "boolean" or "categorical".
+        "datetime", "duration", "ordinal", "boolean", "categorical" or "identifier".
     transforms_ : list of str
-        Codec of each column: "constant", "standard", "quantile", "spike" or "simplex".
+        Codec of each column: "constant", "standard", "quantile", "spike", "simplex", or "by
+        category" where its numbers have another scale in each category of another column.
+    constraints_ : list
+        The constraints that are met.
     n_encoded_ : int
         Number of encoded features.
     groups_ : ndarray of int of shape (`n_encoded_`,)
@@ -111,6 +127,8 @@ class TableEncoder(ColumnEncoding, TableInput, TransformerMixin, BaseEstimator):
     _parameter_constraints: ClassVar[dict] = {
         "ordinal_features": [Mapping, None],
         "min_frequency": [COUNT, Interval(RealNotInt, 0, 1, closed="neither"), None],
+        "constraints": [StrOptions({"auto"}), list, None],
+        "identifiers": [StrOptions({"auto"}), Mapping, None],
         "handle_unknown": [StrOptions({"error", "rare", "missing"})],
     }
 
@@ -123,6 +141,8 @@ class TableEncoder(ColumnEncoding, TableInput, TransformerMixin, BaseEstimator):
         ordinal_features=None,
         missing_indicator=False,
         min_frequency=None,
+        constraints="auto",
+        identifiers="auto",
         handle_unknown="error",
     ):
         self.categorical_features = categorical_features
@@ -131,6 +151,8 @@ class TableEncoder(ColumnEncoding, TableInput, TransformerMixin, BaseEstimator):
         self.ordinal_features = ordinal_features
         self.missing_indicator = missing_indicator
         self.min_frequency = min_frequency
+        self.constraints = constraints
+        self.identifiers = identifiers
         self.handle_unknown = handle_unknown
 
     def fit(self, X, y=None):
@@ -155,9 +177,17 @@ class TableEncoder(ColumnEncoding, TableInput, TransformerMixin, BaseEstimator):
             not fit the table, or a column has more than 1000 categories that are not rare.
         TypeError
             If a column holds times of day, periods or other cells that cannot be encoded.
+
+        Warns
+        -----
+        UserWarning
+            If columns seem to identify rows, or to have codes for missing cells.
         """
         X = validate_table(self, X, reset=True, allow_missing=True)
-        return self.fit_columns(X, read_table(X))
+        self.fit_columns(X, read_table(X))
+        for hint in self._hints:
+            warnings.warn(hint, UserWarning, stacklevel=2)
+        return self
 
     def transform(self, X):
         """Encode the rows of a table.

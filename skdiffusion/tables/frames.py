@@ -1,5 +1,8 @@
 """Tables: their validation, their columns, and putting columns together again."""
 
+from datetime import UTC
+from decimal import MAX_PREC, Context, Decimal
+
 import narwhals as nw
 import numpy as np
 from sklearn.utils import check_array
@@ -7,10 +10,14 @@ from sklearn.utils.validation import validate_data
 
 from skdiffusion._utils.checks import take_rows
 from skdiffusion.tables.clocks import EXACT
-from skdiffusion.tables.reading import NUMERIC, as_frame, read_array, read_series
+from skdiffusion.tables.reading import NUMERIC, as_frame, read_array, read_series, refuse
+from skdiffusion.tables.vocabulary import as_objects
 
 # Largest number, whose square is within floating point
 LARGEST = 1e150
+
+# The first and the last time that Python has objects of
+PYTHON_TIMES = "0001-01-01T00:00:00", "9999-12-31T23:59:59"
 
 
 class TableInput:
@@ -47,6 +54,8 @@ class TableFormat:
         for j, (values, gap) in enumerate(zip(columns, gaps, strict=True)):
             like = template.get_column(template.columns[j])
             cells = self._cells(j, values, gap, like.to_native().dtype)
+            if self.columns[j].kind == "identifier":
+                like = _with_levels(like, cells[~gap])
             series.append(as_series(cells, like, gap))
         return _as_container(series, self.template)
 
@@ -65,15 +74,27 @@ class TableFormat:
             )
         if column.clock is not None:
             values = np.array(values, dtype=np.int64).view(column.clock.dtype)
+            if isinstance(dtype, np.dtype) and dtype.kind == "O" and values.dtype.kind == "M":
+                values = np.clip(values, *np.array(PYTHON_TIMES, dtype=values.dtype))
             values[gap] = np.array("NaT", dtype=values.dtype)
+        elif column.places is not None:
+            values = _as_decimals(np.where(gap, 0.0, values), column.places)
         elif column.stored is not None:
             values = np.where(gap, 0, values).astype(column.stored)
         if isinstance(dtype, np.dtype) and dtype.kind == "O":
             values = values.astype(object)
+            if column.clock is not None and column.clock.aware:
+                values[~gap] = [cell.replace(tzinfo=UTC) for cell in values[~gap]]
             values[gap] = column.marker
         elif values.dtype.kind == "f":
             values[gap] = np.nan
         return values
+
+
+def _as_decimals(values, places):
+    """Return floats as decimals with so many places."""
+    context, unit = Context(prec=MAX_PREC), Decimal(1).scaleb(-places)
+    return as_objects([Decimal(repr(x)).quantize(unit, context=context) for x in values.tolist()])
 
 
 def _as_container(columns, template):
@@ -104,16 +125,33 @@ def as_series(values, like, gaps=None):
     return series.to_native().cast(native.dtype)
 
 
+def _with_levels(like, cells):
+    """Return a series without a cell whose categories, if it has some, are the given cells."""
+    levels, native = list(dict.fromkeys(cells)), like.to_native()
+    if not nw.dependencies.is_pandas_like_series(native):
+        return like.cast(nw.String).cast(nw.Enum(levels)) if like.dtype == nw.Enum else like
+    if not hasattr(native, "cat"):
+        return like
+    return nw.from_native(native.cat.set_categories(levels), series_only=True)
+
+
 def _as_pandas(values, native, gaps):
-    make = type(native)
+    make, dtype = type(native), native.dtype
     if native.dtype == object:
         return make(values, dtype=object)
+    # dictionaries of Arrow are made of their values
+    inner = getattr(getattr(dtype, "pyarrow_dtype", None), "value_type", None)
+    plain = dtype if inner is None else type(dtype)(inner)
+    if gaps is not None and gaps.all() and not isinstance(dtype, np.dtype):
+        return make([None] * len(gaps), dtype=plain).astype(dtype)
     series = make(values)
-    zone = getattr(native.dtype, "tz", None)
+    zone = getattr(dtype, "tz", None)
     if zone is not None:
         series = series.dt.tz_localize("UTC").dt.tz_convert(zone)
-    series = series.astype(native.dtype)
-    return series if gaps is None or values.dtype.kind in "mM" else series.mask(gaps)
+    series = series.astype(plain)
+    if gaps is not None and values.dtype.kind not in "mM":
+        series = series.mask(gaps)
+    return series.astype(dtype)
 
 
 def validate_table(estimator, X, *, reset, allow_missing=False):
@@ -132,13 +170,23 @@ def read_table(X):
     """Take all columns out of a container, with their gaps, times and orders."""
     frame = as_frame(X)
     if frame is None:
-        columns = [read_array(j, X[:, j]) for j in range(X.shape[1])]
+        columns = [_read(read_array, j, X[:, j]) for j in range(X.shape[1])]
     else:
-        columns = [read_series(name, frame.get_column(name)) for name in frame.columns]
+        columns = [_read(read_series, name, frame.get_column(name)) for name in frame.columns]
     for column in columns:
         if column.kind in NUMERIC:
             _refuse_numbers(column)
     return columns
+
+
+def _read(reader, name, cells):
+    """Read a column, or raise whatever is wrong with it in words of its own."""
+    try:
+        return reader(name, cells)
+    except TypeError:
+        raise
+    except Exception as error:
+        refuse(name, f"cannot be read ({error}): convert it to numbers, dates or strings")
 
 
 def _refuse_numbers(column):

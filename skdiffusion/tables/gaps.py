@@ -14,23 +14,42 @@ def gaps_of(columns):
     return np.stack([column.gaps for column in columns], axis=1)
 
 
-def mean_cells(encoder, draws):
-    """Return by column the mean or most frequent cell of several draws of the same rows."""
+def mean_cells(encoder, draws, as_cells=True):
+    """Return by column the mean or most frequent cell of several draws of the same rows.
+
+    Means are among the cells that columns can hold, unless they are to be means of numbers as such.
+    """
     means = []
-    for coder, *cells in zip(encoder._coders, *draws, strict=True):
+    for coder, *cells in zip(encoder._coded, *draws, strict=True):
         cells = np.stack(cells)
         if coder.is_empty:
             means.append(cells[0])
-        elif coder.kind in NUMERIC:
-            mean = cells.mean(0)
-            means.append(np.rint(mean) if coder.stored.kind in "iu" else mean)
         elif coder.kind in TEMPORAL:
-            first = cells.min(0)
-            means.append(first + np.rint((cells - first).astype(np.float64).mean(0)).astype(int))
+            x = coder.scale.encode(cells, coder.scale.clock)
+            means.append(coder.restore(_mean_number(coder.codec, x)))
+        elif coder.kind in NUMERIC and as_cells:
+            means.append(coder.restore(_mean_number(coder.codec, cells)))
+        elif coder.kind in NUMERIC:
+            means.append(np.rint(cells.mean(0)) if coder.stored.kind in "iu" else cells.mean(0))
         else:
             index = find_positions(cells.ravel(), coder.levels).reshape(cells.shape)
             means.append(coder.levels[mode(index).mode])
     return means
+
+
+def _mean_number(codec, x):
+    """Return the mean of draws (n_draws, n) as a number on the lattice of a codec."""
+    mean, is_spike = x.mean(0), np.zeros(x.shape[1], dtype=bool)
+    if codec.name == "spike":
+        on = x == codec.spike
+        others = np.where(on, 0.0, x).sum(0) / np.maximum((~on).sum(0), 1)
+        # between a spike and the others there is no cell
+        beyond = (mean < codec.bounds[0]) | (mean > codec.bounds[1])
+        is_spike = beyond & (on.mean(0) > 0.5)
+        mean = np.where(is_spike, codec.spike, np.where(beyond, others, mean))
+        codec = codec.rest
+    lattice = getattr(codec, "lattice", None)
+    return mean if lattice is None else np.where(is_spike, mean, lattice.snap(mean))
 
 
 def fill_gaps(X, gaps, filled, rows):

@@ -14,6 +14,10 @@ MAX_DECIMALS = 8
 MAX_POINTS = 2.0**40
 
 
+# Logarithm of the chance of numbers to be decimals from which on they are not
+LOG_CHANCE = -14.0
+
+
 @dataclass(frozen=True)
 class Lattice:
     """Equally spaced points on which all recorded values of a column lie."""
@@ -60,4 +64,20 @@ def find_lattice(values, resolution=DOUBLE):
             plain = np.abs(np.round(values, decimals) - values).max() <= noise
             integral = decimals == 0 and bool(np.all(values == np.rint(values)))
             return Lattice(values, step / unit, integral, decimals if plain else None)
+    return None
+
+
+def narrow_decimals(values, dtype):
+    """Return to how many decimals floats of a narrow data type were recorded, None for no end."""
+    if dtype.kind != "f" or dtype.itemsize >= 8:
+        return None
+    values = np.unique(values)
+    whole = values == np.rint(values)
+    for decimals in range(1, MAX_DECIMALS + 1):
+        is_round = np.round(values, decimals).astype(dtype) == values
+        if is_round.all():
+            # of those that are no coarser: how wide numbers are that read as one decimal
+            width = np.spacing(np.abs(values[~whole]).astype(dtype)).astype(float) * 10.0**decimals
+            return decimals if np.log(np.minimum(width, 1.0)).sum() < LOG_CHANCE else None
+        whole = is_round
     return None

@@ -10,6 +10,7 @@ from numbers import Real
 
 import numpy as np
 
+from skdiffusion._utils.gross import far_out
 from skdiffusion.tables.codecs import ConstantCodec, SpikeCodec, StandardCodec
 from skdiffusion.tables.lattice import find_lattice
 from skdiffusion.tables.quantile import QuantileCodec, repeats
@@ -65,9 +66,19 @@ def fit_counted(values, counts, name, resolution, transform):
     if transform in ("auto", "no spike"):
         transform = choose_transform(values, counts, lattice)
     if transform == "quantile":
-        return QuantileCodec(values, counts, lattice), bounds
+        return fit_quantiles(values, counts, lattice), bounds
     scale = transform if isinstance(transform, Real) else None
     return StandardCodec(values, counts, lattice, scale), bounds
+
+
+def fit_quantiles(values, counts, lattice):
+    """Return the codec of the ranks; cells far off all others have none if it returns them."""
+    far = far_out(values, counts)
+    if far.any():
+        codec = QuantileCodec(values[~far], counts[~far], lattice)
+        if np.allclose(codec.decode(codec.encode(values[far])), values[far], rtol=1e-9, atol=0):
+            return codec
+    return QuantileCodec(values, counts, lattice)
 
 
 def find_spike(values, counts):
@@ -82,6 +93,8 @@ def find_spike(values, counts):
 
 def choose_transform(values, counts, lattice=None):
     """Return the transform of a numeric column."""
+    kept = ~far_out(values, counts)
+    values, counts = values[kept], counts[kept]
     n_rows = counts.sum()
     share = counts / n_rows
     # A few rows prove neither ties nor spikes: two of five alike are no tenth of a table.

@@ -1,6 +1,6 @@
 """The parameters of `TableEncoder`, checked and resolved for the columns of a table."""
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from numbers import Integral, Real
 
 import numpy as np
@@ -13,8 +13,10 @@ TRANSFORMS = ("auto", "standard", "quantile")
 def position_of(key, columns, parameter):
     """Return the position of the column that a parameter names."""
     names = [column.name for column in columns]
-    # a name before a position: those of pandas may be integers
-    if isinstance(key, str | Integral) and key in names:
+    # numbers of NumPy are held against tuples cell by cell
+    key = key.item() if isinstance(key, np.number) else key
+    # a name before a position: those of pandas may be integers, or anything that has a hash
+    if isinstance(key, Hashable) and key in names:
         return names.index(key)
     if isinstance(key, Integral) and -len(names) <= key < len(names):
         return int(key) % len(names)
@@ -26,15 +28,16 @@ def _categorical_mask(wanted, columns):
     textual = np.array([column.kind == "categorical" for column in columns], dtype=bool)
     if isinstance(wanted, str) and wanted == "from_dtype":
         return textual
-    wanted = np.asarray([] if wanted is None else wanted)
-    if wanted.ndim != 1 or (wanted.dtype == bool and len(wanted) != len(columns)):
+    is_list = np.iterable(wanted) and not isinstance(wanted, str)
+    keys = list(wanted) if is_list else []
+    is_mask = bool(keys) and all(isinstance(key, bool | np.bool_) for key in keys)
+    if not (is_list or wanted is None) or (is_mask and len(keys) != len(columns)):
         raise ValueError(
             'categorical_features must be "from_dtype", None or an array of column names, '
-            f"positions or a mask of {len(columns)} columns, got {wanted.tolist()!r}."
+            f"positions or a mask of {len(columns)} columns, got {wanted!r}."
         )
-    keys = np.flatnonzero(wanted) if wanted.dtype == bool else wanted
-    mask = np.zeros(len(columns), dtype=bool)
-    for key in keys.tolist():
+    mask = np.array(keys if is_mask else [False] * len(columns), dtype=bool)
+    for key in [] if is_mask else keys:
         mask[position_of(key, columns, "categorical_features")] = True
     if np.any(textual & ~mask):
         names = [columns[j].name for j in np.flatnonzero(textual & ~mask)]

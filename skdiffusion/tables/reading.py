@@ -2,12 +2,14 @@
 
 import numbers
 from dataclasses import dataclass, replace
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
 
 import narwhals as nw
 import numpy as np
 
 from skdiffusion.tables.clocks import Clock
+from skdiffusion.tables.vocabulary import as_objects
 
 NUMERIC = ("continuous", "integer")
 TEMPORAL = ("datetime", "duration")
@@ -15,6 +17,7 @@ TEMPORAL = ("datetime", "duration")
 CATEGORICAL = (nw.Boolean, nw.Categorical, nw.Enum, nw.String, nw.Object)
 
 TIMES = (date, time, timedelta, np.datetime64, np.timedelta64)
+# a datetime is a date, too
 DTYPE_OF = {datetime: "M8[us]", date: "M8[D]", timedelta: "m8[us]"}
 
 
@@ -30,7 +33,9 @@ class Column:
     order: list | None = None
     clock: Clock | None = None
     marker: object = None
+    places: int | None = None  # of decimals, None where they come back as other numbers
     weights: np.ndarray | None = None  # of the rows, None where they count alike
+    levels: np.ndarray | None = None  # positions of the categories that its scale depends on
 
     @property
     def missing(self):
@@ -97,7 +102,10 @@ def is_missing(cell):
         return True
     if isinstance(cell, str | bool | np.bool_):
         return False
-    differs = cell != cell
+    try:
+        differs = cell != cell
+    except ArithmeticError:
+        return True  # a decimal that signals
     # the missing value of pandas answers every comparison with itself
     return differs is True or differs is np.True_ or differs is cell
 
@@ -111,53 +119,69 @@ def read_objects(name, values):
     if not present:
         return unknown(name, len(values), marker)
     if any(isinstance(cell, TIMES) for cell in present):
-        times = np.full(len(values), "NaT", dtype=_dtype_of_times(name, present))
+        present, is_aware = _read_time_objects(name, present)
+        times = np.full(len(values), "NaT", dtype=present.dtype)
         times[~gaps] = present
-        return replace(read_times(name, times), marker=marker)
+        return replace(read_times(name, times, is_aware), marker=marker)
     column = Column(name, "categorical", values, gaps, marker=marker)
     if all(isinstance(v, bool | np.bool_) for v in present):
         column.kind = "boolean"
-    elif all(isinstance(v, numbers.Real) and not isinstance(v, bool) for v in present):
+    elif all(isinstance(v, numbers.Real | Decimal) and not isinstance(v, bool) for v in present):
         whole = all(isinstance(v, numbers.Integral) for v in present)
         column.kind = "integer" if whole else "continuous"
         column.stored = np.dtype(np.int64 if whole else np.float64)
         column.values = np.full(len(values), np.nan)
         column.values[~gaps] = present
+        if all(isinstance(v, Decimal) and v.is_finite() for v in present):
+            column.places = max(0, *(-v.as_tuple().exponent for v in present))
     return column
 
 
-def _dtype_of_times(name, cells):
-    """Return the data type of objects some of which are times, or raise where they have none."""
-    classes = set(map(type, cells))
-    dtype = DTYPE_OF.get(classes.pop())
-    if classes or dtype is None or any(getattr(cell, "tzinfo", None) for cell in cells):
+def _read_time_objects(name, cells):
+    """Return times as an array and whether they have a time zone, or raise where some differ."""
+    classes = {next((c for c in DTYPE_OF if isinstance(cell, c)), None) for cell in cells}
+    zoned = {getattr(cell, "tzinfo", None) is not None for cell in cells}
+    # those of pandas are finer than what comes back
+    is_fine = any(getattr(c, "nanosecond", getattr(c, "nanoseconds", 0)) for c in cells)
+    if len(classes) > 1 or None in classes or len(zoned) > 1 or is_fine:
         refuse(
             name,
-            "holds times as objects that are not all dates, datetimes without a time zone, or "
-            "timedeltas: convert it to a data type of times, or to strings",
+            "holds times as objects that are not all dates, datetimes, or timedeltas, all with a "
+            "time zone or all without, and no finer than microseconds: convert it to a data type "
+            "of times, or to strings",
         )
-    return dtype
+    is_aware = zoned.pop()
+    if is_aware:
+        cells = [cell.astimezone(UTC).replace(tzinfo=None) for cell in cells]
+    return np.array(cells, dtype=DTYPE_OF[classes.pop()]), is_aware
 
 
 def read_series(name, series):
     """Read one column of a frame."""
     dtype, native = series.dtype, series.to_native()
+    if hasattr(native, "sparse"):  # an accessor of pandas, there if it is
+        return read_series(name, nw.from_native(native.sparse.to_dense(), series_only=True))
     if dtype == nw.Object or native.dtype == object:
         return read_objects(name, np.asarray(native, dtype=object))
     gaps = series.is_null().to_numpy()
+    if dtype in (nw.Decimal, nw.Unknown):
+        column = read_objects(name, as_objects(series.to_list()))
+        if column.kind != "categorical":
+            return column
     if dtype in (nw.Datetime, nw.Date, nw.Duration):
         return _read_time_series(name, series)
     if dtype.is_float() or dtype.is_integer():
         kind = "continuous" if dtype.is_float() else "integer"
-        values = (series.cast(nw.Float64) if gaps.any() else series).to_numpy().astype(np.float64)
+        # NumPy has no integers of 128 bits
+        has_none = gaps.any() or dtype in (nw.Int128, nw.UInt128)
+        values = (series.cast(nw.Float64) if has_none else series).to_numpy().astype(np.float64)
         stored = getattr(np, str(dtype).lower(), np.int64)
         return Column(name, kind, values, np.isnan(values), np.dtype(stored))
     if dtype not in CATEGORICAL:
         if gaps.all():
             return unknown(name, len(series), None)
         refuse(name, f"holds {native.dtype} values: convert them to numbers, dates or strings")
-    cells = np.empty(len(series), dtype=object)
-    cells[:] = series.to_list()
+    cells = as_objects(series.to_list())
     if dtype == nw.Boolean:
         cells = cells if gaps.any() else cells.astype(bool)
         return Column(name, "boolean", cells, gaps)
@@ -172,6 +196,9 @@ def _read_time_series(name, series):
     is_aware = getattr(dtype, "time_zone", None) is not None
     if is_aware:
         series = series.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
+    elif dtype == nw.Date:
+        # a date of Arrow that is missing is no time of NumPy
+        series = series.cast(nw.Datetime("ms"))
     kind = "m8" if dtype == nw.Duration else "M8"
     unit = getattr(dtype, "time_unit", "D")
     return read_times(name, series.to_numpy().astype(f"{kind}[{unit}]"), is_aware)

@@ -7,6 +7,7 @@ from sklearn.utils import check_array, column_or_1d
 
 from skdiffusion.tables.encoder import TableEncoder
 from skdiffusion.tables.frames import as_series, read_table
+from skdiffusion.tables.reading import NUMERIC, TEMPORAL, read_array
 from skdiffusion.tables.vocabulary import known_positions
 
 TARGETS = ("auto", "categorical", "continuous")
@@ -24,7 +25,7 @@ class TargetEncoder(BaseEstimator):
         """Learn the coding of a target, whose rows count by their weights."""
         if self.target not in TARGETS:
             raise ValueError(f"target must be one of {TARGETS}, got {self.target!r}.")
-        values = self._values(y)
+        values = read_values(y)
         series = nw.from_native(y, series_only=True, pass_through=True)
         self.template_ = series.head(0) if isinstance(series, nw.Series) else None
         self.is_categorical_ = self.target == "categorical" or (
@@ -36,7 +37,9 @@ class TargetEncoder(BaseEstimator):
             self.class_prior_ = counts / counts.sum()
         chosen = [0] if self.is_categorical_ else None
         self.encoder_ = TableEncoder(
-            categorical_features=chosen, numeric_transform=self.numeric_transform
+            categorical_features=chosen,
+            numeric_transform=self.numeric_transform,
+            identifiers=None,
         )
         X = values.reshape(-1, 1)
         self.encoder_.fit_columns(X, read_table(X), sample_weight)
@@ -48,9 +51,11 @@ class TargetEncoder(BaseEstimator):
 
     def known(self, y):
         """Return the values of a target, or raise for classes that `fit` has not seen."""
-        values = self._values(y)
+        values = read_values(y)
         if self.is_categorical_:
             known_positions(values, self.classes_, "y")
+        elif values.dtype.kind not in "iufb":
+            raise ValueError(f"The target was numbers in fit and y is not now, but {values[0]!r}.")
         return values
 
     def inverse_transform(self, codes, settled=None):
@@ -61,20 +66,33 @@ class TargetEncoder(BaseEstimator):
         """Put values into a container like that of `fit`."""
         if self.template_ is None:
             return values
+        if self.template_.dtype.is_integer():
+            # which scikit-learn reads as floats where its data type has missing cells
+            values = np.rint(values.astype(np.float64)).astype(np.int64)
         series = as_series(values, self.template_)
         return nw.from_native(series, series_only=True).alias(self.template_.name).to_native()
 
-    @staticmethod
-    def _values(y):
-        y = check_array(y, ensure_2d=False, dtype=None, input_name="y")
-        y = column_or_1d(y, warn=True)
-        if y.dtype.kind in "mM":
-            raise TypeError(
-                f"TargetEncoder cannot code a target of {y.dtype} values: convert it to numbers."
-            )
-        if y.dtype == object and any(value is None or value != value for value in y):
-            raise ValueError("Input y contains missing values: drop those rows, or fill them.")
-        return y
+
+def read_values(y, *, warn=True):
+    """Return a target as an array of classes or numbers, or raise where it is neither."""
+    y = column_or_1d(check_array(y, ensure_2d=False, dtype=None, input_name="y"), warn=warn)
+    column = read_array("y", y)
+    if column.kind in TEMPORAL:
+        raise TypeError(
+            "A target of dates or durations cannot be learned: convert it to numbers, or make it a "
+            "column of X and draw given it by conditions."
+        )
+    if column.missing:
+        raise ValueError("Input y contains missing values: drop those rows, or fill them.")
+    if y.dtype == object and column.kind in NUMERIC:
+        return column.values.astype(column.stored)
+    if y.dtype == object and column.kind != "boolean" and not all(isinstance(v, str) for v in y):
+        held = sorted({type(value).__name__ for value in y})
+        raise TypeError(
+            f"The target y holds {' and '.join(held)} objects: convert it to numbers, or all of it "
+            "to strings."
+        )
+    return y
 
 
 def is_categorical(values):

@@ -1,11 +1,23 @@
 """Categories of a column: those that occur, positions of cells among them, and the rare ones."""
 
+import re
+import warnings
 from numbers import Integral
 
 import numpy as np
 
 # Most categories a column may have: each but one costs an encoded feature
 MAX_CATEGORIES = 1000
+
+# Categories from which on text that looks like dates is to be read as such
+MANY = 20
+
+# Numbers or the name of a month, in the orders of dates
+MONTH = "(Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]*"
+DATE = re.compile(
+    r"(\d{4}([-/.])\d\d?\2\d\d?|\d\d?([-/.])\d\d?\3\d{2,4})(?![\d.-])"
+    rf"|(\d\d?[- .]+)?{MONTH}[-,. ]+\d{{1,4}}\b"
+)
 
 
 class RareCategories:
@@ -60,11 +72,31 @@ def distinct(cells, name):
     return as_objects(levels)
 
 
+def look_like_dates(levels):
+    """Return whether all of many categories are text in the form of dates."""
+    return len(levels) > MANY and all(
+        isinstance(level, str) and DATE.match(level.strip()) for level in levels
+    )
+
+
+def check_number(levels, n_vertices, name):
+    """Raise for a column of too many categories, and warn of many that look like dates."""
+    is_dated = look_like_dates(levels)
+    advice = "drop it if it identifies rows, merge its rare categories by min_frequency, or "
+    advice += "convert it to a number if it is one"
+    if is_dated:
+        advice = f"read it as dates, by parse_dates=[{name!r}] of pandas.read_csv or by to_datetime"
+    if n_vertices > MAX_CATEGORIES:
+        raise ValueError(
+            f"Column {name!r} has {n_vertices} categories, more than {MAX_CATEGORIES}: {advice}."
+        )
+    if is_dated:
+        warnings.warn(f"Column {name!r} has dates as categories: {advice}.", stacklevel=2)
+
+
 def as_objects(cells):
     """Put a list into an array of Python objects, whatever it holds."""
-    array = np.empty(len(cells), dtype=object)
-    array[:] = cells
-    return array
+    return np.fromiter(cells, dtype=object, count=len(cells))
 
 
 def find_positions(cells, levels):

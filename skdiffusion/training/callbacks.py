@@ -2,16 +2,20 @@
 
 import math
 import time
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import torch
+from sklearn.exceptions import ConvergenceWarning
 from skorch.callbacks import Callback, GradientNormClipping, LRScheduler, PassthroughScoring
 from torch import Tensor
 
 # of the averaged weights
 DECAY = 0.995
+# times the loss of the first batch: more than chance makes of training that gains nothing
+DIVERGED = 3.0
 
 
 class EarlyStop(Exception):
@@ -30,7 +34,7 @@ class AveragedEarlyStopping(Callback):
         self.best_weights_: list[Tensor] | None = None
         self.count_ = 0
         self.weights_ = list(net.module_.net.parameters())
-        self.averages_ = _copies(self.weights_)
+        self.averages_, self.untrained_ = _copies(self.weights_), _copies(self.weights_)
 
     @contextmanager
     def applied(self) -> Iterator[None]:
@@ -48,10 +52,18 @@ class AveragedEarlyStopping(Callback):
 
     @torch.no_grad()
     def on_batch_end(
-        self, net: Any, batch: Any = None, training: bool = False, **kwargs: Any
+        self,
+        net: Any,
+        batch: Any = None,
+        training: bool = False,
+        loss: Any = math.inf,
+        **kwargs: Any,
     ) -> None:
         """Update the average after a training step."""
         if training:
+            if not self.count_:
+                # of the initial weights
+                self.first_loss_ = float(loss)
             decay = min(DECAY, (1 + self.count_) / (10 + self.count_))
             torch._foreach_lerp_(self.averages_, self.weights_, 1 - decay)
             self.count_ += 1
@@ -70,9 +82,21 @@ class AveragedEarlyStopping(Callback):
             raise EarlyStop
 
     def on_train_end(self, net: Any, **kwargs: Any) -> None:
-        """Leave the best average in the network."""
-        self._write(self.best_weights_ or self.averages_)
-        del self.weights_, self.averages_, self.best_weights_
+        """Leave the best average in the network; one that diverged is worse than no training."""
+        best, epoch = self.best_weights_ or self.averages_, net.history[-1]
+        last = epoch.get("valid_loss", epoch.get("train_loss", 0.0))
+        reached = last if self.best_weights_ is None else self.best_loss_
+        if not reached <= DIVERGED * self.first_loss_:
+            message = (
+                f"The training of the network diverged: its loss went from {self.first_loss_:.3g} "
+                f"to {reached:.3g}. Lower its learning rate, lr={net.lr}."
+            )
+            if not math.isfinite(reached):
+                raise ValueError(message)
+            warnings.warn(message + " It counts for nothing.", ConvergenceWarning, stacklevel=2)
+            best = self.untrained_
+        self._write(best)
+        del self.weights_, self.averages_, self.untrained_, self.best_weights_
 
 
 class TimeLimit(Callback):

@@ -22,6 +22,7 @@ from skdiffusion._utils.checks import (
     check_weights,
     validate_parameter_constraints,
 )
+from skdiffusion._utils.torch_seed import seeded_torch
 from skdiffusion.diffusion.categories import Levels
 from skdiffusion.diffusion.gaussians import GaussianDenoiser
 from skdiffusion.diffusion.preconditioning import Preconditioned, Prepared, network_sizes
@@ -217,8 +218,7 @@ class DenoiserNet(NeuralNet):
         )
         self.patterns_, self.n_batches_ = torch.empty(0), 0
         seed = check_random_state(self.random_state).randint(2**31 - 1)
-        with torch.random.fork_rng():
-            torch.manual_seed(seed)
+        with seeded_torch(seed, self.device):
             super().fit(rows, weights, **fit_params)
         return self
 
@@ -230,11 +230,11 @@ class DenoiserNet(NeuralNet):
         try:
             with suppress(EarlyStop):
                 self.fit_loop(X, y, epochs=self.n_epochs_, **fit_params)
-        except KeyboardInterrupt:
+            self.notify("on_train_end", X=X, y=y)
+        except BaseException:
             self.initialized_ = False
             del self.module_
             raise
-        self.notify("on_train_end", X=X, y=y)
         return self
 
     def notify(self, method_name: str, **kwargs: Any) -> None:

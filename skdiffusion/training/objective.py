@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor, nn
 
+from skdiffusion.diffusion.cholesky import stable_cholesky
 from skdiffusion.diffusion.preconditioning import Preconditioned, Prepared, WhiteCoordinates
 
 
@@ -77,5 +78,5 @@ def whiten_present(coordinates: WhiteCoordinates, residual: Tensor, present: Ten
         return residual / root
     here = present.to(root)
     covariance = (root @ root.mT) * here.unsqueeze(2) * here.unsqueeze(1)
-    factor = torch.linalg.cholesky(covariance + torch.diag_embed(1 - here))
+    factor = stable_cholesky(covariance + torch.diag_embed(1 - here))
     return torch.linalg.solve_triangular(factor, residual.unsqueeze(2), upper=False).squeeze(2)

@@ -139,7 +139,7 @@ class TestLevels:
         rng = np.random.default_rng(0)
         rows = np.column_stack([rng.normal(size=90), rng.integers(0, 3, 90)])
         detector = detect(categorical_features=[1]).fit(make_array(rows))
-        assert detector._training.shape == (2, 90, 3)
+        assert detector._model.X.shape == (2, 90, 3)
         scores = detector.score_samples(make_array([[0.0, 1.0], [0.0, 7.0]]))
         assert scores[1] < scores[0] - 1
 
@@ -198,6 +198,41 @@ class TestConstantColumns:
         assert np.isfinite(detector.training_scores_).all()
         assert (detector.predict(np.ones((3, 2))) == 1).all()
         assert (detector.predict([[1.0, 2.0]]) == -1).all()
+
+
+class TestEmptyColumns:
+    @pytest.mark.parametrize("place", [0, 2, 5])
+    @pytest.mark.parametrize("cells", [np.nan, None, np.datetime64("NaT"), ""])
+    def test_are_ignored(self, detect, low_rank, place, cells):
+        """Wherever they are, of whatever type, filled later or not."""
+        frame = pd.DataFrame(low_rank[:120], columns=list("abcde"))
+        empty = pd.Series([cells] * 120)
+        if cells == "":
+            empty = pd.Series(pd.Categorical([None] * 120, ["u", "v"]))
+        wide = frame.copy()
+        wide.insert(place, "none", empty)
+        detector, expected = detect().fit(wide), detect().fit(frame)
+        assert_array_equal(detector.training_scores_, expected.training_scores_)
+        rows = wide[:6].assign(a=9.0)
+        assert_array_equal(detector.score_samples(rows), expected.score_samples(rows[[*"abcde"]]))
+        explained, plain = detector.explain(rows), expected.explain(rows[[*"abcde"]])
+        for name in ("contributions", "marginal"):
+            assert list(explained[name].columns) == list(wide.columns)
+            assert (explained[name]["none"] == 0).all()
+            assert_array_equal(explained[name][[*"abcde"]], plain[name])
+        for table in (explained.expected, detector.repair(rows), detector.sample(3)):
+            assert table["none"].isna().all()
+            assert table.dtypes.equals(wide.dtypes)
+        assert (detector.predict(detector.repair(rows)) == 1).all()
+
+    def test_in_arrays(self, make, detect, low_rank):
+        X = low_rank[:60].copy()
+        X[:, 4] = np.nan
+        for table in (X, make({str(j): X[:, j] for j in range(5)})):
+            assert_array_equal(
+                detect().fit(table).training_scores_, detect().fit(X[:, :4]).training_scores_
+            )
+            assert detect().fit(table).explain(table).marginal.shape == (60, 5)
 
 
 class TestContainers:

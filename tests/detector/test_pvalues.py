@@ -51,6 +51,32 @@ class TestPvalues:
         assert (detector.predict_pvalue(X[100:]) == 1 / 101).all()
 
 
+class TestGaps:
+    @pytest.mark.parametrize("columns", [[0], [2], [0, 1]])
+    def test_rows_with_gaps_are_judged_as_surely(self, detectors, columns):
+        """In the mean over training sets, each pattern calibrated on all 400 rows."""
+        labels, small = [], []
+        for i, detector in enumerate(detectors):
+            rows = draw(800, 200 + i)
+            rows[:, columns] = np.nan
+            labels.append((detector.predict(rows) == -1).mean())
+            small.append((detector.predict_pvalue(rows) <= 0.05).mean())
+        spread = np.sqrt(0.05 * 0.95 * (1 / 800 + 1 / 400) / len(detectors))
+        assert abs(np.mean(labels) - 0.05) < 2.5 * spread
+        assert abs(np.mean(small) - 0.05) < 2.5 * spread
+
+    def test_filled_training_rows_do_not_make_them_bold(self, detect):
+        """With 40 % of the cells missing, whole rows are rare and calibrate by filled ones."""
+        flagged = []
+        for seed in range(5):
+            rng = np.random.default_rng(seed)
+            X = rng.normal(size=(1000, 1)) + rng.normal(size=(1000, 5))
+            gappy = np.where(rng.random((200, 5)) < 0.4, np.nan, X[:200])
+            flagged.append((detect(method="neighbors").fit(gappy).predict(X[200:]) == -1).mean())
+        spread = np.sqrt(0.05 * 0.95 * (1 / 800 + 1 / 200) / 5)
+        assert np.mean(flagged) < 0.05 + 3 * spread
+
+
 class TestSelect:
     def test_few_are_normal(self, detectors):
         """The mean share of normal rows among those picked, over many tables."""

@@ -5,6 +5,7 @@ import pickle
 import random
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import joblib
 import numpy as np
@@ -60,6 +61,22 @@ class TestSeeds:
         detector.partial_fit(X + 1)
         detector.explain(ROWS)
         detector.sample(3, random_state=0)
+        assert state_of_global_generators() == before
+
+
+class TestThreads:
+    def test_side_by_side_is_one_after_the_other(self, detect):
+        def fit(seed):
+            rng = np.random.default_rng(seed)
+            rows = np.where(rng.random((120, 4)) < 0.1, np.nan, rng.normal(size=(120, 4)))
+            detector = detect(random_state=seed).fit(rows)
+            return detector.training_scores_, detector.sample(5, random_state=seed)
+
+        before = state_of_global_generators()
+        alone = [fit(seed) for seed in range(3)]
+        with ThreadPoolExecutor(3) as pool:
+            together = list(pool.map(fit, range(3)))
+        assert joblib.hash(together) == joblib.hash(alone)
         assert state_of_global_generators() == before
 
 

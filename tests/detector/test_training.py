@@ -1,6 +1,10 @@
 """What detectors learn, and from whom: contaminated rows, marked ones, and rows that follow."""
 
+import warnings
+
 import numpy as np
+import pandas as pd
+import polars as pl
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.metrics import roc_auc_score
@@ -101,13 +105,48 @@ class TestPartialFit:
             detect().partial_fit(X).training_scores_, detect().fit(X).training_scores_
         )
 
-    def test_joins_the_memory(self, detect):
-        """Neighbours in the scale of the first rows."""
+    @pytest.mark.parametrize("case", ["levels", "boolean", "ordinal", "gaps", "range", "polars"])
+    def test_is_a_fit_on_all_rows(self, detect, case):
+        """Also where later rows hold what the first ones did not."""
+        rng = np.random.default_rng(0)
+        frame = pd.DataFrame({"a": rng.normal(size=150), "b": rng.normal(size=150)})
+        frame["c"] = np.r_[rng.choice(["x", "y"], 100), np.repeat(["z", "w"], 25)]
+        if case == "boolean":
+            frame["c"] = np.r_[rng.random(100) < 0.5, np.repeat(["maybe"], 50)].astype(object)
+        if case == "ordinal":
+            frame["c"] = pd.Categorical(frame["c"], list("wxyz"), ordered=True)
+        if case == "gaps":
+            frame.loc[110:, "a"] = np.nan
+        if case == "range":
+            frame.loc[100:, "a"] += 30.0
+        if case == "polars":
+            frame = pl.from_pandas(frame)
+        detector, whole = detect().fit(frame[:100]).partial_fit(frame[100:]), detect().fit(frame)
+        assert_array_equal(detector.training_scores_, whole.training_scores_)
+        assert_array_equal(detector.score_samples(frame), whole.score_samples(frame))
+        draws = detector.sample(200, random_state=0)
+        assert set(draws["c"]) == set(frame["c"])
+        assert set(detector.explain(frame[100:]).expected["c"]) & set(frame["c"][100:])
+
+    @pytest.mark.parametrize(
+        "later", [pl.DataFrame({"a": [0.5]}), np.ones((2, 1)), pd.DataFrame({"a": [1.0]})]
+    )
+    def test_other_containers_and_types(self, detect, later):
+        detector = detect().fit(pl.DataFrame({"a": np.arange(40)}))
+        with (
+            warnings.catch_warnings(action="ignore"),
+            pytest.raises(TypeError, match="give them in the same container"),
+        ):
+            detector.partial_fit(later)
+        assert len(detector.training_scores_) == 40
+
+    def test_rows_are_kept_as_they_were(self, detect):
         X = np.random.default_rng(0).normal(size=(120, 3))
-        detector = detect(method="neighbors").fit(X[:60]).partial_fit(X[60:])
-        Z = detector._encoder.encode(X)
-        order = np.lexsort(detector._model.X[0].T)
-        assert_array_equal(detector._model.X[:, order], Z[:, np.lexsort(Z[0].T)])
+        first = X[:60].copy()
+        detector = detect().fit(first)
+        first[:] = 7.0
+        detector.partial_fit(X[60:])
+        assert_array_equal(detector.training_scores_, detect().fit(X).training_scores_)
 
     def test_labels(self, detect):
         rng = np.random.default_rng(0)

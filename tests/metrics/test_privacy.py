@@ -29,9 +29,15 @@ class TestDcrRatio:
         order = np.argsort(cdist(train, train, "cityblock"), axis=1)[:, 1]
         assert dcr_ratio(train, test, (train + train[order]) / 2) < 0.6
 
-    def test_says_nothing_where_real_rows_repeat(self):
+    def test_means_where_most_real_rows_repeat(self):
+        train = np.array([[0.0], [1.0]])
+        test, fake = np.array([[0.0], [1.0], [1.5]]), np.array([[0.0], [1.25], [1.5]])
+        assert dcr_ratio(train, test, fake) == pytest.approx(0.75 / 0.5)
+
+    def test_one_where_all_rows_repeat(self):
         rows = np.repeat([[0.0], [1.0]], 5, axis=0)
-        assert np.isnan(dcr_ratio(rows, rows, rows))
+        assert dcr_ratio(rows, rows, rows) == 1
+        assert dcr_ratio(rows, rows, rows + 0.25) == pytest.approx(1.25)
 
 
 class TestExactCopies:

@@ -44,13 +44,17 @@ class TestGowerScaler:
 
     def test_leaving_the_range_costs(self):
         scaler = GowerScaler().fit([[0.0], [2.0]])
-        np.testing.assert_allclose(scaler.transform([[6.0]]), [[3.0]])
+        np.testing.assert_allclose(scaler.transform([[3.0], [-1.0]]), [[1.5], [-0.5]])
+
+    def test_no_cell_costs_more_than_one_range_beyond_the_end(self):
+        scaler = GowerScaler().fit([[0.0], [2.0]])
+        np.testing.assert_allclose(scaler.transform([[6.0], [1e9], [-1e9]]), [[2], [2], [-1]])
 
     def test_constant_column(self):
         P = GowerScaler().fit_transform(np.column_stack([np.full(3, 7.0), np.arange(3.0)]))
         np.testing.assert_allclose(P[:, 0], 0)
 
-    @pytest.mark.parametrize("categorical", [[2], [-1]])
+    @pytest.mark.parametrize("categorical", [[2], [-3], ["a"]])
     def test_rejects_a_column_that_is_not_there(self, categorical):
-        with pytest.raises(ValueError, match="must be column indices of a table with 2 columns"):
+        with pytest.raises(ValueError, match=r"column .*, which X does not have"):
             GowerScaler(categorical=categorical).fit(np.zeros((3, 2)))

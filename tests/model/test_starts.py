@@ -60,7 +60,7 @@ def crossed():
     """Rows with so many categories that hardly two have the same."""
     rng = np.random.RandomState(0)
     codes = rng.randint(4, size=(600, 10))
-    counts = rng.poisson(3 * codes[:, 0])
+    counts = rng.poisson(1 + 3 * codes[:, 0])
     return np.c_[codes, counts, rng.normal(codes[:, 1], 0.3), rng.normal(size=600)]
 
 

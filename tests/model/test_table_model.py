@@ -12,7 +12,7 @@ from scipy.stats import multivariate_normal
 from skdiffusion import Model, TableEncoder
 from skdiffusion.diffusion import GaussianDenoiser, KernelDenoiser
 from skdiffusion.model.drawing import Sampling
-from skdiffusion.model.imputation import complete, expected_cells, known_features
+from skdiffusion.model.imputation import Known, complete, expected_cells
 from skdiffusion.model.variation import vary
 from skdiffusion.tables.conditions import Conditions
 from skdiffusion.tables.frames import read_table
@@ -136,14 +136,14 @@ class TestGaps:
     def test_means_and_draws_are_those_of_the_conditional(self, model, X, global_random_seed):
         rows = X[:30].copy()
         rows[:, 1] = np.nan
-        Z = known_features(model, read_table(rows))
+        known = Known(model, read_table(rows))
         gain = COV[1, [0, 2]] @ np.linalg.inv(COV[np.ix_([0, 2], [0, 2])])
         expected = MEAN[1] + (X[:30][:, [0, 2]] - MEAN[[0, 2]]) @ gain
         left = math.sqrt(COV[1, 1] - gain @ COV[[0, 2], 1])
-        cells, target = expected_cells([model], [Z], 64, global_random_seed)
+        cells, target = expected_cells([known], 64, global_random_seed)
         assert target is None
         assert_allclose(cells[1], expected, atol=0.35 * left)
-        drawn = complete(model, np.repeat(Z, 50, axis=0), None, global_random_seed)
+        drawn = complete(model, np.repeat(known.Z, 50, axis=0), None, global_random_seed)
         spread = drawn[:, 1].reshape(30, 50).std(1).mean()
         assert spread == pytest.approx(left, rel=0.06)
 

@@ -1,5 +1,7 @@
 """Containers, data types and kinds of columns."""
 
+from decimal import Decimal
+
 import numpy as np
 import pandas as pd
 import polars as pl
@@ -97,3 +99,58 @@ def test_missing_cells_may_stay(quick, data, sigma):
     X, _ = oversampler.fit_resample(frame, y)
     pd.testing.assert_frame_equal(X.iloc[:58], frame)
     assert X[oversampler.is_synthetic_].notna().all(axis=None)
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        pd.MultiIndex.from_tuples([("g", "x"), ("g", "y"), ("h", "x")]),
+        pd.to_datetime(["2024-01", "2024-02", "2024-03"]),
+        [0.5, 1.5, 2.5],
+    ],
+)
+@pytest.mark.parametrize("share", [0.0, 0.1])
+def test_names_of_any_kind(quick, names, share):
+    rng = np.random.default_rng(0)
+    values = rng.normal(size=(58, 3))
+    frame = pd.DataFrame(np.where(rng.random((58, 3)) < share, np.nan, values), columns=names)
+    X, _ = quick().fit_resample(frame, np.repeat([0, 1], [50, 8]))
+    pd.testing.assert_frame_equal(X.iloc[:58], frame)
+    assert X.columns.equals(frame.columns) and len(X) == 100
+
+
+@pytest.mark.parametrize("is_mixed", [True, False])
+@pytest.mark.parametrize("sigma", [0.3, None])
+def test_sparse_columns(quick, data, is_mixed, sigma):
+    columns, y = data
+    frame = pd.get_dummies(pd.DataFrame(columns)[["size", "city"]], sparse=True, dtype=float)
+    frame = frame if is_mixed else frame.drop(columns="size")
+    X, _ = quick(sigma=sigma).fit_resample(frame, y)
+    assert X.dtypes.equals(frame.dtypes)
+    pd.testing.assert_frame_equal(X.iloc[:58], frame)
+
+
+def test_odd_types(quick, data):
+    columns, y = data
+    cents = [Decimal(k * 37 % 1000).scaleb(-2) for k in range(58)]
+    frame = pd.DataFrame(columns).assign(price=cents)
+    frame.loc[3:9, "price"] = None
+    X, _ = quick().fit_resample(frame, y)
+    pd.testing.assert_frame_equal(X.iloc[:58], frame)
+    assert all(cell.as_tuple().exponent == -2 for cell in X["price"][58:])
+
+
+@pytest.mark.parametrize("as_cell", [float, lambda cell: Decimal(str(cell))])
+def test_numbers_in_objects_are_numbers(quick, skewed, as_cell):
+    y = skewed.y.round(2)
+    given = pd.Series([as_cell(cell) for cell in y.tolist()], dtype=object, name="price")
+    X, of_objects = quick().fit_resample(skewed.X, given)
+    same, of_floats = quick().fit_resample(skewed.X, y)
+    np.testing.assert_array_equal(of_objects.to_numpy(float), of_floats)
+    np.testing.assert_array_equal(X, same)
+
+
+@pytest.mark.parametrize("cells", [pd.date_range("2024", periods=58), [0, "one"] * 29])
+def test_targets_that_are_neither_classes_nor_numbers(quick, data, cells):
+    with pytest.raises(TypeError, match="target"):
+        quick().fit_resample(pd.DataFrame(data[0]), pd.Series(cells))

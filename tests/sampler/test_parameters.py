@@ -12,6 +12,7 @@ from skorch.callbacks import Callback
 
 from skdiffusion import DenoiserNet, DiffusionManifoldSampler, TableEncoder
 from skdiffusion.nets import ResidualMLP
+from skdiffusion.tables import FixedCombinations
 from skdiffusion.training.objective import DenoisingLoss
 
 # cost and words alone
@@ -86,7 +87,9 @@ CHANGES = {
     "denoiser__validation_fraction": 0.3,
     "encoder__categorical_features": ["whole", "kind"],
     "encoder__clip": False,
+    "encoder__constraints": [FixedCombinations("whole", "kind")],
     "encoder__handle_unknown": "missing",
+    "encoder__identifiers": {"kind": "pattern"},
     "encoder__min_frequency": 45,
     "encoder__missing_indicator": True,
     "encoder__numeric_transform": "quantile",

@@ -6,18 +6,27 @@ import pickle
 import random
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import joblib
 import numpy as np
 import pytest
 import torch
+from joblib import Parallel, delayed
 from numpy.testing import assert_allclose, assert_array_equal
 from pandas.testing import assert_frame_equal
 from sklearn.base import clone
+from skorch.callbacks import Callback
 
 import skdiffusion
-from skdiffusion import DenoiserNet, DiffusionManifoldSampler
+from skdiffusion import (
+    DenoiserNet,
+    DiffusionImputer,
+    DiffusionManifoldSampler,
+    RiemannianKernelSmoother,
+)
+from skdiffusion.manifold import AutoencoderEmbedding
 from skdiffusion.model import drawing, table_model
 
 SCRIPT = """
@@ -253,3 +262,60 @@ class TestRowsByThemselves:
     def test_repetition(self, case):
         sampler, X = case
         assert_array_equal(sampler.score_samples(X), sampler.score_samples(X))
+
+
+class TestThreads:
+    """Fits side by side are those one after the other, and leave the global generators alone."""
+
+    X = np.random.default_rng(0).normal(size=(60, 2))
+
+    def fits(self):
+        def net(**options):
+            return DenoiserNet(max_epochs=2, steps_per_epoch=10, **options)
+
+        def sampler(seed, **options):
+            return DiffusionManifoldSampler(denoiser=net(**options), random_state=seed)
+
+        gaps = self.X.copy()
+        gaps[::5, 0] = np.nan
+        return [
+            lambda: sampler(0).fit(self.X).score_samples(self.X),
+            lambda: sampler(1).fit(self.X).sample(20, random_state=0),
+            lambda: sampler(2, module__dropout=0.3).fit(self.X).score_samples(self.X),
+            lambda: sampler(3, batch_size=16).fit(gaps).score_samples(self.X),
+            lambda: AutoencoderEmbedding(1, max_epochs=1, random_state=0).fit_transform(self.X),
+            lambda: RiemannianKernelSmoother(random_state=0).fit(self.X).score_samples(self.X),
+            lambda: (
+                DiffusionImputer(sampler=sampler(None), n_models=1, random_state=0)
+                .fit(gaps)
+                .transform(gaps)
+            ),
+        ]
+
+    @pytest.mark.parametrize("pool", ["executor", "joblib"])
+    def test_bit_for_bit(self, pool):
+        alone = [fit() for fit in self.fits()]
+        states = torch.get_rng_state(), np.random.get_state()[1]  # noqa: NPY002
+        if pool == "executor":
+            with ThreadPoolExecutor(3) as executor:
+                together = list(executor.map(lambda fit: fit(), self.fits()))
+        else:
+            together = Parallel(3, backend="threading")(delayed(fit)() for fit in self.fits())
+        for one, other in zip(alone, together, strict=True):
+            np.testing.assert_array_equal(one, other)
+        assert torch.equal(torch.get_rng_state(), states[0])
+        np.testing.assert_array_equal(np.random.get_state()[1], states[1])  # noqa: NPY002
+
+    def test_an_interruption_gives_the_generator_back(self):
+        class Interrupted(Callback):
+            def on_batch_end(self, net, **kwargs):
+                raise KeyboardInterrupt
+
+        net = DenoiserNet(max_epochs=1, callbacks=[("stop", Interrupted())])
+        state = torch.get_rng_state()
+        with pytest.raises(KeyboardInterrupt):
+            net.fit(self.X)
+        assert torch.equal(torch.get_rng_state(), state)
+        with ThreadPoolExecutor(1) as executor:
+            fit = DenoiserNet(max_epochs=1, steps_per_epoch=2).fit
+            assert executor.submit(fit, self.X).result(timeout=60).history

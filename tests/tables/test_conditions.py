@@ -1,6 +1,9 @@
 """Conditions in the units of the table, read and held against the cells of encoded rows."""
 
+import warnings
 from datetime import date, timedelta
+from decimal import Decimal
+from fractions import Fraction
 
 import numpy as np
 import pandas as pd
@@ -8,6 +11,7 @@ import polars as pl
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
+from skdiffusion._utils.checks import check_count
 from skdiffusion.tables.conditions import Conditions, read_conditions
 from skdiffusion.tables.encoder import TableEncoder
 
@@ -233,11 +237,11 @@ class TestRanges:
     @pytest.mark.parametrize(
         ("name", "bound", "error", "said"),
         [
-            ("normal", "a", ValueError, "held numbers in fit"),
+            ("normal", "a", ValueError, "'normal' is 'a', but .* continuous: give a number"),
             ("normal", np.nan, ValueError, "is missing"),
-            ("date", 3, ValueError, "held datetimes in fit"),
+            ("date", 3, ValueError, "'date' is 3, but the column is datetime: give a date"),
             ("date", pd.NaT, ValueError, "is missing"),
-            ("span", DAY, ValueError, "held durations in fit"),
+            ("span", DAY, ValueError, "but the column is duration: give a timedelta"),
             ("size", "XXL", ValueError, "unknown categories 'XXL' in column 'size'"),
             ("zoned", DAY, ValueError, "time zone"),
             ("nothing", 1, ValueError, "'nothing', which X does not have"),
@@ -327,7 +331,7 @@ class TestErrors:
             ({"city": ("a", "b")}, TypeError, "'city' is categorical and has no bounds"),
             ({"flag": (0, 1)}, TypeError, "'flag' is boolean and has no bounds"),
             ({"x": [1, 2]}, TypeError, "'x' is continuous: give a value or a range"),
-            ({"x": "high"}, ValueError, "held numbers in fit"),
+            ({"x": "high"}, ValueError, "'x' is 'high', but the column is continuous: give a num"),
             ({"x": np.inf}, ValueError, "infinity|infinite"),
             ({"x": None}, ValueError, "'x' is missing: leave the column out"),
             ({"city": np.nan}, ValueError, "'city' is missing"),
@@ -342,7 +346,7 @@ class TestErrors:
         [
             ({"size": "XXL"}, ValueError, "'XXL' in column 'size'"),
             ({"size": ["S"]}, TypeError, "'size' is ordinal: give a value or a range"),
-            ({"date": 3.5}, ValueError, "'date' held datetimes"),
+            ({"date": 3.5}, ValueError, "'date' is 3.5, but the column is datetime"),
             ({"date": DAY + pd.Timedelta("12h")}, ValueError, "no cells as fine"),
         ],
     )
@@ -372,3 +376,106 @@ class TestErrors:
         encoder = TableEncoder().fit(CITIES[["x"]].assign(empty=np.nan))
         with pytest.raises(ValueError, match="'empty' was empty in fit"):
             read_conditions(encoder, {"empty": 1.0})
+
+
+class TestOfTheWrongKind:
+    """What was wrong with the condition, on which column, and what to give instead."""
+
+    @pytest.mark.parametrize(
+        ("wanted", "error", "said"),
+        [
+            (
+                {"count": "25"},
+                ValueError,
+                "'count' is '25', but .* integer: give a number, or a ra",
+            ),
+            ({"count": {"a": 1}}, ValueError, "'count' is {'a': 1}, but the column is integer"),
+            (
+                {"count": range(3)},
+                TypeError,
+                r"'count' is integer: .* range, a tuple \(low, high\)",
+            ),
+            ({"count": pd.Series([1, 2])}, TypeError, "'count' is integer"),
+            ({"count": DAY}, ValueError, "'count' is Timestamp.*, but the column is integer"),
+            ({"count": ("2", 5)}, ValueError, "'count' is '2', but the column is integer"),
+            (
+                {"count": np.array(["a"])[0]},
+                ValueError,
+                "'count' is .*'a'.*, but the column is int",
+            ),
+            ({"normal": 1j}, ValueError, "'normal' is 1j, but the column is continuous"),
+            ({"normal": object}, ValueError, "'normal' is <class 'object'>, but"),
+            ({"date": "soon"}, ValueError, "'date' is 'soon', but .* datetime: give a date"),
+            ({"date": pd.Timedelta("1D")}, ValueError, "'date' is Timedelta.*, but .* datetime"),
+            ({"date": ["2024-02-01"]}, TypeError, "'date' is datetime: give a value or a range"),
+            ({"span": "1h"}, ValueError, "'span' is '1h', but .* duration: give a timedelta"),
+            ({"span": 60}, ValueError, "'span' is 60, but the column is duration"),
+            ({"size": {"S"}}, TypeError, "'size' is ordinal: give a value"),
+            ({"size": {"S": 1}}, ValueError, "'size' is {'S': 1}, but .* ordinal: give one of its"),
+            ({"size": 3}, ValueError, "categories 3.0 in column 'size'.* are 'L', 'S', 'XL'"),
+            (
+                {"many": (10_000, None)},
+                ValueError,
+                "'many' is from 10000 to None: .* within 1.* to 2",
+            ),
+            ({"date": (None, "1999-01-01")}, ValueError, "within 2024-01-.* to 2024-07-"),
+        ],
+    )
+    def test_say_what_to_give(self, plain, wanted, error, said):
+        with pytest.raises(error, match=said):
+            read_conditions(plain, wanted)
+
+    @pytest.mark.parametrize(
+        ("wanted", "said"),
+        [
+            ({"city": {"a": 0.5}}, "'city' is {'a': 0.5}, but .* categorical: give one of its cat"),
+            ({"city": [{"a": 0.5}]}, "'city' are no categories"),
+            ({"city": range(3)}, "unknown categories '?0'?, .* in column 'city'.* are 'a', 'b'"),
+            ({"flag": "maybe"}, "'maybe' in column 'flag'.* are False, True"),
+        ],
+    )
+    def test_of_categories(self, cities, wanted, said):
+        with pytest.raises(ValueError, match=said):
+            read_conditions(cities, wanted)
+
+    @pytest.mark.parametrize("cell", [Decimal("9.5"), Fraction(19, 2), np.float32(9.5)])
+    def test_numbers_of_any_class(self, plain, cell):
+        read, same = (read_conditions(plain, {"normal": x}) for x in (cell, 9.5))
+        assert_array_equal(read.values, same.values)
+        bounds = [read_conditions(plain, {"normal": (x, None)}).ranges for x in (cell, 9.5)]
+        assert bounds[0] == bounds[1]
+
+    @pytest.mark.parametrize(
+        "make",
+        [tuple, set, frozenset, np.array, pd.Series, pl.Series, lambda c: dict.fromkeys(c).keys()],
+    )
+    def test_lists_of_any_class(self, cities, make):
+        wanted = make(["a", "b"])
+        if isinstance(wanted, tuple):
+            with pytest.raises(TypeError, match="list its categories"):
+                read_conditions(cities, {"city": wanted})
+        else:
+            read = read_conditions(cities, {"city": wanted})
+            assert read.categories[0].tolist() == ["a", "b"]
+
+    def test_ranges_of_python_list_whole_categories(self):
+        X = pd.DataFrame({"group": np.arange(60) % 6, "x": np.arange(60.0)})
+        encoder = TableEncoder(categorical_features=["group"]).fit(X)
+        assert read_conditions(encoder, {"group": range(2, 4)}).categories[0].tolist() == [2, 3]
+
+    @pytest.mark.parametrize(
+        ("name", "cell"), [("normal", 50.0), ("many", 999), ("date", "2031-05-01")]
+    )
+    def test_beyond_what_was_seen_warns(self, plain, name, cell):
+        with pytest.warns(UserWarning, match=f"'{name}' is beyond what fit has seen, .* to "):
+            read = read_conditions(plain, {name: cell})
+        assert read.cells
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            read_conditions(plain, {name: X[name].dropna().iloc[0]})
+
+
+@pytest.mark.parametrize("count", [True, False, np.True_, 0, 2.0, "3", None])
+def test_a_number_of_rows_is_a_whole_number(count):
+    with pytest.raises(ValueError, match=r"n_samples must be at least 1, a whole number, got "):
+        check_count(count, "n_samples")

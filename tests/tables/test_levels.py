@@ -203,8 +203,8 @@ class TestRare:
     def test_limit_counts_after_merging(self):
         X = pd.DataFrame({"id": [f"row {i}" for i in range(3000)] + ["often"] * 9})
         with pytest.raises(ValueError, match=r"3001 categories.*min_frequency"):
-            TableEncoder().fit(X)
-        encoder = TableEncoder(min_frequency=2).fit(X)
+            TableEncoder(identifiers=None).fit(X)
+        encoder = TableEncoder(identifiers=None, min_frequency=2).fit(X)
         assert encoder.n_encoded_ == 1
         back = encoder.inverse_transform(encoder.transform(X), random_state=0)
         assert set(back["id"]) <= set(X["id"])

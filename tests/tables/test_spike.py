@@ -8,6 +8,7 @@ from pandas.testing import assert_frame_equal
 from scipy.integrate import trapezoid
 from scipy.stats import norm
 
+from skdiffusion.tables.conditions import read_conditions
 from skdiffusion.tables.encoder import TableEncoder
 from skdiffusion.tables.numeric_transforms import find_spike
 
@@ -81,7 +82,7 @@ class TestFindSpike:
 
     def test_per_column(self):
         X = pd.DataFrame({"a": COLUMNS["inside"], "b": COLUMNS["inside"]})
-        encoder = TableEncoder(numeric_transform={"b": "standard"}).fit(X)
+        encoder = TableEncoder(numeric_transform={"b": "standard"}, constraints=None).fit(X)
         assert encoder.transforms_ == ["spike", "standard"]
         assert encoder.groups_.tolist() == [0, 0, 1]
 
@@ -212,3 +213,43 @@ class TestDensities:
         probability = np.exp(exact.log_prob(np.r_[0, np.arange(150, 450)], 0.01))
         assert_allclose(probability[0], self.SHARE, rtol=1e-6)
         assert_allclose(probability.sum(), 1, rtol=0.01)
+
+
+@every_column
+class TestBounds:
+    """The numbers beside a spike stay among those observed, on its side as well."""
+
+    @pytest.mark.parametrize("seed", range(5))
+    def test_of_what_is_drawn(self, cells, seed):
+        encoder = fit(cells)
+        Z = 4 * np.random.default_rng(seed).normal(size=(500, 2))
+        drawn = encoder.inverse_transform(Z)["a"]
+        beside = drawn[drawn != cells[IS_SPIKE][0]]
+        others = pd.Series(cells[~IS_SPIKE])
+        assert beside.between(others.min(), others.max()).all()
+        assert {others.min(), others.max()} <= set(beside)
+
+    def test_of_ranges(self, cells):
+        """Between the spike and the others there is no cell."""
+        encoder, spike = fit(cells), cells[IS_SPIKE][0]
+        others = np.sort(cells[~IS_SPIKE])
+        if others[0] < spike < others[-1]:
+            return
+        near = others[0] if spike < others[0] else others[-1]
+        middle = [spike + share * (near - spike) for share in (0.3, 0.6)]
+        with pytest.raises(ValueError, match="No cell of column 'a'"):
+            read_conditions(encoder, {"a": tuple(sorted(middle))})
+        read = read_conditions(encoder, {"a": tuple(sorted([middle[0], others[N // 4]]))})
+        Z = np.c_[
+            np.full(200, encoder.transform(column(others[:1]))[0, 0]), np.linspace(-4, 4, 200)
+        ]
+        assert 0 < read.are_met(encoder, Z).mean() < 1
+
+
+@pytest.mark.parametrize("name", ["inside", "above", "heavy", "beyond"])
+def test_no_bounds_where_cells_are_not_clipped(name):
+    encoder = fit(COLUMNS[name], clip=False)
+    flag = encoder.codecs_[0].vertices[0, 0]
+    drawn = encoder.inverse_transform(np.array([[flag, -9.0], [flag, 9.0]]))["a"]
+    others = pd.Series(COLUMNS[name][~IS_SPIKE])
+    assert not drawn.between(others.min(), others.max()).any()

@@ -1,5 +1,8 @@
 """Tests of `TargetEncoder`: which targets are classes, and that they come back as they were."""
 
+from decimal import Decimal
+from fractions import Fraction
+
 import numpy as np
 import pandas as pd
 import polars as pl
@@ -217,10 +220,75 @@ class TestBadInput:
             TargetEncoder().fit(y)
 
     def test_dates(self):
-        with pytest.raises(TypeError, match="cannot code"):
-            TargetEncoder().fit(pd.Series(pd.date_range("2020", periods=5)))
+        days = pd.Series(pd.date_range("2020", periods=5))
+        aware = days.dt.tz_localize("UTC")
+        for y in (days, days.dt.date, days.to_list(), aware, aware.astype(object), days - days[0]):
+            with pytest.raises(TypeError, match=r"dates or durations .* numbers, or make it a col"):
+                TargetEncoder().fit(y)
 
     def test_missing_one_to_transform(self):
         encoder = TargetEncoder().fit(NUMBERS)
         with pytest.raises(ValueError, match="y contains NaN"):
             encoder.transform([0.0, np.nan])
+
+    @pytest.mark.parametrize("cells", [[0, "one"], [True, "a"], [1.5, True], [(1,), (2,)], [{}, 1]])
+    def test_of_mixed_types(self, cells):
+        y = np.empty(20, dtype=object)
+        y[:] = 10 * cells
+        with pytest.raises(TypeError, match=r"y holds .* objects: convert it to numbers, or all"):
+            TargetEncoder().fit(y)
+
+
+class TestObjects:
+    """Numbers in arrays of objects are numbers, as they are in arrays of floats."""
+
+    @pytest.mark.parametrize("as_cell", [float, np.float64, lambda x: Decimal(str(x)), Fraction])
+    @pytest.mark.parametrize("make", [list, pd.Series, lambda y: pd.DataFrame({"y": y})])
+    @pytest.mark.filterwarnings("ignore::sklearn.exceptions.DataConversionWarning")
+    def test_numbers(self, as_cell, make):
+        x = NUMBERS.round(2)
+        y = np.empty(len(x), dtype=object)
+        y[:] = [as_cell(cell) for cell in x.tolist()]
+        for target in (y, make(y)):
+            encoder = TargetEncoder().fit(target)
+            assert not encoder.is_categorical_
+            assert_array_equal(encoder.transform(target), codes_of(x)[1])
+            back = np.asarray(encoder.inverse_transform(encoder.transform(target)))
+            assert_array_equal(back.astype(float), x)
+
+    def test_whole_numbers(self):
+        classes, numbers = np.arange(300) % 3, np.arange(300) * 7
+        for y, is_class in ((classes, True), (numbers, False)):
+            encoder = TargetEncoder().fit(y.astype(object))
+            assert encoder.is_categorical_ == is_class
+            back = encoder.inverse_transform(encoder.transform(y.astype(object)))
+            assert_array_equal(back, y)
+            assert back.dtype == np.int64
+
+    @pytest.mark.parametrize("dtype", ["Int64", "int32", "Int8"])
+    @pytest.mark.parametrize("n_values", [3, 90])
+    def test_means_fit_in_whole_numbers(self, dtype, n_values):
+        y = pd.Series(np.arange(270) % n_values, dtype=dtype)
+        encoder = TargetEncoder().fit(y)
+        means = y.to_numpy(float) if n_values == 3 else y.to_numpy(float) + 0.3
+        assert_series_equal(encoder.as_target(means), y)
+        for cells in (y, pl.Series(y.to_list())):
+            encoder = TargetEncoder().fit(cells)
+            assert encoder.inverse_transform(encoder.transform(cells)).equals(cells)
+
+    def test_decimals_of_polars(self):
+        y = pl.Series("price", [Decimal(int(k)).scaleb(-2) for k in range(300)])
+        encoder = TargetEncoder().fit(y)
+        assert not encoder.is_categorical_
+        assert encoder.inverse_transform(encoder.transform(y)).equals(y)
+
+    def test_classes_stay_classes(self):
+        for cells in (list("abc"), [True, False, True]):
+            y = np.array(cells * 9, dtype=object)
+            encoder = TargetEncoder().fit(y)
+            assert encoder.is_categorical_
+            assert_array_equal(encoder.inverse_transform(encoder.transform(y)), y)
+
+    def test_text_where_numbers_were(self):
+        with pytest.raises(ValueError, match="target was numbers in fit"):
+            TargetEncoder().fit(NUMBERS).transform(["a", "b"])

@@ -1,0 +1,20 @@
+"""Torch's global generator, lent to one fit at a time."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import RLock
+
+import torch
+
+# initial weights and dropout draw from the global generator, which threads share
+LOCK = RLock()
+
+
+@contextmanager
+def seeded_torch(seed: int, device: str = "cpu") -> Iterator[None]:
+    """Seed the global generator for a while; other threads that want to have to wait."""
+    is_cpu = torch.device(device).type == "cpu"
+    with LOCK, torch.random.fork_rng([] if is_cpu else None):
+        # torch.manual_seed would reach the generators of other devices too
+        (torch.default_generator.manual_seed if is_cpu else torch.manual_seed)(seed)
+        yield

@@ -1,0 +1,191 @@
+"""Relations between numbers and times: inequalities and linear equations."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from skdiffusion.tables.clocks import Clock
+from skdiffusion.tables.reading import NUMERIC, TEMPORAL
+from skdiffusion.tables.relations import (
+    FLOAT,
+    Relation,
+    any_gaps,
+    dropped,
+    lattice_of,
+    on_grid,
+)
+
+# of the numbers in an equation that have no grid
+RELATIVE = 1e-9
+NOWHERE = 0, np.zeros(1, dtype=bool)
+# of units without a fixed length
+MEAN_DAYS = {"M": 30.436875, "Y": 365.2425}
+
+
+class Difference(Relation):
+    """A number or time that is at least as great as others: how much greater it is."""
+
+    def __init__(self, high, lows, coders):
+        self.parents, self.coded, self.coders = tuple(lows), (high,), coders
+        own = [coders[j] for j in self.columns]
+        for coder in own:
+            _need_amounts(coder, "An inequality")
+        kinds = {coder.kind if coder.kind in TEMPORAL else "number" for coder in own}
+        clocks = [coder.scale.clock for coder in own if coder.kind in TEMPORAL]
+        if len(kinds) > 1 or len({clock.aware for clock in clocks}) > 1:
+            names = [coder.name for coder in own]
+            raise TypeError(f"Columns {names} hold {sorted(kinds)}, which cannot be compared.")
+        self.clock = None
+        if clocks:
+            self.clock = Clock(np.result_type(*(c.dtype for c in clocks)), clocks[0].aware)
+        places = [getattr(lattice_of(coder), "decimals", None) for coder in own]
+        self.decimals = None if None in places else max(places)
+
+    def _amounts(self, j, cells, clock=None):
+        if self.clock is None:
+            return cells.astype(np.float64)
+        dtype = (clock or self.coders[j].scale.clock).dtype
+        return cells.view(dtype).astype(self.clock.dtype).view(np.int64)
+
+    def _floor(self, cells):
+        return np.max([self._amounts(j, cells[j]) for j in self.parents], axis=0)
+
+    def encode(self, columns):
+        (high,) = self.coded
+        gaps = any_gaps(columns, self.columns)
+        amounts = [self._amounts(j, columns[j].values, columns[j].clock) for j in self.columns]
+        *lows, top = [np.where(gaps, 0, amount) for amount in amounts]
+        rest = top - np.max(lows, axis=0)
+        column = replace(columns[high], values=rest, gaps=gaps, marker=None)
+        if self.clock is not None:
+            length = Clock(np.dtype(self.clock.dtype.str.replace("M8", "m8")))
+            return {high: replace(column, kind="duration", clock=length)}
+        if self.decimals is not None:
+            column.values = np.round(rest, self.decimals)
+        kinds = {self.coders[j].kind for j in self.columns}
+        kind = "integer" if kinds == {"integer"} else "continuous"
+        return {high: replace(column, kind=kind, stored=FLOAT, places=None)}
+
+    def decode(self, cells, settled):
+        (high,) = self.coded
+        coder, top = self.coders[high], self._floor(cells) + cells[high]
+        x = top if self.clock is None else coder.scale.encode(top, self.clock)
+        cells[high] = _cells(coder, np.clip(on_grid(coder, x, np.ceil), *coder.extent))
+
+    def holds(self, cells):
+        (high,) = self.coded
+        return self._amounts(high, cells[high]) >= self._floor(cells)
+
+
+class Equation(Relation):
+    """Numbers, and times in days, of constant weighted sum: one is what the others leave."""
+
+    def __init__(self, places, coefficients, constant, coders):
+        for j in places:
+            _need_amounts(coders[j], "A linear equation")
+        self.coefficients = dict(zip(places, coefficients, strict=True))
+        total = choose_total(self.coefficients)
+        self.parents, self.coded = tuple(j for j in places if j != total), (total,)
+        self.coders, self.constant = coders, constant
+
+    def _left(self, cells, but):
+        """Return what the equation leaves for a column, in its unit."""
+        rest = self.constant - sum(
+            c * as_amounts(self.coders[j], cells[j])
+            for j, c in self.coefficients.items()
+            if j != but
+        )
+        return rest / self.coefficients[but]
+
+    def _solve(self, cells, j):
+        return _cells(self.coders[j], _number_of(self.coders[j], self._left(cells, j)))
+
+    def solved(self, given):
+        return [j for j in self.columns if j not in given][:1]
+
+    def encode(self, columns):
+        (total,) = self.coded
+        return {total: dropped(columns[total])}
+
+    def decode(self, cells, settled):
+        (total,) = self.coded
+        coder = self.coders[total]
+        ends = as_amounts(coder, _cells(coder, np.array(coder.extent)))
+        left = self._left(cells, total)
+        beyond, least = left - np.clip(left, *ends), max(step_of(coder) / 2, RELATIVE)
+        # what is beyond the column's own range is taken off the others, as far as theirs go
+        for j in self.parents if np.any(np.abs(beyond) > least) else ():
+            own, ratio = self.coders[j], self.coefficients[total] / self.coefficients[j]
+            before = as_amounts(own, cells[j])
+            moved = _cells(own, np.clip(_number_of(own, before + ratio * beyond), *own.extent))
+            stays = settled.get(j, NOWHERE)[1] | (np.abs(beyond) <= least)
+            cells[j] = np.where(stays, cells[j], moved)
+            beyond = beyond - (as_amounts(own, cells[j]) - before) / ratio
+        given, there = settled.get(total, NOWHERE)
+        cells[total] = np.where(there, given, self._solve(cells, total))
+        for j in self.parents[::-1] if np.any(there) else ():
+            # of a settled total the last part that is free is what the others leave
+            free = there & ~settled.get(j, NOWHERE)[1]
+            cells[j] = np.where(free, self._solve(cells, j), cells[j])
+            there = there & ~free
+
+    def complete(self, cells, given):
+        for j, values in given.items():
+            cells[j] = values
+        for j in self.solved(given):
+            cells[j] = self._solve(cells, j)
+        return self.holds(cells)
+
+    def holds(self, cells):
+        (total,) = self.coded
+        off = np.abs(self._left(cells, total) - as_amounts(self.coders[total], cells[total]))
+        size = np.max([np.abs(as_amounts(self.coders[j], cells[j])) for j in self.columns], axis=0)
+        stored = getattr(self.coders[total], "stored", FLOAT)
+        relative = max(RELATIVE, 4 * np.finfo(stored).eps if stored.kind == "f" else 0.0)
+        return off <= 0.501 * step_of(self.coders[total]) + relative * size
+
+
+def choose_total(coefficients):
+    """Return the column whose coefficient has a sign of its own, else the last one."""
+    signs = np.sign(list(coefficients.values()))
+    alone = np.flatnonzero(signs != np.sign(signs.sum() or signs[0]))
+    return list(coefficients)[alone[0] if len(alone) == 1 else -1]
+
+
+def _need_amounts(coder, what):
+    if coder.kind not in (*NUMERIC, *TEMPORAL) or coder.is_empty:
+        found = "empty" if coder.is_empty else coder.kind
+        raise TypeError(f"{what} is of numbers or times: column {coder.name!r} is {found}.")
+
+
+def _cells(coder, x):
+    """Return the cells that numbers of a coder stand for."""
+    if coder.kind in TEMPORAL:
+        return coder.scale.decode(x)
+    return x.astype(coder.stored).astype(np.float64) if coder.stored.kind == "f" else x
+
+
+def _ticks_a_day(coder):
+    unit, count = np.datetime_data(coder.scale.clock.dtype)
+    if unit in MEAN_DAYS:
+        return 1 / (MEAN_DAYS[unit] * count)
+    return np.timedelta64(1, "D") / np.timedelta64(count, unit)
+
+
+def as_amounts(coder, cells):
+    """Return numbers as they are, and times in days."""
+    return cells / _ticks_a_day(coder) if coder.kind in TEMPORAL else cells.astype(np.float64)
+
+
+def _number_of(coder, amounts):
+    """Return the numbers of a coder, on its grid, that have such amounts."""
+    if coder.kind in TEMPORAL:
+        amounts = (amounts * _ticks_a_day(coder) - coder.scale.origin) / coder.scale.unit
+    return on_grid(coder, amounts)
+
+
+def step_of(coder):
+    """Return the step of a column's grid, 0 without one, in its own unit or in days."""
+    lattice = lattice_of(coder)
+    step = float(coder.kind != "continuous") if lattice is None else lattice.step
+    return step * coder.scale.unit / _ticks_a_day(coder) if coder.kind in TEMPORAL else step

@@ -1,0 +1,375 @@
+"""Relations that hold in all rows of a table, but for those that hold by chance."""
+
+from fractions import Fraction
+from itertools import combinations, permutations
+from typing import NamedTuple
+
+import numpy as np
+from scipy.linalg import qr
+from scipy.stats import norm
+
+from skdiffusion.tables.amounts import Equation, as_amounts, choose_total, step_of
+from skdiffusion.tables.constraints import (
+    Constraint,
+    FunctionalDependency,
+    Inequality,
+    LinearEquation,
+    OneHot,
+    read_and_code,
+    some_rows,
+)
+from skdiffusion.tables.reading import NUMERIC, TEMPORAL
+from skdiffusion.tables.relations import any_gaps
+from skdiffusion.tables.vocabulary import distinct, find_positions
+
+# complete rows from which a relation is looked for, and columns in which it is
+MIN_ROWS, MAX_COLUMNS = 50, 200
+# rows that rule most pairs out
+N_FIRST = 200
+# share of pairs of rows that break an inequality: fewer say that the ranges hardly meet
+OVERLAP = 0.05
+# rows that would break an inequality if a normal distribution had no end there: a chance of e^-25
+# for numbers, any two of which can be compared, and e^-12 for times
+EXPECTED, EXPECTED_OF_TIMES = 25.0, 12.0
+# rows with other cells than the most frequent one that confirm what determines these
+CONFIRMED = 20
+# in standard deviations: what an equation leaves open, and the step of a column too coarse for one
+EXACT, COARSE = 1e-7, 0.1
+LARGEST_TERM = 12
+# numbers of which a line is seen, and a correlation without which there is none
+MIN_DISTINCT, LINE = 5, 0.99
+# numbers on each side of a boundary, and how many times as far apart as these clusters are
+NEARBY, APART = 10, 2.0
+AMOUNTS = (*NUMERIC, *TEMPORAL)
+
+
+class Found(NamedTuple):
+    """A constraint that holds in all rows, and how many complete rows say so."""
+
+    constraint: Constraint
+    n_rows: int
+
+
+def discover_constraints(X):
+    """Return the relations that hold in all rows of a table and hardly do so by chance.
+
+    Parameters
+    ----------
+    X : array-like or data frame of shape (n, n_features)
+        A table of 50 rows or more.
+
+    Returns
+    -------
+    found : list of (constraint, n_rows)
+        What holds, and the number of complete rows that say so:
+
+        - :class:`OneHot` for columns beside each other of which one is 1;
+        - :class:`LinearEquation` for columns that add up, with coefficients up to 12, and for
+          columns that a line converts into others;
+        - :class:`FunctionalDependency` for a column that another one determines, where rows beside
+          each other confirm at least 20 of its less frequent cells;
+        - :class:`Inequality` for columns of one unit whose ranges overlap, and many of
+          whose rows would break it if their difference and quotient were normal. What follows from
+          other relations is left out.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import pandas as pd
+    >>> from skdiffusion.tables import discover_constraints
+    >>> rng = np.random.default_rng(0)
+    >>> X = pd.DataFrame({"adults": rng.integers(1, 9, 200), "children": rng.integers(0, 5, 200)})
+    >>> X["guests"] = X.adults + X.children
+    >>> [(str(constraint), n_rows) for constraint, n_rows in discover_constraints(X)]
+    [('+1 * adults +1 * children -1 * guests = 0', 200)]
+    """
+    return discover(*read_and_code(X))
+
+
+def bind_constraints(given, coders, columns):
+    """Return the constraints of a table, those that are safe by "auto", and their relations."""
+    constraints = given or []
+    if isinstance(given, str):
+        found = [each.constraint for each in discover(coders, columns)]
+        constraints = [each for each in found if _is_safe(each, coders, columns)]
+    for each in constraints:
+        if not isinstance(each, Constraint):
+            raise TypeError(
+                f"constraints are those of skdiffusion.tables, such as Inequality, got {each!r}."
+            )
+    bound = [relation for each in constraints for relation in each.bind(coders, columns)]
+    return list(constraints), bound
+
+
+def _is_safe(constraint, coders, columns):
+    """Return whether coding by a constraint loses no cell, and no spike."""
+    for relation in constraint.bind(coders, columns):
+        (*_, last) = relation.coded
+        lost = any_gaps(columns, relation.columns) & ~columns[last].gaps
+        is_joint = len(relation.coded) > 1 and any_gaps(columns, relation.columns).any()
+        if lost.any() or is_joint or coders[last].codec.name == "spike":
+            return False
+        if coders[last].kind in TEMPORAL and isinstance(relation, Equation):
+            # in days some ticks are too short for floating point
+            cells = [column.values for column in columns]
+            relation.decode(cells, {})
+            rows = ~any_gaps(columns, relation.columns)
+            if np.any((cells[last] != columns[last].values)[rows]):
+                return False
+    return True
+
+
+def discover(coders, columns):
+    """Return what holds of columns that have been read."""
+    everything, columns = columns, _distinct_rows(some_rows(columns))
+    n = len(columns[0].gaps)
+    apt = [
+        j
+        for j, column in enumerate(columns)
+        if column.kind != "identifier"
+        and n - column.missing >= MIN_ROWS
+        and np.any(column.observed != column.observed[0])
+    ][:MAX_COLUMNS]
+    names = [column.name for column in columns]
+    found = [(OneHot(*(names[j] for j in places)), places) for places in _one_hots(columns, apt)]
+    rest = [j for j in apt if not any(j in places for _, places in found)]
+    sums = _equations(coders, columns, [j for j in rest if columns[j].kind in AMOUNTS])
+    for terms, constant in sums:
+        found.append((LinearEquation({names[j]: c for j, c in terms.items()}, constant), [*terms]))
+    totals = {choose_total(terms) for terms, _ in sums}
+    lookups = _lookups(coders, columns, [j for j in rest if j not in totals])
+    found += [(FunctionalDependency(names[a], names[b]), [a, b]) for a, b in lookups]
+    others = set(rest) - totals - {b for _, b in lookups}
+    numbers = [j for j in rest if columns[j].kind in AMOUNTS and j in others]
+    pairs = _inequalities(coders, columns, numbers, [set(terms) for terms, _ in sums])
+    found += [(Inequality(names[a], names[b]), [a, b]) for a, b in pairs]
+    return [
+        Found(constraint, int((~any_gaps(everything, places)).sum()))
+        for constraint, places in found
+        if _holds(constraint, coders, everything)
+    ]
+
+
+def _codes(column):
+    """Return the positions of cells among those that occur, -1 for missing ones."""
+    codes = np.full(len(column.gaps), -1)
+    cells = column.observed
+    if cells.dtype == object:
+        codes[~column.gaps] = find_positions(cells, distinct(cells, column.name))
+    else:
+        codes[~column.gaps] = np.unique(cells, return_inverse=True)[1]
+    return codes
+
+
+def _distinct_rows(columns):
+    """Return the columns of rows that are no copies: these would confirm anything."""
+    codes = np.column_stack([*map(_codes, columns)])
+    rows = np.unique(codes, axis=0, return_index=True)[1]
+    # equal rows of a table without numbers that tell rows apart are no copies
+    if len(rows) == len(codes) or np.all(codes.max(axis=0) < len(rows) / 2):
+        return columns
+    return [column.take(np.sort(rows)) for column in columns]
+
+
+def _holds(constraint, coders, columns):
+    """Return whether a constraint holds to the last digit, as its coding needs it."""
+    try:
+        return bool(constraint.bind(coders, columns))
+    except (TypeError, ValueError):
+        return False
+
+
+def _one_hots(columns, apt):
+    """Return runs of columns of which exactly one is 1 in each row."""
+    is_binary = [
+        columns[j].kind in ("integer", "boolean")
+        and not columns[j].missing
+        and set(columns[j].values.tolist()) == {0, 1}
+        for j in range(len(columns))
+    ]
+    found, start = [], 0
+    while start < len(columns):
+        total, stop = 0, start
+        while stop < len(columns) and is_binary[stop] and stop in apt and np.max(total) <= 1:
+            total, stop = total + columns[stop].values.astype(int), stop + 1
+            if stop - start > 1 and np.all(total == 1):
+                found.append(list(range(start, stop)))
+                start = stop - 1
+                break
+        start += 1
+    return found
+
+
+def _equations(coders, columns, numbers):
+    """Return sums of columns that are constant: coefficients, that of the total last."""
+    found, free = [], list(numbers)
+    amounts = {j: as_amounts(coders[j], columns[j].values) for j in numbers}
+    for j, k in combinations(numbers, 2):
+        if j in free and k in free:
+            line = _conversion(amounts, columns, coders, j, k)
+            if line is not None:
+                found.append(line)
+                free.remove(k)
+    rows = ~any_gaps(columns, free) if free else np.zeros(0, dtype=bool)
+    if len(free) < 3 or rows.sum() < max(MIN_ROWS, 2 * len(free)):
+        return found
+    A = np.column_stack([amounts[j][rows] for j in free])
+    A = A - A.mean(0)
+    scale = A.std(0)
+    R, _ = qr(A / scale, mode="r", pivoting=True)
+    if abs(R[len(free) - 1, len(free) - 1]) > 10 * EXACT * np.sqrt(len(A)):
+        return found
+    totals = set()
+    # the last columns that the ones before them determine are the totals
+    for place in range(len(free) - 1, 0, -1):
+        if free[place] in totals:
+            continue
+        before = [k for k in range(len(free)) if k != place and free[k] not in totals]
+        terms = _sum_of(A[:, before] / scale[before], A[:, place], scale[before])
+        if terms is None:
+            continue
+        used = [k for k, c in zip(before, terms, strict=True) if c]
+        coefficients = {free[k]: c for k, c in zip(before, terms, strict=True) if c}
+        off = A[:, place] - A[:, used] @ [coefficients[free[k]] for k in used]
+        if len(used) > 1 and np.abs(off).max() <= EXACT * 10 * scale[place]:
+            total = sum(c * amounts[j][rows] for j, c in coefficients.items())
+            constant = float(np.mean(total - amounts[free[place]][rows]))
+            constant = round(constant) if abs(constant - round(constant)) < 1e-6 else constant
+            found.append(({**coefficients, free[place]: -1.0}, constant))
+            totals.add(choose_total(found[-1][0]))
+    return found
+
+
+def _conversion(amounts, columns, coders, j, k):
+    """Return the line that makes one column of another, up to the rounding of it."""
+    rows = ~any_gaps(columns, [j, k])
+    x, y = amounts[j][rows], amounts[k][rows]
+    if rows.sum() < MIN_ROWS or min(np.ptp(x[:N_FIRST]), np.ptp(y[:N_FIRST])) == 0:
+        return None
+    if abs(np.corrcoef(x[:N_FIRST], y[:N_FIRST])[0, 1]) < LINE or len(np.unique(x)) < MIN_DISTINCT:
+        return None
+    step = step_of(coders[k])
+    slope = np.cov(x, y)[0, 1] / np.var(x, ddof=1)
+    nice = _nice(slope)
+    slope = slope if nice is None else nice
+    constant = np.median(y - slope * x)
+    constant = round(constant) if abs(constant - round(constant)) < 1e-6 else constant
+    off = np.abs(y - slope * x - constant).max()
+    bound = 0.501 * step if step <= COARSE * np.std(y) else 0.0
+    if off > max(bound, EXACT * np.std(y)):
+        return None
+    return {j: float(slope), k: -1.0}, -float(constant)
+
+
+def _sum_of(Z, y, scale):
+    """Return simple coefficients of columns that make up another one, None if there are none."""
+    Q, R, order = qr(Z, mode="economic", pivoting=True)
+    diagonal = np.abs(np.diag(R))
+    rank = int(np.sum(diagonal > EXACT * diagonal[0]))
+    solved = np.linalg.solve(R[:rank, :rank], Q[:, :rank].T @ y)
+    if np.abs(y - Q[:, :rank] @ (Q[:, :rank].T @ y)).max() > EXACT * 10 * np.std(y):
+        return None
+    coefficients = np.zeros(len(scale))
+    coefficients[order[:rank]] = solved / scale[order[:rank]]
+    coefficients[np.abs(coefficients) * scale < 1e-6 * np.std(y)] = 0.0
+    terms = [0.0 if c == 0 else _nice(c) for c in coefficients]
+    return None if None in terms else terms
+
+
+def _nice(c):
+    """Return a coefficient as a simple fraction, None if it is none."""
+    near = Fraction(float(c)).limit_denominator(LARGEST_TERM)
+    is_near = abs(float(near) - c) < 1e-5 * abs(c) and abs(near.numerator) <= LARGEST_TERM
+    return float(near) if near and is_near else None
+
+
+def _lookups(coders, columns, apt):
+    """Return pairs of a column and one that it determines, of several the nearest."""
+    codes = {j: _codes(columns[j]) for j in apt}
+    levels = {j: len(np.unique(codes[j])) for j in apt}
+    found, determined = [], set()
+    for b in sorted(apt, key=levels.get):
+        # of columns that determine each other the first
+        finer = [a for a in apt if (levels[a], -a) > (levels[b], -b) and a not in determined]
+        for a in sorted(finer, key=lambda j: (levels[j], j)):
+            if _determines(coders, columns, codes, a, b):
+                found.append((a, b))
+                determined.add(b)
+                break
+    return found
+
+
+def _determines(coders, columns, codes, a, b):
+    """Return whether equal or neighbouring cells of one column have equal cells of another."""
+    rows = ~any_gaps(columns, [a, b])
+    x, y = codes[a][rows], codes[b][rows]
+    first = np.unique(x[:N_FIRST], return_inverse=True)[1]
+    if np.any(np.bincount(first, y[:N_FIRST])[first] != np.bincount(first)[first] * y[:N_FIRST]):
+        return False
+    order = np.lexsort((y, x))
+    x, y = x[order], y[order]
+    same, agrees = np.diff(x) == 0, np.diff(y) == 0
+    if np.any(same & ~agrees) or len(x) < MIN_ROWS:
+        return False
+    if columns[a].kind in AMOUNTS and columns[b].kind not in AMOUNTS:
+        # an interval for each category
+        is_run = np.count_nonzero(~agrees) == len(np.unique(y)) - 1
+        numbers = as_amounts(coders[a], columns[a].values[rows])[order]
+        same = same | agrees if is_run and _meet(numbers, y) else same
+    elif columns[b].kind == "continuous" and not step_of(coders[b]):
+        return False
+    rare = y != np.bincount(y).argmax()
+    return np.count_nonzero(same & rare[1:]) >= CONFIRMED
+
+
+def _meet(x, y):
+    """Return whether sorted numbers are as close where categories change as they are nearby."""
+    x, first = np.unique(x, return_index=True)
+    gaps, changes = np.diff(x), np.flatnonzero(np.diff(y[first]))
+    around = [np.r_[gaps[max(k - NEARBY, 0) : k], gaps[k + 1 : k + 1 + NEARBY]] for k in changes]
+    return all(
+        gaps[k] <= APART * near.max(initial=0) for k, near in zip(changes, around, strict=True)
+    )
+
+
+def _inequalities(coders, columns, numbers, together):
+    """Return pairs of columns of which the second is never less, without those that follow."""
+    pairs = set()
+    for a, b in permutations(numbers, 2):
+        is_implied = any({a, b} <= terms for terms in together)
+        if not is_implied and _same_unit(coders[a], coders[b]) and _bounds(coders, columns, a, b):
+            pairs.add((a, b))
+    both = {pair for pair in pairs if pair[::-1] in pairs}
+    pairs -= both
+    return sorted(
+        (a, b) for a, b in pairs if not any((a, c) in pairs and (c, b) in pairs for c in numbers)
+    )
+
+
+def _same_unit(one, other):
+    if one.kind in TEMPORAL:
+        return one.kind == other.kind and one.scale.clock.aware == other.scale.clock.aware
+    steps = [step_of(coder) for coder in (one, other)]
+    return other.kind in NUMERIC and (steps[0] > 0) == (steps[1] > 0)
+
+
+def _bounds(coders, columns, a, b):
+    """Return whether one column bounds another from below, and not by chance."""
+    rows = ~any_gaps(columns, [a, b])
+    low, high = (as_amounts(coders[j], columns[j].values[rows]) for j in (a, b))
+    if rows.sum() < MIN_ROWS or np.any(low > high):
+        return False
+    overlap = np.searchsorted(np.sort(high), low, "left").mean() / len(high)
+    if overlap < OVERLAP:
+        return False
+    gaps = [high - low]
+    if coders[a].kind in NUMERIC and low.min() >= 0:
+        gaps.append(np.log(high[low > 0] / low[low > 0]))
+    least = EXPECTED_OF_TIMES if coders[a].kind in TEMPORAL else EXPECTED
+    return all(_n_expected(gap) >= least for gap in gaps if len(gap) >= MIN_ROWS)
+
+
+def _n_expected(gap):
+    """Return how many numbers would be negative if they were normal."""
+    spread = np.std(gap)
+    return len(gap) * norm.cdf(-np.mean(gap) / spread) if spread > 0 else 0.0

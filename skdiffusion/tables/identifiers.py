@@ -1,0 +1,135 @@
+"""Columns that identify rows: found, kept out of the model, and drawn anew."""
+
+import re
+
+import numpy as np
+
+from skdiffusion._utils.checks import needs
+from skdiffusion.tables.codecs import ConstantCodec
+from skdiffusion.tables.coders import Coder
+from skdiffusion.tables.options import position_of
+from skdiffusion.tables.vocabulary import as_objects, look_like_dates
+
+# rows from which hardly an equal pair is no chance, and share of them that differ
+MIN_ROWS, DISTINCT = 20, 0.9
+# whole numbers that all differ may be amounts as well: the name must say it
+NAMES = re.compile(
+    r"(^|[_\W])(id|ids|uid|uuid|guid|key|no|nr|number|code|account|iban|ssn)($|[_\W])"
+)
+N_TRIES = 100
+CLASSES = [("0123456789", str.isdigit), ("abcdefghijklmnopqrstuvwxyz", str.islower)]
+CLASSES.append((CLASSES[1][0].upper(), str.isupper))
+
+
+def find_identifiers(given, columns):
+    """Make columns identifiers; return how they are drawn, and what to tell the user."""
+    if given is None:
+        return {}, []
+    named = {} if isinstance(given, str) else given
+    named = {position_of(key, columns, "identifiers"): how for key, how in named.items()}
+    found = [j for j, c in enumerate(columns) if j not in named and _identifies(c)]
+    drawn = dict.fromkeys(found, "pattern") | {j: h for j, h in named.items() if h is not None}
+    for j in drawn:
+        columns[j].kind = "identifier"
+    names = ", ".join(repr(columns[j].name) for j in found)
+    hint = (
+        f"Cells of {names} seem to identify rows: they are not learned, and drawn anew in their "
+        "pattern. Name the columns in identifiers of TableEncoder to say so, or otherwise."
+    )
+    return drawn, [hint] if found else []
+
+
+def _identifies(column):
+    cells = column.observed
+    if len(cells) < MIN_ROWS or column.kind not in ("categorical", "integer"):
+        return False
+    if column.kind == "integer":
+        # customerId and customer_id are the same name
+        words = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", str(column.name)).lower()
+        return len(np.unique(cells)) == len(cells) and NAMES.search(words) is not None
+    if not all(isinstance(cell, str) for cell in cells.tolist()):
+        return False
+    n_distinct = len(set(cells.tolist()))
+    return n_distinct >= DISTINCT * len(cells) and not look_like_dates(cells.tolist())
+
+
+class IdentifierCoder(Coder):
+    """No feature; cells that are like those of `fit`, but none of them."""
+
+    codec = ConstantCodec(0.0)
+
+    def __init__(self, column, how):
+        super().__init__(column)
+        self.real = list(dict.fromkeys(column.observed.tolist()))
+        self.how, self.dtype = how, column.values.dtype
+        self.is_number = column.stored is not None
+        if not (how in ("pattern", "drop") or callable(how) or str(how).startswith("faker:")):
+            raise ValueError(
+                f"identifiers of column {column.name!r} must be 'pattern', 'drop', 'faker:name', a "
+                f"function of a number and a generator, or None, got {how!r}."
+            )
+
+    def numbers(self, column):
+        return np.zeros(len(column.observed)), column.gaps
+
+    def decode(self, Z, rng=None):
+        gaps = np.full(len(Z), self.how == "drop" or self.is_empty)
+        if gaps.all():
+            return np.zeros(len(Z), self.dtype), gaps
+        return self._draw(len(Z), rng or np.random.RandomState(0)), gaps
+
+    def _draw(self, n, rng):
+        if callable(self.how):
+            cells = list(self.how(n, rng))
+        elif self.how == "pattern":
+            cells = draw_alike(list(map(_text, self.real)), n, rng)
+        else:
+            with needs("faker", "Names that are made up need Faker"):
+                from faker import Faker
+            source = Faker()
+            source.seed_instance(int(rng.randint(2**31 - 1)))
+            cells = [getattr(source, self.how.removeprefix("faker:"))() for _ in range(n)]
+        if self.is_number:
+            return np.array(cells, dtype=np.float64)
+        return as_objects(cells) if self.dtype == object else np.array(cells)
+
+
+def _text(cell):
+    return str(int(cell)) if isinstance(cell, float) else str(cell)
+
+
+def draw_alike(real, n, rng):
+    """Draw texts that differ from one another and from the real ones, but look like them."""
+    start = _common(real)
+    end = _common([text[start:][::-1] for text in real])
+    taken, drawn = set(real), []
+    has_zeros = any(text.startswith("0") for text in real)
+    while len(drawn) < n:
+        for attempt in range(N_TRIES + 1):
+            text = real[rng.randint(len(real))]
+            middle = [_another(c, rng) for c in text[start : len(text) - end]]
+            # where all of the pattern are taken it gets longer
+            longer = [str(d) for d in rng.randint(10, size=6)] if attempt == N_TRIES else []
+            text = text[:start] + "".join(middle + longer) + text[len(text) - end :]
+            if text not in taken and (has_zeros or text[:1] != "0"):
+                break
+        taken.add(text)
+        drawn.append(text)
+    return drawn
+
+
+def _common(texts):
+    """Return how long the beginning is that all texts share, but for a digit or letter of each."""
+    least, most = min(texts), max(texts)
+    n = next((k for k, (a, b) in enumerate(zip(least, most, strict=False)) if a != b), len(least))
+    # a number's leading digits are common by chance
+    while n and least[n - 1].isdigit():
+        n -= 1
+    return n
+
+
+def _another(character, rng):
+    for alphabet, belongs in CLASSES:
+        if belongs(character) and character in alphabet:
+            return alphabet[rng.randint(len(alphabet))]
+    return character

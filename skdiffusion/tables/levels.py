@@ -1,0 +1,141 @@
+"""Numbers whose scale depends on a category: each category has a codec of its own."""
+
+from dataclasses import replace
+
+import numpy as np
+from scipy.special import ndtri
+
+from skdiffusion.tables.coders import NumberCoder
+from skdiffusion.tables.lattice import DOUBLE
+from skdiffusion.tables.numeric_transforms import fit_numbers
+from skdiffusion.tables.reading import NUMERIC
+from skdiffusion.tables.relations import Relation, any_gaps
+from skdiffusion.tables.vocabulary import find_positions
+
+# rows of a category from which it has a codec of its own
+MIN_ROWS = 10
+MAX_LEVELS = 50
+# Nats by which the ranks of a category's numbers differ from those of all: numbers that lie within
+# a seventh of the others' ranks, where a network resolves them badly
+NARROW = 2.0
+# variance of the ranks of numbers that are all equal
+SMALLEST = 1e-4
+
+
+class LevelCodec:
+    """A codec for each category, whose features are behind that of the number."""
+
+    name = "by category"
+    n_encoded = 1
+
+    def __init__(self, codecs, bounds, simplex):
+        self.codecs, self.bounds, self.simplex = codecs, bounds, simplex
+
+    def _by_level(self, function, x, levels):
+        """Apply a function to the numbers of each category and its codec."""
+        made = np.empty(len(x))
+        for level in np.unique(levels):
+            rows = levels == level
+            made[rows] = np.ravel(function(self.codecs[level], x[rows], level))
+        return made
+
+    def encode(self, x):
+        x, levels = x[:, 0], x[:, 1].astype(int)
+        return self._by_level(lambda codec, part, _: codec.encode(part), x, levels)[:, None]
+
+    def decode(self, z):
+        def decode(codec, part, level):
+            # beyond the numbers of a category are those of another
+            return np.clip(codec.decode(part[:, None]), *self.bounds[level])
+
+        return self._by_level(decode, z[:, 0], self.simplex.decode(z[:, 1:]))
+
+    def dequantize(self, z, rng):
+        levels = self.simplex.decode(z[:, 1:])
+        return self._by_level(
+            lambda codec, part, _: codec.dequantize(part[:, None], rng), z[:, 0], levels
+        )[:, None]
+
+    def log_volume(self, x, sigma):
+        x, levels = x[:, 0], x[:, 1].astype(int)
+        return self._by_level(lambda codec, part, _: codec.log_volume(part, sigma), x, levels)
+
+
+class ByLevel(Relation):
+    """A number that is encoded given a category, whose position its column gets."""
+
+    def __init__(self, number, category, levels):
+        self.coded, self.parents, self.levels = (number,), (category,), levels
+
+    def encode(self, columns):
+        number, category = columns[self.coded[0]], columns[self.parents[0]]
+        positions = find_positions(category.values, self.levels)
+        gaps = any_gaps(columns, self.columns) | (positions < 0)
+        return {self.coded[0]: replace(number, gaps=gaps, levels=positions)}
+
+
+def depends_on(x, levels, weights):
+    """Return by how many nats a category tells numbers, 0 where all categories share a scale."""
+    _, place = np.unique(x, return_inverse=True)
+    shared = np.bincount(place, weights)
+    n, counts = shared.sum(), np.bincount(levels, weights)
+    # of the middle rank of equal numbers
+    z = ndtri((np.cumsum(shared) - shared / 2) / n)[place]
+    w = 1.0 if weights is None else weights
+    mean = np.bincount(levels, w * z) / np.maximum(counts, 1)
+    variance = np.bincount(levels, w * (z - mean[levels]) ** 2) / np.maximum(counts, 1)
+    variance = np.maximum(variance, SMALLEST)
+    gain = (variance + mean**2 - 1 - np.log(variance)) / 2
+    has_rows = counts >= MIN_ROWS
+    if not np.any(gain[has_rows] > NARROW):
+        return 0.0
+    # two numbers for each category, at the price of the Bayesian information criterion
+    return float(counts[has_rows] @ gain[has_rows] - has_rows.sum() * np.log(n))
+
+
+def find_category(j, columns, coders, taken):
+    """Return the column of categories that the scale of a column of numbers depends on, or None."""
+    column, best, gain = columns[j], None, 0.0
+    if column.kind not in NUMERIC or coders[j].codec.name not in ("standard", "quantile"):
+        return None
+    for k, coder in enumerate(coders):
+        is_apt = coder.codec.name == "simplex" and coder.codec.n_encoded < MAX_LEVELS
+        if not is_apt or k in taken or np.any(columns[k].gaps & ~column.gaps):
+            continue
+        if len(coder.rare.members):
+            continue
+        levels = find_positions(columns[k].values[~column.gaps], coder.levels)
+        weights = None if column.weights is None else column.weights[~column.gaps]
+        found = depends_on(column.observed, levels, weights)
+        if found > gain:
+            best, gain = k, found
+    return best
+
+
+class LevelCoder(NumberCoder):
+    """Numbers, each with the position of its category beside it."""
+
+    def __init__(self, column, category, whole):
+        vars(self).update(vars(whole))
+        codecs, bounds = [], []
+        levels = column.levels[~column.gaps]
+        resolution = np.finfo(self.stored).eps if self.stored.kind == "f" else DOUBLE
+        for level in range(len(category.levels)):
+            x = column.observed[levels == level]
+            codec, ends = whole.codec, whole.extent
+            # those of few rows share the codec of all
+            if len(x) >= MIN_ROWS and len(np.unique(x)) > 1:
+                rows = np.zeros(len(x), dtype=bool)
+                weights = column.weights
+                weights = weights if weights is None else weights[~column.gaps][levels == level]
+                part = replace(column, values=x, gaps=rows, levels=None, weights=weights)
+                codec, ends = fit_numbers(x, part, resolution, "no spike")
+            elif len(x):
+                ends = x.min(), x.max()
+            codecs.append(codec)
+            bounds.append(ends)
+        self.codec = LevelCodec(codecs, bounds, category.codec)
+
+    def numbers(self, column):
+        x, gaps = super().numbers(column)
+        return np.column_stack([x, column.levels[~gaps]]), gaps

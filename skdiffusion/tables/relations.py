@@ -1,0 +1,209 @@
+"""Relations between columns of a table: how they are coded, so that decoded rows meet them.
+
+A relation has `parents`, columns that stay as they are, and `coded` ones, which are encoded
+otherwise: `encode` makes other columns of these, and `decode` puts their cells back in place.
+Cells are lists or dicts by column; numbers of a coder are those that its codec takes.
+"""
+
+from dataclasses import replace
+
+import numpy as np
+
+from skdiffusion.tables.reading import NUMERIC, TEMPORAL, Column
+from skdiffusion.tables.vocabulary import as_objects
+
+# of a step of a grid, or of a number, by which computed ones may be off
+ROUNDING = 1e-6
+FLOAT = np.dtype(np.float64)
+
+
+class Relation:
+    """What relations have in common."""
+
+    parents: tuple = ()
+    coded: tuple = ()
+
+    @property
+    def columns(self):
+        """Return the positions of all columns that take part."""
+        return (*self.parents, *self.coded)
+
+    def holds(self, cells):
+        """Return in which rows the relation holds."""
+        return np.ones(len(cells[self.columns[0]]), dtype=bool)
+
+    def is_open(self, known):
+        """Return whether known cells, by column, say what has no feature by itself."""
+        return any(known[j] for j in self.coded) and not all(known[j] for j in self.columns)
+
+    def solved(self, given):
+        """Return the columns whose features follow from given cells and what is drawn."""
+        return self.coded
+
+    def complete(self, cells, given):
+        """Put given cells among drawn ones; return in which rows both go together."""
+        for j, values in given.items():
+            cells[j] = values
+        return self.holds(cells)
+
+    def decode(self, cells, settled):
+        """Put cells of the coded columns in place; settled ones, and where they are, must stay."""
+
+
+class Lookup(Relation):
+    """A column that another one determines; of numbers the nearest that was seen."""
+
+    def __init__(self, parent, dependent, coders, columns):
+        self.parents, self.coded = (parent,), (dependent,)
+        rows = ~any_gaps(columns, self.columns)
+        keys, values = columns[parent].values[rows], columns[dependent].values[rows]
+        if not len(keys):
+            raise ValueError(f"Column {coders[parent].name!r} determines nothing: it is empty.")
+        self.middles = None
+        if coders[parent].kind in (*NUMERIC, *TEMPORAL):
+            keys, first = np.unique(keys, return_index=True)
+            self.middles = keys[:-1] + np.diff(keys) / 2
+            self.values = values[first]
+        else:
+            # of several the first
+            self.found = dict(zip(keys[::-1].tolist(), values[::-1].tolist(), strict=True))
+            self.values = values[:1]
+
+    def _find(self, keys):
+        if self.middles is not None:
+            return self.values[np.searchsorted(self.middles, keys)]
+        cells = [self.found.get(key, self.values[0]) for key in keys.tolist()]
+        return _like(cells, self.values)
+
+    def encode(self, columns):
+        (j,) = self.coded
+        return {j: dropped(columns[j])}
+
+    def decode(self, cells, settled):
+        cells[self.coded[0]] = self._find(cells[self.parents[0]])
+
+    def holds(self, cells):
+        return np.asarray(self._find(cells[self.parents[0]]) == cells[self.coded[0]], dtype=bool)
+
+
+class Combination(Relation):
+    """Columns of which only combinations that were seen occur, as one category."""
+
+    def __init__(self, places, coders, columns, n_keys=None):
+        self.coded = tuple(places)
+        if len(places) < 2:
+            raise ValueError("Combinations are of two columns or more.")
+        self.name = " and ".join(str(coders[j].name) for j in places)
+        self.likes = {j: columns[j].values[:0] for j in places}
+        rows = self._rows([column.values for column in columns])
+        rows = [row for row, gap in zip(rows, any_gaps(columns, places), strict=True) if not gap]
+        first = {}
+        # of rows with the same keys the first
+        self.seen = {row for row in rows if first.setdefault(row[:n_keys], row) == row}
+
+    def _rows(self, cells):
+        return list(zip(*(cells[j].tolist() for j in self.coded), strict=True))
+
+    def encode(self, columns):
+        first, *others = self.coded
+        values = as_objects(self._rows([column.values for column in columns]))
+        gaps, weights = any_gaps(columns, self.coded), columns[first].weights
+        joint = Column(self.name, "categorical", values, gaps, weights=weights)
+        return {first: joint, **{j: dropped(columns[j]) for j in others}}
+
+    def decode(self, cells, settled):
+        parts = zip(*cells[self.coded[0]].tolist(), strict=True)
+        for j, part in zip(self.coded, parts, strict=True):
+            cells[j] = _like(part, self.likes[j])
+
+    def complete(self, cells, given):
+        # rows of what was drawn that are as given
+        return np.all([cells[j] == values for j, values in given.items()], axis=0)
+
+    def holds(self, cells):
+        return np.array([row in self.seen for row in self._rows(cells)], dtype=bool)
+
+
+class Transformed(Relation):
+    """Numbers by a user's pair of functions."""
+
+    def __init__(self, places, forward, backward, coders):
+        self.coded, self.coders = tuple(places), coders
+        self.forward, self.backward = forward, backward
+        for j in places:
+            if coders[j].kind not in NUMERIC:
+                raise TypeError(f"Column {coders[j].name!r} is {coders[j].kind}: recode numbers.")
+
+    def _apply(self, function, parts):
+        made = [np.asarray(part, dtype=np.float64) for part in function(*parts)]
+        if [part.shape for part in made] != [part.shape for part in parts]:
+            raise ValueError("A recoding returns as many arrays as it gets, of the same length.")
+        if not all(np.isfinite(part).all() for part in made):
+            raise ValueError("A recoding makes finite numbers infinite or NaN.")
+        return made
+
+    def encode(self, columns):
+        gaps = any_gaps(columns, self.coded)
+        parts = self._apply(self.forward, [columns[j].values[~gaps] for j in self.coded])
+        made = {}
+        for j, part in zip(self.coded, parts, strict=True):
+            values = np.full(len(gaps), np.nan)
+            values[~gaps] = part
+            column = replace(columns[j], kind="continuous", values=values, gaps=gaps)
+            made[j] = replace(column, stored=FLOAT, places=None, marker=None)
+        return made
+
+    def decode(self, cells, settled):
+        parts = self._apply(self.backward, [cells[j] for j in self.coded])
+        for j, part in zip(self.coded, parts, strict=True):
+            cells[j] = on_grid(self.coders[j], part)
+
+    def holds(self, cells):
+        parts = [cells[j].astype(np.float64) for j in self.coded]
+        rows = ~np.isnan(parts).any(axis=0)
+        parts = [part[rows] for part in parts]
+        back = self._apply(self.backward, self._apply(self.forward, parts))
+        holds = np.ones(len(rows), dtype=bool)
+        holds[rows] = np.isclose(parts, back, rtol=ROUNDING, atol=ROUNDING).all(axis=0)
+        return holds
+
+
+def any_gaps(columns, places):
+    """Return which rows have a missing cell in some of the columns."""
+    return np.any([columns[j].gaps for j in places], axis=0)
+
+
+def dropped(column):
+    """Return a column that takes no feature, in place of one that others determine."""
+    n = len(column.values)
+    return replace(
+        column,
+        kind="continuous",
+        values=np.zeros(n),
+        gaps=np.zeros(n, dtype=bool),
+        stored=FLOAT,
+        clock=None,
+        order=None,
+        marker=None,
+        places=None,
+    )
+
+
+def _like(cells, other):
+    """Return a sequence of cells as an array like another one."""
+    cells = list(cells)
+    return as_objects(cells) if other.dtype == object else np.array(cells, dtype=other.dtype)
+
+
+def lattice_of(coder):
+    return getattr(coder.codec, "lattice", None)
+
+
+def on_grid(coder, x, rounding=np.rint):
+    """Move numbers of a coder to those that cells can have, upwards by `np.ceil`."""
+    slack = ROUNDING if rounding is np.ceil else 0.0
+    lattice = lattice_of(coder)
+    if lattice is not None:
+        steps = rounding((x - lattice.observed[0]) / lattice.step - slack)
+        return lattice.snap(lattice.observed[0] + lattice.step * steps)
+    return x if coder.kind == "continuous" else rounding(x - slack)
