@@ -383,7 +383,7 @@ class TableModel(TableInput, ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         """Read and encode the rows of `fit` and their target, each once."""
         columns = read_table(X)
         encoder, measured = self._fit_encoder(X, columns, sample_weight, rng)
-        for hint in encoder._hints:
+        for hint in encoder._hints + encoder._code_hints:
             warnings.warn(hint, UserWarning, stacklevel=3)
         if len(X) < 2:
             raise ValueError("A distribution cannot be learned from n_samples=1: give at least 2.")

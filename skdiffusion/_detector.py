@@ -276,7 +276,7 @@ class DiffusionAnomalyDetector(TableInput, TransformerMixin, Verdicts, BaseEstim
         Z, changed = repair(self._explaining, Z, self._is_anomalous)
         columns = read_table(validate_table(self, X, reset=False, allow_missing=True))
         changed = self._by_column(changed)
-        cells = {j: (column.values, ~changed[:, j]) for j, column in enumerate(columns)}
+        cells = {j: (c.values, ~changed[:, j] & ~c.gaps) for j, c in enumerate(columns)}
         return self._encoder.decode(Z[0], settled=cells)
 
     def transform(self, X):

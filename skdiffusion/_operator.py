@@ -230,8 +230,9 @@ class OperatorScoreMatching(TableModel):
                 "OperatorScoreMatching takes complete rows of numbers."
             )
         # the coordinates of the process, in which the box has a width of pi
-        regular = {j: columns[j].values[~far_out(columns[j].values)] for j in encoder.groups_}
-        scales = {j: (1 + 2 * MARGIN) * np.ptp(x) / math.pi for j, x in regular.items()}
+        varied = [columns[j] for j in encoder.groups_]
+        regular = {column.name: column.values[~far_out(column.values)] for column in varied}
+        scales = {name: (1 + 2 * MARGIN) * np.ptp(x) / math.pi for name, x in regular.items()}
         return TableEncoder(numeric_transform=scales, **options).fit_columns(X, columns), None
 
     def _fit_model(self, rows, rng):

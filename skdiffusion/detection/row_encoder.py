@@ -30,12 +30,15 @@ class RowEncoder:
             numeric_transform="standard",
             handle_unknown="missing",
             constraints=None,
-            identifiers=None,
         ).fit_columns(X, columns)
+        for hint in self.table._hints:
+            warnings.warn(hint, UserWarning, stacklevel=4)
         coders = self.table._coders
-        if all(coder.is_empty for coder in coders):
+        self.is_void = [coder.is_empty or coder.kind == "identifier" for coder in coders]
+        if all(self.is_void):
             raise ValueError("Every column of X is constant: there is nothing to learn.")
-        is_constant = [c.codec.n_encoded == 0 and not c.is_empty for c in coders]
+        has_no_feature = [coder.codec.n_encoded == 0 for coder in coders]
+        is_constant = np.array(has_no_feature) & ~np.array(self.is_void)
         groups = np.append(self.table.groups_, np.flatnonzero(is_constant))
         is_number = np.array([coder.levels is None for coder in coders])[groups]
         Z = self._encode(columns)
@@ -76,7 +79,7 @@ class RowEncoder:
         Z, departures = self.table.encode_columns(columns), []
         for j, (coder, column) in enumerate(zip(self.table._coders, columns, strict=True)):
             is_constant = coder.codec.n_encoded == 0
-            if coder.is_empty:
+            if self.is_void[j]:
                 continue
             if coder.levels is not None:
                 x = (find_positions(column.observed, coder.levels) < 0).astype(float)

@@ -3,13 +3,12 @@
 import numpy as np
 import torch
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import validate_data
 
 from skdiffusion._utils.checks import check_count
 from skdiffusion._utils.fitting import all_or_nothing
 from skdiffusion._utils.gross import check_magnitudes, regular_rows
 from skdiffusion._utils.torch_seed import seeded_torch
-from skdiffusion.manifold.embedding import Embedding
+from skdiffusion.manifold.embedding import Embedding, validate_numbers
 from skdiffusion.manifold.units import column_units
 from skdiffusion.nets.autoencoder import Autoencoder, train_autoencoder
 
@@ -98,7 +97,7 @@ class AutoencoderEmbedding(Embedding):
         with all_or_nothing(self):
             for name in ("n_components", "width", "max_epochs"):
                 check_count(getattr(self, name), name)
-            X = validate_data(self, X, dtype=np.float64, ensure_min_samples=2)
+            X = validate_numbers(self, X, ensure_min_samples=2)
             check_magnitudes(X)
             regular = X[regular_rows(X)]
             self._mean = regular.mean(0)

@@ -1,11 +1,29 @@
 """`Embedding`: the methods that embeddings with a way back have in common."""
 
+import re
+
 import numpy as np
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils import check_array
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skdiffusion._utils.gross import LARGEST
+
+# what NumPy, pandas and polars say of columns that hold no numbers
+NO_NUMBERS = re.compile("(could not|cannot) convert|.*could not be promoted")
+
+
+def validate_numbers(estimator, X, **options):
+    """Validate rows of numbers, or say what to do with columns of other kinds."""
+    try:
+        return validate_data(estimator, X, dtype=np.float64, **options)
+    except Exception as error:  # each library of frames has its own
+        if not NO_NUMBERS.match(str(error)):
+            raise
+        raise ValueError(
+            f"{type(estimator).__name__} needs columns of numbers, of at most 64 bits: drop the "
+            "others, or encode the table first, by TableEncoder."
+        ) from error
 
 
 class Embedding(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
@@ -42,7 +60,7 @@ class Embedding(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
             Embedded rows.
         """
         check_is_fitted(self)
-        X = validate_data(self, X, dtype=np.float64, reset=False)
+        X = validate_numbers(self, X, reset=False)
         if np.abs(X).max(initial=0.0) > LARGEST:
             raise ValueError(f"X holds numbers beyond {LARGEST:g}: give them another unit.")
         return self._embed(X)

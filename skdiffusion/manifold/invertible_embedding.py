@@ -9,7 +9,7 @@ from skdiffusion._utils.fitting import all_or_nothing
 from skdiffusion._utils.gross import check_magnitudes, have_one_unit, regular_rows
 from skdiffusion.manifold.autoencoder_embedding import AutoencoderEmbedding
 from skdiffusion.manifold.decoders import Decoder, OwnInverse, seeded
-from skdiffusion.manifold.embedding import Embedding
+from skdiffusion.manifold.embedding import Embedding, validate_numbers
 from skdiffusion.manifold.local_maps import LocalLinearRegressor
 from skdiffusion.manifold.units import column_units
 
@@ -154,7 +154,7 @@ class InvertibleEmbedding(Embedding):
         with all_or_nothing(self):
             learner = AutoencoderEmbedding(3) if self.estimator is None else self.estimator
             self._check_parameters(learner)
-            X = validate_data(self, X, dtype=np.float64, ensure_min_samples=2)
+            X = validate_numbers(self, X, ensure_min_samples=2)
             check_magnitudes(X)
             learner = seeded(learner, check_random_state(self.random_state))
             kept = regular_rows(X)

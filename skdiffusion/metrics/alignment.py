@@ -108,7 +108,9 @@ def align(*tables, categorical=()):
                 "All tables must have the same columns; they differ in their columns: "
                 f"{names} against {own}."
             )
-        columns.append(read_table(cells if frame is None else frame.select(names).to_native()))
+        # by position, since not all names are text
+        order = [own.index(name) for name in names]
+        columns.append(read_table(cells if frame is None else frame[:, order].to_native()))
     chosen = [position_of(key, columns[0], "categorical") for key in categorical]
     is_category = np.isin(np.arange(len(names)), chosen)
     columns = [*zip(*columns, strict=True)]

@@ -50,11 +50,8 @@ class Known:
                 return complete(self.model, known, start, seed)
 
             self.proposals = propose(self.model, self.Z, self.opened, draw, N_PROPOSALS)
-        Z, cells = choose(self.Z, self.proposals, np.broadcast_to(level, len(self.Z)))
-        for j, (given, there) in self.settled.items():
-            drawn, also = cells.get(j, (given, there))
-            cells[j] = np.where(there, given, drawn), there | also
-        return Z, cells
+        levels = np.broadcast_to(level, len(self.Z))
+        return choose(self.Z, self.settled, self.proposals, levels)
 
 
 def complete(model, Z, start, seed):

@@ -37,42 +37,34 @@ def propose(model, values, opened, draw, k):
     proposals = []
     for relations, rows, given in opened:
         Z = draw(np.repeat(values[rows], k, axis=0))
-        many = {j: cells.repeat(k) for j, cells in given.items()}
-        places, features, cells, weights = _weighed(model.encoder, relations, Z, many)
-        shape = len(rows), k
-        made = Proposals(
-            rows,
-            places,
-            features.reshape(*shape, -1),
-            {j: each.reshape(shape) for j, each in cells.items()},
-            weights.reshape(shape),
-        )
+        made = _weighed(model.encoder, relations, Z, rows, given)
         for row in np.flatnonzero(~made.weights.any(axis=1)):
             _take_from_rows(made, row, model, relations, {j: c[[row]] for j, c in given.items()})
         proposals.append(made)
     return proposals
 
 
-def choose(values, proposals, levels, is_shared=False):
-    """Return known features with those of one proposal for each row, and its cells by column.
+def choose(values, settled, proposals, levels, is_shared=False):
+    """Return known features and settled cells with those of a proposal for each row.
 
-    `levels` (n,) say which, in [0, 1): they are ranks among the proposals by their weights. Shared
-    proposals are those of one row for all.
+    `levels` (n,) say which, as ranks by weight in [0, 1). Shared proposals are of one row for all.
     """
     n, values, cells = len(values), values.copy(), {}
     for made in proposals:
         rows = np.arange(n) if is_shared else made.rows
         mine = np.zeros(n, dtype=int) if is_shared else np.arange(len(rows))
         ranks = np.cumsum(made.weights, axis=1)
-        if is_shared:
-            chosen = np.searchsorted(ranks[0], levels * ranks[0, -1], side="right")
-        else:
-            chosen = (ranks <= levels[rows][:, None] * ranks[:, -1:]).sum(axis=1)
+        wanted = levels[rows] * ranks[mine, -1]
+        pairs = zip(mine, wanted, strict=True)
+        chosen = np.array([np.searchsorted(ranks[k], x, side="right") for k, x in pairs])
         values[np.ix_(rows, made.places)] = made.features[mine, chosen]
         for j, each in made.cells.items():
             whole, there = cells.get(j, (np.zeros(n, each.dtype), np.zeros(n, dtype=bool)))
             whole[rows], there[rows] = each[mine, chosen], True
             cells[j] = whole, there
+    for j, (given, there) in settled.items():
+        drawn, also = cells.get(j, (given, there))
+        cells[j] = np.where(there, given, drawn), there | also
     return values, cells
 
 
@@ -89,15 +81,14 @@ def settle_conditions(model, n, conditions, generator):
     proposals = propose(model, conditions.values, conditions.opened, draw, k)
     levels = torch.rand(n, generator=generator, device=generator.device).cpu().numpy()
     values = np.broadcast_to(conditions.values, (n, model.n_features))
-    values, cells = choose(values, proposals, levels, is_shared)
-    for j, (given, there) in conditions.cells.items():
-        drawn, also = cells.get(j, (given, np.zeros(n, dtype=bool)))
-        cells[j] = np.where(there, given, drawn), there | also
+    values, cells = choose(values, conditions.cells, proposals, levels, is_shared)
     return replace(conditions, values=values, cells=cells, opened=[])
 
 
-def _weighed(encoder, relations, Z, given):
-    """Return places, features and cells of drawn rows with given cells, and weights of these."""
+def _weighed(encoder, relations, Z, rows, given):
+    """Return proposals of as many drawn rows for each row, with given cells, and weights."""
+    shape = len(rows), len(Z) // len(rows)
+    given = {j: each.repeat(shape[1]) for j, each in given.items()}
     cells = encoder.decode_cells(Z[:, : encoder.n_encoded_])
     agrees, weights = np.ones(len(Z), dtype=bool), np.ones(len(Z))
     for relation in relations:
@@ -119,8 +110,9 @@ def _weighed(encoder, relations, Z, given):
             weights[agrees] *= _likelihood(encoder, j, coded[j], cells[j][agrees])
     features = [encoder._coded[j].encode(coded[j])[0] for j in involved]
     places = np.concatenate([encoder.features_of_column(j) for j in involved])
-    weights *= agrees
-    return places, np.concatenate(features, axis=1), {j: cells[j] for j in involved}, weights
+    features = np.concatenate(features, axis=1).reshape(*shape, -1)
+    cells = {j: cells[j].reshape(shape) for j in involved}
+    return Proposals(rows, places, features, cells, (weights * agrees).reshape(shape))
 
 
 def _likelihood(encoder, j, column, cells):
@@ -144,8 +136,8 @@ def _likelihood(encoder, j, column, cells):
 
 def _take_from_rows(made, row, model, relations, given):
     """Take rows of `fit` in place of draws of which none agrees with given cells."""
-    many = {j: cells.repeat(len(model.rows)) for j, cells in given.items()}
-    _, features, cells, weights = _weighed(model.encoder, relations, model.rows, many)
+    seen = _weighed(model.encoder, relations, model.rows, [row], given)
+    weights = seen.weights[0]
     if not weights.any():
         names = ", ".join(repr(model.encoder._coders[j].name) for j in given)
         raise ValueError(
@@ -153,6 +145,6 @@ def _take_from_rows(made, row, model, relations, given):
             "(see constraints_ of the encoder), or nothing like them was seen in fit."
         )
     best = np.argsort(-weights)[np.arange(made.weights.shape[1]) % np.count_nonzero(weights)]
-    made.features[row], made.weights[row] = features[best], weights[best]
-    for j, each in cells.items():
-        made.cells[j][row] = each[best]
+    made.features[row], made.weights[row] = seen.features[0, best], weights[best]
+    for j, each in seen.cells.items():
+        made.cells[j][row] = each[0, best]

@@ -12,7 +12,9 @@ from skdiffusion.tables.conditions import read_conditions
 def read_wanted(model, n_samples, y, conditions, rng):
     """Return the number of rows to draw, and what is settled about them and the target."""
     for name, given in (("y", y), ("conditions", conditions)):
-        if given is not None and np.ndim(given) > 0 and not isinstance(given, Mapping):
+        # not every frame is an array to NumPy
+        shape = getattr(given, "shape", ()) or np.shape(given)
+        if shape and not isinstance(given, Mapping):
             if n_samples not in (1, len(given)):
                 raise ValueError(f"{name} has {len(given)} entries, but n_samples={n_samples}.")
             n_samples = len(given)

@@ -1,4 +1,4 @@
-"""Relations between numbers and times: inequalities and linear equations."""
+"""Relations between numbers and times, and the order in which all relations are decoded."""
 
 from dataclasses import replace
 
@@ -8,15 +8,16 @@ from skdiffusion.tables.clocks import Clock
 from skdiffusion.tables.reading import NUMERIC, TEMPORAL
 from skdiffusion.tables.relations import (
     FLOAT,
+    RELATIVE,
     Relation,
     any_gaps,
+    as_cells,
     dropped,
     lattice_of,
     on_grid,
+    precision,
 )
 
-# of the numbers in an equation that have no grid
-RELATIVE = 1e-9
 NOWHERE = 0, np.zeros(1, dtype=bool)
 # of units without a fixed length
 MEAN_DAYS = {"M": 30.436875, "Y": 365.2425}
@@ -41,11 +42,11 @@ class Difference(Relation):
         places = [getattr(lattice_of(coder), "decimals", None) for coder in own]
         self.decimals = None if None in places else max(places)
 
-    def _amounts(self, j, cells, clock=None):
+    def _amounts(self, j, cells):
         if self.clock is None:
             return cells.astype(np.float64)
-        dtype = (clock or self.coders[j].scale.clock).dtype
-        return cells.view(dtype).astype(self.clock.dtype).view(np.int64)
+        ticks = cells.view(self.coders[j].scale.clock.dtype)
+        return ticks.astype(self.clock.dtype).view(np.int64)
 
     def _floor(self, cells):
         return np.max([self._amounts(j, cells[j]) for j in self.parents], axis=0)
@@ -53,7 +54,7 @@ class Difference(Relation):
     def encode(self, columns):
         (high,) = self.coded
         gaps = any_gaps(columns, self.columns)
-        amounts = [self._amounts(j, columns[j].values, columns[j].clock) for j in self.columns]
+        amounts = [self._amounts(j, columns[j].values) for j in self.columns]
         *lows, top = [np.where(gaps, 0, amount) for amount in amounts]
         rest = top - np.max(lows, axis=0)
         column = replace(columns[high], values=rest, gaps=gaps, marker=None)
@@ -68,9 +69,13 @@ class Difference(Relation):
 
     def decode(self, cells, settled):
         (high,) = self.coded
-        coder, top = self.coders[high], self._floor(cells) + cells[high]
-        x = top if self.clock is None else coder.scale.encode(top, self.clock)
-        cells[high] = _cells(coder, np.clip(on_grid(coder, x, np.ceil), *coder.extent))
+        coder, floor = self.coders[high], self._floor(cells)
+        ends = floor, floor + cells[high]
+        if self.clock is not None:
+            ends = (coder.scale.encode(end, self.clock) for end in ends)
+        least, x = (on_grid(coder, end, np.ceil) for end in ends)
+        # where the others exceed its own range it does so, too
+        cells[high] = _cells(coder, np.maximum(np.clip(x, *coder.extent), least))
 
     def holds(self, cells):
         (high,) = self.coded
@@ -140,9 +145,65 @@ class Equation(Relation):
         (total,) = self.coded
         off = np.abs(self._left(cells, total) - as_amounts(self.coders[total], cells[total]))
         size = np.max([np.abs(as_amounts(self.coders[j], cells[j])) for j in self.columns], axis=0)
-        stored = getattr(self.coders[total], "stored", FLOAT)
-        relative = max(RELATIVE, 4 * np.finfo(stored).eps if stored.kind == "f" else 0.0)
-        return off <= 0.501 * step_of(self.coders[total]) + relative * size
+        coder = self.coders[total]
+        return off <= 0.501 * step_of(coder) + precision(coder) * size
+
+
+class Recoding:
+    """The relations of a table, in an order in which parents are decoded first."""
+
+    def __init__(self, relations, coders):
+        by_column = {}
+        for relation in relations:
+            for j in relation.coded:
+                other = by_column.pop(j, None)
+                if isinstance(other, Difference) and isinstance(relation, Difference):
+                    lows = dict.fromkeys((*other.parents, *relation.parents))
+                    relation = Difference(j, lows, coders)
+                elif other is not None:
+                    raise ValueError(
+                        f"Two constraints determine column {coders[j].name!r}: leave one out."
+                    )
+                by_column[j] = relation
+        self.coders, self.relations = coders, []
+        waiting = list(dict.fromkeys(by_column.values()))
+        while waiting:
+            pending = {j for relation in waiting for j in relation.coded}
+            ready = [relation for relation in waiting if not pending & set(relation.parents)]
+            if not ready:
+                names = [coders[j].name for j in sorted(pending)]
+                raise ValueError(f"Constraints on columns {names} go round in a circle.")
+            self.relations += ready
+            waiting = [relation for relation in waiting if relation not in ready]
+
+    def as_cells(self, columns):
+        """Return columns, those of relations with cells as they are decoded."""
+        own = list(columns)
+        for j in {j for relation in self.relations for j in relation.columns}:
+            own[j] = as_cells(self.coders[j], columns[j])
+        return own
+
+    def encode(self, columns):
+        """Return the columns to encode in place of those of the table."""
+        coded, own = list(columns), self.as_cells(columns)
+        for relation in self.relations:
+            for j, column in relation.encode(own).items():
+                coded[j] = column
+        return coded
+
+    def decode(self, cells, settled):
+        """Return the cells of the table, some of them settled: cells, and in which rows."""
+        cells = list(cells)
+
+        def settle(places):
+            for j in settled.keys() & places:
+                cells[j] = np.where(settled[j][1], settled[j][0], cells[j])
+
+        settle(set(range(len(cells))).difference(*(each.coded for each in self.relations)))
+        for relation in self.relations:
+            relation.decode(cells, settled)
+            settle(set(relation.coded))
+        return cells
 
 
 def choose_total(coefficients):

@@ -113,6 +113,9 @@ class NumberCoder(Coder):
         decimal = np.round(x, self.decimals)
         return np.where(decimal.astype(self.stored) == cells, decimal, near)
 
+    def cells_of(self, column):
+        return scatter(*self.numbers(column), np.nan)
+
     def settle(self, x):
         return self.narrow(super().settle(x))
 
@@ -148,9 +151,10 @@ class TimeCoder(Coder):
         return self.scale.decode(self.settle(x))
 
     def cells_of(self, column):
+        x, gaps = self.numbers(column)
         if column.clock in (None, self.scale.clock):
             return column.values
-        return self.scale.decode(self.scale.encode(column.values, column.clock))
+        return self.scale.decode(scatter(x, gaps, 0.0))
 
     def numbers_of(self, cells):
         return self.scale.encode(cells, self.scale.clock)

@@ -6,6 +6,7 @@ import numpy as np
 from sklearn.utils import check_array, check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from skdiffusion.tables.amounts import Recoding
 from skdiffusion.tables.codecs import SimplexCodec
 from skdiffusion.tables.coders import fit_coder
 from skdiffusion.tables.discovery import bind_constraints
@@ -15,15 +16,13 @@ from skdiffusion.tables.levels import ByLevel, LevelCoder, find_category
 from skdiffusion.tables.missing_codes import hint_at_codes
 from skdiffusion.tables.options import set_kinds, transform_per_column
 from skdiffusion.tables.reading import NUMERIC
-from skdiffusion.tables.recoding import Recoding
-from skdiffusion.tables.relations import any_gaps
+from skdiffusion.tables.relations import broken_rows
 
 
 class ColumnEncoding:
-    """The coders of the columns of a table, which the estimators call without validation.
+    """What estimators call without validation.
 
-    `_coders` know the cells of the table's columns, `_coded` encode these or what relations make
-    of them.
+    `_coders` know the cells of columns, `_coded` encode these or what relations make of them.
     """
 
     def fit_columns(self, X, columns, sample_weight=None):
@@ -34,7 +33,7 @@ class ColumnEncoding:
         validate_data(self, X, skip_check_array=True)
         set_kinds(self, columns)
         identifiers, self._hints = find_identifiers(self.identifiers, columns)
-        self._hints += hint_at_codes(columns)
+        self._code_hints = hint_at_codes(columns)
         transforms = transform_per_column(self.numeric_transform, columns)
         self._coders = [
             IdentifierCoder(column, identifiers[j])
@@ -67,18 +66,16 @@ class ColumnEncoding:
         for j, column in enumerate(self._recoding.encode(columns)):
             if column is not columns[j]:
                 self._coded[j] = fit_coder(column, transforms[j], self)
-        # by the rule of succession, of what held in all rows
-        n = len(columns[0].gaps) if columns[0].weights is None else columns[0].weights.sum()
-        self._cost = np.log(n + 2)
+        weights = columns[0].weights
+        self._n_rows = len(columns[0].gaps) if weights is None else weights.sum()
         self._category_of = {}
         taken = {j for relation in self._recoding.relations for j in relation.columns}
         for j, transform in enumerate(transforms):
             by = find_category(j, columns, self._coders, taken) if transform == "auto" else None
             if by is not None and j not in taken:
                 relation = ByLevel(j, by, self._coders[by].levels)
-                self._coded[j] = LevelCoder(
-                    relation.encode(columns)[j], self._coders[by], self._coders[j]
-                )
+                column = relation.encode(columns)[j]
+                self._coded[j] = LevelCoder(column, self._coders[by], self._coders[j], self.clip)
                 self._category_of[j] = by
                 self._recoding.relations.append(relation)
 
@@ -110,7 +107,8 @@ class ColumnEncoding:
         cells, gaps = map(list, zip(*parts, strict=True))
         for relation in self._recoding.relations:
             for j in relation.coded:
-                gaps[j] = np.any([gaps[j], *(gaps[k] for k in relation.parents)], axis=0)
+                with_gaps = (j, relation.coded[0], *relation.parents)
+                gaps[j] = np.any([gaps[k] for k in with_gaps], axis=0)
         for k, (j, codec) in enumerate(self._indicators.items()):
             z = told[:, [k]]
             gaps[j] = gaps[j] | np.isnan(z[:, 0]) | (codec.decode(z) == 1)
@@ -150,13 +148,11 @@ class ColumnEncoding:
             return []
         opened, known = [], np.stack([settled[j][1] for j in places], axis=1)
         for pattern in np.unique(known, axis=0):
-            there = dict.fromkeys(range(len(self._coders)), False)
-            there |= dict(zip(places, pattern.tolist(), strict=True))
+            there = {j for j, is_known in zip(places, pattern, strict=True) if is_known}
             relations = [each for each in self._recoding.relations if each.is_open(there)]
             if relations:
                 rows = np.flatnonzero((known == pattern).all(axis=1))
-                given = {j: settled[j][0][rows] for j in places if there[j]}
-                opened.append((relations, rows, given))
+                opened.append((relations, rows, {j: settled[j][0][rows] for j in there}))
         return opened
 
     def decode_codes(self, Z):
@@ -180,16 +176,10 @@ class ColumnEncoding:
         pairs = zip(self._coded, self.coded(columns), strict=True)
         volumes = [coder.log_volume(column, sigma) for coder, column in pairs]
         told = [codec.log_volume(volumes[j], sigma) for j, codec in self._indicators.items()]
-        return np.sum(volumes + told, axis=0) - self._broken(columns)
-
-    def _broken(self, columns):
-        """Return by how many nats rows are less likely that break relations."""
-        cost = np.zeros(len(columns[0].gaps))
-        cells = [column.values for column in columns]
-        for relation in self._recoding.relations:
-            broken = ~relation.holds(cells) & ~any_gaps(columns, relation.columns)
-            cost[broken] += self._cost
-        return cost
+        own, relations = self._recoding.as_cells(columns), self._recoding.relations
+        n_broken = sum(broken_rows(relation, own).astype(int) for relation in relations)
+        # by the rule of succession, of what held in all rows
+        return np.sum(volumes + told, axis=0) - n_broken * np.log(self._n_rows + 2)
 
     def encoded_noise(self, columns, noise):
         """Return the noise of encoded rows, by standard deviation, from that of their numbers.
@@ -197,6 +187,10 @@ class ColumnEncoding:
         `noise` is in the units of the columns, one for all or one for each.
         """
         steps = np.where(np.isin(self.kinds_, NUMERIC), noise, 0.0)
+        for relation in self._recoding.relations:
+            # in a difference noise adds up; where functions or a category stand for columns
+            # there is none
+            steps[[*relation.coded]] *= -1 if len(relation.coded) == 1 else 0
         below, above = (
             self.encode_columns(
                 [

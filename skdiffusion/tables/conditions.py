@@ -15,6 +15,7 @@ from skdiffusion.tables.coders import CategoryCoder, OrdinalCoder
 from skdiffusion.tables.frames import as_frame, read_table
 from skdiffusion.tables.options import position_of
 from skdiffusion.tables.reading import NUMERIC, TEMPORAL, read_array, read_objects
+from skdiffusion.tables.relations import ROUNDING, broken_rows
 from skdiffusion.tables.vocabulary import as_objects, find_positions, known_positions, list_cells
 
 NUMBER = "a number, or a range (low, high) of numbers"
@@ -25,9 +26,6 @@ GIVEN = {
     "datetime": "a date or time, such as '2024-01-31', or a range (first, last)",
     "duration": "a timedelta, or a range (low, high)",
 }
-
-# Of a step of the lattice: how far decoded numbers may be off it
-ROUNDING = 1e-6
 
 
 @dataclass(frozen=True)
@@ -142,10 +140,8 @@ def _encoded(read, encoder):
 
 def _refuse_broken(encoder, columns):
     """Raise where known cells break a relation between columns."""
-    cells = [column.values for column in columns]
     for relation in encoder._recoding.relations:
-        whole = ~np.any([columns[j].gaps for j in relation.columns], axis=0)
-        if np.any(whole & ~relation.holds(cells)):
+        if broken_rows(relation, columns).any():
             names = ", ".join(repr(columns[j].name) for j in relation.columns)
             raise ValueError(
                 f"The conditions on columns {names} break a relation between these that holds in "

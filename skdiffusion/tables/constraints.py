@@ -4,9 +4,9 @@ Each is met by coding: what it determines is not encoded, or encoded as what it 
 every decoded row meets it.
 """
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
 from itertools import pairwise
 from types import SimpleNamespace
 
@@ -17,31 +17,25 @@ from skdiffusion.tables.coders import Coder, fit_coder
 from skdiffusion.tables.frames import read_table
 from skdiffusion.tables.options import position_of, set_kinds
 from skdiffusion.tables.reading import NUMERIC, TEMPORAL
-from skdiffusion.tables.relations import Combination, Lookup, Transformed, any_gaps
+from skdiffusion.tables.relations import Combination, Lookup, Transformed, as_cells, broken_rows
 
 # rows that tell what columns hold, and in which relations are looked for
 MAX_ROWS = 5000
 
-PLAIN = SimpleNamespace(
-    categorical_features="from_dtype",
-    ordinal_features=None,
-    min_frequency=None,
-    handle_unknown="error",
-    clip=True,
-)
+PLAIN = SimpleNamespace(categorical_features="from_dtype", ordinal_features=None, clip=True)
 
 
-def read_and_code(X):
+def read_and_code(X, coders=None):
     """Read the columns of a table; return coders that know numbers and times, and the columns."""
     columns = read_table(X if hasattr(X, "columns") else np.asarray(X))
     set_kinds(PLAIN, columns)
-    coders = [
+    coders = coders or [
         fit_coder(column, "standard", PLAIN)
         if column.kind in (*NUMERIC, *TEMPORAL)
         else Coder(column)
         for column in some_rows(columns)
     ]
-    return coders, columns
+    return coders, list(map(as_cells, coders, columns))
 
 
 def some_rows(columns):
@@ -60,8 +54,7 @@ class Constraint:
         """Return the relations between columns that have been read, or raise if one fails."""
         bound = self._relations(coders, columns)
         for relation in bound:
-            broken = ~relation.holds([column.values for column in columns])
-            broken &= ~any_gaps(columns, relation.columns)
+            broken = broken_rows(relation, columns)
             if broken.any():
                 raise ValueError(
                     f"{self} does not hold in {broken.sum()} of {len(broken)} rows, the first of "
@@ -87,23 +80,38 @@ class Constraint:
         """
         if hasattr(like, "columns"):
             X = X[list(like.columns)]
-        bound = self._relations(*read_and_code(X if like is None else like))
-        coders, columns = read_and_code(X)
-        cells = [coder.cells_of(column) for coder, column in zip(coders, columns, strict=True)]
-        holds = np.ones(len(columns[0].gaps), dtype=bool)
-        for relation in bound:
-            holds &= relation.holds(cells) | any_gaps(columns, relation.columns)
-        return holds
+        coders, columns = read_and_code(X if like is None else like)
+        bound = self._relations(coders, columns)
+        if like is not None:
+            _, columns = read_and_code(X, coders)
+        return ~np.any([broken_rows(relation, columns) for relation in bound], axis=0)
 
     def _positions(self, keys, coders):
         positions = [position_of(key, coders, type(self).__name__) for key in keys]
         if len(set(positions)) < len(positions):
             raise ValueError(f"{self} names a column twice.")
+        for j in positions:
+            if coders[j].kind == "identifier":
+                raise ValueError(
+                    f"{self}: column {coders[j].name!r} identifies rows, so that its cells are "
+                    "drawn anew. Leave it out, or set it to None in identifiers of TableEncoder."
+                )
         return positions
 
 
 @dataclass(frozen=True, init=False)
-class Inequality(Constraint):
+class _OfColumns(Constraint):
+    """Of two columns or more alike."""
+
+    columns: tuple
+
+    def __init__(self, *columns):
+        if len(columns) < 2:
+            raise ValueError(f"{type(self).__name__} needs two columns or more.")
+        object.__setattr__(self, "columns", columns)
+
+
+class Inequality(_OfColumns):
     """Columns of numbers, dates or durations that do not decrease from left to right.
 
     Each column but the first is encoded as its difference from the one before.
@@ -124,13 +132,6 @@ class Inequality(Constraint):
     >>> bool((encoder.inverse_transform(Z).eval("high - low") >= 0).all())
     True
     """
-
-    columns: tuple
-
-    def __init__(self, *columns):
-        if len(columns) < 2:
-            raise ValueError("Inequality needs two columns or more, the least first.")
-        object.__setattr__(self, "columns", columns)
 
     def __str__(self):
         return " <= ".join(map(str, self.columns))
@@ -162,16 +163,13 @@ class FixedIncrement(Constraint):
         if not self.step > 0:
             raise ValueError(f"FixedIncrement needs a positive step, got {self.step!r}.")
         places = self._positions([self.column], coders)
-        forward, backward = partial(_to_counts, self.step), partial(_from_counts, self.step)
-        return [Transformed(places, forward, backward, coders)]
+        return [Transformed(places, self._to_counts, self._from_counts, coders)]
 
+    def _to_counts(self, x):
+        return (np.rint(x / self.step),)
 
-def _to_counts(step, x):
-    return (np.rint(x / step),)
-
-
-def _from_counts(step, k):
-    return (k * step,)
+    def _from_counts(self, k):
+        return (k * self.step,)
 
 
 @dataclass(frozen=True)
@@ -203,6 +201,10 @@ class LinearEquation(Constraint):
     coefficients: Mapping
     constant: float = 0.0
 
+    def __post_init__(self):
+        if not isinstance(self.coefficients, Mapping):
+            raise TypeError(f"LinearEquation takes a dict by column, got {self.coefficients!r}.")
+
     def __str__(self):
         terms = [f"{value:+g} * {key}" for key, value in self.coefficients.items()]
         return f"{' '.join(terms)} = {self.constant:g}"
@@ -217,11 +219,10 @@ class LinearEquation(Constraint):
 
 @dataclass(frozen=True, init=False)
 class FunctionalDependency(Constraint):
-    """A column that others determine: equal cells there, equal cells here.
+    """A column that others determine: it is not encoded, but looked up.
 
-    The column is not encoded, but looked up. Where one column of numbers or times determines it,
-    numbers that were not seen count as the nearest one that was; combinations of several columns
-    that were not seen do not come up.
+    Numbers and times that were not seen count as the nearest one that was; combinations of several
+    columns that were not seen do not come up.
 
     Parameters
     ----------
@@ -249,8 +250,7 @@ class FunctionalDependency(Constraint):
         return [Combination([*places, dependent], coders, columns, len(places))]
 
 
-@dataclass(frozen=True, init=False)
-class FixedCombinations(Constraint):
+class FixedCombinations(_OfColumns):
     """Columns of which no other combinations occur than those seen in `fit`.
 
     Together they are encoded as one category.
@@ -261,11 +261,6 @@ class FixedCombinations(Constraint):
         Names or positions of two columns or more.
     """
 
-    columns: tuple
-
-    def __init__(self, *columns):
-        object.__setattr__(self, "columns", columns)
-
     def __str__(self):
         return f"combinations of {', '.join(map(str, self.columns))}"
 
@@ -273,8 +268,7 @@ class FixedCombinations(Constraint):
         return [Combination(self._positions(self.columns, coders), coders, columns)]
 
 
-@dataclass(frozen=True, init=False)
-class OneHot(Constraint):
+class OneHot(_OfColumns):
     """Columns of zeros and ones, or booleans, of which exactly one is 1 in every row.
 
     Together they are encoded as one category.
@@ -285,18 +279,14 @@ class OneHot(Constraint):
         Names or positions of two columns or more.
     """
 
-    columns: tuple
-
-    def __init__(self, *columns):
-        object.__setattr__(self, "columns", columns)
-
     def __str__(self):
         return f"one of {', '.join(map(str, self.columns))}"
 
     def _relations(self, coders, columns):
         places = self._positions(self.columns, coders)
         relation = Combination(places, coders, columns)
-        relation.seen = {row for row in relation.seen if sorted(row) == [0] * (len(row) - 1) + [1]}
+        one = {0: len(places) - 1, 1: 1}
+        relation.seen = {row for row in relation.seen if Counter(row) == one}
         return [relation]
 
 
@@ -320,17 +310,10 @@ class Recoded(Constraint):
     >>> from skdiffusion import TableEncoder
     >>> from skdiffusion.tables import Recoded
     >>> rng = np.random.default_rng(0)
-    >>> radius = rng.uniform(1, 2, 50)
-    >>> angle = rng.uniform(0, 6, 50)
-    >>> X = np.column_stack([radius * np.cos(angle), radius * np.sin(angle)])
-    >>> polar = Recoded(
-    ...     [0, 1],
-    ...     lambda x, y: (np.hypot(x, y), np.arctan2(y, x)),
-    ...     lambda r, a: (np.maximum(r, 1) * np.cos(a), np.maximum(r, 1) * np.sin(a)),
-    ... )
-    >>> encoder = TableEncoder(constraints=[polar]).fit(X)
-    >>> rows = encoder.inverse_transform(encoder.transform(X) - 5)
-    >>> bool(np.all(np.hypot(rows[:, 0], rows[:, 1]) > 0.99))
+    >>> X = np.exp(rng.normal(size=(50, 1)))
+    >>> positive = Recoded([0], lambda x: (np.log(x),), lambda x: (np.exp(x),))
+    >>> encoder = TableEncoder(constraints=[positive]).fit(X)
+    >>> bool(np.all(encoder.inverse_transform(encoder.transform(X) - 99) > 0))
     True
     """
 

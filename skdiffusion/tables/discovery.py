@@ -5,10 +5,11 @@ from itertools import combinations, permutations
 from typing import NamedTuple
 
 import numpy as np
-from scipy.linalg import qr
+from scipy.linalg import qr, solve_triangular
 from scipy.stats import norm
 
 from skdiffusion.tables.amounts import Equation, as_amounts, choose_total, step_of
+from skdiffusion.tables.coders import scatter
 from skdiffusion.tables.constraints import (
     Constraint,
     FunctionalDependency,
@@ -19,13 +20,12 @@ from skdiffusion.tables.constraints import (
     some_rows,
 )
 from skdiffusion.tables.reading import NUMERIC, TEMPORAL
-from skdiffusion.tables.relations import any_gaps
+from skdiffusion.tables.relations import any_gaps, as_cells
 from skdiffusion.tables.vocabulary import distinct, find_positions
 
-# complete rows from which a relation is looked for, and columns in which it is
-MIN_ROWS, MAX_COLUMNS = 50, 200
-# rows that rule most pairs out
-N_FIRST = 200
+# complete rows from which a relation is looked for, the columns in which it is, and the first rows,
+# which rule most pairs out
+MIN_ROWS, MAX_COLUMNS, N_FIRST = 50, 200, 200
 # share of pairs of rows that break an inequality: fewer say that the ranges hardly meet
 OVERLAP = 0.05
 # rows that would break an inequality if a normal distribution had no end there: a chance of e^-25
@@ -61,16 +61,12 @@ def discover_constraints(X):
     Returns
     -------
     found : list of (constraint, n_rows)
-        What holds, and the number of complete rows that say so:
-
-        - :class:`OneHot` for columns beside each other of which one is 1;
-        - :class:`LinearEquation` for columns that add up, with coefficients up to 12, and for
-          columns that a line converts into others;
-        - :class:`FunctionalDependency` for a column that another one determines, where rows beside
-          each other confirm at least 20 of its less frequent cells;
-        - :class:`Inequality` for columns of one unit whose ranges overlap, and many of
-          whose rows would break it if their difference and quotient were normal. What follows from
-          other relations is left out.
+        What holds, and the number of complete rows that say so: :class:`OneHot` for columns beside
+        each other; :class:`LinearEquation` for sums with coefficients up to 12, and for lines;
+        :class:`FunctionalDependency` where rows beside each other confirm at least 20 of the less
+        frequent cells; :class:`Inequality` of columns of one unit whose ranges overlap, and many of
+        whose rows would break it if their difference and quotient were normal. What follows from
+        other relations is left out.
 
     Examples
     --------
@@ -88,7 +84,7 @@ def discover_constraints(X):
 
 def bind_constraints(given, coders, columns):
     """Return the constraints of a table, those that are safe by "auto", and their relations."""
-    constraints = given or []
+    constraints, columns = given or [], list(map(as_cells, coders, columns))
     if isinstance(given, str):
         found = [each.constraint for each in discover(coders, columns)]
         constraints = [each for each in found if _is_safe(each, coders, columns)]
@@ -104,17 +100,16 @@ def bind_constraints(given, coders, columns):
 def _is_safe(constraint, coders, columns):
     """Return whether coding by a constraint loses no cell, and no spike."""
     for relation in constraint.bind(coders, columns):
-        (*_, last) = relation.coded
-        lost = any_gaps(columns, relation.columns) & ~columns[last].gaps
-        is_joint = len(relation.coded) > 1 and any_gaps(columns, relation.columns).any()
-        if lost.any() or is_joint or coders[last].codec.name == "spike":
+        *others, last = relation.coded
+        gaps = any_gaps(columns, relation.columns)
+        lost = gaps if others else gaps & ~columns[last].gaps
+        if lost.any() or coders[last].codec.name == "spike":
             return False
         if coders[last].kind in TEMPORAL and isinstance(relation, Equation):
             # in days some ticks are too short for floating point
             cells = [column.values for column in columns]
             relation.decode(cells, {})
-            rows = ~any_gaps(columns, relation.columns)
-            if np.any((cells[last] != columns[last].values)[rows]):
+            if np.any((cells[last] != columns[last].values)[~gaps]):
                 return False
     return True
 
@@ -122,43 +117,48 @@ def _is_safe(constraint, coders, columns):
 def discover(coders, columns):
     """Return what holds of columns that have been read."""
     everything, columns = columns, _distinct_rows(some_rows(columns))
-    n = len(columns[0].gaps)
     apt = [
         j
         for j, column in enumerate(columns)
         if column.kind != "identifier"
-        and n - column.missing >= MIN_ROWS
+        and np.sum(~column.gaps) >= MIN_ROWS
         and np.any(column.observed != column.observed[0])
     ][:MAX_COLUMNS]
     names = [column.name for column in columns]
-    found = [(OneHot(*(names[j] for j in places)), places) for places in _one_hots(columns, apt)]
-    rest = [j for j in apt if not any(j in places for _, places in found)]
+    runs = _one_hots(columns, apt)
+    rest = [j for j in apt if not any(j in run for run in runs)]
     sums = _equations(coders, columns, [j for j in rest if columns[j].kind in AMOUNTS])
-    for terms, constant in sums:
-        found.append((LinearEquation({names[j]: c for j, c in terms.items()}, constant), [*terms]))
-    totals = {choose_total(terms) for terms, _ in sums}
-    lookups = _lookups(coders, columns, [j for j in rest if j not in totals])
-    found += [(FunctionalDependency(names[a], names[b]), [a, b]) for a, b in lookups]
-    others = set(rest) - totals - {b for _, b in lookups}
-    numbers = [j for j in rest if columns[j].kind in AMOUNTS and j in others]
+    rest = [j for j in rest if j not in {choose_total(terms) for terms, _ in sums}]
+    lookups = _lookups(coders, columns, rest)
+    free = set(rest) - {b for _, b in lookups}
+    numbers = [j for j in rest if columns[j].kind in AMOUNTS and j in free]
     pairs = _inequalities(coders, columns, numbers, [set(terms) for terms, _ in sums])
-    found += [(Inequality(names[a], names[b]), [a, b]) for a, b in pairs]
-    return [
-        Found(constraint, int((~any_gaps(everything, places)).sum()))
-        for constraint, places in found
-        if _holds(constraint, coders, everything)
+    found = [
+        *(OneHot(*(names[j] for j in run)) for run in runs),
+        *(LinearEquation({names[j]: c for j, c in terms.items()}, x) for terms, x in sums),
+        *(FunctionalDependency(names[a], names[b]) for a, b in lookups),
+        *(Inequality(names[a], names[b]) for a, b in pairs),
     ]
+    support = [_support(constraint, coders, everything) for constraint in found]
+    return [Found(each, n) for each, n in zip(found, support, strict=True) if n]
+
+
+def _support(constraint, coders, columns):
+    """Return the number of complete rows, 0 if one of them breaks what coding needs to hold."""
+    try:
+        relations = constraint.bind(coders, columns)
+    except (TypeError, ValueError):
+        return 0
+    places = {j for relation in relations for j in relation.columns}
+    return int(np.sum(~any_gaps(columns, places)))
 
 
 def _codes(column):
     """Return the positions of cells among those that occur, -1 for missing ones."""
-    codes = np.full(len(column.gaps), -1)
     cells = column.observed
     if cells.dtype == object:
-        codes[~column.gaps] = find_positions(cells, distinct(cells, column.name))
-    else:
-        codes[~column.gaps] = np.unique(cells, return_inverse=True)[1]
-    return codes
+        cells = find_positions(cells, distinct(cells, column.name))
+    return scatter(np.unique(cells, return_inverse=True)[1], column.gaps, -1)
 
 
 def _distinct_rows(columns):
@@ -171,32 +171,22 @@ def _distinct_rows(columns):
     return [column.take(np.sort(rows)) for column in columns]
 
 
-def _holds(constraint, coders, columns):
-    """Return whether a constraint holds to the last digit, as its coding needs it."""
-    try:
-        return bool(constraint.bind(coders, columns))
-    except (TypeError, ValueError):
-        return False
-
-
 def _one_hots(columns, apt):
     """Return runs of columns of which exactly one is 1 in each row."""
-    is_binary = [
-        columns[j].kind in ("integer", "boolean")
+    ones = {
+        j: columns[j].values.astype(int)
+        for j in apt
+        if columns[j].kind in ("integer", "boolean")
         and not columns[j].missing
         and set(columns[j].values.tolist()) == {0, 1}
-        for j in range(len(columns))
-    ]
-    found, start = [], 0
-    while start < len(columns):
+    }
+    found = []
+    for start in ones:
         total, stop = 0, start
-        while stop < len(columns) and is_binary[stop] and stop in apt and np.max(total) <= 1:
-            total, stop = total + columns[stop].values.astype(int), stop + 1
+        while stop in ones and np.max(total) <= 1 and not any(stop in run for run in found):
+            total, stop = total + ones[stop], stop + 1
             if stop - start > 1 and np.all(total == 1):
-                found.append(list(range(start, stop)))
-                start = stop - 1
-                break
-        start += 1
+                found.append(range(start, stop))
     return found
 
 
@@ -205,38 +195,32 @@ def _equations(coders, columns, numbers):
     found, free = [], list(numbers)
     amounts = {j: as_amounts(coders[j], columns[j].values) for j in numbers}
     for j, k in combinations(numbers, 2):
-        if j in free and k in free:
-            line = _conversion(amounts, columns, coders, j, k)
-            if line is not None:
-                found.append(line)
-                free.remove(k)
+        line = _conversion(amounts, columns, coders, j, k) if {j, k} <= set(free) else None
+        if line is not None:
+            found.append(line)
+            free.remove(k)
     rows = ~any_gaps(columns, free) if free else np.zeros(0, dtype=bool)
-    if len(free) < 3 or rows.sum() < max(MIN_ROWS, 2 * len(free)):
+    if rows.sum() < max(MIN_ROWS, 2 * len(free)):
+        return found
+    free = [j for j in free if np.ptp(amounts[j][rows]) > 0]
+    if len(free) < 3:
         return found
     A = np.column_stack([amounts[j][rows] for j in free])
     A = A - A.mean(0)
-    scale = A.std(0)
-    R, _ = qr(A / scale, mode="r", pivoting=True)
+    R, _ = qr(A / A.std(0), mode="r", pivoting=True)
     if abs(R[len(free) - 1, len(free) - 1]) > 10 * EXACT * np.sqrt(len(A)):
         return found
     totals = set()
     # the last columns that the ones before them determine are the totals
     for place in range(len(free) - 1, 0, -1):
-        if free[place] in totals:
-            continue
         before = [k for k in range(len(free)) if k != place and free[k] not in totals]
-        terms = _sum_of(A[:, before] / scale[before], A[:, place], scale[before])
-        if terms is None:
-            continue
-        used = [k for k, c in zip(before, terms, strict=True) if c]
-        coefficients = {free[k]: c for k, c in zip(before, terms, strict=True) if c}
-        off = A[:, place] - A[:, used] @ [coefficients[free[k]] for k in used]
-        if len(used) > 1 and np.abs(off).max() <= EXACT * 10 * scale[place]:
-            total = sum(c * amounts[j][rows] for j, c in coefficients.items())
-            constant = float(np.mean(total - amounts[free[place]][rows]))
-            constant = round(constant) if abs(constant - round(constant)) < 1e-6 else constant
-            found.append(({**coefficients, free[place]: -1.0}, constant))
-            totals.add(choose_total(found[-1][0]))
+        terms = None if free[place] in totals else _sum_of(A[:, before], A[:, place])
+        if terms is not None and np.count_nonzero(terms) > 1:
+            used = {free[k]: c for k, c in zip(before, terms, strict=True) if c}
+            used[free[place]] = -1.0
+            constant = sum(c * amounts[j][rows].mean() for j, c in used.items())
+            found.append((used, _whole(constant)))
+            totals.add(choose_total(used))
     return found
 
 
@@ -244,43 +228,47 @@ def _conversion(amounts, columns, coders, j, k):
     """Return the line that makes one column of another, up to the rounding of it."""
     rows = ~any_gaps(columns, [j, k])
     x, y = amounts[j][rows], amounts[k][rows]
-    if rows.sum() < MIN_ROWS or min(np.ptp(x[:N_FIRST]), np.ptp(y[:N_FIRST])) == 0:
+    first = x[:N_FIRST], y[:N_FIRST]
+    if rows.sum() < MIN_ROWS or len(np.unique(x)) < MIN_DISTINCT or not np.ptp(first, axis=1).all():
         return None
-    if abs(np.corrcoef(x[:N_FIRST], y[:N_FIRST])[0, 1]) < LINE or len(np.unique(x)) < MIN_DISTINCT:
+    if abs(np.corrcoef(first)[0, 1]) < LINE:
         return None
     step = step_of(coders[k])
     slope = np.cov(x, y)[0, 1] / np.var(x, ddof=1)
-    nice = _nice(slope)
-    slope = slope if nice is None else nice
-    constant = np.median(y - slope * x)
-    constant = round(constant) if abs(constant - round(constant)) < 1e-6 else constant
+    slope = _nice(slope) or slope
+    constant = _whole(np.median(y - slope * x))
     off = np.abs(y - slope * x - constant).max()
     bound = 0.501 * step if step <= COARSE * np.std(y) else 0.0
     if off > max(bound, EXACT * np.std(y)):
         return None
-    return {j: float(slope), k: -1.0}, -float(constant)
+    return {j: float(slope), k: -1.0}, -constant
 
 
-def _sum_of(Z, y, scale):
+def _sum_of(Z, y):
     """Return simple coefficients of columns that make up another one, None if there are none."""
-    Q, R, order = qr(Z, mode="economic", pivoting=True)
+    scale = Z.std(0)
+    Q, R, order = qr(Z / scale, mode="economic", pivoting=True)
     diagonal = np.abs(np.diag(R))
     rank = int(np.sum(diagonal > EXACT * diagonal[0]))
-    solved = np.linalg.solve(R[:rank, :rank], Q[:, :rank].T @ y)
-    if np.abs(y - Q[:, :rank] @ (Q[:, :rank].T @ y)).max() > EXACT * 10 * np.std(y):
+    terms = np.zeros(len(scale))
+    terms[order[:rank]] = solve_triangular(R[:rank, :rank], Q[:, :rank].T @ y)
+    terms[np.abs(terms) < 1e-6 * np.std(y)] = 0.0
+    terms = [_nice(c) for c in terms / scale]
+    if None in terms or np.abs(y - Z @ terms).max() > 10 * EXACT * np.std(y):
         return None
-    coefficients = np.zeros(len(scale))
-    coefficients[order[:rank]] = solved / scale[order[:rank]]
-    coefficients[np.abs(coefficients) * scale < 1e-6 * np.std(y)] = 0.0
-    terms = [0.0 if c == 0 else _nice(c) for c in coefficients]
-    return None if None in terms else terms
+    return terms
 
 
 def _nice(c):
     """Return a coefficient as a simple fraction, None if it is none."""
     near = Fraction(float(c)).limit_denominator(LARGEST_TERM)
-    is_near = abs(float(near) - c) < 1e-5 * abs(c) and abs(near.numerator) <= LARGEST_TERM
-    return float(near) if near and is_near else None
+    is_near = abs(float(near) - c) <= 1e-5 * abs(c) and abs(near.numerator) <= LARGEST_TERM
+    return float(near) if is_near else None
+
+
+def _whole(x):
+    """Return a number, whole if it is so up to rounding."""
+    return float(round(x) if abs(x - round(x)) < 1e-6 else x)
 
 
 def _lookups(coders, columns, apt):
@@ -303,8 +291,8 @@ def _determines(coders, columns, codes, a, b):
     """Return whether equal or neighbouring cells of one column have equal cells of another."""
     rows = ~any_gaps(columns, [a, b])
     x, y = codes[a][rows], codes[b][rows]
-    first = np.unique(x[:N_FIRST], return_inverse=True)[1]
-    if np.any(np.bincount(first, y[:N_FIRST])[first] != np.bincount(first)[first] * y[:N_FIRST]):
+    pairs = np.column_stack([x, y])[:N_FIRST]
+    if len(np.unique(pairs, axis=0)) > len(np.unique(pairs[:, 0])):
         return False
     order = np.lexsort((y, x))
     x, y = x[order], y[order]
@@ -334,13 +322,14 @@ def _meet(x, y):
 
 def _inequalities(coders, columns, numbers, together):
     """Return pairs of columns of which the second is never less, without those that follow."""
-    pairs = set()
-    for a, b in permutations(numbers, 2):
-        is_implied = any({a, b} <= terms for terms in together)
-        if not is_implied and _same_unit(coders[a], coders[b]) and _bounds(coders, columns, a, b):
-            pairs.add((a, b))
-    both = {pair for pair in pairs if pair[::-1] in pairs}
-    pairs -= both
+    pairs = {
+        (a, b)
+        for a, b in permutations(numbers, 2)
+        if not any({a, b} <= terms for terms in together)
+        and _same_unit(coders[a], coders[b])
+        and _bounds(coders, columns, a, b)
+    }
+    pairs -= {pair[::-1] for pair in pairs}
     return sorted(
         (a, b) for a, b in pairs if not any((a, c) in pairs and (c, b) in pairs for c in numbers)
     )
@@ -349,8 +338,7 @@ def _inequalities(coders, columns, numbers, together):
 def _same_unit(one, other):
     if one.kind in TEMPORAL:
         return one.kind == other.kind and one.scale.clock.aware == other.scale.clock.aware
-    steps = [step_of(coder) for coder in (one, other)]
-    return other.kind in NUMERIC and (steps[0] > 0) == (steps[1] > 0)
+    return other.kind in NUMERIC and (step_of(one) > 0) == (step_of(other) > 0)
 
 
 def _bounds(coders, columns, a, b):

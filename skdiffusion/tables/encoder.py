@@ -185,7 +185,7 @@ class TableEncoder(ColumnEncoding, TableInput, TransformerMixin, BaseEstimator):
         """
         X = validate_table(self, X, reset=True, allow_missing=True)
         self.fit_columns(X, read_table(X))
-        for hint in self._hints:
+        for hint in self._hints + self._code_hints:
             warnings.warn(hint, UserWarning, stacklevel=2)
         return self
 

@@ -55,7 +55,7 @@ class TableFormat:
             like = template.get_column(template.columns[j])
             cells = self._cells(j, values, gap, like.to_native().dtype)
             if self.columns[j].kind == "identifier":
-                like = _with_levels(like, cells[~gap])
+                like = with_levels(like, cells[~gap])
             series.append(as_series(cells, like, gap))
         return _as_container(series, self.template)
 
@@ -125,13 +125,13 @@ def as_series(values, like, gaps=None):
     return series.to_native().cast(native.dtype)
 
 
-def _with_levels(like, cells):
-    """Return a series without a cell whose categories, if it has some, are the given cells."""
-    levels, native = list(dict.fromkeys(cells)), like.to_native()
+def with_levels(series, levels):
+    """Return a series with other categories, if it has some."""
+    levels, native = list(dict.fromkeys(levels)), series.to_native()
     if not nw.dependencies.is_pandas_like_series(native):
-        return like.cast(nw.String).cast(nw.Enum(levels)) if like.dtype == nw.Enum else like
+        return series.cast(nw.String).cast(nw.Enum(levels)) if series.dtype == nw.Enum else series
     if not hasattr(native, "cat"):
-        return like
+        return series
     return nw.from_native(native.cat.set_categories(levels), series_only=True)
 
 

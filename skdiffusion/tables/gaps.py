@@ -4,7 +4,7 @@ import narwhals as nw
 import numpy as np
 from scipy.stats import mode
 
-from skdiffusion.tables.frames import as_frame
+from skdiffusion.tables.frames import as_frame, with_levels
 from skdiffusion.tables.reading import NUMERIC, TEMPORAL
 from skdiffusion.tables.vocabulary import find_positions
 
@@ -22,7 +22,7 @@ def mean_cells(encoder, draws, as_cells=True):
     means = []
     for coder, *cells in zip(encoder._coded, *draws, strict=True):
         cells = np.stack(cells)
-        if coder.is_empty:
+        if coder.is_empty or coder.kind == "identifier":
             means.append(cells[0])
         elif coder.kind in TEMPORAL:
             x = coder.scale.encode(cells, coder.scale.clock)
@@ -66,6 +66,11 @@ def fill_gaps(X, gaps, filled, rows):
         if gaps[:, j].any():
             cells = _aligned(other.get_column(name)[place.tolist()], column)
             there = nw.new_series("there", ~gaps[:, j], backend=frame.implementation)
+            types = column.to_native().dtype, cells.to_native().dtype
+            if types[0] != types[1]:
+                # identities are of categories of their own
+                levels = [level for each in types for level in getattr(each, "categories", ())]
+                column, cells = (with_levels(part, levels) for part in (column, cells))
             column = column.zip_with(_aligned(there, column), cells)
         columns.append(column)
     return frame.with_columns(*columns).to_native()

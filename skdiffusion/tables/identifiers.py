@@ -1,10 +1,13 @@
 """Columns that identify rows: found, kept out of the model, and drawn anew."""
 
 import re
+from os.path import commonprefix
+from string import ascii_lowercase, ascii_uppercase, digits
 
 import numpy as np
 
 from skdiffusion._utils.checks import needs
+from skdiffusion.tables.clocks import EXACT
 from skdiffusion.tables.codecs import ConstantCodec
 from skdiffusion.tables.coders import Coder
 from skdiffusion.tables.options import position_of
@@ -17,8 +20,6 @@ NAMES = re.compile(
     r"(^|[_\W])(id|ids|uid|uuid|guid|key|no|nr|number|code|account|iban|ssn)($|[_\W])"
 )
 N_TRIES = 100
-CLASSES = [("0123456789", str.isdigit), ("abcdefghijklmnopqrstuvwxyz", str.islower)]
-CLASSES.append((CLASSES[1][0].upper(), str.isupper))
 
 
 def find_identifiers(given, columns):
@@ -63,6 +64,7 @@ class IdentifierCoder(Coder):
         self.real = list(dict.fromkeys(column.observed.tolist()))
         self.how, self.dtype = how, column.values.dtype
         self.is_number = column.stored is not None
+        self.most = _most_exact(column.stored) if self.is_number else None
         if not (how in ("pattern", "drop") or callable(how) or str(how).startswith("faker:")):
             raise ValueError(
                 f"identifiers of column {column.name!r} must be 'pattern', 'drop', 'faker:name', a "
@@ -82,7 +84,7 @@ class IdentifierCoder(Coder):
         if callable(self.how):
             cells = list(self.how(n, rng))
         elif self.how == "pattern":
-            cells = draw_alike(list(map(_text, self.real)), n, rng)
+            cells = draw_alike(list(map(_text, self.real)), n, rng, self.most)
         else:
             with needs("faker", "Names that are made up need Faker"):
                 from faker import Faker
@@ -94,24 +96,34 @@ class IdentifierCoder(Coder):
         return as_objects(cells) if self.dtype == object else np.array(cells)
 
 
+def _most_exact(dtype):
+    """Return up to where a data type, and double precision, have all whole numbers."""
+    own = 2 ** (np.finfo(dtype).nmant + 1) if dtype.kind == "f" else int(np.iinfo(dtype).max)
+    return min(own, EXACT - 1)
+
+
 def _text(cell):
     return str(int(cell)) if isinstance(cell, float) else str(cell)
 
 
-def draw_alike(real, n, rng):
-    """Draw texts that differ from one another and from the real ones, but look like them."""
+def draw_alike(real, n, rng, most):
+    """Draw texts, of numbers up to `most`, that look like the real ones but differ from all."""
     start = _common(real)
     end = _common([text[start:][::-1] for text in real])
     taken, drawn = set(real), []
     has_zeros = any(text.startswith("0") for text in real)
     while len(drawn) < n:
-        for attempt in range(N_TRIES + 1):
+        for attempt in range(2 * N_TRIES):
             text = real[rng.randint(len(real))]
             middle = [_another(c, rng) for c in text[start : len(text) - end]]
             # where all of the pattern are taken it gets longer
-            longer = [str(d) for d in rng.randint(10, size=6)] if attempt == N_TRIES else []
+            longer = [str(d) for d in rng.randint(10, size=6)] if attempt >= N_TRIES else []
             text = text[:start] + "".join(middle + longer) + text[len(text) - end :]
-            if text not in taken and (has_zeros or text[:1] != "0"):
+            fits = has_zeros or text[:1] != "0"
+            if most is not None:
+                text = str(int(text) % most) if longer else text
+                fits = int(text) <= most and text == str(int(text))
+            if fits and text not in taken:
                 break
         taken.add(text)
         drawn.append(text)
@@ -119,17 +131,11 @@ def draw_alike(real, n, rng):
 
 
 def _common(texts):
-    """Return how long the beginning is that all texts share, but for a digit or letter of each."""
-    least, most = min(texts), max(texts)
-    n = next((k for k, (a, b) in enumerate(zip(least, most, strict=False)) if a != b), len(least))
-    # a number's leading digits are common by chance
-    while n and least[n - 1].isdigit():
-        n -= 1
-    return n
+    """Return how long the beginning is that all texts share, but for digits: chance makes these."""
+    return len(commonprefix(texts).rstrip(digits))  # noqa: RUF071
 
 
 def _another(character, rng):
-    for alphabet, belongs in CLASSES:
-        if belongs(character) and character in alphabet:
-            return alphabet[rng.randint(len(alphabet))]
-    return character
+    alphabets = (digits, ascii_lowercase, ascii_uppercase, character)
+    alphabet = next(each for each in alphabets if character in each)
+    return alphabet[rng.randint(len(alphabet))]

@@ -31,34 +31,29 @@ class LevelCodec:
     def __init__(self, codecs, bounds, simplex):
         self.codecs, self.bounds, self.simplex = codecs, bounds, simplex
 
-    def _by_level(self, function, x, levels):
-        """Apply a function to the numbers of each category and its codec."""
+    def _by_level(self, method, x, levels, *options):
+        """Apply a method of the codec of each category to its numbers."""
         made = np.empty(len(x))
         for level in np.unique(levels):
             rows = levels == level
-            made[rows] = np.ravel(function(self.codecs[level], x[rows], level))
+            made[rows] = np.ravel(getattr(self.codecs[level], method)(x[rows], *options))
         return made
 
     def encode(self, x):
-        x, levels = x[:, 0], x[:, 1].astype(int)
-        return self._by_level(lambda codec, part, _: codec.encode(part), x, levels)[:, None]
+        return self._by_level("encode", x[:, 0], x[:, 1].astype(int))[:, None]
 
     def decode(self, z):
-        def decode(codec, part, level):
-            # beyond the numbers of a category are those of another
-            return np.clip(codec.decode(part[:, None]), *self.bounds[level])
-
-        return self._by_level(decode, z[:, 0], self.simplex.decode(z[:, 1:]))
+        levels = self.simplex.decode(z[:, 1:])
+        # beyond the numbers of a category are those of another
+        low, high = np.array(self.bounds)[levels].T
+        return np.clip(self._by_level("decode", z[:, :1], levels), low, high)
 
     def dequantize(self, z, rng):
         levels = self.simplex.decode(z[:, 1:])
-        return self._by_level(
-            lambda codec, part, _: codec.dequantize(part[:, None], rng), z[:, 0], levels
-        )[:, None]
+        return self._by_level("dequantize", z[:, :1], levels, rng)[:, None]
 
     def log_volume(self, x, sigma):
-        x, levels = x[:, 0], x[:, 1].astype(int)
-        return self._by_level(lambda codec, part, _: codec.log_volume(part, sigma), x, levels)
+        return self._by_level("log_volume", x[:, 0], x[:, 1].astype(int), sigma)
 
 
 class ByLevel(Relation):
@@ -100,12 +95,11 @@ def find_category(j, columns, coders, taken):
         return None
     for k, coder in enumerate(coders):
         is_apt = coder.codec.name == "simplex" and coder.codec.n_encoded < MAX_LEVELS
-        if not is_apt or k in taken or np.any(columns[k].gaps & ~column.gaps):
-            continue
-        if len(coder.rare.members):
+        is_apt = is_apt and k not in taken and not len(coder.rare.members)
+        if not is_apt or np.any(columns[k].gaps & ~column.gaps):
             continue
         levels = find_positions(columns[k].values[~column.gaps], coder.levels)
-        weights = None if column.weights is None else column.weights[~column.gaps]
+        weights = column.weights if column.weights is None else column.weights[~column.gaps]
         found = depends_on(column.observed, levels, weights)
         if found > gain:
             best, gain = k, found
@@ -115,25 +109,20 @@ def find_category(j, columns, coders, taken):
 class LevelCoder(NumberCoder):
     """Numbers, each with the position of its category beside it."""
 
-    def __init__(self, column, category, whole):
+    def __init__(self, column, category, whole, clip):
         vars(self).update(vars(whole))
         codecs, bounds = [], []
-        levels = column.levels[~column.gaps]
         resolution = np.finfo(self.stored).eps if self.stored.kind == "f" else DOUBLE
         for level in range(len(category.levels)):
-            x = column.observed[levels == level]
-            codec, ends = whole.codec, whole.extent
+            part = column.take(~column.gaps & (column.levels == level))
+            x, codec, ends = part.values, whole.codec, whole.extent
             # those of few rows share the codec of all
             if len(x) >= MIN_ROWS and len(np.unique(x)) > 1:
-                rows = np.zeros(len(x), dtype=bool)
-                weights = column.weights
-                weights = weights if weights is None else weights[~column.gaps][levels == level]
-                part = replace(column, values=x, gaps=rows, levels=None, weights=weights)
                 codec, ends = fit_numbers(x, part, resolution, "no spike")
             elif len(x):
                 ends = x.min(), x.max()
             codecs.append(codec)
-            bounds.append(ends)
+            bounds.append(ends if clip else whole.extent)
         self.codec = LevelCodec(codecs, bounds, category.codec)
 
     def numbers(self, column):

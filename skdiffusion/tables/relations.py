@@ -1,8 +1,7 @@
 """Relations between columns of a table: how they are coded, so that decoded rows meet them.
 
-A relation has `parents`, columns that stay as they are, and `coded` ones, which are encoded
-otherwise: `encode` makes other columns of these, and `decode` puts their cells back in place.
-Cells are lists or dicts by column; numbers of a coder are those that its codec takes.
+A relation has `parents`, columns that stay as they are, and `coded` ones, of which `encode` makes
+others, and `decode` puts the cells back in place. Cells are lists or dicts by column.
 """
 
 from dataclasses import replace
@@ -12,8 +11,8 @@ import numpy as np
 from skdiffusion.tables.reading import NUMERIC, TEMPORAL, Column
 from skdiffusion.tables.vocabulary import as_objects
 
-# of a step of a grid, or of a number, by which computed ones may be off
-ROUNDING = 1e-6
+# of a step of a grid, and of a number, by which computed ones may be off
+ROUNDING, RELATIVE = 1e-6, 1e-9
 FLOAT = np.dtype(np.float64)
 
 
@@ -33,8 +32,8 @@ class Relation:
         return np.ones(len(cells[self.columns[0]]), dtype=bool)
 
     def is_open(self, known):
-        """Return whether known cells, by column, say what has no feature by itself."""
-        return any(known[j] for j in self.coded) and not all(known[j] for j in self.columns)
+        """Return whether known columns, but not all, say what has no feature by itself."""
+        return not known.isdisjoint(self.coded) and not known.issuperset(self.columns)
 
     def solved(self, given):
         """Return the columns whose features follow from given cells and what is drawn."""
@@ -91,12 +90,11 @@ class Combination(Relation):
 
     def __init__(self, places, coders, columns, n_keys=None):
         self.coded = tuple(places)
-        if len(places) < 2:
-            raise ValueError("Combinations are of two columns or more.")
         self.name = " and ".join(str(coders[j].name) for j in places)
         self.likes = {j: columns[j].values[:0] for j in places}
-        rows = self._rows([column.values for column in columns])
-        rows = [row for row, gap in zip(rows, any_gaps(columns, places), strict=True) if not gap]
+        rows = self._rows([column.values[~any_gaps(columns, places)] for column in columns])
+        if not rows:
+            raise ValueError(f"No row has cells in all of the columns {self.name}.")
         first = {}
         # of rows with the same keys the first
         self.seen = {row for row in rows if first.setdefault(row[:n_keys], row) == row}
@@ -163,8 +161,9 @@ class Transformed(Relation):
         rows = ~np.isnan(parts).any(axis=0)
         parts = [part[rows] for part in parts]
         back = self._apply(self.backward, self._apply(self.forward, parts))
+        allowed = max(precision(self.coders[j]) for j in self.coded) * np.abs(parts).max(axis=0)
         holds = np.ones(len(rows), dtype=bool)
-        holds[rows] = np.isclose(parts, back, rtol=ROUNDING, atol=ROUNDING).all(axis=0)
+        holds[rows] = np.all(np.abs(np.subtract(parts, back)) <= allowed, axis=0)
         return holds
 
 
@@ -173,20 +172,28 @@ def any_gaps(columns, places):
     return np.any([columns[j].gaps for j in places], axis=0)
 
 
+def broken_rows(relation, columns):
+    """Return which rows without gaps in the columns of a relation break it."""
+    holds = relation.holds([column.values for column in columns])
+    return ~holds & ~any_gaps(columns, relation.columns)
+
+
 def dropped(column):
     """Return a column that takes no feature, in place of one that others determine."""
-    n = len(column.values)
-    return replace(
-        column,
-        kind="continuous",
-        values=np.zeros(n),
-        gaps=np.zeros(n, dtype=bool),
-        stored=FLOAT,
-        clock=None,
-        order=None,
-        marker=None,
-        places=None,
-    )
+    zeros = np.zeros(len(column.gaps))
+    return Column(column.name, "continuous", zeros, zeros > 0, FLOAT, weights=column.weights)
+
+
+def as_cells(coder, column):
+    """Return a column with its cells as they are decoded, whatever their unit or data type."""
+    clock = coder.scale.clock if coder.kind in TEMPORAL else None
+    return replace(column, values=coder.cells_of(column), clock=clock)
+
+
+def precision(coder):
+    """Return by which share of their size a column's numbers may be off."""
+    stored = getattr(coder, "stored", FLOAT)
+    return max(RELATIVE, 4 * np.finfo(stored).eps if stored.kind == "f" else 0.0)
 
 
 def _like(cells, other):

@@ -7,6 +7,8 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.metrics import roc_auc_score
 
+from skdiffusion import DiffusionAnomalyDetector
+
 
 def mixed(n=300, seed=0):
     """Numbers, counts and levels that depend on each other."""
@@ -276,3 +278,21 @@ class TestContainers:
             detect().fit(scaled).training_scores_, detect().fit(low_rank).training_scores_,
             rtol=1e-5, atol=1e-5,
         )  # fmt: skip
+
+
+class TestIdentifiers:
+    """What identifies rows says nothing about how unusual they are."""
+
+    @pytest.mark.parametrize("code", ["P-{:05d}", "{:08d}", "row {} of all"])
+    def test_make_no_difference(self, code):
+        rng = np.random.default_rng(0)
+        X = pd.DataFrame({"a": rng.normal(size=300), "b": rng.choice(["x", "y"], 300)})
+        coded = X.assign(key=[code.format(k) for k in rng.permutation(10**5)[:300]])
+        with pytest.warns(UserWarning, match="'key' seem to identify rows"):
+            detector = DiffusionAnomalyDetector(random_state=0).fit(coded)
+        plain = DiffusionAnomalyDetector(random_state=0).fit(X)
+        new = coded.head(9).assign(key="never seen", a=np.arange(9.0))
+        scores = plain.score_samples(new[["a", "b"]])
+        assert_allclose(detector.score_samples(new), scores, rtol=1e-12)
+        assert (detector.explain(new).contributions["key"] == 0).all()
+        assert not detector.sample(50, random_state=0)["key"].isin(coded["key"]).any()

@@ -99,7 +99,7 @@ def test_sampler_of_any_table(table, kind, indicator, seed):
 
 
 @cases(20)
-@given(table=tables(), kind=TARGETS, seed=SEEDS)
+@given(table=tables(least=2), kind=TARGETS, seed=SEEDS)
 def test_smoother_of_any_table(table, kind, seed):
     X = build(table)
     smoother = RiemannianKernelSmoother(n_steps=5, random_state=0)
@@ -115,7 +115,7 @@ def empty_columns(X):
 
 
 @cases(10)
-@given(table=tables(gaps=False, only_numbers=True), seed=SEEDS)
+@given(table=tables(gaps=False, only_numbers=True, least=2), seed=SEEDS)
 def test_operator_of_any_numbers(table, seed):
     X = build(table)
     operator = OperatorScoreMatching(n_steps=5, n_likelihood_steps=3, random_state=0)

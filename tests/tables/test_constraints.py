@@ -17,6 +17,7 @@ from skdiffusion.tables import (
     OneHot,
     Recoded,
 )
+from skdiffusion.tables.frames import read_table
 
 N = 200
 
@@ -118,6 +119,12 @@ class TestEquations:
         S = decoded(encoder)
         assert ((S["b"] - S["a"]).dt.days == S["n"]).all()
 
+    @pytest.mark.parametrize("unit", [1e-9, 1.0, 1e6])
+    def test_halves_are_no_multiples(self, rng, unit):
+        X = pd.DataFrame({"x": unit * rng.integers(10**5, 10**6, N)})
+        assert FixedIncrement("x", unit).holds(X).all()
+        assert not FixedIncrement("x", unit).holds(X + unit / 2).any()
+
     def test_multiples(self, rng):
         X = pd.DataFrame({"x": 2.5 * rng.integers(0, 9, N)})
         S = decoded(encoder_of(X, FixedIncrement("x", 2.5)))
@@ -170,7 +177,71 @@ def test_pair_of_functions(rng):
     assert (decoded(encoder) > 0).all()
 
 
+class TestOtherUnits:
+    """Cells of another unit or data type than in `fit` are the same cells."""
+
+    @pytest.mark.parametrize(
+        "constraint",
+        [
+            FixedCombinations("a", "b"),
+            FunctionalDependency("a", "b"),
+            Inequality("a", "b"),
+            LinearEquation({"a": 1, "n": 1, "b": -1}),
+        ],
+    )
+    def test_times(self, rng, constraint):
+        a = np.datetime64("2021-03-01", "s") + 86400 * rng.integers(0, 5, N)
+        X = pd.DataFrame({"a": a, "b": a + 86400, "n": 1.0})
+        fine = X.astype({"a": "M8[ns]", "b": "M8[ns]"})
+        encoder = encoder_of(X, constraint)
+        assert_allclose(encoder.transform(fine), encoder.transform(X))
+        assert_allclose(encoder.log_volume(fine, 0.1), encoder.log_volume(X, 0.1))
+        assert constraint.holds(fine, like=X).all()
+        broken = fine.assign(b=fine["a"] - pd.Timedelta(9, "D"))
+        assert not constraint.holds(broken, like=X).any()
+
+    @pytest.mark.parametrize("constraint", [FixedCombinations, FunctionalDependency])
+    def test_decimals_of_single_precision(self, rng, constraint):
+        X = pd.DataFrame({"k": rng.choice(list("xyz"), N)})
+        X["x"] = X["k"].map({"x": 0.1, "y": 0.7, "z": 2.3}).astype("float32")
+        encoder = encoder_of(X, constraint("k", "x"))
+        assert_frame_equal(encoder.inverse_transform(encoder.transform(X)), X)
+        double = X.astype({"x": float}).round(1)
+        assert_array_equal(encoder.transform(double), encoder.transform(X))
+        assert_array_equal(encoder.log_volume(double, 0.1), encoder.log_volume(X, 0.1))
+
+
 class TestGaps:
+    @pytest.mark.parametrize("place", ["a", "b"])
+    @pytest.mark.parametrize("missing_indicator", [True, False])
+    def test_of_a_combination(self, rng, place, missing_indicator):
+        X = pd.DataFrame({"a": rng.choice(list("xyz"), N)})
+        X["b"] = X["a"].str.upper()
+        X.loc[::7, place] = None
+        encoder = TableEncoder(
+            constraints=[FixedCombinations("a", "b")], missing_indicator=missing_indicator
+        ).fit(X)
+        back = encoder.inverse_transform(encoder.transform(X))
+        assert back[::7].isna().all(axis=None)
+        assert_frame_equal(back.dropna(), X.dropna())
+
+    @pytest.mark.parametrize("constraint", [OneHot("a", "b"), FixedCombinations("a", "b")])
+    def test_in_all_rows(self, rng, constraint):
+        X = pd.DataFrame({"a": np.nan, "b": rng.integers(0, 2, N)})
+        with pytest.raises(ValueError, match="No row has cells in all of the columns a and b"):
+            encoder_of(X, constraint)
+
+    @pytest.mark.parametrize("clip", [True, False])
+    def test_where_the_others_are_greater(self, rng, clip):
+        X = pd.DataFrame({"a": rng.normal(size=N)})
+        X["b"] = X["a"] + rng.exponential(size=N)
+        X.loc[:20, "a"] += 10
+        X.loc[:20, "b"] = np.nan
+        encoder = TableEncoder(constraints=[Inequality("a", "b")], clip=clip).fit(X)
+        S = decoded(encoder).dropna()
+        assert S["a"].max() > X["b"].max()
+        assert (S["a"] <= S["b"]).all()
+
     def test_of_what_is_determined_stay(self, rng):
         X = pd.DataFrame({"a": rng.normal(size=N), "b": rng.normal(size=N)})
         X["b"] = X["a"] + X["b"].abs()
@@ -184,6 +255,18 @@ class TestGaps:
         encoder = encoder_of(X, FunctionalDependency("a", "b"))
         X.loc[0, "a"] = None
         assert encoder.inverse_transform(encoder.transform(X)).loc[0].isna().all()
+
+
+def test_noise_of_numbers_beside_a_category(rng):
+    X = pd.DataFrame(np.eye(3)[rng.integers(0, 3, N)], columns=list("abc"))
+    X = X.assign(low=rng.normal(size=N), high=rng.exponential(size=N) + 9)
+    encoder = TableEncoder(
+        constraints=[OneHot("a", "b", "c"), Inequality("low", "high")], numeric_transform=1.0
+    ).fit(X)
+    noise = encoder.encoded_noise(read_table(X), 0.1)
+    assert_allclose(noise[:, encoder.groups_ == 0], 0)
+    assert_allclose(noise[:, encoder.groups_ == 3], 0.1)
+    assert_allclose(noise[:, encoder.groups_ == 4], 0.2)
 
 
 class TestDensity:
@@ -220,6 +303,7 @@ class TestErrors:
             ([LinearEquation({"a": 1, "b": 0})], ValueError, "other than 0"),
             ([FunctionalDependency("t", "a")], ValueError, "t determines a does not hold in 2"),
             ([OneHot("a", "b")], ValueError, "one of a, b does not hold"),
+            ([OneHot("a", "t")], ValueError, "one of a, t does not hold in 4"),
             ([FixedIncrement("a", -1.0)], ValueError, "positive step, got -1"),
             (
                 [FunctionalDependency("a", "t"), FixedCombinations("t", "b")],
@@ -248,8 +332,18 @@ class TestErrors:
     def test_too_few_columns(self):
         with pytest.raises(ValueError, match="two columns or more"):
             Inequality("a")
-        with pytest.raises(ValueError, match="two columns or more"):
-            TableEncoder(constraints=[FixedCombinations("a")]).fit(self.X)
+        with pytest.raises(ValueError, match="FixedCombinations needs two columns or more"):
+            FixedCombinations("a")
+        with pytest.raises(TypeError, match="takes a dict by column"):
+            LinearEquation(["a", "b"])
+
+    def test_columns_that_identify_rows(self):
+        X = pd.DataFrame({"key": np.arange(50) + 100, "g": list("xy") * 25})
+        encoder = TableEncoder(
+            constraints=[FunctionalDependency("key", "g")], identifiers={"key": "pattern"}
+        )
+        with pytest.raises(ValueError, match="'key' identifies rows"):
+            encoder.fit(X)
 
     def test_of_another_kind(self):
         with pytest.raises(ValueError, match="'constraints' parameter of TableEncoder"):

@@ -61,6 +61,12 @@ class TestChance:
         X = pd.DataFrame({"x": rng.normal(size=60), "y": rng.choice(list("abc"), 60)})
         assert found_in(pd.concat([X] * 20)) == []
 
+    @pytest.mark.filterwarnings("error")
+    def test_a_constant_among_complete_rows(self):
+        X = pd.DataFrame(np.random.default_rng(0).normal(size=(200, 3)), columns=list("abc"))
+        X.loc[:99, "a"], X.loc[100:, "b"] = np.nan, 3.0
+        assert found_in(X) == []
+
     def test_few_rows_say_nothing(self):
         X, _ = hotel(np.random.default_rng(0), 40)
         assert found_in(X) == []

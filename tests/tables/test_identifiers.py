@@ -111,6 +111,20 @@ class TestDraws:
         assert not set(new) & set(X["key"])
         assert new.is_unique
 
+    @pytest.mark.parametrize(("dtype", "most"), [("int16", 32767), ("uint16", 65535)])
+    def test_numbers_within_their_data_type(self, dtype, most):
+        X = table(key=np.sort(np.random.default_rng(0).permutation(most + 1)[:N]).astype(dtype))
+        new = self.drawn("pattern", X, 2000)["key"]
+        assert new.is_unique
+        assert not set(new) & set(X["key"])
+        assert new.min() >= 0
+
+    def test_short_numbers_that_are_used_up(self):
+        X = table(key=(np.arange(N) % 100).astype("int8"))
+        new = self.drawn("pattern", X, 20)["key"]
+        assert new.between(100, 126).all()
+        assert new.is_unique
+
     def test_polars(self):
         X = pl.from_pandas(self.X)
         new = self.drawn("pattern", X)["key"]

@@ -51,6 +51,15 @@ class TestCodes:
         assert (S.min() >= real.min()).all()
         assert (S.max() <= real.max()).all()
 
+    def test_go_beyond_them_without_clip(self, fitted):
+        X, _ = fitted
+        encoder = TableEncoder(clip=False).fit(X)
+        Z = encoder.transform(X)
+        pd.testing.assert_frame_equal(encoder.inverse_transform(Z), X)
+        Z[:, encoder.groups_ == 1] += 3
+        S = encoder.inverse_transform(Z).groupby("currency")["amount"]
+        assert (S.max() > X.groupby("currency")["amount"].max()).all()
+
     def test_a_known_number_and_an_unknown_category(self, fitted):
         X, encoder = fitted
         Z = encoder.transform(X.assign(currency=X["currency"].mask(X.index < 9)))
