@@ -73,10 +73,10 @@ class TableEncoder(ColumnEncoding, TableInput, TransformerMixin, BaseEstimator):
         those whose coding would lose cells beside gaps, or a spike.
     identifiers : "auto", None or dict, default="auto"
         Columns that identify rows: they are not encoded, and decoded to new ones. By "auto", with
-        a warning, columns of text of which nine in ten cells differ, and of whole numbers that all
-        differ and are named as ids, numbers or codes. A dict has for each name or position of a
-        further one how to draw cells: "pattern", with other digits and letters in the places where
-        the real ones have some; "drop", all missing; a function of a number of rows and a
+        a warning, columns of which nine in ten cells differ: of text, and of whole numbers that
+        are named as ids, numbers, codes, accounts or the like. A dict has for each name or position
+        of a further one how to draw cells: "pattern", with other digits and letters in the places
+        where the real ones have some; "drop", all missing; a function of a number of rows and a
         generator; "faker:name" or another method of Faker; or None for no identifier.
     handle_unknown : {"error", "rare", "missing"}, default="error"
         What happens to a category that `fit` has not seen: it is refused, encoded as the rare ones

@@ -17,7 +17,8 @@ from skdiffusion.tables.vocabulary import as_objects, look_like_dates
 MIN_ROWS, DISTINCT = 20, 0.9
 # whole numbers that all differ may be amounts as well: the name must say it
 NAMES = re.compile(
-    r"(^|[_\W])(id|ids|uid|uuid|guid|key|no|nr|number|code|account|iban|ssn)($|[_\W])"
+    r"(^|[_\W])(ids?|u?uid|guid|key|no|nr|code|index|account|customer|client|patient|member|iban"
+    r"|ssn|isbn|serial|phone|mobile|passport)($|[_\W])|number|nummer|^unnamed: 0"
 )
 N_TRIES = 100
 
@@ -47,7 +48,8 @@ def _identifies(column):
     if column.kind == "integer":
         # customerId and customer_id are the same name
         words = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", str(column.name)).lower()
-        return len(np.unique(cells)) == len(cells) and NAMES.search(words) is not None
+        n_distinct = len(np.unique(cells))
+        return n_distinct >= DISTINCT * len(cells) and NAMES.search(words) is not None
     if not all(isinstance(cell, str) for cell in cells.tolist()):
         return False
     n_distinct = len(set(cells.tolist()))
@@ -83,6 +85,9 @@ class IdentifierCoder(Coder):
     def _draw(self, n, rng):
         if callable(self.how):
             cells = list(self.how(n, rng))
+        elif self.how == "pattern" and self._counts() and max(self.real) + n <= self.most:
+            # a counter goes on
+            cells = max(self.real) + 1 + np.arange(n)
         elif self.how == "pattern":
             cells = draw_alike(list(map(_text, self.real)), n, rng, self.most)
         else:
@@ -94,6 +99,9 @@ class IdentifierCoder(Coder):
         if self.is_number:
             return np.array(cells, dtype=np.float64)
         return as_objects(cells) if self.dtype == object else np.array(cells)
+
+    def _counts(self):
+        return self.is_number and max(self.real) - min(self.real) < 2 * len(self.real)
 
 
 def _most_exact(dtype):

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 import polars as pl
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 
 from tests.fuzz.fuzzed_columns import (
@@ -75,6 +75,8 @@ def cases(default):
         derandomize=True,
         deadline=None,
         database=None,
+        # recipes are short as they are, and fits take their time
+        phases=(Phase.explicit, Phase.generate),
         suppress_health_check=list(HealthCheck),
     )
 

@@ -42,7 +42,8 @@ def test_detector_of_any_table(table, contamination, seed):
     assert np.isfinite(detector.training_scores_).all()
     some = np.random.default_rng(seed).choice(table.n, min(3, table.n), replace=False)
     alone = [detector.score_samples(take(X, [int(i)]))[0] for i in some]
-    np.testing.assert_allclose(alone, scores[some], rtol=1e-9, atol=1e-12)
+    # where columns add up, a Gaussian of the rows is all but singular
+    np.testing.assert_allclose(alone, scores[some], rtol=1e-9, atol=1e-7)
     assert np.all(np.isin(detector.predict(X), [-1, 1]))
     p = detector.predict_pvalue(X)
     assert np.all((p > 0) & (p <= 1))

@@ -34,6 +34,8 @@ FOUND = {
     "letters": table(key=[f"{chr(65 + k % 26)}{chr(97 + k % 23)}{k % 29:02d}x" for k in range(N)]),
     "numbers": table(account_number=numbers(0)),
     "camel": table(customerId=numbers(1, 6).astype(float)),
+    "counter": table(**{"Unnamed: 0": 1000 + np.arange(N)}),
+    "nearly numbers": table(PhoneNumber=np.r_[numbers(2)[:-9], numbers(2)[:9]]),
     "nearly": table(key=[*codes(5)[:-9], *codes(5)[:9]]),
 }
 
