@@ -9,8 +9,8 @@ from skdiffusion.tables.lattice import MAX_POINTS
 # Below this whole number float64 holds all of them
 EXACT = 2**53
 
-# The greatest number of days since 1970 that frames hold
-MAX_DAYS = 2**31 - 1
+# The first and the last day of the years 1 to 9999, since 1970: those that print
+DAYS = -719162, 2932896
 
 # The greatest number of ticks; the least of int64 stands for a missing one
 LAST = 2**63 - 1
@@ -46,8 +46,8 @@ class TimeScale:
     @property
     def limits(self):
         """The least and the greatest number that stands for a cell."""
-        last = MAX_DAYS if self.clock.dtype == "M8[D]" else LAST
-        first, last = -((self.origin + last) // self.unit), (last - self.origin) // self.unit
+        first, last = DAYS if self.clock.dtype == "M8[D]" else (-LAST, LAST)
+        first, last = -((self.origin - first) // self.unit), (last - self.origin) // self.unit
         return min(max(first, -EXACT), 0), max(min(last, EXACT), self.numbers[-1])
 
     def encode(self, ticks, clock):

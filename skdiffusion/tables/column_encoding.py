@@ -169,6 +169,7 @@ class ColumnEncoding:
 
     def assemble(self, cells, n, settled=None, gaps=None):
         """Put what coders decode into a table like that of `fit`, with some cells settled."""
+        gaps = [np.full(n, coder.is_empty) for coder in self._coders] if gaps is None else gaps
         return self._format.assemble(self._recoding.decode(cells, settled or {}), n, gaps)
 
     def log_volume_of(self, columns, sigma):

@@ -41,9 +41,8 @@ class TableFormat:
         self.template = X[:0] if frame is None else frame.head(0).to_native()
         self.columns = [column.take([]) for column in columns]
 
-    def assemble(self, columns, n_rows, gaps=None):
+    def assemble(self, columns, n_rows, gaps):
         """Put the columns together."""
-        gaps = [np.zeros(n_rows, dtype=bool)] * len(columns) if gaps is None else gaps
         template = as_frame(self.template)
         if template is None:
             X = np.empty((n_rows, len(columns)), dtype=self.template.dtype)

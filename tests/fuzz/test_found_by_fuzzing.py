@@ -75,6 +75,20 @@ def test_dates_of_python_stay_dates_beyond_those_seen():
     assert rows.ravel().tolist() == [date(1, 1, 1), date(9999, 12, 31)]
 
 
+def test_days_beyond_those_seen_are_of_the_calendar():
+    X = pl.DataFrame({"day": [date(9999, 12, 30), date(9999, 12, 31)]})
+    encoder = TableEncoder(clip=False).fit(X)
+    rows = encoder.inverse_transform([[-1e9], [1e9]])
+    assert rows["day"].to_list() == [date(1, 1, 1), date(9999, 12, 31)]
+
+
+def test_columns_without_a_type_stay_empty_where_others_are_filled():
+    X = pl.DataFrame({"x": [*NUMBERS[1:], None], "nothing": pl.Series([None] * N)})
+    filled = RiemannianKernelSmoother(random_state=0).fit(X).impute(X)
+    assert filled["x"].null_count() == 0
+    assert filled["nothing"].null_count() == N
+
+
 def test_days_beyond_all_calendars_come_back():
     X = np.array([[-(2**40)], [0], [2**40]]).view("M8[D]")
     encoder = TableEncoder(clip=False).fit(X)
