@@ -247,6 +247,7 @@ class DiffusionManifoldSampler(TableModel):
         free = Conditions(np.full((1, model.n_features), np.nan))
 
         def draw(denoiser, n):
+            """Draw rows by a denoiser."""
             return draw_known(replace(model, denoiser=denoiser), n, free, generator)
 
         denoiser, geometry = couple(model.denoiser, draw, filled, geometry, net.sigma_min, rng)

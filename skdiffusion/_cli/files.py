@@ -136,6 +136,7 @@ def _separator(lines):
     """Return the separator that makes as many fields of most lines as of the header."""
 
     def agreement(separator):
+        """Return how many lines have the fields of the header, and how many these are."""
         header, *rest = [len(row) for row in csv.reader(lines, delimiter=separator)] or [0]
         return (1 + rest.count(header)) * (header > 1), header
 

@@ -268,7 +268,7 @@ class FixedCombinations(_OfColumns):
         return [Combination(self._positions(self.columns, coders), coders, columns)]
 
 
-class OneHot(_OfColumns):
+class OneHot(FixedCombinations):
     """Columns of zeros and ones, or booleans, of which exactly one is 1 in every row.
 
     Together they are encoded as one category.
@@ -283,9 +283,8 @@ class OneHot(_OfColumns):
         return f"one of {', '.join(map(str, self.columns))}"
 
     def _relations(self, coders, columns):
-        places = self._positions(self.columns, coders)
-        relation = Combination(places, coders, columns)
-        one = {0: len(places) - 1, 1: 1}
+        (relation,) = super()._relations(coders, columns)
+        one = {0: len(self.columns) - 1, 1: 1}
         relation.seen = {row for row in relation.seen if Counter(row) == one}
         return [relation]
 
