@@ -10,7 +10,7 @@ ROOT = Path(__file__).parent.parent
 FILES = sorted((ROOT / "skdiffusion").rglob("*.py"))
 
 MAX_LINES_OF_A_FILE, MAX_PUBLIC_NAMES = 450, 110
-MAX_LINES, MAX_CODE_LINES = 21_340, 11_770
+MAX_LINES, MAX_CODE_LINES = 21_310, 11_760
 
 NO_CODE = {
     tokenize.COMMENT,

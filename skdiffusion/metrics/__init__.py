@@ -16,7 +16,6 @@ from skdiffusion.metrics.two_sample import (
     c2st,
     coverage_density,
     dcr_ratio,
-    sliced_wasserstein,
     wasserstein,
 )
 
@@ -30,7 +29,6 @@ __all__ = [
     "exact_copies",
     "fidelity_report",
     "shape_error",
-    "sliced_wasserstein",
     "trend_error",
     "wasserstein",
 ]

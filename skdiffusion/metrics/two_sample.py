@@ -50,40 +50,6 @@ def wasserstein(A, B, *, max_rows=None, random_state=None):
     return float(ot.emd2([], [], cost, numItermax=10_000_000))
 
 
-def sliced_wasserstein(A, B, *, n_projections=200, random_state=None):
-    """Return the sliced 1-Wasserstein distance: the mean 1-D distance over random directions.
-
-    Much cheaper than `wasserstein` and free of the curse of dimension, but blind to what only shows
-    in several columns at once. Needs POT, which comes with ``skdiffusion[metrics]``.
-
-    Parameters
-    ----------
-    A, B : array-like or data frame of shape (n_rows, n_columns)
-        Points, scaled, else the column with the largest unit decides, or tables, whose Gower
-        coordinates count.
-    n_projections : int, default=200
-        Number of directions. 200 keep the error of the mean at a few per cent.
-    random_state : int, RandomState instance or None, default=None
-        Draws the directions.
-
-    Returns
-    -------
-    distance : float
-        The distance, in the unit of the columns.
-
-    Examples
-    --------
-    >>> from skdiffusion.metrics import sliced_wasserstein
-    >>> sliced_wasserstein([[0, 0], [1, 1]], [[1, 1], [0, 0]], random_state=0)
-    0.0
-    """
-    with needs("metrics", "Wasserstein distances need POT"):
-        import ot
-    A, B = as_points(A, B)
-    rng = check_random_state(random_state)
-    return float(ot.sliced_wasserstein_distance(A, B, n_projections=n_projections, p=1, seed=rng))
-
-
 def c2st(real, fake, *, classifier=None, cv=3, random_state=None):
     """Return how well a classifier tells generated rows from real ones.
 

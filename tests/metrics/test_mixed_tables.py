@@ -12,7 +12,6 @@ from skdiffusion.metrics import (
     exact_copies,
     fidelity_report,
     shape_error,
-    sliced_wasserstein,
     trend_error,
     wasserstein,
 )
@@ -54,7 +53,6 @@ def as_arrow(frame):
 
 METRICS = {
     "wasserstein": lambda a, b, c: wasserstein(a, c),
-    "sliced": lambda a, b, c: sliced_wasserstein(a, c, random_state=0),
     "c2st": lambda a, b, c: c2st(b, c, random_state=0),
     "coverage": lambda a, b, c: coverage_density(b, c),
     "dcr": dcr_ratio,

@@ -5,7 +5,7 @@ from scipy.spatial.distance import cdist
 from scipy.stats import wasserstein_distance
 from sklearn.linear_model import LogisticRegression
 
-from skdiffusion.metrics import c2st, sliced_wasserstein, wasserstein
+from skdiffusion.metrics import c2st, wasserstein
 
 pytest.importorskip("ot")
 
@@ -36,11 +36,10 @@ class TestWasserstein:
         expected = cost[linear_sum_assignment(cost)].mean()
         assert wasserstein(A, B) == pytest.approx(expected)
 
-    @pytest.mark.parametrize("distance", [wasserstein, sliced_wasserstein])
-    def test_without_pot_the_error_names_the_extra(self, distance, monkeypatch):
+    def test_without_pot_the_error_names_the_extra(self, monkeypatch):
         monkeypatch.setitem(__import__("sys").modules, "ot", None)
         with pytest.raises(ImportError, match=r"skdiffusion\[metrics\]"):
-            distance(np.zeros((2, 1)), np.zeros((3, 1)))
+            wasserstein(np.zeros((2, 1)), np.zeros((3, 1)))
 
     def test_symmetric_and_zero_only_for_equal_clouds(self, rng):
         A, B = rng.normal(size=(20, 2)), rng.normal(size=(33, 2))
@@ -57,28 +56,6 @@ class TestWasserstein:
     def test_rejects_tables_of_different_width(self, rng):
         with pytest.raises(ValueError, match="same columns"):
             wasserstein(np.zeros((3, 2)), np.zeros((3, 1)))
-
-
-class TestSlicedWasserstein:
-    def test_one_column_is_the_exact_distance(self, rng):
-        a, b = rng.normal(size=(40, 1)), rng.normal(2, size=(25, 1))
-        expected = wasserstein_distance(a[:, 0], b[:, 0])
-        assert sliced_wasserstein(a, b, random_state=0) == pytest.approx(expected)
-
-    def test_of_a_shift_is_its_mean_projection(self, rng):
-        # In three dimensions the mean of |<u, v>| over unit vectors u is |v| / 2.
-        A = rng.normal(size=(20, 3))
-        value = sliced_wasserstein(A, A + np.array([2.0, 0, 0]), n_projections=4000, random_state=0)
-        assert value == pytest.approx(1.0, rel=0.03)
-
-    def test_below_the_exact_distance(self, rng):
-        A, B = rng.normal(size=(50, 3)), rng.exponential(size=(50, 3))
-        assert 0 < sliced_wasserstein(A, B, random_state=0) <= wasserstein(A, B)
-
-    def test_reproducible(self, rng):
-        A, B = rng.normal(size=(20, 3)), rng.normal(size=(20, 3))
-        values = [sliced_wasserstein(A, B, n_projections=5, random_state=s) for s in (0, 0, 1)]
-        assert values[0] == values[1] != values[2]
 
 
 class TestC2st:
