@@ -11,8 +11,8 @@ import torch
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_wine
 from sklearn.model_selection import train_test_split
 
+from benchmarks._toys import make_eight_gaussians
 from skdiffusion.closed_forms.baselines import fit_gaussian, fit_mixture
-from skdiffusion.datasets import make_eight_gaussians
 from skdiffusion.diffusion import MixtureDenoiser, score
 from skdiffusion.training.net import DenoiserNet
 

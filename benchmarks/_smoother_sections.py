@@ -23,7 +23,6 @@ from benchmarks._gaussian_mixtures import (
     gaussian_mixture_score,
     make_gaussian_mixture,
 )
-from skdiffusion import datasets
 from skdiffusion.diffusion import EmpiricalDenoiser, score
 
 N_TEST = 2000
@@ -86,14 +85,14 @@ TOYS = {
     "swissroll": (_swissroll, None),
     "s_curve": (_s_curve, None),
     "pinwheel": (_own(_toys.make_pinwheel), _toys.pinwheel_log_density),
-    "two_spirals": (_own(datasets.make_two_spirals), _toys.two_spirals_log_density),
+    "two_spirals": (_own(_toys.make_two_spirals), _toys.two_spirals_log_density),
     "moons": (_moons, None),
     "eight_gaussians": (
-        _own(datasets.make_eight_gaussians),
+        _own(_toys.make_eight_gaussians),
         _toys.eight_gaussians_log_density,
     ),
     "circles": (_circles, None),
-    "checkerboard": (_own(datasets.make_checkerboard), _toys.checkerboard_log_density),
+    "checkerboard": (_own(_toys.make_checkerboard), _toys.checkerboard_log_density),
 }
 
 

@@ -1,4 +1,4 @@
-r"""Exact log-densities of the toy data in `skdiffusion.datasets`, and of a pinwheel.
+r"""Toy data on the plane that are hard for a smooth density, with exact log-densities.
 
 Scales are those of the usual code, so that log-likelihoods compare with published ones:
 
@@ -19,15 +19,14 @@ import numpy as np
 from scipy.special import log_ndtr, logsumexp, roots_legendre
 from sklearn.utils import check_random_state, gen_batches
 
-from skdiffusion.datasets import (
-    RING_NOISE,
-    SPIRAL_JITTER,
-    SQUARE,
-    SQUARES,
-    TURNS,
-    ring_centres,
-    spiral,
-)
+RING = 4 / math.sqrt(2)
+RING_NOISE = 0.5 / math.sqrt(2)
+
+TURNS = 1.5 * 2 * math.pi
+SPIRAL_JITTER = 0.5 / 3
+
+SQUARE = 2.0
+SQUARES = np.array([(i, j) for i in range(-2, 2) for j in range(-2, 2) if (i + j) % 2 == 0])
 
 N_ARMS = 5
 ARM_CENTRE, ARM_LENGTH = 2.0, 0.6
@@ -35,6 +34,41 @@ ARM_CENTRE, ARM_LENGTH = 2.0, 0.6
 # An arm is 15 long: so many nodes, divided by the noise, keep the spacing below two thirds of it.
 _NODES_TIMES_NOISE = 50
 _ROWS_AT_ONCE = 500
+
+
+def make_eight_gaussians(n_samples=100, *, noise=RING_NOISE, random_state=None):
+    """Draw rows from eight round Gaussians on a circle of radius 4 / sqrt(2)."""
+    rng = check_random_state(random_state)
+    centres = ring_centres()[rng.randint(8, size=n_samples)]
+    return centres + noise * rng.standard_normal((n_samples, 2))
+
+
+def make_two_spirals(n_samples=100, *, noise=0.1, random_state=None):
+    """Draw rows from two interleaved spirals, each of one and a half turns."""
+    rng = check_random_state(random_state)
+    rows = spiral(TURNS * np.sqrt(rng.uniform(size=n_samples)))
+    rows += rng.uniform(0, SPIRAL_JITTER, size=(n_samples, 2))
+    rows *= rng.choice([-1, 1], size=(n_samples, 1))
+    return rows + noise * rng.standard_normal((n_samples, 2))
+
+
+def make_checkerboard(n_samples=100, *, noise=0.0, random_state=None):
+    """Draw rows from the dark squares of a board of four by four, of width 2 each."""
+    rng = check_random_state(random_state)
+    corners = SQUARES[rng.randint(len(SQUARES), size=n_samples)]
+    rows = SQUARE * (corners + rng.uniform(size=(n_samples, 2)))
+    return rows + noise * rng.standard_normal((n_samples, 2))
+
+
+def ring_centres():
+    """Centres of the eight Gaussians."""
+    angles = np.arange(8) * math.pi / 4
+    return RING * np.column_stack([np.cos(angles), np.sin(angles)])
+
+
+def spiral(angles):
+    """Points of the first arm."""
+    return np.column_stack([-np.cos(angles), np.sin(angles)]) * angles[:, None] / 3
 
 
 def eight_gaussians_log_density(X, *, noise=RING_NOISE):

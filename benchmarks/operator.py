@@ -27,7 +27,7 @@ from threadpoolctl import threadpool_limits
 
 from benchmarks import _toys
 from benchmarks._residual import signal_rows, training_rows
-from skdiffusion import OperatorScoreMatching, datasets
+from skdiffusion import OperatorScoreMatching
 
 LIMIT = 0.08
 SETS = {
@@ -50,7 +50,7 @@ def kernel_density(X):
 def density_rows(n_rows, n_test, seed):
     """Held-out log-likelihoods of one draw of each set, one row for each method."""
     for name, function in SETS.items():
-        make = getattr(datasets, f"make_{function}", _toys.make_pinwheel)
+        make = getattr(_toys, f"make_{function}")
         exact = getattr(_toys, f"{function}_log_density")
         X = make(n_rows, random_state=2 * seed)
         test = make(n_test, random_state=2 * seed + 1)

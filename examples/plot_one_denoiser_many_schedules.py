@@ -24,11 +24,11 @@ from skdiffusion.diffusion import (
     MixtureDenoiser,
     ddim,
     dpmpp_2m,
-    get_schedule,
     heun,
     karras,
     run,
 )
+from skdiffusion.diffusion.schedule import SCHEDULES
 
 SLATE, ORANGE, BLUE = "#35495e", "#f4743b", "#3a8fb7"
 
@@ -42,12 +42,16 @@ generator = torch.Generator().manual_seed(0)
 start = sigmas[0] * torch.randn(60, 1, generator=generator, dtype=torch.float64)
 paths = torch.stack(list(heun(line, start, sigmas)))
 
-schedules = {"VP (DDPM)": "vp", "cosine (DDPM)": "cosine", "rectified flow": "flow"}
+# the names of three processes, and the signal alpha that each has at a noise level sigma / alpha
+processes = {
+    "VP (DDPM)": ("vp", 1 / torch.sqrt(1 + sigmas**2)),
+    "cosine (DDPM)": ("cosine", 1 / torch.sqrt(1 + sigmas**2)),
+    "rectified flow": ("flow", 1 / (1 + sigmas)),
+}
 fig, axes = plt.subplots(1, 3, figsize=(10, 3.4), layout="constrained", sharey=True)
-for ax, (title, name) in zip(axes, schedules.items(), strict=True):
-    schedule = get_schedule(name)
-    t = schedule.time(sigmas)
-    z = schedule.alpha(t).reshape(-1, 1, 1) * paths
+for ax, (title, (name, alpha)) in zip(axes, processes.items(), strict=True):
+    t = SCHEDULES[name].time(sigmas)
+    z = alpha.reshape(-1, 1, 1) * paths
     ax.plot(t, z[..., 0], color=SLATE, linewidth=0.7, alpha=0.7)
     ax.set(title=title, xlabel="t", xlim=(1, 0))
 axes[0].set_ylabel("z")

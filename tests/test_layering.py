@@ -52,7 +52,6 @@ MAY_IMPORT_ROOMS = {
     # Duck-typed helpers: they work on what has the right methods, whoever wrote it.
     "plotting": {"_utils", "metrics", "tables"},
     "metrics": {"_utils", "tables"},
-    "datasets": {"_utils"},
     "pipeline": {"_utils", "manifold"},
     # The package itself is lazy; the command line calls the public interface.
     "__init__": {

@@ -11,25 +11,13 @@ from skdiffusion.diffusion.likelihood import decode, encode, log_density
 from skdiffusion.diffusion.operator_denoiser import OperatorDenoiser
 from skdiffusion.diffusion.paths import local_metric, relax_path
 from skdiffusion.diffusion.preconditioning import Preconditioned
-from skdiffusion.diffusion.schedule import (
-    EDM,
-    VE,
-    VP,
-    CosineVP,
-    RectifiedFlow,
-    Schedule,
-    SubVP,
-    get_schedule,
-)
 from skdiffusion.diffusion.solvers import N_STEPS, SOLVERS, ddim, dpmpp_2m, heun, run
 from skdiffusion.diffusion.tangent_denoiser import TangentDenoiser
 
 __all__ = [
     "CleanDenoiser",
     "Conditioned",
-    "CosineVP",
     "Denoiser",
-    "EDM",
     "EmpiricalDenoiser",
     "GaussianDenoiser",
     "Guided",
@@ -40,19 +28,13 @@ __all__ = [
     "OperatorDenoiser",
     "Posterior",
     "Preconditioned",
-    "RectifiedFlow",
     "SOLVERS",
-    "Schedule",
-    "SubVP",
     "TangentDenoiser",
-    "VE",
-    "VP",
     "ddim",
     "decode",
     "dpmpp_2m",
     "encode",
     "flipd",
-    "get_schedule",
     "heun",
     "karras",
     "local_metric",

@@ -10,11 +10,9 @@ import math
 import torch
 from torch import Tensor
 
-from skdiffusion.diffusion.schedule import EDM
-
 
 def karras(sigma_min: float, sigma_max: float, n_steps: int, *, rho: float = 7.0) -> Tensor:
-    """Return noise levels evenly spaced in their rho-th root, in the time of :class:`EDM`.
+    """Return noise levels evenly spaced in their rho-th root, those of EDM.
 
     Parameters
     ----------
@@ -49,8 +47,13 @@ def karras(sigma_min: float, sigma_max: float, n_steps: int, *, rho: float = 7.0
     """
     if n_steps < 1:
         raise ValueError(f"A grid needs n_steps >= 1, got {n_steps!r}.")
-    schedule = EDM(sigma_min, sigma_max, rho)
-    sigmas = schedule.sigma(torch.linspace(1.0, 0.0, n_steps, dtype=torch.float64))
+    if not (0.0 < sigma_min < sigma_max < math.inf and 0.0 < rho < math.inf):
+        raise ValueError(
+            "A grid needs 0 < sigma_min < sigma_max < inf and 0 < rho < inf, "
+            f"got {sigma_min!r}, {sigma_max!r} and {rho!r}."
+        )
+    roots = sigma_max ** (1.0 / rho), sigma_min ** (1.0 / rho)
+    sigmas = torch.linspace(*roots, n_steps, dtype=torch.float64) ** rho
     # powers of roots round
     sigmas[-1] = sigma_min
     sigmas[0] = sigma_max

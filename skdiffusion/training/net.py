@@ -26,7 +26,7 @@ from skdiffusion._utils.torch_seed import seeded_torch
 from skdiffusion.diffusion.categories import Levels
 from skdiffusion.diffusion.gaussians import GaussianDenoiser
 from skdiffusion.diffusion.preconditioning import Preconditioned, Prepared, network_sizes
-from skdiffusion.diffusion.schedule import Schedule, get_schedule
+from skdiffusion.diffusion.schedule import SCHEDULES
 from skdiffusion.nets import ResidualMLP
 from skdiffusion.training.batches import RowBatches, pair_with_completions
 from skdiffusion.training.callbacks import EarlyStop, training_callbacks
@@ -43,6 +43,7 @@ N_VALIDATION = 1024
 
 #: What a parameter may be.
 CONSTRAINTS = {
+    "schedule": [StrOptions({"edm", *SCHEDULES})],
     "per_entry": [Interval(Real, 0, 1, closed="both")],
     "patience": [COUNT, None],
     "max_time": [Interval(Real, 0, None, closed="right")],
@@ -74,8 +75,8 @@ class DenoiserNet(NeuralNet):
         :class:`~skdiffusion.nets.ResidualMLP`.
     criterion : type, default=DenoisingLoss
         The loss.
-    schedule : str or Schedule, default="edm"
-        The process in whose time the noise levels are uniform; ``"edm"`` draws them log-normally.
+    schedule : {"edm", "ve", "vp", "subvp", "cosine", "flow"}, default="edm"
+        The process in whose time the noise levels are uniform; "edm" draws them log-normally.
     sigma_min, sigma_max : float, default=0.005 and 20.0
         Range of the noise levels, in standard deviations of the rows: small enough not to blur
         them, large enough to drown them.
@@ -137,7 +138,7 @@ class DenoiserNet(NeuralNet):
         module: Any = ResidualMLP,
         criterion: Any = DenoisingLoss,
         *,
-        schedule: str | Schedule = "edm",
+        schedule: str = "edm",
         sigma_min: float = 0.005,
         sigma_max: float = 20.0,
         per_entry: float = 0.5,
@@ -210,12 +211,7 @@ class DenoiserNet(NeuralNet):
             levels=levels,
         )
         self.n_steps_, self.n_epochs_ = self._choose_n_steps(n), self._choose_n_epochs(n)
-        self.noise_ = NoiseLevels(
-            self.sigma_min,
-            self.sigma_max,
-            None if self.schedule == "edm" else get_schedule(self.schedule),
-            self.per_entry,
-        )
+        self.noise_ = NoiseLevels(self.sigma_min, self.sigma_max, self.schedule, self.per_entry)
         self.patterns_, self.n_batches_ = torch.empty(0), 0
         seed = check_random_state(self.random_state).randint(2**31 - 1)
         with seeded_torch(seed, self.device):
@@ -253,7 +249,6 @@ class DenoiserNet(NeuralNet):
                 "sigma_min and sigma_max must satisfy 0 < sigma_min < sigma_max, "
                 f"got {self.sigma_min!r} and {self.sigma_max!r}."
             )
-        get_schedule(self.schedule)
         unused = [name for name in vars(self) if name.startswith(UNUSED)]
         unused += ["train_split"] if self.train_split is not None else []
         if unused:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from skdiffusion.diffusion.schedule import Schedule
+from skdiffusion.diffusion.schedule import SCHEDULES
 
 # of log-normal noise levels: the -1.2 and 1.2 of EDM are for images, and tables have structure at
 # more scales
@@ -19,17 +19,18 @@ class NoiseLevels:
 
     sigma_min: float
     sigma_max: float
-    schedule: Schedule | None = None
+    schedule: str = "edm"
     per_entry: float = 0.5
 
     def quantile(self, u: Tensor) -> Tensor:
         """Return quantiles of the distribution of noise levels."""
-        if self.schedule is None:
+        if self.schedule == "edm":
             sigma = (LOG_MEAN + LOG_STD * torch.special.ndtri(u)).exp()
         else:
+            schedule = SCHEDULES[self.schedule]
             ends = torch.tensor([self.sigma_min, self.sigma_max], dtype=torch.float64)
-            low, high = self.schedule.time(ends)
-            sigma = self.schedule.noise_to_signal(low + (high - low) * u)
+            low, high = schedule.time(ends)
+            sigma = schedule.level(low + (high - low) * u)
         return sigma.clamp(self.sigma_min, self.sigma_max)
 
     def draw(self, n_patterns: int, groups: Tensor, target: Tensor) -> Tensor:

@@ -12,14 +12,12 @@ from scipy.stats import chisquare, norm
 from benchmarks._toys import (
     checkerboard_log_density,
     eight_gaussians_log_density,
-    make_pinwheel,
-    pinwheel_log_density,
-    two_spirals_log_density,
-)
-from skdiffusion.datasets import (
     make_checkerboard,
     make_eight_gaussians,
+    make_pinwheel,
     make_two_spirals,
+    pinwheel_log_density,
+    two_spirals_log_density,
 )
 
 TOYS = {

@@ -5,7 +5,7 @@ import pytest
 import torch
 from scipy.stats import chisquare, kstest, norm
 
-from skdiffusion.diffusion.schedule import SCHEDULES, get_schedule
+from skdiffusion.diffusion.schedule import SCHEDULES
 from skdiffusion.training.noise import NoiseLevels
 
 SIGMA_MIN, SIGMA_MAX = 0.005, 20.0
@@ -42,10 +42,9 @@ class TestQuantile:
 
     @pytest.mark.parametrize("name", sorted(SCHEDULES))
     def test_uniform_in_the_time_of_a_schedule(self, name):
-        schedule = get_schedule(name)
         u = torch.linspace(0, 1, 11, dtype=torch.float64)
-        sigma = levels(schedule=schedule).quantile(u)
-        times = schedule.time(sigma)
+        sigma = levels(schedule=name).quantile(u)
+        times = SCHEDULES[name].time(sigma)
         torch.testing.assert_close(times.diff(), (times[-1] - times[0]).expand(10) / 10)
         torch.testing.assert_close(sigma[0].item(), SIGMA_MIN)
         torch.testing.assert_close(sigma[-1].item(), SIGMA_MAX)
@@ -61,15 +60,13 @@ class TestStratification:
     def test_one_level_in_each_stratum(self, n, schedule):
         noise = NoiseLevels(1e-9, 1e9, per_entry=0.0)
         if schedule:
-            noise = levels(schedule=get_schedule(schedule), per_entry=0.0)
+            noise = levels(schedule=schedule, per_entry=0.0)
         for _ in range(5):
             sigma = noise.draw(n, GROUPS, NO_TARGET)[:, 0]
             if schedule:
-                low, high = (
-                    noise.schedule.time(torch.tensor(s, dtype=torch.float64))
-                    for s in (SIGMA_MIN, SIGMA_MAX)
-                )
-                u = (noise.schedule.time(sigma) - low) / (high - low)
+                ends = torch.tensor([SIGMA_MIN, SIGMA_MAX], dtype=torch.float64)
+                low, high = SCHEDULES[schedule].time(ends)
+                u = (SCHEDULES[schedule].time(sigma) - low) / (high - low)
             else:
                 u = torch.special.ndtr((sigma.log() + 1.0) / 1.6)
             assert sorted((u * n).long().tolist()) == list(range(n))
