@@ -39,7 +39,8 @@ class RowEncoder:
             raise ValueError("Every column of X is constant: there is nothing to learn.")
         has_no_feature = [coder.codec.n_encoded == 0 for coder in coders]
         is_constant = np.array(has_no_feature) & ~np.array(self.is_void)
-        groups = np.append(self.table.groups_, np.flatnonzero(is_constant))
+        self.constant = np.flatnonzero(is_constant)
+        groups = np.append(self.table.groups_, self.constant)
         is_number = np.array([coder.levels is None for coder in coders])[groups]
         Z = self._encode(columns)
         self.coordinates = Coordinates(Z, is_number)
@@ -68,7 +69,9 @@ class RowEncoder:
     def decode(self, linear, settled=None):
         """Return rows in the container of the training rows, their numbers in the same range."""
         Z = self.coordinates.undo(self._in_order(linear))
-        return self.table.decode_table(Z[:, : self.table.n_encoded_], settled=settled)
+        Z, departures = np.split(Z, [self.table.n_encoded_], axis=1)
+        gaps = dict(zip(self.constant, np.isnan(departures.T), strict=True))
+        return self.table.decode_table(Z, settled=settled, gaps_of_constant=gaps)
 
     def _in_order(self, linear):
         Z = np.empty_like(linear)

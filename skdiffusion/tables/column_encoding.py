@@ -98,7 +98,7 @@ class ColumnEncoding:
         """Encode columns of which some are known, at `places`."""
         return self.encode_columns(columns)
 
-    def decode_table(self, Z, random_state=None, settled=None):
+    def decode_table(self, Z, random_state=None, settled=None, gaps_of_constant=()):
         """Decode, but for cells that are settled: by column the cells, and in which rows."""
         Z = self._check_encoded(Z)
         rng = None if random_state is None else check_random_state(random_state)
@@ -112,6 +112,8 @@ class ColumnEncoding:
         for k, (j, codec) in enumerate(self._indicators.items()):
             z = told[:, [k]]
             gaps[j] = gaps[j] | np.isnan(z[:, 0]) | (codec.decode(z) == 1)
+        for j in gaps_of_constant:
+            gaps[j] = gaps_of_constant[j]
         return self.assemble(cells, len(Z), settled, gaps)
 
     def decode_coded(self, Z):
