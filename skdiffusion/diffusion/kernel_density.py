@@ -47,11 +47,7 @@ class KernelDenoiser(nn.Module):
         tolerance: float = 1e-6,
     ):
         super().__init__()
-        n, d = means.shape
-        weights = means.new_ones(n) if weights is None else weights
-        shapes = factors.shape[:-1] == (n, d) and floors.shape in {(n,), (n, d)}
-        if weights.shape != (n,) or not shapes:
-            raise ValueError("Shapes disagree: expected (n, d), (n, d, r), (n,) or (n, d), (n,).")
+        weights = means.new_ones(len(means)) if weights is None else weights
         if not bool((weights > 0).all() and (floors > 0).all()):
             raise ValueError("Every weight and every floor must be positive.")
         weights = weights.to(torch.float64)

@@ -119,16 +119,13 @@ class TangentDenoiser(nn.Module):
         share = 1 - height**2 * (3 - 2 * height)
         near = share[:, 0] > 0
         correction = torch.zeros_like(mean)
-        parts = [part[near].split(self._chunk) for part in (x, mean, sigma)]
+        # so many rows that their planes can be held at once
+        size = max(1, _MAX_ELEMENTS // (self.n_planes * self.lifted_bases[0].numel()))
+        parts = [part[near].split(size) for part in (x, mean, sigma)]
         if near.any():
             pulls = [self._pull(*part) for part in zip(*parts, strict=True)]
             correction[near] = share[near] * torch.cat(pulls)
         return correction
-
-    @property
-    def _chunk(self) -> int:
-        """Number of rows whose planes are held at once."""
-        return max(1, _MAX_ELEMENTS // (self.n_planes * self.lifted_bases[0].numel()))
 
     def _pull(self, x: Tensor, mean: Tensor, sigma: Tensor) -> Tensor:
         """Return the way from the mean to the row on planes, as the mean is along them."""
