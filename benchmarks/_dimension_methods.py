@@ -8,7 +8,9 @@ import numpy as np
 import torch
 from sklearn.mixture import GaussianMixture
 
-from skdiffusion.diffusion import KernelDenoiser, MixtureDenoiser, flipd, tangent_space
+from skdiffusion.diffusion import MixtureDenoiser
+from skdiffusion.diffusion.jacobian import check_probes, mean_and_diagonal, principal_directions
+from skdiffusion.diffusion.kernel_density import KernelDenoiser
 from skdiffusion.geometry import noise_level
 from skdiffusion.geometry.diffusion_tensors import low_rank_factors, tensor_local
 from skdiffusion.geometry.nearest_rows import neighbor_graph
@@ -83,10 +85,29 @@ def kernel(X, seed):
 DENOISERS = {"mixture": mixture, "kernel": kernel}
 
 
-READINGS = {
-    "FLIPD": lambda distribution, x, sigma: flipd(distribution, x, sigma),
-    "kept": lambda distribution, x, sigma: tangent_space(distribution, x, sigma).dimension,
-}
+def flipd(distribution, x, sigma):
+    """Return the dimension by which the noised density falls with the noise level.
+
+    Around a point of a manifold of dimension k in d columns ``p_sigma(x)`` goes like
+    ``sigma ** (k - d)``. The heat equation and Tweedie's formula turn ``d + d log p / d log sigma``
+    into ``tr dD/dx + |D - x| ** 2 / sigma ** 2``.
+
+    References
+    ----------
+    Kamkari, H. et al. (2024). A geometric view of data complexity: efficient local intrinsic
+    dimension estimation with diffusion models. NeurIPS 37. arXiv:2406.03537, theorem 3.1.
+    """
+    mean, diagonal = mean_and_diagonal(distribution, x, sigma, check_probes(x, None))
+    return diagonal.sum(1) + (((mean - x) / sigma) ** 2).sum(1)
+
+
+def kept(distribution, x, sigma):
+    """Return how many directions are kept by more than half."""
+    values, _ = principal_directions(distribution, x, sigma)
+    return (values > 0.5).sum(1)
+
+
+READINGS = {"FLIPD": flipd, "kept": kept}
 
 
 def read_denoiser(distribution, X, level, readings=READINGS):

@@ -11,7 +11,7 @@ from sklearn.manifold import trustworthiness
 from sklearn.neighbors import NearestNeighbors
 
 from benchmarks._manifold_sets import N_DRAWN, N_TANGENTS
-from skdiffusion.diffusion import tangent_space
+from skdiffusion.diffusion.jacobian import principal_directions
 from skdiffusion.geometry.planes import local_planes
 
 N_DIRECTIONS = 128
@@ -235,7 +235,7 @@ class Distribution:
         sigma = torch.tensor(level * np.exp(np.log(slope).mean()), dtype=torch.float64)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            vectors = tangent_space(self.denoiser, torch.from_numpy(Z), sigma).vectors
+            _, vectors = principal_directions(self.denoiser, torch.from_numpy(Z), sigma)
         moved = vectors.detach().cpu().numpy() / slope[:, :, None]
         # in order, so that the leading directions stay the leading ones
         return np.linalg.qr(moved)[0]

@@ -22,7 +22,7 @@ from sklearn.utils import check_random_state
 from threadpoolctl import threadpool_limits
 
 from skdiffusion.closed_forms.baselines import fit_gaussian
-from skdiffusion.diffusion import Preconditioned
+from skdiffusion.diffusion.preconditioning import Preconditioned
 from skdiffusion.nets import ResidualMLP
 from skdiffusion.training import DenoisingLoss
 from skdiffusion.training.net import N_BATCHES, N_PATTERNS, N_VALIDATION, DenoiserNet

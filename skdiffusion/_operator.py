@@ -31,7 +31,6 @@ N_SMOOTHINGS, N_FOLDS = 32, 5
 MAX_SMOOTHING = 1.0  # standard deviation of the noise, a third of the box
 
 
-#: What a parameter may be.
 @dataclass(frozen=True)
 class BoxModel(Model):
     """Model of rows in a box, with a Gaussian of little weight beyond its walls."""
@@ -100,9 +99,8 @@ class OperatorScoreMatching(TableModel):
     where they would be too coarse, columns are taken as independent.
 
     **Smoothing.** Near time zero the fit follows the noise of the rows, and the more so the richer
-    the basis. :meth:`OperatorDenoiser.mean_log_density` gives the log-density of held-out rows at
-    all stopping times at once, without a solver, and the best one is taken. With it a large basis
-    does no harm.
+    the basis. The log-density of held-out rows at all stopping times follows at once, without a
+    solver, and the best one is taken. With it a large basis does no harm.
 
     **Outside the box** the reflected process has no density. `score_samples` therefore mixes in
     the Gaussian of the data's mean and covariance, with the weight of one row among those of
@@ -264,8 +262,7 @@ class OperatorScoreMatching(TableModel):
         return degree
 
     def _denoiser(self, Z):
-        basis = "total_degree" if Z.shape[1] <= MAX_JOINT_COLUMNS else "product"
-        return OperatorDenoiser.fit(Z, basis=basis, degree=self.degree_)
+        return OperatorDenoiser(Z, self.degree_, is_joint=Z.shape[1] <= MAX_JOINT_COLUMNS)
 
     def _choose_smoothing(self, Z, rng):
         """Return the time at which held-out rows are most likely."""

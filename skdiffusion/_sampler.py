@@ -89,9 +89,8 @@ class DiffusionManifoldSampler(TableModel):
         - "latent": the model is of an embedding's coordinates, and rows are decoded from them, with
           the noise that held-out rows have about their decoding.
         - "project": the model is of the rows. With an estimator drawn rows pass through its
-          embedding; otherwise the denoiser itself keeps to local planes of the rows
-          (:class:`~skdiffusion.diffusion.TangentDenoiser`), so that scores, conditions and latents
-          know of the manifold too.
+          embedding; otherwise the denoiser itself keeps to local planes of the rows, so that
+          scores, conditions and latents know of the manifold too.
         - "auto": "latent" for an estimator; for ``manifold="auto"`` "project", or nothing.
 
         Without an estimator "latent" uses an autoencoder of one dimension more than the rows seem

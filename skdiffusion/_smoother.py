@@ -92,7 +92,7 @@ class RiemannianKernelSmoother(TableModel):
     Attributes
     ----------
     model_ : Model
-        The fitted model; its denoiser is a :class:`~skdiffusion.diffusion.KernelDenoiser`.
+        The fitted model; its denoiser is a mixture of the kernels.
     bandwidth_ : tuple of (eps, h)
         Diffusion time and blur, in standard deviations of a column.
     n_neighbors_ : int

@@ -23,6 +23,11 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from skdiffusion.diffusion.denoiser import Denoiser
+
+# a category that the model holds for impossible has a finite log-probability all the same
+_FLOOR = 1e-6
+
 
 class Levels(nn.Module):
     """The categories of a row, each a vertex in the entries of its column."""
@@ -79,3 +84,33 @@ class Levels(nn.Module):
     def _closeness(self, x: Tensor) -> Tensor:
         """Half of what is left of ``|x|^2 - |x - v|^2``."""
         return x @ self.vertices.mT - (self.vertices**2).sum(1) / 2
+
+
+def category_log_prob(
+    denoiser: Denoiser,
+    x: Tensor,
+    blocks: list[tuple[Tensor, Tensor]],
+    sigma_min: float,
+    sigma_max: float,
+) -> Tensor:
+    """Return the log-probability of the categories of each row, given its other entries.
+
+    Columns follow the chain rule: each is judged given those before it, with other noise levels.
+    """
+    known = torch.ones(x.shape[1], dtype=torch.bool, device=x.device)
+    for columns, _ in blocks:
+        known[columns] = False
+    log_prob = x.new_zeros(len(x))
+    low, high = x.new_tensor(sigma_min), x.new_tensor(sigma_max)
+    for columns, vertices in blocks:
+        sigma = torch.where(known, low, high).unsqueeze(0)
+        mean = denoiser(torch.where(known, x, 0.0), sigma).mean[:, columns]
+        # vertices are affinely independent: the probabilities follow from their mean
+        vertices_and_one = torch.cat([vertices.mT, vertices.new_ones(1, len(vertices))])
+        mean_and_one = torch.cat([mean, mean.new_ones(len(mean), 1)], dim=1)
+        weights = torch.linalg.solve(vertices_and_one, mean_and_one.mT).mT.clamp_min(_FLOOR)
+        nearest = torch.cdist(x[:, columns], vertices).argmin(1, keepdim=True)
+        probability = weights.gather(1, nearest) / weights.sum(1, keepdim=True)
+        log_prob = log_prob + probability.squeeze(1).log()
+        known[columns] = True
+    return log_prob

@@ -28,27 +28,9 @@ ROUNDING = 1e-6
 
 
 class CleanDenoiser(nn.Module):
-    """Denoiser of clean rows, from one of rows with noise of their own.
+    """Denoiser of clean rows, from one of rows with noise of standard deviations (d,).
 
-    Parameters
-    ----------
-    denoiser : Denoiser
-        Denoises to rows as they are known, noise and all.
-    noise : Tensor of shape (d,)
-        Standard deviations of their noise, zero for entries without.
-    sigma_min : float
-        Least noise level at which the denoiser is asked. Entries whose level is below their own
-        noise, such as known ones, are taken as rows show them.
-
-    Examples
-    --------
-    >>> import torch
-    >>> from skdiffusion.diffusion import GaussianDenoiser
-    >>> noisy = GaussianDenoiser(torch.zeros(1), torch.tensor([4.0 + 1.0]))
-    >>> clean = CleanDenoiser(noisy, torch.ones(1), 0.01)
-    >>> mean = clean(torch.tensor([[3.0]]), torch.tensor(2.0**0.5)).mean
-    >>> round(mean.item(), 4)  # 3 * 4 / (4 + 2)
-    2.0
+    Entries whose level is below their own noise, such as known ones, are taken as rows show them.
     """
 
     noise: Tensor

@@ -1,68 +1,35 @@
-"""Eigenfunctions of a diffusion on the line, and the sets of their products on a table.
+"""Cosines, the eigenfunctions of Brownian motion with reflecting walls, and their products.
 
 The generator ``L`` of a diffusion has eigenfunctions with ``E[phi_n(X_t) | X_0] = exp(lambda_n t)
 phi_n(X_0)``: their expectation at any time is known from the data alone, without simulating
-anything. :class:`CosineFunctions` belong to Brownian motion ``dX = sqrt(2) dW`` on ``[0, pi]`` with
-reflecting walls. Columns diffuse independently, so that the eigenfunctions of a whole row are
-products of these, told apart by one index for each column: :func:`index_set`.
-
-A column with noise level `noise`, in units of its own scale, has reached the time ``time(noise)``.
+anything. Those of ``dX = sqrt(2) dW`` on ``[0, pi]`` are ``sqrt(2) cos(n x)`` and one, orthonormal
+under the uniform distribution, with ``lambda_n = -n^2``; noise of standard deviation ``s`` is the
+time ``s^2 / 2``. Columns diffuse independently, so that the eigenfunctions of a whole row are
+products of these, told apart by one index for each column.
 """
 
-from typing import Self
+import itertools
+import math
 
 import torch
 from torch import Tensor
 
-BASES = ("product", "total_degree")
 MAX_FUNCTIONS = 1500
+MAX_ELEMENTS = 2**24  # of a temporary: 128 MiB in float64
+MAX_TERMS = 2**25
 
 
-class CosineFunctions:
-    """Cosines, eigenfunctions of Brownian motion on ``[0, pi]`` with reflecting walls.
+def cosines(z: Tensor, degree: int) -> tuple[Tensor, Tensor]:
+    """Return the functions up to a degree, along a new last axis, and their derivatives."""
+    n = torch.arange(degree + 1).to(z)
+    scales = torch.where(n > 0, 2.0, 1.0).double().sqrt().to(z)
+    angles = z.unsqueeze(-1) * n
+    return scales * angles.cos(), -n * scales * angles.sin()
 
-    Orthonormal under the uniform distribution, from the constant up to a degree.
-    """
 
-    def __init__(self, degree: int):
-        if degree < 1:
-            raise ValueError(f"degree must be at least 1, got {degree!r}.")
-        self.degree = int(degree)
-        self.numbers = torch.arange(self.degree + 1, dtype=torch.float64)
-        self.eigenvalues = -(self.numbers**2)
-
-    @property
-    def scales(self) -> Tensor:
-        """Factors of the cosines, whose mean squares are one half but for the constant."""
-        return torch.where(self.numbers > 0, 2.0, 1.0).double().sqrt()
-
-    def decay(self, t: Tensor) -> Tensor:
-        """Return the factors ``exp(lambda_n t)`` by which expectations shrink."""
-        return torch.exp(t.unsqueeze(-1) * self.eigenvalues.to(t))
-
-    def doubled(self) -> Self:
-        """Return the functions up to twice the degree, which the products need."""
-        return type(self)(2 * self.degree)
-
-    def evaluate(self, z: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the functions and their derivatives."""
-        n, scales = self.numbers.to(z), self.scales.to(z)
-        angles = z.unsqueeze(-1) * n
-        return scales * angles.cos(), -n * scales * angles.sin()
-
-    def linearisation(self) -> tuple[Tensor, Tensor]:
-        """Return the products of two functions, and of two derivatives, as sums of functions."""
-        n = torch.arange(self.degree + 1)
-        below, above = torch.diag(0.5 / self.doubled().scales)[
-            torch.stack([(n[:, None] - n).abs(), n[:, None] + n])
-        ]
-        products = torch.outer(self.scales, self.scales).unsqueeze(-1)
-        slopes = torch.outer(n, n).unsqueeze(-1) * products
-        return products * (below + above), slopes * (below - above)
-
-    def time(self, noise: Tensor) -> Tensor:
-        """Return the time that corresponds to a noise level."""
-        return 0.5 * noise**2
+def decay(noise: Tensor, degree: int) -> Tensor:
+    """Return the factors by which noise shrinks the expectations of the functions."""
+    return torch.exp(-0.5 * noise.unsqueeze(-1) ** 2 * torch.arange(degree + 1) ** 2)
 
 
 def index_set(degree: int, n_features: int) -> Tensor:
@@ -82,3 +49,58 @@ def index_set(degree: int, n_features: int) -> Tensor:
                 "lower the degree."
             )
     return indices[1:]
+
+
+def all_but_last(indices: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the distinct indices of all columns but the last, and which of them each row has."""
+    if indices.shape[1] == 1:
+        return indices.new_zeros(1, 0), indices.new_zeros(len(indices))
+    return torch.unique(indices[:, :-1], dim=0, return_inverse=True)
+
+
+def product_over_columns(values: Tensor, indices: Tensor) -> Tensor:
+    """Return products over the columns, of values whose last axes are columns and functions."""
+    columns = (values[..., j, index] for j, index in enumerate(indices.T))
+    return math.prod(columns, start=values.new_ones(*values.shape[:-2], len(indices)))
+
+
+def product_means(indices: Tensor, rows: Tensor) -> Tensor:
+    """Return the means of products of functions over the rows, of shape (n, blocks, columns)."""
+    prefixes, prefix_of = all_but_last(indices)
+    n_blocks, degree = rows.shape[1], int(indices.max())
+    total = rows.new_zeros(n_blocks, len(prefixes), degree + 1)
+    for part in rows.split(max(1, MAX_ELEMENTS // (n_blocks * total[0].numel()))):
+        values, _ = cosines(part, degree)
+        first = product_over_columns(values[:, :, :-1], prefixes)
+        total += torch.einsum("nbq,nbk->bqk", first, values[:, :, -1])
+    return (total / len(rows))[:, prefix_of, indices[:, -1]]
+
+
+def linearise(indices: Tensor) -> tuple[tuple[Tensor, Tensor, Tensor], Tensor]:
+    """Write the products of derivatives of all pairs of functions as sums of functions.
+
+    Terms are an entry in the matrix of pairs, a function, and coefficients (d,) of derivatives.
+    """
+    n_functions, d = indices.shape
+    row, column = torch.triu_indices(n_functions, n_functions)
+    first, second = indices[row], indices[column]
+    base = 2 * int(indices.max()) + 1
+    places = base ** torch.arange(d)
+    entries, codes, coefficients, n_terms = [], [], [], 0
+    # 2 cos(a) cos(b) = cos(a - b) + cos(a + b), and 2 sin(a) sin(b) is the difference
+    for signs in itertools.product((1, -1), repeat=d):
+        sign = torch.tensor(signs)
+        # where one of the two is constant both terms are the same
+        kept = ((sign > 0) | (first * second > 0)).all(1)
+        n_terms += int(kept.sum())
+        if n_terms * d > MAX_TERMS:
+            raise ValueError(f"{n_functions} functions have too many products: lower the degree.")
+        a, b = first[kept], second[kept]
+        index = (a + sign * b).abs()
+        values = torch.where(a * b * index > 0, 0.5, 1.0).double().sqrt()
+        entries.append((row * n_functions + column)[kept])
+        codes.append(index @ places)
+        coefficients.append(-sign * a * b * values.prod(1, keepdim=True))
+    distinct, term = torch.unique(torch.cat(codes), return_inverse=True)
+    products = distinct.unsqueeze(1) // places % base
+    return (torch.cat(entries), term, torch.cat(coefficients)), products

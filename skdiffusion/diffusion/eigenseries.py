@@ -17,69 +17,40 @@ are the product basis, whose coefficients depend on one noise level and are tabu
 """
 
 import math
+from functools import cached_property
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from skdiffusion.diffusion.eigenfunctions import CosineFunctions
-from skdiffusion.diffusion.eigenproducts import (
+from skdiffusion.diffusion.eigenfunctions import (
     all_but_last,
+    cosines,
+    decay,
     linearise,
     product_means,
     product_over_columns,
 )
 from skdiffusion.diffusion.patterns import noise_patterns
 
-_MIN_RIDGE = 1e-12  # keeps the equations solvable where the data leave a direction open
 _N_LEVELS = 160
 _LOW, _HIGH = math.log(1e-3), math.log(1e2)
 _MAX_CACHED = 1024
 
 
-def _solve(A: Tensor, b: Tensor, energies: Tensor, ridge: float) -> Tensor:
-    """Return ``(A + ridge * diag(energies))^{-1} b``, scaled so that ridge bounds the condition."""
-    scale = energies.rsqrt()
-    scaled = scale.unsqueeze(-1) * A * scale.unsqueeze(-2)
-    scaled = scaled + max(ridge, _MIN_RIDGE) * torch.eye(
-        A.shape[-1], dtype=A.dtype, device=A.device
-    )
-    factor, failed = torch.linalg.cholesky_ex(scaled)
-    if bool((failed > 0).any()):
-        raise ValueError(
-            f"Rounding outweighs ridge={ridge!r}: raise the ridge or lower the degree."
-        )
-    return scale * torch.cholesky_solve((scale * b).unsqueeze(-1), factor).squeeze(-1)
-
-
-class EigenSeries(nn.Module):
+class EigenSeries:
     """Series in products of functions, one for each block of columns."""
 
-    indices: Tensor
-    products: Tensor
-    prefixes: Tensor
-    prefix_of: Tensor
-    means: Tensor
-    table: Tensor
-
-    def __init__(self, functions: CosineFunctions, indices: Tensor, rows: Tensor, ridge: float):
-        super().__init__()
-        self.functions, self.ridge = functions, ridge
-        self._terms: tuple[Tensor, ...] | None
-        self._terms, products = linearise(functions, indices)
+    def __init__(self, indices: Tensor, rows: Tensor, ridge: float):
+        self.indices, self.ridge, self.degree = indices, ridge, int(indices.max())
+        self.prefixes, self.prefix_of = all_but_last(indices)
         self._cache: dict[tuple[float, ...], Tensor] = {}
-        self.register_buffer("indices", indices)
         # the functions themselves come last
-        self.register_buffer("products", torch.cat([products, indices]))
-        for name, part in zip(("prefixes", "prefix_of"), all_but_last(indices), strict=True):
-            self.register_buffer(name, part)
-        self.register_buffer("means", self._means(rows))
-        # without a table the equations of no noise are tried, which are the hardest to solve
-        noise = rows.new_zeros(1, 1)
+        self.products = torch.cat([self._linearised[1], indices])
+        self.means = self._means(rows)
         if self.tabulated:
-            levels = torch.linspace(_LOW, _HIGH, _N_LEVELS, dtype=rows.dtype, device=rows.device)
-            noise = levels.exp().unsqueeze(1)
-        self.register_buffer("table", self._solved(noise.expand(-1, rows.shape[1])))
+            noise = torch.linspace(_LOW, _HIGH, _N_LEVELS, dtype=rows.dtype).exp().unsqueeze(1)
+            self.table = self._solved(noise.expand(-1, rows.shape[1]))
 
     @property
     def tabulated(self) -> bool:
@@ -102,15 +73,14 @@ class EigenSeries(nn.Module):
 
     def gradient(self, z: Tensor, noise: Tensor) -> Tensor:
         """Return the gradient of the series."""
-        values, slopes = self.functions.evaluate(z)
+        values, slopes = cosines(z, self.degree)
         if self.tabulated:
             noise = torch.atleast_2d(noise).expand(-1, z.shape[1])
             return (self._interpolated(noise) * slopes[..., 1:]).sum(-1)
         patterns, pattern_of = noise_patterns(z, noise)
-        with torch.no_grad():
-            alpha = self.coefficients(patterns)[:, 0]
-            table = alpha.new_zeros(len(alpha), len(self.prefixes), self.functions.degree + 1)
-            table[:, self.prefix_of, self.indices[:, -1]] = alpha
+        alpha = self.coefficients(patterns)[:, 0]
+        table = alpha.new_zeros(len(alpha), len(self.prefixes), self.degree + 1)
+        table[:, self.prefix_of, self.indices[:, -1]] = alpha
         table = table if len(table) == 1 else table[pattern_of]
         last, last_slope = (
             torch.einsum("nk,nqk->nq", part[:, -1], table) for part in (values, slopes)
@@ -139,22 +109,29 @@ class EigenSeries(nn.Module):
         return _quadratic(A, b, self.coefficients(noise))
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_terms": None, "_cache": {}}
+        # far larger than the rest, and soon made again
+        kept = {name: value for name, value in vars(self).items() if name != "_linearised"}
+        return kept | {"_cache": {}}
 
-    def _apply(self, fn: Any, recurse: bool = True) -> Any:
-        self._terms, self._cache = None, {}
-        return super()._apply(fn, recurse)
+    @cached_property
+    def _linearised(self) -> tuple[tuple[Tensor, Tensor, Tensor], Tensor]:
+        return linearise(self.indices)
 
     def _blocks(self, values: Tensor) -> Tensor:
         """Take the columns, the last axis, apart into blocks."""
         return values.unflatten(-1, (-1, self.indices.shape[1]))
 
     def _means(self, rows: Tensor) -> Tensor:
-        return product_means(self.functions.doubled(), self.products, self._blocks(rows))
+        return product_means(self.products, self._blocks(rows))
 
     def _solved(self, noise: Tensor) -> Tensor:
         """Solve for the coefficients at noise levels (g, d)."""
-        return _solve(*self._system(noise, _column_weights(noise), self.means), self.ridge)
+        A, b, energies = self._system(noise, _column_weights(noise), self.means)
+        # scaled so that the ridge bounds the condition
+        scale = energies.rsqrt()
+        scaled = scale.unsqueeze(-1) * A * scale.unsqueeze(-2)
+        factor = torch.linalg.cholesky(scaled + self.ridge * torch.eye(len(self.indices)).to(A))
+        return scale * torch.cholesky_solve((scale * b).unsqueeze(-1), factor).squeeze(-1)
 
     def _interpolated(self, noise: Tensor) -> Tensor:
         share = (noise.log() - _LOW) / (_HIGH - _LOW)
@@ -162,26 +139,21 @@ class EigenSeries(nn.Module):
         below = position.floor().long().clamp_max(_N_LEVELS - 2)
         columns = torch.arange(noise.shape[1], device=noise.device)
         share = (position - below).unsqueeze(-1)
-        alpha = torch.lerp(self.table[below, columns], self.table[below + 1, columns], share)
-        # beyond the table only the means matter, which shrink at known rates
-        beyond = self.functions.time(noise) - self.functions.time(noise.new_tensor(_HIGH).exp())
-        return alpha * self.functions.decay(beyond.clamp_min(0))[..., 1:]
+        # at the end of the table all means have shrunk to zero
+        return torch.lerp(self.table[below, columns], self.table[below + 1, columns], share)
 
     def _system(
         self, noise: Tensor, weights: Tensor, means: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Return A (g, blocks, p, p), and b and A's stationary diagonal (g, blocks, p)."""
-        functions, p = self.functions, len(self.indices)
+        p = len(self.indices)
         noise, weights = self._blocks(noise), self._blocks(weights)
-        decay = functions.doubled().decay(functions.time(noise))
-        noised = product_over_columns(decay, self.products) * means
-        if self._terms is None:
-            self._terms = linearise(functions, self.indices)[0]
-        entry, term, coefficients = self._terms
+        noised = product_over_columns(decay(noise, 2 * self.degree), self.products) * means
+        entry, term, coefficients = self._linearised[0]
         values = (weights @ coefficients.T) * noised[..., term]
         upper = values.new_zeros(*values.shape[:2], p * p).index_add_(2, entry, values)
         upper = upper.unflatten(2, (p, p))
-        rates = -weights @ functions.eigenvalues.to(noise)[self.indices].T
+        rates = weights @ (self.indices**2).to(noise).T
         return upper + upper.triu(1).mT, rates * noised[..., -p:], rates
 
 

@@ -86,42 +86,14 @@ class MixtureDenoiser(nn.Module):
         return Posterior(torch.cat(means).to(x.dtype))
 
     def log_prob(self, x: Tensor, sigma: Tensor) -> Tensor:
-        """Return the log-density of the noised mixture at ``x``, in nats.
-
-        Parameters
-        ----------
-        x : Tensor of shape (n, d)
-            Rows.
-        sigma : Tensor that broadcasts to ``x``
-            Noise levels; zero gives the clean density.
-
-        Returns
-        -------
-        Tensor of shape (n,)
-            Log-densities.
-        """
+        """Return the log-density of the noised mixture, in nats."""
         parts = [self._innovations(*chunk)[0].logsumexp(1) for chunk in self._chunks(x, sigma)]
         return torch.cat(parts).to(x.dtype)
 
     def sample(
         self, n: int, generator: torch.Generator | None = None, sigma: float = 0.0
     ) -> Tensor:
-        """Draw rows of the mixture noised at one level.
-
-        Parameters
-        ----------
-        n : int
-            Number of rows.
-        generator : torch.Generator or None
-            Source of randomness.
-        sigma : float, default=0.0
-            Noise level of every entry.
-
-        Returns
-        -------
-        Tensor of shape (n, d)
-            The draws, in float64.
-        """
+        """Draw rows of the mixture noised at one level."""
         k = torch.multinomial(self.weights, n, replacement=True, generator=generator)
         size, device = (n, self.n_features), self.means.device
         white = torch.randn(size, generator=generator, dtype=torch.float64, device=device)

@@ -26,41 +26,9 @@ _FIRST_CELLS = 4
 
 
 class KernelDenoiser(nn.Module):
-    """Exact denoiser of Gaussian kernels with low-rank covariances of their own.
+    """Exact denoiser of Gaussian kernels (n, d) with low-rank covariances (n, d, r) of their own.
 
-    Parameters
-    ----------
-    means : Tensor of shape (n, d)
-        Centres of the kernels.
-    factors : Tensor of shape (n, d, r)
-        Low-rank parts ``F_i``; ``r = 0`` leaves spherical kernels.
-    floors : Tensor of shape (n,) or (n, d)
-        Positive variances outside the low-rank part, of all columns or of each. Columns in which
-        kernels are points, such as those of categories, have a tiny floor and factors of zero.
-    weights : Tensor of shape (n,) or None, default=None
-        Positive weights, normalised to sum to one; None weighs all kernels alike.
-    tolerance : float, default=1e-6
-        Largest error of a log-density. From 8192 kernels on, those far from a row are left out
-        when a bound on their sum shows that this error is kept; zero sums them all.
-
-    Raises
-    ------
-    ValueError
-        If the shapes disagree, or a floor or a weight is not positive.
-
-    Notes
-    -----
-    Up to 32 columns, and factors of at least half that rank, a row costs ``d (d + 3)`` products for
-    each kernel; in the low-rank case ``2 d (r + 2)``.
-
-    Examples
-    --------
-    >>> import torch
-    >>> means = torch.tensor([[-1.0, 0.0], [1.0, 0.0]])
-    >>> along = torch.tensor([[[1.0], [0.0]], [[0.0], [1.0]]])
-    >>> denoiser = KernelDenoiser(means, along, torch.full((2,), 0.01))
-    >>> denoiser(torch.tensor([[1.0, 3.0]]), torch.tensor(0.1)).mean.round(decimals=2)
-    tensor([[1.0000, 2.9700]])
+    Columns in which kernels are points, such as categories, have a tiny floor and factors of zero.
     """
 
     log_weights: Tensor
@@ -79,11 +47,7 @@ class KernelDenoiser(nn.Module):
         tolerance: float = 1e-6,
     ):
         super().__init__()
-        n, d = means.shape
-        weights = means.new_ones(n) if weights is None else weights
-        shapes = factors.shape[:-1] == (n, d) and floors.shape in {(n,), (n, d)}
-        if weights.shape != (n,) or not shapes:
-            raise ValueError("Shapes disagree: expected (n, d), (n, d, r), (n,) or (n, d), (n,).")
+        weights = means.new_ones(len(means)) if weights is None else weights
         if not bool((weights > 0).all() and (floors > 0).all()):
             raise ValueError("Every weight and every floor must be positive.")
         weights = weights.to(torch.float64)
@@ -93,6 +57,7 @@ class KernelDenoiser(nn.Module):
         self.register_buffer("floors", floors.to(torch.float64))
         # squares are expanded, which loses digits far from the origin
         self.register_buffer("origin", self.means.mean(0))
+        # the largest error of a log-density; zero sums all kernels
         self.tolerance = tolerance
         self._cells = self._partition()
 
@@ -115,76 +80,26 @@ class KernelDenoiser(nn.Module):
         return Posterior((self._evaluate(x, sigma, "mean")[1] + self.origin).to(x.dtype))
 
     def log_prob(self, x: Tensor, sigma: Tensor) -> Tensor:
-        """Return the log-density of the noised kernels at ``x``, in nats.
-
-        Parameters
-        ----------
-        x : Tensor of shape (n, d)
-            Rows.
-        sigma : Tensor that broadcasts to ``x``
-            Noise levels; zero gives the clean density, and infinity leaves an entry out.
-
-        Returns
-        -------
-        Tensor of shape (n,)
-            Log-densities.
-        """
+        """Return the log-density of the noised kernels; infinite noise leaves an entry out."""
         return self._evaluate(x, sigma, None)[0].to(x.dtype)
 
     def log_terms_at(self, sigma: Tensor) -> Callable[[Tensor], Iterator[Tensor]]:
-        """Prepare the densities of single kernels at one noise level.
+        """Return a function to logarithms of weight times density of each kernel, in batches.
 
-        Parameters
-        ----------
-        sigma : Tensor of shape () or (d,)
-            Noise levels, the same for all rows.
-
-        Returns
-        -------
-        callable
-            From rows of shape (m, d) to logarithms of weight times density of each kernel, (m, n),
-            a few rows at a time; their log-sum-exp is `log_prob`. No kernel is left out.
+        The noise level is the same for all rows; no kernel is left out.
         """
         levels, form = self._form(sigma)
         n_rows = self._n_rows(form)
         return lambda x: map(form.log_weights, self._centre(x, levels).split(n_rows))
 
     def score(self, x: Tensor, sigma: Tensor) -> Tensor:
-        """Return the gradient of `log_prob`, also at noise level zero.
-
-        Parameters
-        ----------
-        x : Tensor of shape (n, d)
-            Rows.
-        sigma : Tensor that broadcasts to ``x``
-            Noise levels.
-
-        Returns
-        -------
-        Tensor of shape (n, d)
-            Scores.
-        """
+        """Return the gradient of `log_prob`, also at noise level zero."""
         return self._evaluate(x, sigma, "score")[1].to(x.dtype)
 
     def sample(
         self, n: int, generator: torch.Generator | None = None, sigma: float = 0.0
     ) -> Tensor:
-        """Draw rows of the kernels noised at one level.
-
-        Parameters
-        ----------
-        n : int
-            Number of rows.
-        generator : torch.Generator or None
-            Source of randomness.
-        sigma : float, default=0.0
-            Noise level of every entry.
-
-        Returns
-        -------
-        Tensor of shape (n, d)
-            The draws, in float64.
-        """
+        """Draw rows of the kernels noised at one level."""
         kernel = torch.multinomial(self.weights, n, replacement=True, generator=generator)
         _, means, factors, floors = self._kernels().take(kernel)
         along = self._randn(n, factors.shape[2], generator=generator)
@@ -194,22 +109,7 @@ class KernelDenoiser(nn.Module):
     def sample_posterior(
         self, x: Tensor, sigma: Tensor, generator: torch.Generator | None = None
     ) -> Tensor:
-        """Draw a clean row for each noisy one.
-
-        Parameters
-        ----------
-        x : Tensor of shape (n, d)
-            Noisy rows.
-        sigma : Tensor that broadcasts to ``x``
-            Noise levels: zero where an entry is known, infinite where it is not.
-        generator : torch.Generator or None
-            Source of randomness.
-
-        Returns
-        -------
-        Tensor of shape (n, d)
-            Draws from ``p(x0 | x)``, in float64.
-        """
+        """Draw a clean row for each noisy one."""
         draws = torch.empty(x.shape, dtype=torch.float64, device=x.device)
         for rows, y, levels in self._by_pattern(x, sigma):
             _, form = self._form(levels)
@@ -221,18 +121,7 @@ class KernelDenoiser(nn.Module):
         return draws
 
     def marginal(self, kept: Tensor) -> "KernelDenoiser":
-        """Return the distribution of some of the columns.
-
-        Parameters
-        ----------
-        kept : Tensor of shape (d,) of bool
-            Which columns to keep.
-
-        Returns
-        -------
-        KernelDenoiser
-            Their exact distribution.
-        """
+        """Return the distribution of some of the columns."""
         floors = self.floors if self.floors.dim() == 1 else self.floors[:, kept]
         parts = self.means[:, kept], self.factors[:, kept], floors, self.weights
         return KernelDenoiser(*parts, tolerance=self.tolerance)

@@ -82,29 +82,7 @@ class Prepared(NamedTuple):
 class Preconditioned(nn.Module):
     """A denoiser that is a Gaussian's plus a network's correction.
 
-    Parameters
-    ----------
-    net : nn.Module
-        ``net(inputs (n, m), log_sigma (n, d)) -> (n, d)`` with ``m = d``, or ``2 d`` when there is
-        a baseline; where the Gaussian has ``k`` factors, ``k`` in place of ``d``. With `levels`
-        there are ``K`` inputs more, their probabilities, and the outputs are the corrections of the
-        numbers and ``K`` logits.
-    gaussian : GaussianDenoiser
-        The Gaussian; its covariance decides what is white.
-    baseline : nn.Module or None, default=None
-        A better closed form (a :class:`Denoiser`), whose direction the network sees beside the
-        noisy row.
-    levels : Levels or None, default=None
-        The categories of a row, if it has any.
-
-    Examples
-    --------
-    >>> import torch
-    >>> from skdiffusion.nets import ResidualMLP
-    >>> gaussian = GaussianDenoiser(torch.zeros(2), torch.eye(2))
-    >>> denoiser = Preconditioned(ResidualMLP(2, 2), gaussian)
-    >>> denoiser(torch.ones(1, 2), torch.tensor(1.0)).mean  # an untrained network adds nothing
-    tensor([[0.5000, 0.5000]], grad_fn=<ToCopyBackward0>)
+    The network is ``net(inputs (n, m), log_sigma (n, d))``, of the sizes of `network_sizes`.
     """
 
     def __init__(

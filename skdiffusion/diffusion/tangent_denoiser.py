@@ -49,35 +49,9 @@ class Frame(NamedTuple):
 
 
 class TangentDenoiser(nn.Module):
-    """Denoiser that keeps to planes where the noise is small.
+    """Denoiser that keeps to planes up to `sigma_low`, and is another's from `sigma_high` on.
 
-    Parameters
-    ----------
-    denoiser : Denoiser
-        Denoises along the planes, and everywhere above ``sigma_high``.
-    planes : Planes
-        The planes.
-    sigma_low, sigma_high : float
-        Up to the first noise level rows are denoised onto planes, from the second on not at all;
-        in between the two mix. They are compared with the largest noise level of a row.
-    entries : Tensor of int of shape (d,) or None, default=None
-        The entries of a row that the planes are about; None is all.
-    frame : Frame or None, default=None
-        The coordinates of those entries that the planes are in; across its directions the denoiser
-        is kept as it is. None is the entries themselves.
-    n_planes : int, default=10
-        How many planes are averaged. Enough for a smooth surface, few enough to follow it.
-
-    Examples
-    --------
-    >>> import torch
-    >>> from skdiffusion.diffusion import GaussianDenoiser
-    >>> anchors = torch.stack([torch.linspace(-2, 2, 41), torch.zeros(41)], dim=1).double()
-    >>> axis = torch.tensor([[1.0], [0.0]]).double().expand(41, 2, 1)
-    >>> planes = Planes(anchors, anchors, axis, torch.zeros(41).double())
-    >>> flat = TangentDenoiser(GaussianDenoiser(torch.zeros(2), torch.eye(2)), planes, 1.0, 2.0)
-    >>> flat(torch.tensor([[0.4, 0.3]]).double(), torch.tensor(1.0)).mean.round(decimals=3)
-    tensor([[0.2000, 0.0000]], dtype=torch.float64)
+    Entries `entries` of a row are what the planes are about, in coordinates of a frame.
     """
 
     anchors: Tensor
@@ -104,6 +78,7 @@ class TangentDenoiser(nn.Module):
         super().__init__()
         self.denoiser = denoiser
         self.sigma_low, self.sigma_high = sigma_low, sigma_high
+        # averaged: enough for a smooth surface, few enough to follow it
         self.n_planes = min(n_planes, len(planes.anchors) - 1)
         for name, tensor in planes._asdict().items():
             self.register_buffer(name, tensor)
@@ -144,16 +119,13 @@ class TangentDenoiser(nn.Module):
         share = 1 - height**2 * (3 - 2 * height)
         near = share[:, 0] > 0
         correction = torch.zeros_like(mean)
-        parts = [part[near].split(self._chunk) for part in (x, mean, sigma)]
+        # so many rows that their planes can be held at once
+        size = max(1, _MAX_ELEMENTS // (self.n_planes * self.lifted_bases[0].numel()))
+        parts = [part[near].split(size) for part in (x, mean, sigma)]
         if near.any():
             pulls = [self._pull(*part) for part in zip(*parts, strict=True)]
             correction[near] = share[near] * torch.cat(pulls)
         return correction
-
-    @property
-    def _chunk(self) -> int:
-        """Number of rows whose planes are held at once."""
-        return max(1, _MAX_ELEMENTS // (self.n_planes * self.lifted_bases[0].numel()))
 
     def _pull(self, x: Tensor, mean: Tensor, sigma: Tensor) -> Tensor:
         """Return the way from the mean to the row on planes, as the mean is along them."""

@@ -66,7 +66,12 @@ class WhiteFrame(nn.Module):
         patterns, index = noise_patterns(x, sigma)
         delta = x.to(torch.float64) - self.centre
         if self.vectors is None:
-            return self._diagonal(delta, self._variances, patterns**2, index)
+            values, noise = self._variances, patterns**2
+            noised = values + noise
+            root = (values * noise / noised).sqrt()
+            root = root if self.numbers is None else root[:, self.numbers]
+            mean = self.centre + delta * (values / noised)[index]
+            return WhiteCoordinates(delta / noised.sqrt()[index], mean, root, index)
         to_white, back, root, inverse = self._maps(patterns)
         white = apply_by_pattern(to_white, delta, index)
         mean = self.centre + apply_by_pattern(back, delta, index)
@@ -95,15 +100,6 @@ class WhiteFrame(nn.Module):
             posterior = turn @ posterior @ turn.mT
         root, inverse = roots(posterior, output, output)
         return whiten(factor, vectors), vectors @ kept.mT @ vectors.mT, root, inverse
-
-    def _diagonal(
-        self, delta: Tensor, values: Tensor, noise: Tensor, index: Tensor
-    ) -> WhiteCoordinates:
-        noised = values + noise
-        root = (values * noise / noised).sqrt()
-        root = root if self.numbers is None else root[:, self.numbers]
-        mean = self.centre + delta * (values / noised)[index]
-        return WhiteCoordinates(delta / noised.sqrt()[index], mean, root, index)
 
 
 def whiten(factor: Tensor, vectors: Tensor) -> Tensor:

@@ -2,7 +2,7 @@
 
 A path between two rows along edges of a neighbour graph stays among the rows, as one along the
 manifold that they lie on would. It is a start: it runs over the rows themselves, zigzags between
-them, and takes up their noise. :func:`skdiffusion.diffusion.relax_path` makes a geodesic of it.
+them, and takes up their noise. :mod:`skdiffusion.diffusion.paths` makes a geodesic of it.
 
 References
 ----------

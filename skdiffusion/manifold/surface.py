@@ -9,9 +9,9 @@ from sklearn.utils import check_random_state
 
 from skdiffusion import geometry
 from skdiffusion._utils.checks import check_count, check_positive
-from skdiffusion.diffusion import local_metric as denoiser_metric
-from skdiffusion.diffusion import relax_path
-from skdiffusion.diffusion import tangent_space as denoiser_tangents
+from skdiffusion.diffusion.jacobian import principal_directions
+from skdiffusion.diffusion.paths import local_metric as denoiser_metric
+from skdiffusion.diffusion.paths import relax_path
 from skdiffusion.geometry.geodesics import farthest_points, geodesic_path, resample_path
 from skdiffusion.geometry.planes import local_planes
 
@@ -74,9 +74,14 @@ def tangent_space(sampler, X):
     -------
     directions : ndarray of shape (n, n_encoded, dimension)
         Orthonormal, in the features of encoded rows, leading first.
+
+    Notes
+    -----
+    They are the leading eigenvectors of the symmetric part of the Jacobian of the denoiser's mean:
+    near a manifold a denoiser keeps directions along it, and takes off what is across.
     """
-    reading = _reading(sampler, _encoded(sampler, X))
-    return denoiser_tangents(*reading, _dimension(sampler)).vectors.cpu().numpy()
+    _, directions = principal_directions(*_reading(sampler, _encoded(sampler, X)))
+    return directions[:, :, : _dimension(sampler)].cpu().numpy()
 
 
 def distance_to_manifold(sampler, X):
@@ -112,6 +117,11 @@ def local_metric(sampler, X):
     -------
     metric : ndarray of shape (n, n_encoded, n_encoded)
         Symmetric positive matrices, in the features of encoded rows.
+
+    Notes
+    -----
+    A step ``v`` has the length ``sqrt(v' G v)`` in the metric ``G = 1.01 (J + 0.01)^{-1}``, with
+    ``J`` the Jacobian of the denoiser's mean: its own along the manifold, ten times that across.
     """
     return denoiser_metric(*_reading(sampler, _encoded(sampler, X))).cpu().numpy()
 
@@ -120,7 +130,7 @@ def interpolate(sampler, a, b, n_points=20, *, hold_ends=False):
     """Return a path between two rows along the manifold.
 
     The shortest path along the rows of `fit`, denoised, is tightened to a geodesic on the manifold
-    that the denoiser knows (:func:`skdiffusion.diffusion.relax_path`).
+    that the denoiser knows.
 
     Parameters
     ----------
@@ -138,6 +148,12 @@ def interpolate(sampler, a, b, n_points=20, *, hold_ends=False):
     -------
     path : ndarray or data frame of shape (n_points, n_features)
         Rows in the table's own columns, about equally far from one another.
+
+    Notes
+    -----
+    The geodesic is the one that the shortest path can be moved to: it does not jump over gaps. It
+    lies on the inner side of bends, by about half the squared noise level at which the denoiser is
+    read times the sum of the curvatures.
     """
     check_count(n_points, "n_points")
     if n_points < 2:
@@ -145,11 +161,11 @@ def interpolate(sampler, a, b, n_points=20, *, hold_ends=False):
     model = sampler.model_
     ends = np.concatenate([_one_row(sampler, a, "a"), _one_row(sampler, b, "b")])
     rows = _tensor(model, _rows(sampler))
-    level = rows.new_tensor(_path_level(sampler))
+    level = _path_level(sampler)
     denoiser = model.of_rows.denoiser
     with torch.no_grad():
         # noise would lengthen every step of the path
-        smooth = denoiser(rows, level).mean
+        smooth = denoiser(rows, rows.new_tensor(level)).mean
     path = geodesic_path(smooth.cpu().numpy(), *ends, n_points=max(n_points, MIN_PATH))
     path = relax_path(
         denoiser,
@@ -320,7 +336,7 @@ def _reading(sampler, Z):
 
 
 def _path_level(sampler):
-    """Noise level at which paths are pulled onto the manifold."""
+    """Noise level that exceeds the noise of the rows, and at which they look like a surface."""
     rows = _rows(sampler)
     neighbors = NearestNeighbors(n_neighbors=min(N_NEIGHBORS_OF_PATH, len(rows) - 1)).fit(rows)
     spacing = float(np.median(neighbors.kneighbors()[0][:, -1]))
@@ -337,7 +353,7 @@ def _walk(model, row, direction, n_points, step, dimension, level):
             ahead = row + step * direction
             with torch.no_grad():
                 pull = denoiser(ahead, level).mean - ahead
-            tangents = denoiser_tangents(denoiser, ahead, level, dimension).vectors[0]
+            tangents = principal_directions(denoiser, ahead, level)[1][0, :, :dimension]
             # pulled across the manifold only: along it, denoising moves to where rows are many
             row = ahead + pull - pull @ tangents @ tangents.mT
             direction = tangents @ (tangents.mT @ direction)

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from skdiffusion.diffusion import log_density
-from skdiffusion.diffusion.category_probabilities import category_log_prob
+from skdiffusion.diffusion.categories import category_log_prob
 
 
 def log_prob(model, Z):

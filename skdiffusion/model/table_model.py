@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from skdiffusion.diffusion import CleanDenoiser, GaussianDenoiser, Marginal, decode, encode
+from skdiffusion.diffusion import GaussianDenoiser, Marginal, decode, encode
+from skdiffusion.diffusion.clean import CleanDenoiser
 from skdiffusion.model.density import log_prob
 from skdiffusion.model.drawing import Sampling, draw
 from skdiffusion.model.starts import Starts

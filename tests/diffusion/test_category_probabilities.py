@@ -7,7 +7,7 @@ import torch
 from torch.testing import assert_close
 
 from skdiffusion.diffusion import EmpiricalDenoiser, MixtureDenoiser
-from skdiffusion.diffusion.category_probabilities import category_log_prob
+from skdiffusion.diffusion.categories import category_log_prob
 
 TRIANGLE = torch.tensor([[2.0, 0.0], [-1.0, 1.7], [-1.0, -1.7]], dtype=torch.float64)
 FLAG = torch.tensor([[-1.0], [1.0]], dtype=torch.float64)

@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from skdiffusion.diffusion import CleanDenoiser, GaussianDenoiser, MixtureDenoiser, Posterior
+from skdiffusion.diffusion import GaussianDenoiser, MixtureDenoiser, Posterior
+from skdiffusion.diffusion.clean import CleanDenoiser
 
 D, N, SIGMA_MIN = 4, 60, 0.005
 NOISE = torch.tensor([0.5, 0.2, 0.0, 1.0], dtype=torch.float64)

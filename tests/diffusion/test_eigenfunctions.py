@@ -7,7 +7,8 @@ import pytest
 import torch
 from numpy.polynomial.hermite_e import hermegauss
 
-from skdiffusion.diffusion.eigenfunctions import CosineFunctions, index_set
+from skdiffusion.diffusion import eigenfunctions
+from skdiffusion.diffusion.eigenfunctions import cosines, decay, index_set, linearise
 
 Z = torch.linspace(-2.5, 4.0, 14, dtype=torch.float64)
 
@@ -24,77 +25,79 @@ def normal_expectation(function, n_nodes=60):
 
 class TestFunctions:
     def test_cosines(self):
-        values, _ = CosineFunctions(5).evaluate(Z)
+        values, _ = cosines(Z, 5)
         for n in range(6):
             torch.testing.assert_close(values[:, n], torch.cos(n * Z) * (2**0.5 if n else 1.0))
 
     def test_derivatives(self):
         z = Z.clone().requires_grad_()
-        values, derivatives = CosineFunctions(6).evaluate(z)
+        values, derivatives = cosines(z, 6)
         for n in range(7):
             (expected,) = torch.autograd.grad(values[:, n].sum(), z, retain_graph=True)
             torch.testing.assert_close(derivatives[:, n], expected)
 
     @pytest.mark.parametrize("shape", [(), (3,), (2, 4)])
     def test_shapes(self, shape):
-        for part in CosineFunctions(3).evaluate(torch.ones(shape)):
+        for part in cosines(torch.ones(shape), 3):
             assert part.shape == (*shape, 4)
             assert part.dtype == torch.float32
 
     def test_orthogonal_under_the_stationary_distribution(self):
-        functions = CosineFunctions(8)
         # the midpoint rule is exact for cosines
         points = (torch.arange(40, dtype=torch.float64) + 0.5) * torch.pi / 40
         for part, expected in zip(
-            functions.evaluate(points),
-            (torch.ones(9, dtype=torch.float64), -functions.eigenvalues),
+            cosines(points, 8),
+            (torch.ones(9, dtype=torch.float64), torch.arange(9).double() ** 2),
             strict=True,
         ):
             gram = part.T @ part / len(points)
             torch.testing.assert_close(gram, torch.diag(expected), rtol=0, atol=1e-11)
 
-    @pytest.mark.parametrize("t", [0.01, 0.1])
-    def test_expectation_under_brownian_motion(self, t):
-        functions = CosineFunctions(8)
-
+    @pytest.mark.parametrize("noise", [0.1, 0.5])
+    def test_expectation_under_brownian_motion(self, noise):
         def after(normal):
-            return functions.evaluate(Z[:, None] + math.sqrt(2 * t) * normal)[0].movedim(-1, 0)
+            return cosines(Z[:, None] + noise * normal, 8)[0].movedim(-1, 0)
 
-        expected = functions.decay(tensor(t))[0] * functions.evaluate(Z)[0]
+        expected = decay(tensor(noise), 8)[0] * cosines(Z, 8)[0]
         torch.testing.assert_close(normal_expectation(after).T, expected, rtol=0, atol=1e-12)
 
-    @pytest.mark.parametrize("t", [0.05, 0.5])
-    def test_heat_kernel_of_the_interval(self, t):
+    @pytest.mark.parametrize("noise", [0.3, 1.0])
+    def test_heat_kernel_of_the_interval(self, noise):
         """The series of the transition density is the sum over mirrored starting points."""
-        functions = CosineFunctions(60)
         u = torch.linspace(0.1, 3.0, 7, dtype=torch.float64)
-        values = functions.evaluate(u)[0]
-        kernel = (values * functions.decay(tensor(t))) @ values.T / torch.pi
+        values = cosines(u, 60)[0]
+        kernel = (values * decay(tensor(noise), 60)) @ values.T / torch.pi
         mirrored = [sign * u + 2 * k * torch.pi for sign in (-1, 1) for k in range(-4, 5)]
         density = sum(
-            torch.distributions.Normal(start[:, None], math.sqrt(2 * t)).log_prob(u).exp()
+            torch.distributions.Normal(start[:, None], noise).log_prob(u).exp()
             for start in mirrored
         )
         torch.testing.assert_close(kernel, density, rtol=1e-10, atol=1e-12)
 
-    def test_linearisation(self):
-        functions = CosineFunctions(5)
-        doubled = functions.doubled().evaluate(Z)[0]
-        for part, coefficients in zip(
-            functions.evaluate(Z), functions.linearisation(), strict=True
-        ):
-            expected = part[:, :, None] * part[:, None]
-            product = torch.einsum("abl,zl->zab", coefficients, doubled)
-            assert (product - expected).abs().max() < 1e-12 * expected.abs().max()
+    @pytest.mark.parametrize(("degree", "d"), [(6, 1), (4, 2), (2, 3)])
+    def test_linearise(self, degree, d):
+        """Products of derivatives are the sums of functions that they are written as."""
+        indices = index_set(degree, d)
+        (entry, term, coefficients), products = linearise(indices)
+        z = 2 * torch.randn(5, d, generator=torch.Generator().manual_seed(0)).double()
+        values, slopes = cosines(z, 2 * degree)
 
-    def test_time_of_a_noise_level(self):
-        """Brownian motion has the variance of the noise by then."""
-        noise = tensor(0.0, 1e-3, 0.5, 30.0)
-        torch.testing.assert_close((2 * CosineFunctions(1).time(noise)).sqrt(), noise)
+        def functions(chosen, steep=None):
+            parts = [slopes if j == steep else values for j in range(d)]
+            return math.prod(part[:, j, chosen[:, j]] for j, part in enumerate(parts))
 
-    def test_degree_must_be_positive(self):
-        with pytest.raises(ValueError, match="degree must be at least 1"):
-            CosineFunctions(0)
+        sums = functions(products)
+        for j in range(d):
+            steep = functions(indices, steep=j)
+            expected = (steep[:, :, None] * steep[:, None]).triu().flatten(1)
+            actual = torch.zeros_like(expected)
+            actual.index_add_(1, entry, coefficients[:, j] * sums[:, term])
+            assert (actual - expected).abs().max() < 1e-12 * expected.abs().max()
+
+    def test_linearise_too_many(self, monkeypatch):
+        monkeypatch.setattr(eigenfunctions, "MAX_TERMS", 100)
+        with pytest.raises(ValueError, match="too many products: lower the degree"):
+            linearise(index_set(4, 2))
 
 
 class TestIndexSet:

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from skdiffusion.diffusion import GaussianDenoiser, Marginal, MixtureDenoiser
+from skdiffusion.diffusion import EmpiricalDenoiser, GaussianDenoiser, Marginal, MixtureDenoiser
 from skdiffusion.diffusion import jacobian as jacobians
 from skdiffusion.diffusion.jacobian import (
     check_probes,
@@ -81,6 +81,29 @@ def test_principal_directions(denoiser):
     whole = jacobian(denoiser, x, sigma)
     torch.testing.assert_close((vectors * values[:, None]) @ vectors.mT, (whole + whole.mT) / 2)
     assert (values.diff(dim=1) <= 0).all()
+
+
+def test_tangents_of_a_circle():
+    angles = torch.linspace(0, 2 * torch.pi, 201, dtype=torch.float64)[:-1]
+    circle = torch.stack([angles.cos(), angles.sin()], dim=1)
+    level = torch.tensor(0.1, dtype=torch.float64)
+    values, vectors = principal_directions(EmpiricalDenoiser(circle), circle[:7], level)
+    across = (vectors[..., 0] * circle[:7]).sum(1)
+    torch.testing.assert_close(across, torch.zeros_like(across), atol=1e-6, rtol=0)
+    assert (values > 0.5).sum(1).tolist() == [1] * 7
+
+
+@pytest.mark.parametrize("rank", [1, 3, 5])
+def test_directions_of_a_flat_gaussian(rank):
+    """At little noise it keeps the subspace on which it lies, and nothing else."""
+    basis = torch.linalg.qr(normal(6, rank, seed=3)).Q
+    flat = GaussianDenoiser(normal(6, seed=4), basis @ basis.mT)
+    level = torch.tensor(1e-3, dtype=torch.float64)
+    values, vectors = principal_directions(flat, flat.sample(4), level)
+    kept = vectors[..., :rank] @ vectors[..., :rank].mT
+    torch.testing.assert_close(kept, (basis @ basis.mT).expand(4, 6, 6), atol=1e-6, rtol=0)
+    expected = (torch.arange(6) < rank).to(values).expand(4, 6)
+    torch.testing.assert_close(values, expected, atol=1e-5, rtol=0)
 
 
 def test_inside_no_grad(denoiser, sigma):

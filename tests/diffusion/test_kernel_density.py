@@ -530,18 +530,6 @@ class TestBatches:
 class TestErrors:
     ARGUMENTS = (torch.zeros(3, 2), torch.zeros(3, 2, 1), torch.ones(3))
 
-    @pytest.mark.parametrize(
-        "position, wrong",
-        [(1, torch.zeros(3, 1, 2)), (1, torch.zeros(2, 2, 1)), (2, torch.ones(2))],
-    )
-    def test_shapes(self, position, wrong):
-        arguments = list(self.ARGUMENTS)
-        arguments[position] = wrong
-        with pytest.raises(ValueError, match=r"disagree: expected \(n, d\), \(n, d, r\)"):
-            KernelDenoiser(*arguments)
-        with pytest.raises(ValueError, match="disagree"):
-            KernelDenoiser(*self.ARGUMENTS, torch.ones(2))
-
     @pytest.mark.parametrize("wrong", [0.0, -1.0, math.nan])
     def test_not_positive(self, wrong):
         bad = torch.tensor([1.0, wrong, 1.0])

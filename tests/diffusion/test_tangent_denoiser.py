@@ -135,5 +135,10 @@ def test_rows_in_parts(monkeypatch):
     monkeypatch.setattr(
         "skdiffusion.diffusion.tangent_denoiser._MAX_ELEMENTS", 7 * coupled.n_planes * 8
     )
+    pull, sizes = coupled._pull, []
+    monkeypatch.setattr(
+        coupled, "_pull", lambda *parts: sizes.append(len(parts[0])) or pull(*parts)
+    )
     torch.testing.assert_close(coupled(x, sigma).mean, whole)
-    assert coupled._chunk == 7
+    assert len(sizes) > 1
+    assert max(sizes) == 7

@@ -10,7 +10,8 @@ from numpy.testing import assert_allclose
 from scipy.stats import multivariate_normal
 
 from skdiffusion import Model, TableEncoder
-from skdiffusion.diffusion import GaussianDenoiser, KernelDenoiser
+from skdiffusion.diffusion import GaussianDenoiser
+from skdiffusion.diffusion.kernel_density import KernelDenoiser
 from skdiffusion.model.drawing import Sampling
 from skdiffusion.model.imputation import Known, complete, expected_cells
 from skdiffusion.model.variation import vary
