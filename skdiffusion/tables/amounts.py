@@ -53,10 +53,8 @@ class Difference(Relation):
 
     def encode(self, columns):
         (high,) = self.coded
-        gaps = any_gaps(columns, self.columns)
-        amounts = [self._amounts(j, columns[j].values) for j in self.columns]
-        *lows, top = [np.where(gaps, 0, amount) for amount in amounts]
-        rest = top - np.max(lows, axis=0)
+        cells, gaps = [column.values for column in columns], any_gaps(columns, self.columns)
+        rest = self._amounts(high, cells[high]) - self._floor(cells)
         column = replace(columns[high], values=rest, gaps=gaps, marker=None)
         if self.clock is not None:
             length = Clock(np.dtype(self.clock.dtype.str.replace("M8", "m8")))
@@ -75,7 +73,7 @@ class Difference(Relation):
             ends = (coder.scale.encode(end, self.clock) for end in ends)
         least, x = (on_grid(coder, end, np.ceil) for end in ends)
         # where the others exceed its own range it does so, too
-        cells[high] = _cells(coder, np.maximum(np.clip(x, *coder.extent), least))
+        cells[high] = coder.cells_at(np.maximum(np.clip(x, *coder.extent), least))
 
     def holds(self, cells):
         (high,) = self.coded
@@ -103,7 +101,7 @@ class Equation(Relation):
         return rest / self.coefficients[but]
 
     def _solve(self, cells, j):
-        return _cells(self.coders[j], _number_of(self.coders[j], self._left(cells, j)))
+        return self.coders[j].cells_at(_number_of(self.coders[j], self._left(cells, j)))
 
     def solved(self, given):
         return [j for j in self.columns if j not in given][:1]
@@ -115,24 +113,26 @@ class Equation(Relation):
     def decode(self, cells, settled):
         (total,) = self.coded
         coder = self.coders[total]
-        ends = as_amounts(coder, _cells(coder, np.array(coder.extent)))
+        ends = as_amounts(coder, coder.cells_at(np.array(coder.extent)))
         left = self._left(cells, total)
         beyond, least = left - np.clip(left, *ends), max(step_of(coder) / 2, RELATIVE)
         # what is beyond the column's own range is taken off the others, as far as theirs go
         for j in self.parents if np.any(np.abs(beyond) > least) else ():
             own, ratio = self.coders[j], self.coefficients[total] / self.coefficients[j]
             before = as_amounts(own, cells[j])
-            moved = _cells(own, np.clip(_number_of(own, before + ratio * beyond), *own.extent))
+            moved = own.restore(_number_of(own, before + ratio * beyond))
             stays = settled.get(j, NOWHERE)[1] | (np.abs(beyond) <= least)
             cells[j] = np.where(stays, cells[j], moved)
             beyond = beyond - (as_amounts(own, cells[j]) - before) / ratio
-        given, there = settled.get(total, NOWHERE)
-        cells[total] = np.where(there, given, self._solve(cells, total))
-        for j in self.parents[::-1] if np.any(there) else ():
-            # of a settled total the last part that is free is what the others leave
-            free = there & ~settled.get(j, NOWHERE)[1]
+        cells[total] = settled.get(total, NOWHERE)[0]
+        is_open = np.ones(len(left), dtype=bool)
+        for j in (total, *self.parents[::-1]):
+            if not is_open.any():
+                break
+            # the last column that is free is what the others leave
+            free = is_open & ~settled.get(j, NOWHERE)[1]
             cells[j] = np.where(free, self._solve(cells, j), cells[j])
-            there = there & ~free
+            is_open = is_open & ~free
 
     def complete(self, cells, given):
         for j, values in given.items():
@@ -217,13 +217,6 @@ def _need_amounts(coder, what):
     if coder.kind not in (*NUMERIC, *TEMPORAL) or coder.is_empty:
         found = "empty" if coder.is_empty else coder.kind
         raise TypeError(f"{what} is of numbers or times: column {coder.name!r} is {found}.")
-
-
-def _cells(coder, x):
-    """Return the cells that numbers of a coder stand for."""
-    if coder.kind in TEMPORAL:
-        return coder.scale.decode(x)
-    return x.astype(coder.stored).astype(np.float64) if coder.stored.kind == "f" else x
 
 
 def _ticks_a_day(coder):

@@ -15,7 +15,7 @@ from skdiffusion.tables.coders import CategoryCoder, OrdinalCoder
 from skdiffusion.tables.frames import as_frame, read_table
 from skdiffusion.tables.options import position_of
 from skdiffusion.tables.reading import NUMERIC, TEMPORAL, read_array, read_objects
-from skdiffusion.tables.relations import ROUNDING, broken_rows
+from skdiffusion.tables.relations import broken_rows, on_grid
 from skdiffusion.tables.vocabulary import as_objects, find_positions, known_positions, list_cells
 
 NUMBER = "a number, or a range (low, high) of numbers"
@@ -319,7 +319,7 @@ def _bound_of(coder, value, side):
         return float(np.searchsorted(coder.occurs, position, side) - (side == "right"))
     x = coder.numbers(_read_cell(coder, value))[0][0]
     # a float32 that reads 0.1 is not below the double 0.1
-    return float(coder.narrow(x) if coder.kind in NUMERIC else x)
+    return float(coder.cells_at(x) if coder.kind in NUMERIC else x)
 
 
 def _within_reach(coder, low, high):
@@ -329,11 +329,6 @@ def _within_reach(coder, low, high):
         low, high = max(low, coder.beside[0]), min(high, coder.beside[1])
     if coder.kind != "continuous":
         low, high = np.ceil(low), np.floor(high)
-    lattice = getattr(coder.codec, "lattice", None)
-    if lattice is None:
-        return low, high
-    first, last = (np.array([low, high]) - lattice.observed[0]) / lattice.step
-    first, last = np.ceil(first - ROUNDING), np.floor(last + ROUNDING)
-    if first >= last:
-        return lattice.snap(lattice.observed[0] + lattice.step * np.array([first, last]))
-    return low - ROUNDING * lattice.step, high + ROUNDING * lattice.step
+    with np.errstate(over="ignore"):
+        ends = np.array([on_grid(coder, low, np.ceil), on_grid(coder, high, np.floor)])
+    return coder.cells_at(ends) if coder.kind in NUMERIC else ends
