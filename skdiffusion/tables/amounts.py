@@ -4,8 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from skdiffusion.tables.clocks import Clock
-from skdiffusion.tables.reading import NUMERIC, TEMPORAL
+from skdiffusion.tables.reading import AMOUNTS, TEMPORAL
 from skdiffusion.tables.relations import (
     FLOAT,
     RELATIVE,
@@ -32,52 +31,43 @@ class Difference(Relation):
         for coder in own:
             _need_amounts(coder, "An inequality")
         kinds = {coder.kind if coder.kind in TEMPORAL else "number" for coder in own}
-        clocks = [coder.scale.clock for coder in own if coder.kind in TEMPORAL]
-        if len(kinds) > 1 or len({clock.aware for clock in clocks}) > 1:
+        zones = {coder.kind in TEMPORAL and coder.scale.clock.aware for coder in own}
+        if len(kinds) > 1 or len(zones) > 1:
             names = [coder.name for coder in own]
             raise TypeError(f"Columns {names} hold {sorted(kinds)}, which cannot be compared.")
-        self.clock = None
-        if clocks:
-            self.clock = Clock(np.result_type(*(c.dtype for c in clocks)), clocks[0].aware)
         places = [getattr(lattice_of(coder), "decimals", None) for coder in own]
-        self.decimals = None if None in places else max(places)
+        self.decimals = max(places) if "number" in kinds and None not in places else None
 
-    def _amounts(self, j, cells):
-        if self.clock is None:
-            return cells.astype(np.float64)
-        ticks = cells.view(self.coders[j].scale.clock.dtype)
-        return ticks.astype(self.clock.dtype).view(np.int64)
+    def _numbers(self, j, cells):
+        """Return cells of any of the columns as numbers of the coder of the greatest."""
+        scale = getattr(self.coders[self.coded[0]], "scale", None)
+        return cells if scale is None else scale.encode(cells, self.coders[j].scale.clock)
 
     def _floor(self, cells):
-        return np.max([self._amounts(j, cells[j]) for j in self.parents], axis=0)
+        return np.max([self._numbers(j, cells[j]) for j in self.parents], axis=0)
 
     def encode(self, columns):
         (high,) = self.coded
         cells, gaps = [column.values for column in columns], any_gaps(columns, self.columns)
-        rest = self._amounts(high, cells[high]) - self._floor(cells)
-        column = replace(columns[high], values=rest, gaps=gaps, marker=None)
-        if self.clock is not None:
-            length = Clock(np.dtype(self.clock.dtype.str.replace("M8", "m8")))
-            return {high: replace(column, kind="duration", clock=length)}
+        rest = self._numbers(high, cells[high]) - self._floor(cells)
         if self.decimals is not None:
-            column.values = np.round(rest, self.decimals)
-        kinds = {self.coders[j].kind for j in self.columns}
-        kind = "integer" if kinds == {"integer"} else "continuous"
-        return {high: replace(column, kind=kind, stored=FLOAT, places=None)}
+            rest = np.round(rest, self.decimals)
+        is_whole = all(self.coders[j].kind != "continuous" for j in self.columns)
+        is_whole = is_whole and np.all(rest[~gaps] == np.rint(rest[~gaps]))
+        column = replace(columns[high], values=rest, gaps=gaps, clock=None, places=None)
+        kind = "integer" if is_whole else "continuous"
+        return {high: replace(column, kind=kind, stored=FLOAT, marker=None)}
 
     def decode(self, cells, settled):
         (high,) = self.coded
         coder, floor = self.coders[high], self._floor(cells)
-        ends = floor, floor + cells[high]
-        if self.clock is not None:
-            ends = (coder.scale.encode(end, self.clock) for end in ends)
-        least, x = (on_grid(coder, end, np.ceil) for end in ends)
+        least, x = (on_grid(coder, end, np.ceil) for end in (floor, floor + cells[high]))
         # where the others exceed its own range it does so, too
         cells[high] = coder.cells_at(np.maximum(np.clip(x, *coder.extent), least))
 
     def holds(self, cells):
         (high,) = self.coded
-        return self._amounts(high, cells[high]) >= self._floor(cells)
+        return self._numbers(high, cells[high]) >= self._floor(cells)
 
 
 class Equation(Relation):
@@ -214,7 +204,7 @@ def choose_total(coefficients):
 
 
 def _need_amounts(coder, what):
-    if coder.kind not in (*NUMERIC, *TEMPORAL) or coder.is_empty:
+    if coder.kind not in AMOUNTS or coder.is_empty:
         found = "empty" if coder.is_empty else coder.kind
         raise TypeError(f"{what} is of numbers or times: column {coder.name!r} is {found}.")
 

@@ -14,7 +14,7 @@ import numpy as np
 from skdiffusion.tables.coders import CategoryCoder, OrdinalCoder
 from skdiffusion.tables.frames import as_frame, read_table
 from skdiffusion.tables.options import position_of
-from skdiffusion.tables.reading import NUMERIC, TEMPORAL, read_array, read_objects
+from skdiffusion.tables.reading import AMOUNTS, NUMERIC, TEMPORAL, read_array, read_objects
 from skdiffusion.tables.relations import broken_rows, on_grid
 from skdiffusion.tables.vocabulary import as_objects, find_positions, known_positions, list_cells
 
@@ -97,9 +97,16 @@ def read_conditions(encoder, conditions):
         elif isinstance(wanted, Iterable) and not isinstance(wanted, str | bytes | Mapping):
             _add_categories(read, encoder, j, list(wanted))
         else:
-            cell = _read_cell(encoder._coders[j], wanted)
+            coder = encoder._coders[j]
+            cell = _read_cell(coder, wanted)
             _add_cells(read, encoder, j, cell)
-            _warn_beyond(encoder._coders[j], cell)
+            is_amount = coder.kind in AMOUNTS
+            if is_amount and np.any((x := coder.numbers(cell)[0]) != np.clip(x, *coder.extent)):
+                warnings.warn(
+                    f"The condition on column {coder.name!r} is beyond what fit has seen, "
+                    f"{_reach(coder)}: the model extrapolates.",
+                    stacklevel=5,
+                )
     return _encoded(read, encoder)
 
 
@@ -131,15 +138,6 @@ def _encoded(read, encoder):
         anything = np.zeros(n, dtype=encoder._format.columns[j].values.dtype)
         cells, there = read.cells.get(j, (anything, np.zeros(n, dtype=bool)))
         columns.append(encoder.column_of(j, cells, ~there))
-    _refuse_broken(encoder, columns)
-    # the number behind a spike stays known: in training both features have the same noise
-    own = ~encoder.is_indicator_
-    read.values[:, own] = encoder.encode_known(columns, read.cells)[:, own]
-    return replace(read, opened=encoder.open_cells(read.cells))
-
-
-def _refuse_broken(encoder, columns):
-    """Raise where known cells break a relation between columns."""
     for relation in encoder._recoding.relations:
         if broken_rows(relation, columns).any():
             names = ", ".join(repr(columns[j].name) for j in relation.columns)
@@ -147,6 +145,10 @@ def _refuse_broken(encoder, columns):
                 f"The conditions on columns {names} break a relation between these that holds in "
                 "all rows of fit: leave one out, or fit with other constraints of TableEncoder."
             )
+    # the number behind a spike stays known: in training both features have the same noise
+    own = ~encoder.is_indicator_
+    read.values[:, own] = encoder.encode_known(columns, read.cells)[:, own]
+    return replace(read, opened=encoder.open_cells(read.cells))
 
 
 def _set_present(read, encoder, j, settled):
@@ -179,19 +181,6 @@ def _read_cell(coder, value):
             f"give {GIVEN.get(coder.kind, 'one of its categories, or a list of them')}."
         )
     return cell
-
-
-def _warn_beyond(coder, cell):
-    """Warn where a number or time that is wanted lies beyond those of `fit`."""
-    if coder.kind not in (*NUMERIC, *TEMPORAL) or coder.is_empty:
-        return
-    x, (low, high) = coder.numbers(cell)[0], coder.extent
-    if np.any((x < low) | (x > high)):
-        warnings.warn(
-            f"The condition on column {coder.name!r} is beyond what fit has seen, {_reach(coder)}: "
-            "the model extrapolates.",
-            stacklevel=6,
-        )
 
 
 def _reach(coder):

@@ -21,7 +21,7 @@ from skdiffusion.tables.constraints import (
     read_and_code,
     some_rows,
 )
-from skdiffusion.tables.reading import NUMERIC, TEMPORAL
+from skdiffusion.tables.reading import AMOUNTS, NUMERIC, TEMPORAL
 from skdiffusion.tables.relations import any_gaps, as_cells
 from skdiffusion.tables.vocabulary import distinct, find_positions
 
@@ -42,7 +42,6 @@ LARGEST_TERM = 12
 MIN_DISTINCT, LINE = 5, 0.99
 # numbers on each side of a boundary, and how many times as far apart as these clusters are
 NEARBY, APART = 10, 2.0
-AMOUNTS = (*NUMERIC, *TEMPORAL)
 
 
 class Found(NamedTuple):

@@ -77,7 +77,9 @@ class TableFormat:
                 values = np.clip(values, *np.array(PYTHON_TIMES, dtype=values.dtype))
             values[gap] = np.array("NaT", dtype=values.dtype)
         elif column.places is not None:
-            values = _as_decimals(np.where(gap, 0.0, values), column.places)
+            context, unit = Context(prec=MAX_PREC), Decimal(1).scaleb(-column.places)
+            cells = map(Decimal, map(repr, np.where(gap, 0.0, values).tolist()))
+            values = as_objects([cell.quantize(unit, context=context) for cell in cells])
         elif column.stored is not None:
             values = np.where(gap, 0, values).astype(column.stored)
         if isinstance(dtype, np.dtype) and dtype.kind == "O":
@@ -88,12 +90,6 @@ class TableFormat:
         elif values.dtype.kind == "f":
             values[gap] = np.nan
         return values
-
-
-def _as_decimals(values, places):
-    """Return floats as decimals with so many places."""
-    context, unit = Context(prec=MAX_PREC), Decimal(1).scaleb(-places)
-    return as_objects([Decimal(repr(x)).quantize(unit, context=context) for x in values.tolist()])
 
 
 def _as_container(columns, template):

@@ -90,20 +90,17 @@ def depends_on(x, levels, weights):
 
 def find_category(j, columns, coders, taken):
     """Return the column of categories that the scale of a column of numbers depends on, or None."""
-    column, best, gain = columns[j], None, 0.0
-    if column.kind not in NUMERIC or coders[j].codec.name not in ("standard", "quantile"):
+    there, gains = ~columns[j].gaps, {None: 0.0}
+    known = columns[j].take(there)
+    if known.kind not in NUMERIC or coders[j].codec.name not in ("standard", "quantile"):
         return None
     for k, coder in enumerate(coders):
         is_apt = coder.codec.name == "simplex" and coder.codec.n_encoded < MAX_LEVELS
         is_apt = is_apt and k not in taken and not len(coder.rare.members)
-        if not is_apt or np.any(columns[k].gaps & ~column.gaps):
-            continue
-        levels = find_positions(columns[k].values[~column.gaps], coder.levels)
-        weights = column.weights if column.weights is None else column.weights[~column.gaps]
-        found = depends_on(column.observed, levels, weights)
-        if found > gain:
-            best, gain = k, found
-    return best
+        if is_apt and not np.any(columns[k].gaps & there):
+            levels = find_positions(columns[k].values[there], coder.levels)
+            gains[k] = depends_on(known.values, levels, known.weights)
+    return max(gains, key=gains.get)
 
 
 class LevelCoder(NumberCoder):

@@ -13,6 +13,7 @@ from skdiffusion.tables.vocabulary import as_objects
 
 NUMERIC = ("continuous", "integer")
 TEMPORAL = ("datetime", "duration")
+AMOUNTS = (*NUMERIC, *TEMPORAL)
 
 CATEGORICAL = (nw.Boolean, nw.Categorical, nw.Enum, nw.String, nw.Object)
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 
 from skdiffusion.tables.coders import scatter
-from skdiffusion.tables.reading import NUMERIC, TEMPORAL, Column
+from skdiffusion.tables.reading import AMOUNTS, NUMERIC, TEMPORAL, Column
 from skdiffusion.tables.vocabulary import as_objects, distinct, find_positions
 
 # of a step of a grid, and of a number, by which computed ones may be off
@@ -59,7 +59,7 @@ class Lookup(Relation):
         keys, values = columns[parent].values[rows], columns[dependent].values[rows]
         if not len(keys):
             raise ValueError(f"Column {coders[parent].name!r} determines nothing: it is empty.")
-        self.is_amount = coders[parent].kind in (*NUMERIC, *TEMPORAL)
+        self.is_amount = coders[parent].kind in AMOUNTS
         self.keys = distinct(keys, coders[parent].name)
         # of several the first
         self.values = values[::-1][find_positions(self.keys, keys[::-1])]
