@@ -1,6 +1,7 @@
 """Relations between numbers and times, and the order in which all relations are decoded."""
 
 from dataclasses import replace
+from graphlib import CycleError, TopologicalSorter
 
 import numpy as np
 
@@ -155,16 +156,14 @@ class Recoding:
                         f"Two constraints determine column {coders[j].name!r}: leave one out."
                     )
                 by_column[j] = relation
-        self.coders, self.relations = coders, []
-        waiting = list(dict.fromkeys(by_column.values()))
-        while waiting:
-            pending = {j for relation in waiting for j in relation.coded}
-            ready = [relation for relation in waiting if not pending & set(relation.parents)]
-            if not ready:
-                names = [coders[j].name for j in sorted(pending)]
-                raise ValueError(f"Constraints on columns {names} go round in a circle.")
-            self.relations += ready
-            waiting = [relation for relation in waiting if relation not in ready]
+        order = TopologicalSorter()
+        for relation in by_column.values():
+            order.add(relation, *(by_column[j] for j in relation.parents if j in by_column))
+        try:
+            self.coders, self.relations = coders, list(order.static_order())
+        except CycleError as error:
+            names = sorted({str(coders[j].name) for each in error.args[1] for j in each.coded})
+            raise ValueError(f"Constraints on columns {names} go round in a circle.") from None
 
     def as_cells(self, columns):
         """Return columns, those of relations with cells as they are decoded."""

@@ -233,9 +233,7 @@ def _settle(coder, column):
     is_whole = not coder.scale.is_coarse if is_time else coder.stored.kind in "iu"
     if is_whole and np.any(x != np.rint(x)):
         raise ValueError(f"Column {coder.name!r} has no cells as fine as the condition: round it.")
-    if not is_time:
-        return x
-    return column.observed if column.clock == coder.scale.clock else coder.scale.decode(x)
+    return coder.cells_of(column)[~column.gaps]
 
 
 def _known(coder, cells):
