@@ -14,7 +14,7 @@ import numpy as np
 from skdiffusion.tables.coders import CategoryCoder, OrdinalCoder
 from skdiffusion.tables.frames import as_frame, read_table
 from skdiffusion.tables.options import position_of
-from skdiffusion.tables.reading import AMOUNTS, NUMERIC, TEMPORAL, read_array, read_objects
+from skdiffusion.tables.reading import AMOUNTS, NUMERIC, TEMPORAL, Column, read_array, read_objects
 from skdiffusion.tables.relations import broken_rows, on_grid
 from skdiffusion.tables.vocabulary import as_objects, find_positions, known_positions, list_cells
 
@@ -86,20 +86,24 @@ class Conditions:
 
 def read_conditions(encoder, conditions):
     """Read conditions in the units of the table."""
-    if not isinstance(conditions, Mapping):
-        return _read_cells(encoder, conditions)
-    read = Conditions(np.full((1, encoder.n_encoded_), np.nan))
-    for key, wanted in conditions.items():
+    n, given = _columns_of(encoder, conditions)
+    read = Conditions(np.full((n, encoder.n_encoded_), np.nan))
+    for key, wanted in given:
         j = position_of(key, encoder._coders, "conditions")
-        _set_present(read, encoder, j, np.array([True]))
-        if isinstance(wanted, tuple):
-            _add_range(read, encoder, j, wanted)
+        coder, is_column = encoder._coders[j], isinstance(wanted, Column)
+        if j in encoder._indicators:
+            settled = ~wanted.gaps if is_column else np.ones(n, dtype=bool)
+            indicator = (encoder.groups_ == j) & encoder.is_indicator_
+            read.values[np.ix_(settled, indicator)] = encoder._indicators[j].vertices[0]
+        if is_column:
+            _add_cells(read, coder, j, wanted)
+        elif isinstance(wanted, tuple):
+            _add_range(read, coder, j, wanted)
         elif isinstance(wanted, Iterable) and not isinstance(wanted, str | bytes | Mapping):
-            _add_categories(read, encoder, j, list(wanted))
+            _add_categories(read, coder, j, list(wanted))
         else:
-            coder = encoder._coders[j]
             cell = _read_cell(coder, wanted)
-            _add_cells(read, encoder, j, cell)
+            _add_cells(read, coder, j, cell)
             is_amount = coder.kind in AMOUNTS
             if is_amount and np.any((x := coder.numbers(cell)[0]) != np.clip(x, *coder.extent)):
                 warnings.warn(
@@ -110,25 +114,20 @@ def read_conditions(encoder, conditions):
     return _encoded(read, encoder)
 
 
-def _read_cells(encoder, conditions):
-    """Read the cells of a table, with a row for each row to draw."""
+def _columns_of(encoder, conditions):
+    """Return the number of rows, and pairs of a key and what is wanted, columns of a table."""
+    if isinstance(conditions, Mapping):
+        return 1, conditions.items()
     frame = as_frame(conditions)
-    if frame is None:
-        table = np.asarray(conditions)
-        if table.ndim != 2 or table.shape[1] != encoder.n_features_in_:
-            raise ValueError(
-                f"Conditions as an array need all {encoder.n_features_in_} columns, with NaN where "
-                f"a cell is free, got shape {table.shape}. Give some columns as a data frame."
-            )
-        keys, columns = range(table.shape[1]), read_table(table)
-    else:
-        keys, columns = frame.columns, read_table(conditions)
-    read = Conditions(np.full((len(conditions), encoder.n_encoded_), np.nan))
-    for key, column in zip(keys, columns, strict=True):
-        j = position_of(key, encoder._coders, "conditions")
-        settled = _add_cells(read, encoder, j, column)
-        _set_present(read, encoder, j, settled)
-    return _encoded(read, encoder)
+    if frame is not None:
+        return len(conditions), zip(frame.columns, read_table(conditions), strict=True)
+    table = np.asarray(conditions)
+    if table.ndim != 2 or table.shape[1] != encoder.n_features_in_:
+        raise ValueError(
+            f"Conditions as an array need all {encoder.n_features_in_} columns, with NaN where "
+            f"a cell is free, got shape {table.shape}. Give some columns as a data frame."
+        )
+    return len(table), enumerate(read_table(table))
 
 
 def _encoded(read, encoder):
@@ -149,13 +148,6 @@ def _encoded(read, encoder):
     own = ~encoder.is_indicator_
     read.values[:, own] = encoder.encode_known(columns, read.cells)[:, own]
     return replace(read, opened=encoder.open_cells(read.cells))
-
-
-def _set_present(read, encoder, j, settled):
-    """Set the indicator of cells that are not missing, where there is one."""
-    if j in encoder._indicators:
-        indicator = (encoder.groups_ == j) & encoder.is_indicator_
-        read.values[np.ix_(settled, indicator)] = encoder._indicators[j].vertices[0]
 
 
 def _read_cell(coder, value):
@@ -208,9 +200,7 @@ def _read_time(coder, value):
     return replace(cell, clock=cell.clock._replace(aware=True)) if is_aware else cell
 
 
-def _add_cells(read, encoder, j, column):
-    """Set cells and their encoded features; return in which rows."""
-    coder = encoder._coders[j]
+def _add_cells(read, coder, j, column):
     settled = ~column.gaps
     if coder.is_empty and settled.any():
         raise ValueError(f"Column {coder.name!r} was empty in fit: nothing can be wanted of it.")
@@ -219,7 +209,6 @@ def _add_cells(read, encoder, j, column):
         whole = np.zeros(len(settled), dtype=cells.dtype)
         whole[settled] = cells
         read.cells[j] = whole, settled
-    return settled
 
 
 def _settle(coder, column):
@@ -246,8 +235,7 @@ def _known(coder, cells):
         raise ValueError(problem) from None
 
 
-def _add_categories(read, encoder, j, wanted):
-    coder = encoder._coders[j]
+def _add_categories(read, coder, j, wanted):
     if not isinstance(coder, CategoryCoder):
         raise TypeError(
             f"Column {coder.name!r} is {coder.kind}: give a value or a range, a tuple (low, high), "
@@ -257,7 +245,7 @@ def _add_categories(read, encoder, j, wanted):
         raise ValueError(f"The list of categories of column {coder.name!r} is empty.")
     positions = _known(coder, as_objects(wanted))
     if len(set(positions)) == 1:
-        _add_cells(read, encoder, j, _read_cell(coder, wanted[0]))
+        _add_cells(read, coder, j, _read_cell(coder, wanted[0]))
         return
     chosen = np.isin(coder.rare.members, positions)
     if chosen.any() and not chosen.all():
@@ -269,8 +257,7 @@ def _add_categories(read, encoder, j, wanted):
     read.categories[j] = coder.levels[np.unique(positions)]
 
 
-def _add_range(read, encoder, j, wanted):
-    coder = encoder._coders[j]
+def _add_range(read, coder, j, wanted):
     if len(wanted) != 2:
         raise ValueError(
             f"A range is a tuple (low, high), got {wanted!r} for column {coder.name!r}."
