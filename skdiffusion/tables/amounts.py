@@ -27,7 +27,8 @@ class Difference(Relation):
     """A number or time that is at least as great as others: how much greater it is."""
 
     def __init__(self, high, lows, coders):
-        self.parents, self.coded, self.coders = tuple(lows), (high,), coders
+        self.high, self.coders = high, coders
+        self.parents, self.coded = tuple(lows), (high,)
         own = [coders[j] for j in self.columns]
         for coder in own:
             _need_amounts(coder, "An inequality")
@@ -41,34 +42,31 @@ class Difference(Relation):
 
     def _numbers(self, j, cells):
         """Return cells of any of the columns as numbers of the coder of the greatest."""
-        scale = getattr(self.coders[self.coded[0]], "scale", None)
+        scale = getattr(self.coders[self.high], "scale", None)
         return cells if scale is None else scale.encode(cells, self.coders[j].scale.clock)
 
     def _floor(self, cells):
         return np.max([self._numbers(j, cells[j]) for j in self.parents], axis=0)
 
     def encode(self, columns):
-        (high,) = self.coded
         cells, gaps = [column.values for column in columns], any_gaps(columns, self.columns)
-        rest = self._numbers(high, cells[high]) - self._floor(cells)
+        rest = self._numbers(self.high, cells[self.high]) - self._floor(cells)
         if self.decimals is not None:
             rest = np.round(rest, self.decimals)
         is_whole = all(self.coders[j].kind != "continuous" for j in self.columns)
         is_whole = is_whole and np.all(rest[~gaps] == np.rint(rest[~gaps]))
-        column = replace(columns[high], values=rest, gaps=gaps, clock=None, places=None)
+        column = replace(columns[self.high], values=rest, gaps=gaps, clock=None, places=None)
         kind = "integer" if is_whole else "continuous"
-        return {high: replace(column, kind=kind, stored=FLOAT, marker=None)}
+        return {self.high: replace(column, kind=kind, stored=FLOAT, marker=None)}
 
     def decode(self, cells, settled):
-        (high,) = self.coded
-        coder, floor = self.coders[high], self._floor(cells)
-        least, x = (on_grid(coder, end, np.ceil) for end in (floor, floor + cells[high]))
+        coder, floor = self.coders[self.high], self._floor(cells)
+        least, x = (on_grid(coder, end, np.ceil) for end in (floor, floor + cells[self.high]))
         # where the others exceed its own range it does so, too
-        cells[high] = coder.cells_at(np.maximum(np.clip(x, *coder.extent), least))
+        cells[self.high] = coder.cells_at(np.maximum(np.clip(x, *coder.extent), least))
 
     def holds(self, cells):
-        (high,) = self.coded
-        return self._numbers(high, cells[high]) >= self._floor(cells)
+        return self._numbers(self.high, cells[self.high]) >= self._floor(cells)
 
 
 class Equation(Relation):
@@ -78,8 +76,8 @@ class Equation(Relation):
         for j in places:
             _need_amounts(coders[j], "A linear equation")
         self.coefficients = dict(zip(places, coefficients, strict=True))
-        total = choose_total(self.coefficients)
-        self.parents, self.coded = tuple(j for j in places if j != total), (total,)
+        self.total = choose_total(self.coefficients)
+        self.parents, self.coded = tuple(j for j in places if j != self.total), (self.total,)
         self.coders, self.constant = coders, constant
 
     def _left(self, cells, but):
@@ -98,26 +96,24 @@ class Equation(Relation):
         return [j for j in self.columns if j not in given][:1]
 
     def encode(self, columns):
-        (total,) = self.coded
-        return {total: dropped(columns[total])}
+        return {self.total: dropped(columns[self.total])}
 
     def decode(self, cells, settled):
-        (total,) = self.coded
-        coder = self.coders[total]
+        coder = self.coders[self.total]
         ends = as_amounts(coder, coder.cells_at(np.array(coder.extent)))
-        left = self._left(cells, total)
+        left = self._left(cells, self.total)
         beyond, least = left - np.clip(left, *ends), max(step_of(coder) / 2, RELATIVE)
         # what is beyond the column's own range is taken off the others, as far as theirs go
         for j in self.parents if np.any(np.abs(beyond) > least) else ():
-            own, ratio = self.coders[j], self.coefficients[total] / self.coefficients[j]
+            own, ratio = self.coders[j], self.coefficients[self.total] / self.coefficients[j]
             before = as_amounts(own, cells[j])
             moved = own.restore(_number_of(own, before + ratio * beyond))
             stays = settled.get(j, NOWHERE)[1] | (np.abs(beyond) <= least)
             cells[j] = np.where(stays, cells[j], moved)
             beyond = beyond - (as_amounts(own, cells[j]) - before) / ratio
-        cells[total] = settled.get(total, NOWHERE)[0]
+        cells[self.total] = settled.get(self.total, NOWHERE)[0]
         is_open = np.ones(len(left), dtype=bool)
-        for j in (total, *self.parents[::-1]):
+        for j in (self.total, *self.parents[::-1]):
             if not is_open.any():
                 break
             # the last column that is free is what the others leave
@@ -133,10 +129,9 @@ class Equation(Relation):
         return self.holds(cells)
 
     def holds(self, cells):
-        (total,) = self.coded
-        off = np.abs(self._left(cells, total) - as_amounts(self.coders[total], cells[total]))
-        size = np.max([np.abs(as_amounts(self.coders[j], cells[j])) for j in self.columns], axis=0)
-        coder = self.coders[total]
+        own = {j: as_amounts(self.coders[j], cells[j]) for j in self.columns}
+        off = np.abs(self._left(cells, self.total) - own[self.total])
+        size, coder = np.max(np.abs([*own.values()]), axis=0), self.coders[self.total]
         return off <= 0.501 * step_of(coder) + precision(coder) * size
 
 

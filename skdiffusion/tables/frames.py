@@ -169,8 +169,20 @@ def read_table(X):
     else:
         columns = [_read(read_series, name, frame.get_column(name)) for name in frame.columns]
     for column in columns:
-        if column.kind in NUMERIC:
-            _refuse_numbers(column)
+        if column.kind not in NUMERIC:
+            continue
+        greatest = np.fmax.reduce(np.abs(column.values), initial=0)  # past what is missing
+        if greatest > LARGEST:
+            raise ValueError(
+                f"Input X contains infinity in column {column.name!r}, or numbers beyond "
+                f"{LARGEST:g}, whose squares floating point does not hold: give it a larger unit, "
+                "or drop those rows."
+            )
+        if column.kind == "integer" and greatest >= EXACT:
+            raise ValueError(
+                f"Column {column.name!r} holds integers of 2**53 or more, which are not exact in "
+                "floating point: subtract a constant, or convert to float."
+            )
     return columns
 
 
@@ -182,21 +194,6 @@ def _read(reader, name, cells):
         raise
     except Exception as error:
         refuse(name, f"cannot be read ({error}): convert it to numbers, dates or strings")
-
-
-def _refuse_numbers(column):
-    """Raise for numbers that are infinite or too large, or integers that floats cannot hold."""
-    greatest = np.fmax.reduce(np.abs(column.values), initial=0)  # past what is missing
-    if greatest > LARGEST:
-        raise ValueError(
-            f"Input X contains infinity in column {column.name!r}, or numbers beyond {LARGEST:g}, "
-            "whose squares floating point does not hold: give it a larger unit, or drop those rows."
-        )
-    if column.kind == "integer" and greatest >= EXACT:
-        raise ValueError(
-            f"Column {column.name!r} holds integers of 2**53 or more, which are not exact in "
-            "floating point: subtract a constant, or convert to float."
-        )
 
 
 def take(rows, *parts):

@@ -63,10 +63,10 @@ class ByLevel(Relation):
         self.coded, self.parents, self.levels = (number,), (category,), levels
 
     def encode(self, columns):
-        number, category = columns[self.coded[0]], columns[self.parents[0]]
-        positions = find_positions(category.values, self.levels)
+        (number,), (category,) = self.coded, self.parents
+        positions = find_positions(columns[category].values, self.levels)
         gaps = any_gaps(columns, self.columns) | (positions < 0)
-        return {self.coded[0]: replace(number, gaps=gaps, levels=positions)}
+        return {number: replace(columns[number], gaps=gaps, levels=positions)}
 
 
 def depends_on(x, levels, weights):

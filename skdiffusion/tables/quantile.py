@@ -122,19 +122,16 @@ class QuantileCodec:
         n_pieces = np.clip(size // ROWS_PER_KNOT, fewest, MAX_KNOTS)
         n_pieces = int(min(n_pieces, len(values) - (self.lattice is None)))
         rank = np.linspace(ranks[0], ranks[-1], n_pieces + 1)
-        rank = np.union1d(rank, self._tail_ranks(ranks, size / n_pieces))
+        # extra knots within the first and the last piece
+        low = TAIL_KNOTS[size / n_pieces > TAIL_KNOTS]
+        first = low if ranks[0] == 0 else []
+        last = self.n_rows - low if ranks[-1] == self.n_rows else []
+        rank = np.union1d(rank, np.r_[first, last])
         x = np.interp(rank, known_rank, known_x)
         rank[-1] -= SHY
         rank = np.clip(rank, 0.5, self.n_rows - 0.5)
         x[-1] = known_x[-1]
         return x, ndtri(rank / self.n_rows)
-
-    def _tail_ranks(self, ranks, width):
-        """Return the ranks of extra knots within the first and the last piece."""
-        low = TAIL_KNOTS[width > TAIL_KNOTS]
-        first = low if ranks[0] == 0 else []
-        last = self.n_rows - low if ranks[-1] == self.n_rows else []
-        return np.r_[first, last]
 
     def _set_pieces(self, values, ranks, atoms):
         """Set the map: knots of the way from scores to values, and anchors of the way back."""

@@ -54,6 +54,7 @@ class Lookup(Relation):
     """A column that another one determines; of numbers the nearest that was seen."""
 
     def __init__(self, parent, dependent, coders, columns):
+        self.parent, self.dependent = parent, dependent
         self.parents, self.coded = (parent,), (dependent,)
         rows = ~any_gaps(columns, self.columns)
         keys, values = columns[parent].values[rows], columns[dependent].values[rows]
@@ -71,14 +72,13 @@ class Lookup(Relation):
         return self.values[np.maximum(find_positions(keys, self.keys), 0)]
 
     def encode(self, columns):
-        (j,) = self.coded
-        return {j: dropped(columns[j])}
+        return {self.dependent: dropped(columns[self.dependent])}
 
     def decode(self, cells, settled):
-        cells[self.coded[0]] = self._find(cells[self.parents[0]])
+        cells[self.dependent] = self._find(cells[self.parent])
 
     def holds(self, cells):
-        return np.asarray(self._find(cells[self.parents[0]]) == cells[self.coded[0]], dtype=bool)
+        return np.asarray(self._find(cells[self.parent]) == cells[self.dependent], dtype=bool)
 
 
 class Combination(Relation):
