@@ -79,9 +79,9 @@ class NumberCoder(Coder):
         self.stored = column.stored
         self.decimals = narrow_decimals(column.observed, self.stored)
         is_narrow = self.stored.kind == "f" and self.decimals is None
-        resolution = np.finfo(self.stored).eps if is_narrow else DOUBLE
+        self.resolution = np.finfo(self.stored).eps if is_narrow else DOUBLE
         x = self.numbers(column)[0]
-        self.codec, self.extent = fit_numbers(x, column, resolution, transform)
+        self.codec, self.extent = fit_numbers(x, column, self.resolution, transform)
         if clip:
             self.beside = getattr(self.codec, "bounds", None)
         else:

@@ -201,28 +201,28 @@ def _read_time(coder, value):
 
 
 def _add_cells(read, coder, j, column):
+    """Set wanted cells as the coder decodes them, or raise where the column has no such."""
     settled = ~column.gaps
-    if coder.is_empty and settled.any():
+    if not settled.any():
+        return
+    if coder.is_empty:
         raise ValueError(f"Column {coder.name!r} was empty in fit: nothing can be wanted of it.")
-    if settled.any():
-        cells = column.observed if coder.kind == "identifier" else _settle(coder, column)
-        whole = np.zeros(len(settled), dtype=cells.dtype)
-        whole[settled] = cells
-        read.cells[j] = whole, settled
-
-
-def _settle(coder, column):
-    """Return wanted cells as the coder decodes them, or raise where the column has no such."""
+    cells = coder.cells_of(column)[settled]
     if coder.levels is not None:
-        return coder.levels[_known(coder, column.observed)]
-    x = coder.numbers(column)[0]
-    if not np.isfinite(x).all():
-        raise ValueError(f"The condition on column {coder.name!r} is infinite.")
-    is_time = coder.kind in TEMPORAL
-    is_whole = not coder.scale.is_coarse if is_time else coder.stored.kind in "iu"
-    if is_whole and np.any(x != np.rint(x)):
-        raise ValueError(f"Column {coder.name!r} has no cells as fine as the condition: round it.")
-    return coder.cells_of(column)[~column.gaps]
+        cells = coder.levels[_known(coder, column.observed)]
+    elif coder.kind in AMOUNTS:
+        x = coder.numbers(column)[0]
+        if not np.isfinite(x).all():
+            raise ValueError(f"The condition on column {coder.name!r} is infinite.")
+        is_time = coder.kind in TEMPORAL
+        is_whole = not coder.scale.is_coarse if is_time else coder.stored.kind in "iu"
+        if is_whole and np.any(x != np.rint(x)):
+            raise ValueError(
+                f"Column {coder.name!r} has no cells as fine as the condition: round it."
+            )
+    whole = np.zeros(len(settled), dtype=cells.dtype)
+    whole[settled] = cells
+    read.cells[j] = whole, settled
 
 
 def _known(coder, cells):

@@ -87,8 +87,8 @@ def bind_constraints(given, coders, columns):
     """Return the constraints of a table, those that are safe by "auto", and their relations."""
     constraints, columns = given or [], list(map(as_cells, coders, columns))
     if isinstance(given, str):
-        found = [each.constraint for each in discover(coders, columns)]
-        constraints = [each for each in found if _is_safe(each, coders, columns)]
+        found = discover(coders, columns)
+        constraints = [each for each, _ in found if _is_safe(each, coders, columns)]
     for each in constraints:
         if not isinstance(each, Constraint):
             raise TypeError(

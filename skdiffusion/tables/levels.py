@@ -6,7 +6,6 @@ import numpy as np
 from scipy.special import ndtri
 
 from skdiffusion.tables.coders import NumberCoder
-from skdiffusion.tables.lattice import DOUBLE
 from skdiffusion.tables.numeric_transforms import fit_numbers
 from skdiffusion.tables.reading import NUMERIC
 from skdiffusion.tables.relations import Relation, any_gaps
@@ -109,13 +108,12 @@ class LevelCoder(NumberCoder):
     def __init__(self, column, category, whole, clip):
         vars(self).update(vars(whole))
         codecs, bounds = [], []
-        resolution = np.finfo(self.stored).eps if self.stored.kind == "f" else DOUBLE
         for level in range(len(category.levels)):
             part = column.take(~column.gaps & (column.levels == level))
-            x, codec, ends = part.values, whole.codec, whole.extent
+            x, codec, ends = whole.numbers(part)[0], whole.codec, whole.extent
             # those of few rows share the codec of all
             if len(x) >= MIN_ROWS and len(np.unique(x)) > 1:
-                codec, ends = fit_numbers(x, part, resolution, "no spike")
+                codec, ends = fit_numbers(x, part, whole.resolution, "no spike")
             elif len(x):
                 ends = x.min(), x.max()
             codecs.append(codec)

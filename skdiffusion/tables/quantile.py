@@ -81,18 +81,12 @@ class QuantileCodec:
         mass = np.diff(self.atom_ranks, axis=0)[0] / self.n_rows
         self.atom_widths = mass * np.exp(self.atom_codes**2 / 2 + HALF_LOG_2PI)
         self.is_point = self.atom_widths >= POINT_WIDTH
-        self._set_unit(values, atoms)
+        # the measure that a value which is no atom carries in `log_volume`
+        is_whole = lattice is not None and lattice.integral
+        unit = np.diff(values).min() if atoms.all() else 1.0
+        self.log_unit = np.log(lattice.step if is_whole else unit)
         self._set_tails(values, ranks)
         self._set_pieces(values, ranks, atoms)
-
-    def _set_unit(self, values, atoms):
-        """Set the log of the measure that a value which is no atom carries in `log_volume`."""
-        if self.lattice is not None and self.lattice.integral:
-            self.log_unit = np.log(self.lattice.step)
-        elif atoms.all():
-            self.log_unit = np.log(np.diff(values).min())
-        else:
-            self.log_unit = 0.0
 
     def _set_tails(self, values, ranks):
         """Set the slopes dz/dx below the least and above the greatest value."""
