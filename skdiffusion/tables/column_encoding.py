@@ -192,14 +192,10 @@ class ColumnEncoding:
             # in a difference noise adds up; where functions or a category stand for columns
             # there is none
             steps[[*relation.coded]] *= -1 if len(relation.coded) == 1 else 0
+        pairs = list(zip(columns, steps, strict=True))
         below, above = (
-            self.encode_columns(
-                [
-                    replace(c, values=c.values + side * step) if step else c
-                    for c, step in zip(columns, steps, strict=True)
-                ]
-            )
-            for side in (-0.5, 0.5)
+            self.encode_columns([replace(c, values=c.values + k * s) if s else c for c, s in pairs])
+            for k in (-0.5, 0.5)
         )
         return np.abs(above - below)
 
