@@ -111,12 +111,8 @@ def as_series(values, like, gaps=None):
     cells = (values.view(np.int64) if is_time else values).astype(object)
     if gaps is not None:
         cells[gaps] = None
-    series = nw.new_series(
-        like.name,
-        cells.tolist(),
-        dtype=None if is_time else like.dtype,
-        backend=like.implementation,
-    )
+    dtype = None if is_time else like.dtype
+    series = nw.new_series(like.name, cells.tolist(), dtype, backend=like.implementation)
     return series.to_native().cast(native.dtype)
 
 

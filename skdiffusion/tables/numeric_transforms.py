@@ -125,12 +125,11 @@ def choose_transform(values, counts, lattice=None):
 def hint_at_codes(columns):
     """Return what to tell the user about columns that seem to have codes for missing cells."""
     found = [f"{code} in column {column.name!r}" for column in columns for code in _codes(column)]
-    if not found:
-        return []
-    return [
+    hint = (
         f"{', '.join(found)}: far from the other cells, as codes for missing ones are. If it is "
         "one, replace it before fit, by NaN or None."
-    ]
+    )
+    return [hint] if found else []
 
 
 def _codes(column):
