@@ -1,11 +1,11 @@
 """Relations between numbers and times, and the order in which all relations are decoded."""
 
 from dataclasses import replace
+from graphlib import CycleError, TopologicalSorter
 
 import numpy as np
 
-from skdiffusion.tables.clocks import Clock
-from skdiffusion.tables.reading import NUMERIC, TEMPORAL
+from skdiffusion.tables.reading import AMOUNTS, TEMPORAL
 from skdiffusion.tables.relations import (
     FLOAT,
     RELATIVE,
@@ -27,59 +27,46 @@ class Difference(Relation):
     """A number or time that is at least as great as others: how much greater it is."""
 
     def __init__(self, high, lows, coders):
-        self.parents, self.coded, self.coders = tuple(lows), (high,), coders
+        self.high, self.coders = high, coders
+        self.parents, self.coded = tuple(lows), (high,)
         own = [coders[j] for j in self.columns]
         for coder in own:
             _need_amounts(coder, "An inequality")
         kinds = {coder.kind if coder.kind in TEMPORAL else "number" for coder in own}
-        clocks = [coder.scale.clock for coder in own if coder.kind in TEMPORAL]
-        if len(kinds) > 1 or len({clock.aware for clock in clocks}) > 1:
+        zones = {coder.kind in TEMPORAL and coder.scale.clock.aware for coder in own}
+        if len(kinds) > 1 or len(zones) > 1:
             names = [coder.name for coder in own]
             raise TypeError(f"Columns {names} hold {sorted(kinds)}, which cannot be compared.")
-        self.clock = None
-        if clocks:
-            self.clock = Clock(np.result_type(*(c.dtype for c in clocks)), clocks[0].aware)
         places = [getattr(lattice_of(coder), "decimals", None) for coder in own]
-        self.decimals = None if None in places else max(places)
+        self.decimals = max(places) if "number" in kinds and None not in places else None
 
-    def _amounts(self, j, cells):
-        if self.clock is None:
-            return cells.astype(np.float64)
-        ticks = cells.view(self.coders[j].scale.clock.dtype)
-        return ticks.astype(self.clock.dtype).view(np.int64)
+    def _numbers(self, j, cells):
+        """Return cells of any of the columns as numbers of the coder of the greatest."""
+        scale = getattr(self.coders[self.high], "scale", None)
+        return cells if scale is None else scale.encode(cells, self.coders[j].scale.clock)
 
     def _floor(self, cells):
-        return np.max([self._amounts(j, cells[j]) for j in self.parents], axis=0)
+        return np.max([self._numbers(j, cells[j]) for j in self.parents], axis=0)
 
     def encode(self, columns):
-        (high,) = self.coded
-        gaps = any_gaps(columns, self.columns)
-        amounts = [self._amounts(j, columns[j].values) for j in self.columns]
-        *lows, top = [np.where(gaps, 0, amount) for amount in amounts]
-        rest = top - np.max(lows, axis=0)
-        column = replace(columns[high], values=rest, gaps=gaps, marker=None)
-        if self.clock is not None:
-            length = Clock(np.dtype(self.clock.dtype.str.replace("M8", "m8")))
-            return {high: replace(column, kind="duration", clock=length)}
+        cells, gaps = [column.values for column in columns], any_gaps(columns, self.columns)
+        rest = self._numbers(self.high, cells[self.high]) - self._floor(cells)
         if self.decimals is not None:
-            column.values = np.round(rest, self.decimals)
-        kinds = {self.coders[j].kind for j in self.columns}
-        kind = "integer" if kinds == {"integer"} else "continuous"
-        return {high: replace(column, kind=kind, stored=FLOAT, places=None)}
+            rest = np.round(rest, self.decimals)
+        is_whole = all(self.coders[j].kind != "continuous" for j in self.columns)
+        is_whole = is_whole and np.all(rest[~gaps] == np.rint(rest[~gaps]))
+        column = replace(columns[self.high], values=rest, gaps=gaps, clock=None, places=None)
+        kind = "integer" if is_whole else "continuous"
+        return {self.high: replace(column, kind=kind, stored=FLOAT, marker=None)}
 
     def decode(self, cells, settled):
-        (high,) = self.coded
-        coder, floor = self.coders[high], self._floor(cells)
-        ends = floor, floor + cells[high]
-        if self.clock is not None:
-            ends = (coder.scale.encode(end, self.clock) for end in ends)
-        least, x = (on_grid(coder, end, np.ceil) for end in ends)
+        coder, floor = self.coders[self.high], self._floor(cells)
+        least, x = (on_grid(coder, end, np.ceil) for end in (floor, floor + cells[self.high]))
         # where the others exceed its own range it does so, too
-        cells[high] = _cells(coder, np.maximum(np.clip(x, *coder.extent), least))
+        cells[self.high] = coder.cells_at(np.maximum(np.clip(x, *coder.extent), least))
 
     def holds(self, cells):
-        (high,) = self.coded
-        return self._amounts(high, cells[high]) >= self._floor(cells)
+        return self._numbers(self.high, cells[self.high]) >= self._floor(cells)
 
 
 class Equation(Relation):
@@ -89,8 +76,8 @@ class Equation(Relation):
         for j in places:
             _need_amounts(coders[j], "A linear equation")
         self.coefficients = dict(zip(places, coefficients, strict=True))
-        total = choose_total(self.coefficients)
-        self.parents, self.coded = tuple(j for j in places if j != total), (total,)
+        self.total = choose_total(self.coefficients)
+        self.parents, self.coded = tuple(j for j in places if j != self.total), (self.total,)
         self.coders, self.constant = coders, constant
 
     def _left(self, cells, but):
@@ -103,36 +90,36 @@ class Equation(Relation):
         return rest / self.coefficients[but]
 
     def _solve(self, cells, j):
-        return _cells(self.coders[j], _number_of(self.coders[j], self._left(cells, j)))
+        return self.coders[j].cells_at(_number_of(self.coders[j], self._left(cells, j)))
 
     def solved(self, given):
         return [j for j in self.columns if j not in given][:1]
 
     def encode(self, columns):
-        (total,) = self.coded
-        return {total: dropped(columns[total])}
+        return {self.total: dropped(columns[self.total])}
 
     def decode(self, cells, settled):
-        (total,) = self.coded
-        coder = self.coders[total]
-        ends = as_amounts(coder, _cells(coder, np.array(coder.extent)))
-        left = self._left(cells, total)
+        coder = self.coders[self.total]
+        ends = as_amounts(coder, coder.cells_at(np.array(coder.extent)))
+        left = self._left(cells, self.total)
         beyond, least = left - np.clip(left, *ends), max(step_of(coder) / 2, RELATIVE)
         # what is beyond the column's own range is taken off the others, as far as theirs go
         for j in self.parents if np.any(np.abs(beyond) > least) else ():
-            own, ratio = self.coders[j], self.coefficients[total] / self.coefficients[j]
+            own, ratio = self.coders[j], self.coefficients[self.total] / self.coefficients[j]
             before = as_amounts(own, cells[j])
-            moved = _cells(own, np.clip(_number_of(own, before + ratio * beyond), *own.extent))
+            moved = own.restore(_number_of(own, before + ratio * beyond))
             stays = settled.get(j, NOWHERE)[1] | (np.abs(beyond) <= least)
             cells[j] = np.where(stays, cells[j], moved)
             beyond = beyond - (as_amounts(own, cells[j]) - before) / ratio
-        given, there = settled.get(total, NOWHERE)
-        cells[total] = np.where(there, given, self._solve(cells, total))
-        for j in self.parents[::-1] if np.any(there) else ():
-            # of a settled total the last part that is free is what the others leave
-            free = there & ~settled.get(j, NOWHERE)[1]
+        cells[self.total] = settled.get(self.total, NOWHERE)[0]
+        is_open = np.ones(len(left), dtype=bool)
+        for j in (self.total, *self.parents[::-1]):
+            if not is_open.any():
+                break
+            # the last column that is free is what the others leave
+            free = is_open & ~settled.get(j, NOWHERE)[1]
             cells[j] = np.where(free, self._solve(cells, j), cells[j])
-            there = there & ~free
+            is_open = is_open & ~free
 
     def complete(self, cells, given):
         for j, values in given.items():
@@ -142,10 +129,9 @@ class Equation(Relation):
         return self.holds(cells)
 
     def holds(self, cells):
-        (total,) = self.coded
-        off = np.abs(self._left(cells, total) - as_amounts(self.coders[total], cells[total]))
-        size = np.max([np.abs(as_amounts(self.coders[j], cells[j])) for j in self.columns], axis=0)
-        coder = self.coders[total]
+        own = {j: as_amounts(self.coders[j], cells[j]) for j in self.columns}
+        off = np.abs(self._left(cells, self.total) - own[self.total])
+        size, coder = np.max(np.abs([*own.values()]), axis=0), self.coders[self.total]
         return off <= 0.501 * step_of(coder) + precision(coder) * size
 
 
@@ -165,16 +151,14 @@ class Recoding:
                         f"Two constraints determine column {coders[j].name!r}: leave one out."
                     )
                 by_column[j] = relation
-        self.coders, self.relations = coders, []
-        waiting = list(dict.fromkeys(by_column.values()))
-        while waiting:
-            pending = {j for relation in waiting for j in relation.coded}
-            ready = [relation for relation in waiting if not pending & set(relation.parents)]
-            if not ready:
-                names = [coders[j].name for j in sorted(pending)]
-                raise ValueError(f"Constraints on columns {names} go round in a circle.")
-            self.relations += ready
-            waiting = [relation for relation in waiting if relation not in ready]
+        order = TopologicalSorter()
+        for relation in by_column.values():
+            order.add(relation, *(by_column[j] for j in relation.parents if j in by_column))
+        try:
+            self.coders, self.relations = coders, list(order.static_order())
+        except CycleError as error:
+            names = sorted({str(coders[j].name) for each in error.args[1] for j in each.coded})
+            raise ValueError(f"Constraints on columns {names} go round in a circle.") from None
 
     def as_cells(self, columns):
         """Return columns, those of relations with cells as they are decoded."""
@@ -214,16 +198,9 @@ def choose_total(coefficients):
 
 
 def _need_amounts(coder, what):
-    if coder.kind not in (*NUMERIC, *TEMPORAL) or coder.is_empty:
+    if coder.kind not in AMOUNTS or coder.is_empty:
         found = "empty" if coder.is_empty else coder.kind
         raise TypeError(f"{what} is of numbers or times: column {coder.name!r} is {found}.")
-
-
-def _cells(coder, x):
-    """Return the cells that numbers of a coder stand for."""
-    if coder.kind in TEMPORAL:
-        return coder.scale.decode(x)
-    return x.astype(coder.stored).astype(np.float64) if coder.stored.kind == "f" else x
 
 
 def _ticks_a_day(coder):

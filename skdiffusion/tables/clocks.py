@@ -15,7 +15,6 @@ DAYS = -719162, 2932896
 # The greatest number of ticks; the least of int64 stands for a missing one
 LAST = 2**63 - 1
 
-
 # Error of the way through floats, as a share of the range
 ROUNDING = 2.0**-48
 

@@ -34,20 +34,16 @@ class Coder:
         self.name, self.kind = column.name, column.kind
         self.is_empty = column.gaps.all()
 
-    def to_codec(self, x):
-        """Return what the codec takes for numbers."""
-        return x
-
-    def log_share(self, x):
-        """Return what the log-probability of a cell has beyond that of its encoded features."""
-        return 0.0
-
     def settle(self, x):
         """Return the numbers that cells can hold, for those that the codec decodes."""
         if self.beside is not None:
             x = np.where(x == self.codec.spike, x, np.clip(x, *self.beside))
         x = np.clip(x, *self.extent)
         return x if self.kind == "continuous" else np.rint(x)
+
+    def restore(self, x, rng=None):
+        """Return the cells of the numbers that the codec decodes."""
+        return self.cells_at(self.settle(x))
 
     def cells_of(self, column):
         """Return the cells of a column as they are decoded, with anything in place of gaps."""
@@ -60,13 +56,12 @@ class Coder:
     def encode(self, column):
         """Return the encoded features of cells, NaN for missing ones, and which are missing."""
         x, gaps = self.numbers(column)
-        return scatter(self.codec.encode(self.to_codec(x)), gaps, np.nan), gaps
+        return scatter(self.codec.encode(x), gaps, np.nan), gaps
 
     def log_volume(self, column, sigma):
         """Return the log-volumes of cells, 0 for missing ones."""
         x, gaps = self.numbers(column)
-        volume = self.codec.log_volume(self.to_codec(x), sigma) + self.log_share(x)
-        return scatter(volume, gaps, 0.0)
+        return scatter(self.codec.log_volume(x, sigma), gaps, 0.0)
 
     def decode(self, Z, rng=None):
         """Return the cells of encoded rows, and which of them are missing."""
@@ -84,9 +79,9 @@ class NumberCoder(Coder):
         self.stored = column.stored
         self.decimals = narrow_decimals(column.observed, self.stored)
         is_narrow = self.stored.kind == "f" and self.decimals is None
-        resolution = np.finfo(self.stored).eps if is_narrow else DOUBLE
+        self.resolution = np.finfo(self.stored).eps if is_narrow else DOUBLE
         x = self.numbers(column)[0]
-        self.codec, self.extent = fit_numbers(x, column, resolution, transform)
+        self.codec, self.extent = fit_numbers(x, column, self.resolution, transform)
         if clip:
             self.beside = getattr(self.codec, "bounds", None)
         else:
@@ -97,12 +92,12 @@ class NumberCoder(Coder):
     def numbers(self, column):
         if column.kind in (*NUMERIC, "boolean"):
             x = column.observed.astype(np.float64, copy=False)
-            return x if self.decimals is None else self.narrow(x), column.gaps
+            return x if self.decimals is None else self.cells_at(x), column.gaps
         if not self.is_empty:
             raise ValueError(f"Column {self.name!r} held numbers in fit and does not now.")
         return np.zeros(len(column.observed)), column.gaps
 
-    def narrow(self, x):
+    def cells_at(self, x):
         """Return the nearest numbers that the column's data type holds, as they read."""
         if self.stored.kind != "f":
             return x
@@ -115,12 +110,6 @@ class NumberCoder(Coder):
 
     def cells_of(self, column):
         return scatter(*self.numbers(column), np.nan)
-
-    def settle(self, x):
-        return self.narrow(super().settle(x))
-
-    def restore(self, x, rng=None):
-        return self.settle(x)
 
 
 class TimeCoder(Coder):
@@ -147,8 +136,8 @@ class TimeCoder(Coder):
             )
         return self.scale.encode(column.observed, column.clock), column.gaps
 
-    def restore(self, x, rng=None):
-        return self.scale.decode(self.settle(x))
+    def cells_at(self, x):
+        return self.scale.decode(x)
 
     def cells_of(self, column):
         x, gaps = self.numbers(column)
@@ -183,7 +172,7 @@ class CategoricalCoder(Coder):
         """Return categories by their positions; anything where all cells were missing."""
         if self.is_empty:
             return np.full(len(positions), None)
-        return self.levels[positions]
+        return self.levels[np.asarray(positions, dtype=np.intp)]
 
 
 class CategoryCoder(CategoricalCoder):
@@ -201,14 +190,17 @@ class CategoryCoder(CategoricalCoder):
             self.codec = SimplexCodec(np.bincount(self.rare.vertex_of[:-1], weights=counts))
 
     def numbers(self, column):
+        positions, gaps = self._places(column)
+        return self.rare.vertex_of[positions], gaps
+
+    def _places(self, column):
         has_rare = self.handle_unknown == "rare" and len(self.rare.members)
         return self.positions_of(column, len(self.levels) if has_rare else None)
 
-    def to_codec(self, x):
-        return self.rare.vertex_of[x]
-
-    def log_share(self, x):
-        return self.rare.log_share[x]
+    def log_volume(self, column, sigma):
+        positions, gaps = self._places(column)
+        share = scatter(self.rare.log_share[positions], gaps, 0.0)
+        return super().log_volume(column, sigma) + share
 
     def restore(self, x, rng=None):
         return self.cells_at(x if self.is_empty else self.rare.decode(x, rng))
@@ -235,9 +227,6 @@ class OrdinalCoder(CategoricalCoder):
     def numbers(self, column):
         positions, gaps = self.positions_of(column)
         return positions.astype(np.float64), gaps
-
-    def restore(self, x, rng=None):
-        return self.cells_at(self.settle(x).astype(np.intp))
 
     def numbers_of(self, cells):
         return find_positions(cells, self.levels)

@@ -13,7 +13,7 @@ from skdiffusion.tables.discovery import bind_constraints
 from skdiffusion.tables.frames import TableFormat
 from skdiffusion.tables.identifiers import IdentifierCoder, find_identifiers
 from skdiffusion.tables.levels import ByLevel, LevelCoder, find_category
-from skdiffusion.tables.missing_codes import hint_at_codes
+from skdiffusion.tables.numeric_transforms import hint_at_codes
 from skdiffusion.tables.options import set_kinds, transform_per_column
 from skdiffusion.tables.reading import NUMERIC
 from skdiffusion.tables.relations import broken_rows
@@ -70,9 +70,9 @@ class ColumnEncoding:
         self._n_rows = len(columns[0].gaps) if weights is None else weights.sum()
         self._category_of = {}
         taken = {j for relation in self._recoding.relations for j in relation.columns}
-        for j, transform in enumerate(transforms):
-            by = find_category(j, columns, self._coders, taken) if transform == "auto" else None
-            if by is not None and j not in taken:
+        for j in [j for j, transform in enumerate(transforms) if transform == "auto"]:
+            by = None if j in taken else find_category(j, columns, self._coders, taken)
+            if by is not None:
                 relation = ByLevel(j, by, self._coders[by].levels)
                 column = relation.encode(columns)[j]
                 self._coded[j] = LevelCoder(column, self._coders[by], self._coders[j], self.clip)
@@ -194,14 +194,10 @@ class ColumnEncoding:
             # in a difference noise adds up; where functions or a category stand for columns
             # there is none
             steps[[*relation.coded]] *= -1 if len(relation.coded) == 1 else 0
+        pairs = list(zip(columns, steps, strict=True))
         below, above = (
-            self.encode_columns(
-                [
-                    replace(c, values=c.values + side * step) if step else c
-                    for c, step in zip(columns, steps, strict=True)
-                ]
-            )
-            for side in (-0.5, 0.5)
+            self.encode_columns([replace(c, values=c.values + k * s) if s else c for c, s in pairs])
+            for k in (-0.5, 0.5)
         )
         return np.abs(above - below)
 

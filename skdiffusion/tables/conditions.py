@@ -14,8 +14,8 @@ import numpy as np
 from skdiffusion.tables.coders import CategoryCoder, OrdinalCoder
 from skdiffusion.tables.frames import as_frame, read_table
 from skdiffusion.tables.options import position_of
-from skdiffusion.tables.reading import NUMERIC, TEMPORAL, read_array, read_objects
-from skdiffusion.tables.relations import ROUNDING, broken_rows
+from skdiffusion.tables.reading import AMOUNTS, NUMERIC, TEMPORAL, Column, read_array, read_objects
+from skdiffusion.tables.relations import broken_rows, on_grid
 from skdiffusion.tables.vocabulary import as_objects, find_positions, known_positions, list_cells
 
 NUMBER = "a number, or a range (low, high) of numbers"
@@ -86,42 +86,48 @@ class Conditions:
 
 def read_conditions(encoder, conditions):
     """Read conditions in the units of the table."""
-    if not isinstance(conditions, Mapping):
-        return _read_cells(encoder, conditions)
-    read = Conditions(np.full((1, encoder.n_encoded_), np.nan))
-    for key, wanted in conditions.items():
+    n, given = _columns_of(encoder, conditions)
+    read = Conditions(np.full((n, encoder.n_encoded_), np.nan))
+    for key, wanted in given:
         j = position_of(key, encoder._coders, "conditions")
-        _set_present(read, encoder, j, np.array([True]))
-        if isinstance(wanted, tuple):
-            _add_range(read, encoder, j, wanted)
+        coder, is_column = encoder._coders[j], isinstance(wanted, Column)
+        if j in encoder._indicators:
+            settled = ~wanted.gaps if is_column else np.ones(n, dtype=bool)
+            indicator = (encoder.groups_ == j) & encoder.is_indicator_
+            read.values[np.ix_(settled, indicator)] = encoder._indicators[j].vertices[0]
+        if is_column:
+            _add_cells(read, coder, j, wanted)
+        elif isinstance(wanted, tuple):
+            _add_range(read, coder, j, wanted)
         elif isinstance(wanted, Iterable) and not isinstance(wanted, str | bytes | Mapping):
-            _add_categories(read, encoder, j, list(wanted))
+            _add_categories(read, coder, j, list(wanted))
         else:
-            cell = _read_cell(encoder._coders[j], wanted)
-            _add_cells(read, encoder, j, cell)
-            _warn_beyond(encoder._coders[j], cell)
+            cell = _read_cell(coder, wanted)
+            _add_cells(read, coder, j, cell)
+            is_amount = coder.kind in AMOUNTS
+            if is_amount and np.any((x := coder.numbers(cell)[0]) != np.clip(x, *coder.extent)):
+                warnings.warn(
+                    f"The condition on column {coder.name!r} is beyond what fit has seen, "
+                    f"{_reach(coder)}: the model extrapolates.",
+                    stacklevel=5,
+                )
     return _encoded(read, encoder)
 
 
-def _read_cells(encoder, conditions):
-    """Read the cells of a table, with a row for each row to draw."""
+def _columns_of(encoder, conditions):
+    """Return the number of rows, and pairs of a key and what is wanted, columns of a table."""
+    if isinstance(conditions, Mapping):
+        return 1, conditions.items()
     frame = as_frame(conditions)
-    if frame is None:
-        table = np.asarray(conditions)
-        if table.ndim != 2 or table.shape[1] != encoder.n_features_in_:
-            raise ValueError(
-                f"Conditions as an array need all {encoder.n_features_in_} columns, with NaN where "
-                f"a cell is free, got shape {table.shape}. Give some columns as a data frame."
-            )
-        keys, columns = range(table.shape[1]), read_table(table)
-    else:
-        keys, columns = frame.columns, read_table(conditions)
-    read = Conditions(np.full((len(conditions), encoder.n_encoded_), np.nan))
-    for key, column in zip(keys, columns, strict=True):
-        j = position_of(key, encoder._coders, "conditions")
-        settled = _add_cells(read, encoder, j, column)
-        _set_present(read, encoder, j, settled)
-    return _encoded(read, encoder)
+    if frame is not None:
+        return len(conditions), zip(frame.columns, read_table(conditions), strict=True)
+    table = np.asarray(conditions)
+    if table.ndim != 2 or table.shape[1] != encoder.n_features_in_:
+        raise ValueError(
+            f"Conditions as an array need all {encoder.n_features_in_} columns, with NaN where "
+            f"a cell is free, got shape {table.shape}. Give some columns as a data frame."
+        )
+    return len(table), enumerate(read_table(table))
 
 
 def _encoded(read, encoder):
@@ -131,15 +137,6 @@ def _encoded(read, encoder):
         anything = np.zeros(n, dtype=encoder._format.columns[j].values.dtype)
         cells, there = read.cells.get(j, (anything, np.zeros(n, dtype=bool)))
         columns.append(encoder.column_of(j, cells, ~there))
-    _refuse_broken(encoder, columns)
-    # the number behind a spike stays known: in training both features have the same noise
-    own = ~encoder.is_indicator_
-    read.values[:, own] = encoder.encode_known(columns, read.cells)[:, own]
-    return replace(read, opened=encoder.open_cells(read.cells))
-
-
-def _refuse_broken(encoder, columns):
-    """Raise where known cells break a relation between columns."""
     for relation in encoder._recoding.relations:
         if broken_rows(relation, columns).any():
             names = ", ".join(repr(columns[j].name) for j in relation.columns)
@@ -147,13 +144,10 @@ def _refuse_broken(encoder, columns):
                 f"The conditions on columns {names} break a relation between these that holds in "
                 "all rows of fit: leave one out, or fit with other constraints of TableEncoder."
             )
-
-
-def _set_present(read, encoder, j, settled):
-    """Set the indicator of cells that are not missing, where there is one."""
-    if j in encoder._indicators:
-        indicator = (encoder.groups_ == j) & encoder.is_indicator_
-        read.values[np.ix_(settled, indicator)] = encoder._indicators[j].vertices[0]
+    # the number behind a spike stays known: in training both features have the same noise
+    own = ~encoder.is_indicator_
+    read.values[:, own] = encoder.encode_known(columns, read.cells)[:, own]
+    return replace(read, opened=encoder.open_cells(read.cells))
 
 
 def _read_cell(coder, value):
@@ -181,19 +175,6 @@ def _read_cell(coder, value):
     return cell
 
 
-def _warn_beyond(coder, cell):
-    """Warn where a number or time that is wanted lies beyond those of `fit`."""
-    if coder.kind not in (*NUMERIC, *TEMPORAL) or coder.is_empty:
-        return
-    x, (low, high) = coder.numbers(cell)[0], coder.extent
-    if np.any((x < low) | (x > high)):
-        warnings.warn(
-            f"The condition on column {coder.name!r} is beyond what fit has seen, {_reach(coder)}: "
-            "the model extrapolates.",
-            stacklevel=6,
-        )
-
-
 def _reach(coder):
     """Say from where to where the cells of a column are."""
     if coder.is_empty:
@@ -219,34 +200,29 @@ def _read_time(coder, value):
     return replace(cell, clock=cell.clock._replace(aware=True)) if is_aware else cell
 
 
-def _add_cells(read, encoder, j, column):
-    """Set cells and their encoded features; return in which rows."""
-    coder = encoder._coders[j]
+def _add_cells(read, coder, j, column):
+    """Set wanted cells as the coder decodes them, or raise where the column has no such."""
     settled = ~column.gaps
-    if coder.is_empty and settled.any():
+    if not settled.any():
+        return
+    if coder.is_empty:
         raise ValueError(f"Column {coder.name!r} was empty in fit: nothing can be wanted of it.")
-    if settled.any():
-        cells = column.observed if coder.kind == "identifier" else _settle(coder, column)
-        whole = np.zeros(len(settled), dtype=cells.dtype)
-        whole[settled] = cells
-        read.cells[j] = whole, settled
-    return settled
-
-
-def _settle(coder, column):
-    """Return wanted cells as the coder decodes them, or raise where the column has no such."""
+    cells = coder.cells_of(column)[settled]
     if coder.levels is not None:
-        return coder.levels[_known(coder, column.observed)]
-    x = coder.numbers(column)[0]
-    if not np.isfinite(x).all():
-        raise ValueError(f"The condition on column {coder.name!r} is infinite.")
-    is_time = coder.kind in TEMPORAL
-    is_whole = not coder.scale.is_coarse if is_time else coder.stored.kind in "iu"
-    if is_whole and np.any(x != np.rint(x)):
-        raise ValueError(f"Column {coder.name!r} has no cells as fine as the condition: round it.")
-    if not is_time:
-        return x
-    return column.observed if column.clock == coder.scale.clock else coder.scale.decode(x)
+        cells = coder.levels[_known(coder, column.observed)]
+    elif coder.kind in AMOUNTS:
+        x = coder.numbers(column)[0]
+        if not np.isfinite(x).all():
+            raise ValueError(f"The condition on column {coder.name!r} is infinite.")
+        is_time = coder.kind in TEMPORAL
+        is_whole = not coder.scale.is_coarse if is_time else coder.stored.kind in "iu"
+        if is_whole and np.any(x != np.rint(x)):
+            raise ValueError(
+                f"Column {coder.name!r} has no cells as fine as the condition: round it."
+            )
+    whole = np.zeros(len(settled), dtype=cells.dtype)
+    whole[settled] = cells
+    read.cells[j] = whole, settled
 
 
 def _known(coder, cells):
@@ -259,8 +235,7 @@ def _known(coder, cells):
         raise ValueError(problem) from None
 
 
-def _add_categories(read, encoder, j, wanted):
-    coder = encoder._coders[j]
+def _add_categories(read, coder, j, wanted):
     if not isinstance(coder, CategoryCoder):
         raise TypeError(
             f"Column {coder.name!r} is {coder.kind}: give a value or a range, a tuple (low, high), "
@@ -270,7 +245,7 @@ def _add_categories(read, encoder, j, wanted):
         raise ValueError(f"The list of categories of column {coder.name!r} is empty.")
     positions = _known(coder, as_objects(wanted))
     if len(set(positions)) == 1:
-        _add_cells(read, encoder, j, _read_cell(coder, wanted[0]))
+        _add_cells(read, coder, j, _read_cell(coder, wanted[0]))
         return
     chosen = np.isin(coder.rare.members, positions)
     if chosen.any() and not chosen.all():
@@ -282,8 +257,7 @@ def _add_categories(read, encoder, j, wanted):
     read.categories[j] = coder.levels[np.unique(positions)]
 
 
-def _add_range(read, encoder, j, wanted):
-    coder = encoder._coders[j]
+def _add_range(read, coder, j, wanted):
     if len(wanted) != 2:
         raise ValueError(
             f"A range is a tuple (low, high), got {wanted!r} for column {coder.name!r}."
@@ -319,7 +293,7 @@ def _bound_of(coder, value, side):
         return float(np.searchsorted(coder.occurs, position, side) - (side == "right"))
     x = coder.numbers(_read_cell(coder, value))[0][0]
     # a float32 that reads 0.1 is not below the double 0.1
-    return float(coder.narrow(x) if coder.kind in NUMERIC else x)
+    return float(coder.cells_at(x) if coder.kind in NUMERIC else x)
 
 
 def _within_reach(coder, low, high):
@@ -329,11 +303,6 @@ def _within_reach(coder, low, high):
         low, high = max(low, coder.beside[0]), min(high, coder.beside[1])
     if coder.kind != "continuous":
         low, high = np.ceil(low), np.floor(high)
-    lattice = getattr(coder.codec, "lattice", None)
-    if lattice is None:
-        return low, high
-    first, last = (np.array([low, high]) - lattice.observed[0]) / lattice.step
-    first, last = np.ceil(first - ROUNDING), np.floor(last + ROUNDING)
-    if first >= last:
-        return lattice.snap(lattice.observed[0] + lattice.step * np.array([first, last]))
-    return low - ROUNDING * lattice.step, high + ROUNDING * lattice.step
+    with np.errstate(over="ignore"):
+        ends = np.array([on_grid(coder, low, np.ceil), on_grid(coder, high, np.floor)])
+    return coder.cells_at(ends) if coder.kind in NUMERIC else ends

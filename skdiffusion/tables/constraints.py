@@ -16,7 +16,7 @@ from skdiffusion.tables.amounts import Difference, Equation
 from skdiffusion.tables.coders import Coder, fit_coder
 from skdiffusion.tables.frames import read_table
 from skdiffusion.tables.options import position_of, set_kinds
-from skdiffusion.tables.reading import NUMERIC, TEMPORAL
+from skdiffusion.tables.reading import AMOUNTS
 from skdiffusion.tables.relations import Combination, Lookup, Transformed, as_cells, broken_rows
 
 # rows that tell what columns hold, and in which relations are looked for
@@ -30,9 +30,7 @@ def read_and_code(X, coders=None):
     columns = read_table(X if hasattr(X, "columns") else np.asarray(X))
     set_kinds(PLAIN, columns)
     coders = coders or [
-        fit_coder(column, "standard", PLAIN)
-        if column.kind in (*NUMERIC, *TEMPORAL)
-        else Coder(column)
+        fit_coder(column, "standard", PLAIN) if column.kind in AMOUNTS else Coder(column)
         for column in some_rows(columns)
     ]
     return coders, list(map(as_cells, coders, columns))
@@ -217,7 +215,7 @@ class LinearEquation(Constraint):
         return [Equation(places, values, float(self.constant), coders)]
 
 
-@dataclass(frozen=True, init=False)
+@dataclass(frozen=True)
 class FunctionalDependency(Constraint):
     """A column that others determine: it is not encoded, but looked up.
 
@@ -232,19 +230,17 @@ class FunctionalDependency(Constraint):
         Name or position of the column that is determined.
     """
 
-    determinants: tuple
+    determinants: object
     dependent: object
 
-    def __init__(self, determinants, dependent):
-        several = isinstance(determinants, list)
-        object.__setattr__(self, "determinants", tuple(determinants if several else [determinants]))
-        object.__setattr__(self, "dependent", dependent)
-
     def __str__(self):
-        return f"{', '.join(map(str, self.determinants))} determines {self.dependent}"
+        return f"{', '.join(map(str, self._keys()))} determines {self.dependent}"
+
+    def _keys(self):
+        return self.determinants if isinstance(self.determinants, list) else [self.determinants]
 
     def _relations(self, coders, columns):
-        *places, dependent = self._positions([*self.determinants, self.dependent], coders)
+        *places, dependent = self._positions([*self._keys(), self.dependent], coders)
         if len(places) == 1:
             return [Lookup(places[0], dependent, coders, columns)]
         return [Combination([*places, dependent], coders, columns, len(places))]

@@ -1,11 +1,13 @@
 """Relations that hold in all rows of a table, but for those that hold by chance."""
 
+from contextlib import suppress
 from fractions import Fraction
 from itertools import combinations, permutations
 from typing import NamedTuple
 
 import numpy as np
 from scipy.linalg import qr, solve_triangular
+from scipy.ndimage import maximum_filter
 from scipy.stats import norm
 
 from skdiffusion.tables.amounts import Equation, as_amounts, choose_total, step_of
@@ -19,7 +21,7 @@ from skdiffusion.tables.constraints import (
     read_and_code,
     some_rows,
 )
-from skdiffusion.tables.reading import NUMERIC, TEMPORAL
+from skdiffusion.tables.reading import AMOUNTS, NUMERIC, TEMPORAL
 from skdiffusion.tables.relations import any_gaps, as_cells
 from skdiffusion.tables.vocabulary import distinct, find_positions
 
@@ -40,7 +42,6 @@ LARGEST_TERM = 12
 MIN_DISTINCT, LINE = 5, 0.99
 # numbers on each side of a boundary, and how many times as far apart as these clusters are
 NEARBY, APART = 10, 2.0
-AMOUNTS = (*NUMERIC, *TEMPORAL)
 
 
 class Found(NamedTuple):
@@ -86,8 +87,8 @@ def bind_constraints(given, coders, columns):
     """Return the constraints of a table, those that are safe by "auto", and their relations."""
     constraints, columns = given or [], list(map(as_cells, coders, columns))
     if isinstance(given, str):
-        found = [each.constraint for each in discover(coders, columns)]
-        constraints = [each for each in found if _is_safe(each, coders, columns)]
+        found = discover(coders, columns)
+        constraints = [each for each, _ in found if _is_safe(each, coders, columns)]
     for each in constraints:
         if not isinstance(each, Constraint):
             raise TypeError(
@@ -139,18 +140,14 @@ def discover(coders, columns):
         *(FunctionalDependency(names[a], names[b]) for a, b in lookups),
         *(Inequality(names[a], names[b]) for a, b in pairs),
     ]
-    support = [_support(constraint, coders, everything) for constraint in found]
-    return [Found(each, n) for each, n in zip(found, support, strict=True) if n]
-
-
-def _support(constraint, coders, columns):
-    """Return the number of complete rows, 0 if one of them breaks what coding needs to hold."""
-    try:
-        relations = constraint.bind(coders, columns)
-    except (TypeError, ValueError):
-        return 0
-    places = {j for relation in relations for j in relation.columns}
-    return int(np.sum(~any_gaps(columns, places)))
+    supported = []
+    for constraint in found:
+        # those that one of the other rows breaks are left out
+        with suppress(TypeError, ValueError):
+            relations = constraint.bind(coders, everything)
+            places = {j for relation in relations for j in relation.columns}
+            supported.append(Found(constraint, int(np.sum(~any_gaps(everything, places)))))
+    return supported
 
 
 def _codes(column):
@@ -195,10 +192,11 @@ def _equations(coders, columns, numbers):
     found, free = [], list(numbers)
     amounts = {j: as_amounts(coders[j], columns[j].values) for j in numbers}
     for j, k in combinations(numbers, 2):
-        line = _conversion(amounts, columns, coders, j, k) if {j, k} <= set(free) else None
-        if line is not None:
-            found.append(line)
-            free.remove(k)
+        rows = ~any_gaps(columns, [j, k])
+        if {j, k} <= set(free) and _may_be_line(amounts[j][rows], amounts[k][rows]):
+            line = _sum_of(amounts, rows, [j], k, step_of(coders[k]))
+            found += [line] if line else []
+            free = [each for each in free if not line or each != k]
     rows = ~any_gaps(columns, free) if free else np.zeros(0, dtype=bool)
     if rows.sum() < max(MIN_ROWS, 2 * len(free)):
         return found
@@ -206,57 +204,52 @@ def _equations(coders, columns, numbers):
     if len(free) < 3:
         return found
     A = np.column_stack([amounts[j][rows] for j in free])
-    A = A - A.mean(0)
-    R, _ = qr(A / A.std(0), mode="r", pivoting=True)
-    if abs(R[len(free) - 1, len(free) - 1]) > 10 * EXACT * np.sqrt(len(A)):
+    A = (A - A.mean(0)) / A.std(0)
+    if np.linalg.svd(A, compute_uv=False)[-1] > 10 * EXACT * np.sqrt(len(A)):
         return found
     totals = set()
     # the last columns that the ones before them determine are the totals
-    for place in range(len(free) - 1, 0, -1):
-        before = [k for k in range(len(free)) if k != place and free[k] not in totals]
-        terms = None if free[place] in totals else _sum_of(A[:, before], A[:, place])
-        if terms is not None and np.count_nonzero(terms) > 1:
-            used = {free[k]: c for k, c in zip(before, terms, strict=True) if c}
-            used[free[place]] = -1.0
-            constant = sum(c * amounts[j][rows].mean() for j, c in used.items())
-            found.append((used, _whole(constant)))
-            totals.add(choose_total(used))
+    for total in free[:0:-1]:
+        others = [j for j in free if j != total and j not in totals]
+        line = None if total in totals else _sum_of(amounts, rows, others, total)
+        if line and len(line[0]) > 2:
+            found.append(line)
+            totals.add(choose_total(line[0]))
     return found
 
 
-def _conversion(amounts, columns, coders, j, k):
-    """Return the line that makes one column of another, up to the rounding of it."""
-    rows = ~any_gaps(columns, [j, k])
-    x, y = amounts[j][rows], amounts[k][rows]
+def _may_be_line(x, y):
+    """Return whether the first rows of two columns are nearly on a line, which rules most out."""
     first = x[:N_FIRST], y[:N_FIRST]
-    if rows.sum() < MIN_ROWS or len(np.unique(x)) < MIN_DISTINCT or not np.ptp(first, axis=1).all():
-        return None
-    if abs(np.corrcoef(first)[0, 1]) < LINE:
-        return None
-    step = step_of(coders[k])
-    slope = np.cov(x, y)[0, 1] / np.var(x, ddof=1)
-    slope = _nice(slope) or slope
-    constant = _whole(np.median(y - slope * x))
-    off = np.abs(y - slope * x - constant).max()
-    bound = 0.501 * step if step <= COARSE * np.std(y) else 0.0
-    if off > max(bound, EXACT * np.std(y)):
-        return None
-    return {j: float(slope), k: -1.0}, -constant
+    if len(x) < MIN_ROWS or len(np.unique(x)) < MIN_DISTINCT or not np.ptp(first, axis=1).all():
+        return False
+    return abs(np.corrcoef(first)[0, 1]) >= LINE
 
 
-def _sum_of(Z, y):
-    """Return simple coefficients of columns that make up another one, None if there are none."""
-    scale = Z.std(0)
-    Q, R, order = qr(Z / scale, mode="economic", pivoting=True)
+def _sum_of(amounts, rows, parts, total, step=0.0):
+    """Return simple coefficients of columns, or a slope, and a constant; None if there is no sum.
+
+    What makes up the total may be off by the rounding of it to a multiple of `step`.
+    """
+    Z, y = np.column_stack([amounts[j][rows] for j in parts]), amounts[total][rows]
+    scale, spread = Z.std(0), np.std(y)
+    Q, R, order = qr((Z - Z.mean(0)) / scale, mode="economic", pivoting=True)
     diagonal = np.abs(np.diag(R))
     rank = int(np.sum(diagonal > EXACT * diagonal[0]))
-    terms = np.zeros(len(scale))
-    terms[order[:rank]] = solve_triangular(R[:rank, :rank], Q[:, :rank].T @ y)
-    terms[np.abs(terms) < 1e-6 * np.std(y)] = 0.0
-    terms = [_nice(c) for c in terms / scale]
-    if None in terms or np.abs(y - Z @ terms).max() > 10 * EXACT * np.std(y):
-        return None
-    return terms
+    terms = np.zeros(len(parts))
+    terms[order[:rank]] = solve_triangular(R[:rank, :rank], Q[:, :rank].T @ (y - y.mean()))
+    terms = np.where(np.abs(terms) < 1e-6 * spread, 0.0, terms) / scale
+    simple = [_nice(c) for c in terms]
+    if len(parts) == 1 or None not in simple:
+        terms = terms if None in simple else np.array(simple)
+        rest = y - Z @ terms
+        constant = np.median(rest)
+        constant = float(round(constant) if abs(constant - round(constant)) < 1e-6 else constant)
+        bound = 0.501 * step if step <= COARSE * spread else 0.0
+        if np.abs(rest - constant).max() <= max(bound, 10 * EXACT * spread):
+            used = {j: float(c) for j, c in zip(parts, terms, strict=True) if c}
+            return {**used, total: -1.0}, 0.0 - constant
+    return None
 
 
 def _nice(c):
@@ -264,11 +257,6 @@ def _nice(c):
     near = Fraction(float(c)).limit_denominator(LARGEST_TERM)
     is_near = abs(float(near) - c) <= 1e-5 * abs(c) and abs(near.numerator) <= LARGEST_TERM
     return float(near) if is_near else None
-
-
-def _whole(x):
-    """Return a number, whole if it is so up to rounding."""
-    return float(round(x) if abs(x - round(x)) < 1e-6 else x)
 
 
 def _lookups(coders, columns, apt):
@@ -313,11 +301,9 @@ def _determines(coders, columns, codes, a, b):
 def _meet(x, y):
     """Return whether sorted numbers are as close where categories change as they are nearby."""
     x, first = np.unique(x, return_index=True)
-    gaps, changes = np.diff(x), np.flatnonzero(np.diff(y[first]))
-    around = [np.r_[gaps[max(k - NEARBY, 0) : k], gaps[k + 1 : k + 1 + NEARBY]] for k in changes]
-    return all(
-        gaps[k] <= APART * near.max(initial=0) for k, near in zip(changes, around, strict=True)
-    )
+    gaps, around = np.diff(x), np.arange(-NEARBY, NEARBY + 1) != 0
+    nearby = maximum_filter(gaps, footprint=around, mode="constant")
+    return np.all((gaps <= APART * nearby)[np.diff(y[first]) != 0])
 
 
 def _inequalities(coders, columns, numbers, together):

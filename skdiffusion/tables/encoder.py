@@ -42,24 +42,22 @@ class TableEncoder(ColumnEncoding, TableInput, TransformerMixin, BaseEstimator):
     numeric_transform : {"auto", "standard", "quantile"}, float or dict, default="auto"
         How numbers, dates and durations are encoded.
 
-        - "standard": subtract the mean, divide by the standard deviation. Keeps distances, and
-          suits smooth columns.
+        - "standard": minus the mean, over the standard deviation: for smooth columns.
         - "quantile": the Gaussian score of the rank, with an interval for each value that many
-          rows share. Suits spikes, few values, heavy tails and sharp ends.
+          rows share: for spikes, few values, heavy tails and sharp ends.
         - "auto": two features for a column with a spike, a value that makes a tenth of the rows
           and occurs three times as often as any other. Else, and for the numbers beside the spike,
           "quantile" for columns of which one value makes a tenth, whose values occur five times or
           more on average, that end sharply, whose skewness exceeds 1 or whose excess kurtosis
           exceeds 3; "standard" for the others.
-        - a number: subtract the mean, divide by this number.
+        - a number: minus the mean, over this number.
         - dict: one of these per column name or position; "auto" for columns left out.
 
     clip : bool, default=True
-        Whether `inverse_transform` bounds numbers and times by the least and the greatest value
-        seen in `fit`.
+        Whether decoded numbers and times keep to the range seen in `fit`.
     ordinal_features : dict or None, default=None
-        Columns whose categories have an order, beside the ordered categories of pandas: for each
-        name or position the list of its categories, increasing.
+        By name or position the increasing list of categories of columns that have an order, beside
+        the ordered categories of pandas.
     missing_indicator : bool, default=False
         Whether a column with gaps gets one more feature, which tells missing cells from others:
         generated rows then have gaps. Otherwise gaps are to be filled.
@@ -101,7 +99,7 @@ class TableEncoder(ColumnEncoding, TableInput, TransformerMixin, BaseEstimator):
     groups_ : ndarray of int of shape (`n_encoded_`,)
         The column that each encoded feature belongs to.
     is_indicator_ : ndarray of bool of shape (`n_encoded_`,)
-        Which encoded features tell missing cells from others. They are the last.
+        Which encoded features tell missing cells from others: the last ones.
     codecs_ : list
         The fitted codec of each column.
     categories_ : list
@@ -168,7 +166,7 @@ class TableEncoder(ColumnEncoding, TableInput, TransformerMixin, BaseEstimator):
         Returns
         -------
         self : TableEncoder
-            The fitted encoder.
+            The encoder itself.
 
         Raises
         ------
@@ -259,8 +257,7 @@ class TableEncoder(ColumnEncoding, TableInput, TransformerMixin, BaseEstimator):
     def dequantize(self, Z, random_state=None):
         """Spread discrete numbers over the encoded values that decode to them.
 
-        Integers, decimals and tied values are encoded as points close together, which have no
-        density; spread, they have one, and decode to the same rows. Points that are far apart stay:
+        Spread they have a density, and decode to the same rows. Points that are far apart stay:
         categories, booleans, and values of a "quantile" column whose cell is at least 0.2 wide.
 
         Parameters
@@ -296,16 +293,14 @@ class TableEncoder(ColumnEncoding, TableInput, TransformerMixin, BaseEstimator):
 
         With :math:`q` the density of spread encoded rows (see `dequantize`) under noise of standard
         deviation `sigma`, ``log q(transform(X)) + log_volume(X, sigma)`` is the log-density of the
-        rows in the units of the table. It is a sum over the cells that are not missing, of
+        rows in the units of the table. It sums over the cells that are not missing
 
         - :math:`\log |dz / dx|` for continuous numbers, also rounded ones: a density;
         - the log of the width of its cell for a value that is spread: a probability. In a
-          "quantile" column the width is the Gaussian probability of the cell over the Gaussian
-          density at its point;
-        - :math:`\frac{m}{2} \log(2 \pi \sigma^2)` for the :math:`m` features of a point, which
-          gives a probability while `sigma` is small against the distance between points (below
-          .05 in "quantile" columns); for a rare category also the log of its frequency among
-          those that share the vertex.
+          "quantile" column this is the Gaussian probability of the cell over the density there;
+        - :math:`\frac{m}{2} \log(2 \pi \sigma^2)` for the :math:`m` features of a point: a
+          probability while `sigma` is small against the distance between points (below .05 in
+          "quantile" columns); of rare categories also the log of their share of the vertex.
 
         Parameters
         ----------

@@ -77,7 +77,9 @@ class TableFormat:
                 values = np.clip(values, *np.array(PYTHON_TIMES, dtype=values.dtype))
             values[gap] = np.array("NaT", dtype=values.dtype)
         elif column.places is not None:
-            values = _as_decimals(np.where(gap, 0.0, values), column.places)
+            context, unit = Context(prec=MAX_PREC), Decimal(1).scaleb(-column.places)
+            cells = map(Decimal, map(repr, np.where(gap, 0.0, values).tolist()))
+            values = as_objects([cell.quantize(unit, context=context) for cell in cells])
         elif column.stored is not None:
             values = np.where(gap, 0, values).astype(column.stored)
         if isinstance(dtype, np.dtype) and dtype.kind == "O":
@@ -88,12 +90,6 @@ class TableFormat:
         elif values.dtype.kind == "f":
             values[gap] = np.nan
         return values
-
-
-def _as_decimals(values, places):
-    """Return floats as decimals with so many places."""
-    context, unit = Context(prec=MAX_PREC), Decimal(1).scaleb(-places)
-    return as_objects([Decimal(repr(x)).quantize(unit, context=context) for x in values.tolist()])
 
 
 def _as_container(columns, template):
@@ -115,12 +111,8 @@ def as_series(values, like, gaps=None):
     cells = (values.view(np.int64) if is_time else values).astype(object)
     if gaps is not None:
         cells[gaps] = None
-    series = nw.new_series(
-        like.name,
-        cells.tolist(),
-        dtype=None if is_time else like.dtype,
-        backend=like.implementation,
-    )
+    dtype = None if is_time else like.dtype
+    series = nw.new_series(like.name, cells.tolist(), dtype, backend=like.implementation)
     return series.to_native().cast(native.dtype)
 
 
@@ -173,8 +165,20 @@ def read_table(X):
     else:
         columns = [_read(read_series, name, frame.get_column(name)) for name in frame.columns]
     for column in columns:
-        if column.kind in NUMERIC:
-            _refuse_numbers(column)
+        if column.kind not in NUMERIC:
+            continue
+        greatest = np.fmax.reduce(np.abs(column.values), initial=0)  # past what is missing
+        if greatest > LARGEST:
+            raise ValueError(
+                f"Input X contains infinity in column {column.name!r}, or numbers beyond "
+                f"{LARGEST:g}, whose squares floating point does not hold: give it a larger unit, "
+                "or drop those rows."
+            )
+        if column.kind == "integer" and greatest >= EXACT:
+            raise ValueError(
+                f"Column {column.name!r} holds integers of 2**53 or more, which are not exact in "
+                "floating point: subtract a constant, or convert to float."
+            )
     return columns
 
 
@@ -186,21 +190,6 @@ def _read(reader, name, cells):
         raise
     except Exception as error:
         refuse(name, f"cannot be read ({error}): convert it to numbers, dates or strings")
-
-
-def _refuse_numbers(column):
-    """Raise for numbers that are infinite or too large, or integers that floats cannot hold."""
-    greatest = np.fmax.reduce(np.abs(column.values), initial=0)  # past what is missing
-    if greatest > LARGEST:
-        raise ValueError(
-            f"Input X contains infinity in column {column.name!r}, or numbers beyond {LARGEST:g}, "
-            "whose squares floating point does not hold: give it a larger unit, or drop those rows."
-        )
-    if column.kind == "integer" and greatest >= EXACT:
-        raise ValueError(
-            f"Column {column.name!r} holds integers of 2**53 or more, which are not exact in "
-            "floating point: subtract a constant, or convert to float."
-        )
 
 
 def take(rows, *parts):

@@ -5,7 +5,7 @@ import numpy as np
 from scipy.stats import mode
 
 from skdiffusion.tables.frames import as_frame, with_levels
-from skdiffusion.tables.reading import NUMERIC, TEMPORAL
+from skdiffusion.tables.reading import AMOUNTS, NUMERIC
 from skdiffusion.tables.vocabulary import find_positions
 
 
@@ -24,13 +24,10 @@ def mean_cells(encoder, draws, as_cells=True):
         cells = np.stack(cells)
         if coder.is_empty or coder.kind == "identifier":
             means.append(cells[0])
-        elif coder.kind in TEMPORAL:
-            x = coder.scale.encode(cells, coder.scale.clock)
-            means.append(coder.restore(_mean_number(coder.codec, x)))
-        elif coder.kind in NUMERIC and as_cells:
-            means.append(coder.restore(_mean_number(coder.codec, cells)))
-        elif coder.kind in NUMERIC:
+        elif coder.kind in NUMERIC and not as_cells:
             means.append(np.rint(cells.mean(0)) if coder.stored.kind in "iu" else cells.mean(0))
+        elif coder.kind in AMOUNTS:
+            means.append(coder.restore(_mean_number(coder.codec, coder.numbers_of(cells))))
         else:
             index = find_positions(cells.ravel(), coder.levels).reshape(cells.shape)
             means.append(coder.levels[mode(index).mode])

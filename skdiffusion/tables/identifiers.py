@@ -42,18 +42,16 @@ def find_identifiers(given, columns):
 
 
 def _identifies(column):
-    cells = column.observed
+    cells = column.observed.tolist()
     if len(cells) < MIN_ROWS or column.kind not in ("categorical", "integer"):
         return False
     if column.kind == "integer":
         # customerId and customer_id are the same name
         words = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", str(column.name)).lower()
-        n_distinct = len(np.unique(cells))
-        return n_distinct >= DISTINCT * len(cells) and NAMES.search(words) is not None
-    if not all(isinstance(cell, str) for cell in cells.tolist()):
-        return False
-    n_distinct = len(set(cells.tolist()))
-    return n_distinct >= DISTINCT * len(cells) and not look_like_dates(cells.tolist())
+        names_rows = NAMES.search(words) is not None
+    else:
+        names_rows = all(isinstance(cell, str) for cell in cells) and not look_like_dates(cells)
+    return names_rows and len(set(cells)) >= DISTINCT * len(cells)
 
 
 class IdentifierCoder(Coder):
@@ -67,6 +65,8 @@ class IdentifierCoder(Coder):
         self.how, self.dtype = how, column.values.dtype
         self.is_number = column.stored is not None
         self.most = _most_exact(column.stored) if self.is_number else None
+        span = max(self.real) - min(self.real) if self.is_number and self.real else np.inf
+        self.is_counter = span < 2 * len(self.real)
         if not (how in ("pattern", "drop") or callable(how) or str(how).startswith("faker:")):
             raise ValueError(
                 f"identifiers of column {column.name!r} must be 'pattern', 'drop', 'faker:name', a "
@@ -85,11 +85,11 @@ class IdentifierCoder(Coder):
     def _draw(self, n, rng):
         if callable(self.how):
             cells = list(self.how(n, rng))
-        elif self.how == "pattern" and self._counts() and max(self.real) + n <= self.most:
-            # a counter goes on
+        elif self.how == "pattern" and self.is_counter and max(self.real) + n <= self.most:
             cells = max(self.real) + 1 + np.arange(n)
         elif self.how == "pattern":
-            cells = draw_alike(list(map(_text, self.real)), n, rng, self.most)
+            texts = [str(int(cell) if self.is_number else cell) for cell in self.real]
+            cells = draw_alike(texts, n, rng, self.most)
         else:
             with needs("faker", "Names that are made up need Faker"):
                 from faker import Faker
@@ -100,18 +100,11 @@ class IdentifierCoder(Coder):
             return np.array(cells, dtype=np.float64)
         return as_objects(cells) if self.dtype == object else np.array(cells)
 
-    def _counts(self):
-        return self.is_number and max(self.real) - min(self.real) < 2 * len(self.real)
-
 
 def _most_exact(dtype):
     """Return up to where a data type, and double precision, have all whole numbers."""
     own = 2 ** (np.finfo(dtype).nmant + 1) if dtype.kind == "f" else int(np.iinfo(dtype).max)
     return min(own, EXACT - 1)
-
-
-def _text(cell):
-    return str(int(cell)) if isinstance(cell, float) else str(cell)
 
 
 def draw_alike(real, n, rng, most):

@@ -13,7 +13,6 @@ MAX_DECIMALS = 8
 # Longest lattice considered: beyond it a rounding test says nothing in double precision
 MAX_POINTS = 2.0**40
 
-
 # Logarithm of the chance of numbers to be decimals from which on they are not
 LOG_CHANCE = -14.0
 

@@ -6,7 +6,6 @@ import numpy as np
 from scipy.special import ndtri
 
 from skdiffusion.tables.coders import NumberCoder
-from skdiffusion.tables.lattice import DOUBLE
 from skdiffusion.tables.numeric_transforms import fit_numbers
 from skdiffusion.tables.reading import NUMERIC
 from skdiffusion.tables.relations import Relation, any_gaps
@@ -63,10 +62,10 @@ class ByLevel(Relation):
         self.coded, self.parents, self.levels = (number,), (category,), levels
 
     def encode(self, columns):
-        number, category = columns[self.coded[0]], columns[self.parents[0]]
-        positions = find_positions(category.values, self.levels)
+        (number,), (category,) = self.coded, self.parents
+        positions = find_positions(columns[category].values, self.levels)
         gaps = any_gaps(columns, self.columns) | (positions < 0)
-        return {self.coded[0]: replace(number, gaps=gaps, levels=positions)}
+        return {number: replace(columns[number], gaps=gaps, levels=positions)}
 
 
 def depends_on(x, levels, weights):
@@ -90,20 +89,17 @@ def depends_on(x, levels, weights):
 
 def find_category(j, columns, coders, taken):
     """Return the column of categories that the scale of a column of numbers depends on, or None."""
-    column, best, gain = columns[j], None, 0.0
-    if column.kind not in NUMERIC or coders[j].codec.name not in ("standard", "quantile"):
+    there, gains = ~columns[j].gaps, {None: 0.0}
+    known = columns[j].take(there)
+    if known.kind not in NUMERIC or coders[j].codec.name not in ("standard", "quantile"):
         return None
     for k, coder in enumerate(coders):
         is_apt = coder.codec.name == "simplex" and coder.codec.n_encoded < MAX_LEVELS
         is_apt = is_apt and k not in taken and not len(coder.rare.members)
-        if not is_apt or np.any(columns[k].gaps & ~column.gaps):
-            continue
-        levels = find_positions(columns[k].values[~column.gaps], coder.levels)
-        weights = column.weights if column.weights is None else column.weights[~column.gaps]
-        found = depends_on(column.observed, levels, weights)
-        if found > gain:
-            best, gain = k, found
-    return best
+        if is_apt and not np.any(columns[k].gaps & there):
+            levels = find_positions(columns[k].values[there], coder.levels)
+            gains[k] = depends_on(known.values, levels, known.weights)
+    return max(gains, key=gains.get)
 
 
 class LevelCoder(NumberCoder):
@@ -112,13 +108,12 @@ class LevelCoder(NumberCoder):
     def __init__(self, column, category, whole, clip):
         vars(self).update(vars(whole))
         codecs, bounds = [], []
-        resolution = np.finfo(self.stored).eps if self.stored.kind == "f" else DOUBLE
         for level in range(len(category.levels)):
             part = column.take(~column.gaps & (column.levels == level))
-            x, codec, ends = part.values, whole.codec, whole.extent
+            x, codec, ends = whole.numbers(part)[0], whole.codec, whole.extent
             # those of few rows share the codec of all
             if len(x) >= MIN_ROWS and len(np.unique(x)) > 1:
-                codec, ends = fit_numbers(x, part, resolution, "no spike")
+                codec, ends = fit_numbers(x, part, whole.resolution, "no spike")
             elif len(x):
                 ends = x.min(), x.max()
             codecs.append(codec)

@@ -1,4 +1,4 @@
-"""Which codec a numeric column gets.
+"""Which codec a numeric column gets, and which of its cells seem to be codes for missing ones.
 
 The quantile transform turns every marginal into a Gaussian exactly, ties included, at the price
 of bending the relations between columns. That pays where a column has spikes, few values, heavy
@@ -14,6 +14,7 @@ from skdiffusion._utils.gross import far_out
 from skdiffusion.tables.codecs import ConstantCodec, SpikeCodec, StandardCodec
 from skdiffusion.tables.lattice import find_lattice
 from skdiffusion.tables.quantile import QuantileCodec, repeats
+from skdiffusion.tables.reading import AMOUNTS
 
 # Share of the rows from which on a single value is a spike
 SPIKE = 0.1
@@ -38,6 +39,10 @@ EXCESS_KURTOSIS = 3.0
 # Least range of a column, and least difference of its numbers: below, squares and slopes leave
 # floating point
 SMALLEST, CLOSEST = 1e-150, 1e-300
+
+# rows and distinct cells among which one seems to be a code for missing ones
+MIN_CODED = 20, 10
+LAST_DAY = np.datetime64("9999-12-31", "D")
 
 
 def fit_numbers(x, column, resolution, transform):
@@ -115,3 +120,44 @@ def choose_transform(values, counts, lattice=None):
     if abs(share @ unit**3) > SKEWNESS or share @ unit**4 - 3 > EXCESS_KURTOSIS:
         return "quantile"
     return "standard"
+
+
+def hint_at_codes(columns):
+    """Return what to tell the user about columns that seem to have codes for missing cells."""
+    found = [f"{code} in column {column.name!r}" for column in columns for code in _codes(column)]
+    hint = (
+        f"{', '.join(found)}: far from the other cells, as codes for missing ones are. If it is "
+        "one, replace it before fit, by NaN or None."
+    )
+    return [hint] if found else []
+
+
+def _codes(column):
+    """Return the extreme cells of a column that seem to be codes."""
+    if column.kind not in AMOUNTS:
+        return []
+    values, counts = np.unique(column.observed, return_counts=True)
+    if counts.sum() < MIN_CODED[0] or len(values) < MIN_CODED[1]:
+        return []
+    cells = values if column.clock is None else values.view(column.clock.dtype)
+    far = far_out(values.astype(np.float64), counts)
+    codes = []
+    for place, others in ((0, values[1:]), (-1, values[:-1])):
+        gap = abs(float(values[place]) - float(others[place]))
+        is_apart = gap > 0.5 * (float(others[-1]) - float(others[0]))
+        # below counts and amounts there is nothing
+        is_apart |= values[place] == -1 and others[0] >= 0 and counts[place] > 1
+        is_repeated = far[place] and counts[place] > 1
+        if is_repeated or (is_apart and _is_known(cells[place])):
+            codes.append(f"{cells[place]:g}" if column.clock is None else str(cells[place]))
+    return codes
+
+
+def _is_known(cell):
+    """Return whether a cell is all nines, -1, or the last day of year 9999."""
+    if isinstance(cell, np.datetime64):
+        return cell.astype("M8[D]") >= LAST_DAY or cell.astype("M8[D]").astype(int) == 0
+    if isinstance(cell, np.timedelta64):
+        return False
+    digits = f"{abs(cell):g}".replace(".", "")
+    return cell == -1 or (len(digits) > 1 and set(digits) == {"9"})

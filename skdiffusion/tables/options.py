@@ -68,43 +68,34 @@ def transform_per_column(given, columns):
 
 def set_kinds(encoder, columns):
     """Set the kinds of columns: ordinal, categorical, or integer where all numbers are whole."""
-    ordinal = _set_orders(encoder.ordinal_features, columns)
-    for j in np.flatnonzero(_categorical_mask(encoder.categorical_features, columns)):
-        column = columns[j]
-        if j in ordinal:
+    read = [column.kind for column in columns]
+    orders = {
+        position_of(key, columns, "ordinal_features"): list(order)
+        for key, order in (encoder.ordinal_features or {}).items()
+    }
+    for j, order in orders.items():
+        if len(order) != len(set(order)) or not order:
             raise ValueError(
-                f"categorical_features and ordinal_features both name column {column.name!r}."
+                f"ordinal_features must name each category of column {columns[j].name!r} once, "
+                f"got {order!r}."
             )
-        _refuse_times(column, "categorical_features")
-        if column.kind != "boolean":
-            column.kind = "categorical"
+        columns[j].kind, columns[j].order = "ordinal", order
+    chosen = np.flatnonzero(_categorical_mask(encoder.categorical_features, columns))
+    for j in [*orders, *chosen]:
+        name = columns[j].name
+        parameter = "ordinal_features" if j in orders else "categorical_features"
+        if read[j] in TEMPORAL:
+            raise ValueError(
+                f"{parameter} names column {name!r}, which holds {read[j]}s: convert them to "
+                "strings."
+            )
+        if j in orders and j in chosen:
+            raise ValueError(
+                f"categorical_features and ordinal_features both name column {name!r}."
+            )
+        if j not in orders and read[j] != "boolean":
+            columns[j].kind = "categorical"
     for column in columns:
         observed = column.observed
         if column.kind == "continuous" and len(observed) and np.all(observed == np.rint(observed)):
             column.kind = "integer"
-
-
-def _set_orders(wanted, columns):
-    """Make columns ordinal by `ordinal_features`; return their positions."""
-    positions = set()
-    for key, order in (wanted or {}).items():
-        j = position_of(key, columns, "ordinal_features")
-        column, order = columns[j], list(order)
-        _refuse_times(column, "ordinal_features")
-        if len(order) != len(set(order)) or not order:
-            raise ValueError(
-                f"ordinal_features must name each category of column {column.name!r} once, "
-                f"got {order!r}."
-            )
-        column.kind, column.order = "ordinal", order
-        positions.add(j)
-    return positions
-
-
-def _refuse_times(column, parameter):
-    """Raise where a parameter makes times categories."""
-    if column.kind in TEMPORAL:
-        raise ValueError(
-            f"{parameter} names column {column.name!r}, which holds {column.kind}s: convert them "
-            "to strings."
-        )

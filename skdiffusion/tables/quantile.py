@@ -81,18 +81,12 @@ class QuantileCodec:
         mass = np.diff(self.atom_ranks, axis=0)[0] / self.n_rows
         self.atom_widths = mass * np.exp(self.atom_codes**2 / 2 + HALF_LOG_2PI)
         self.is_point = self.atom_widths >= POINT_WIDTH
-        self._set_unit(values, atoms)
+        # the measure that a value which is no atom carries in `log_volume`
+        is_whole = lattice is not None and lattice.integral
+        unit = np.diff(values).min() if atoms.all() else 1.0
+        self.log_unit = np.log(lattice.step if is_whole else unit)
         self._set_tails(values, ranks)
         self._set_pieces(values, ranks, atoms)
-
-    def _set_unit(self, values, atoms):
-        """Set the log of the measure that a value which is no atom carries in `log_volume`."""
-        if self.lattice is not None and self.lattice.integral:
-            self.log_unit = np.log(self.lattice.step)
-        elif atoms.all():
-            self.log_unit = np.log(np.diff(values).min())
-        else:
-            self.log_unit = 0.0
 
     def _set_tails(self, values, ranks):
         """Set the slopes dz/dx below the least and above the greatest value."""
@@ -122,19 +116,16 @@ class QuantileCodec:
         n_pieces = np.clip(size // ROWS_PER_KNOT, fewest, MAX_KNOTS)
         n_pieces = int(min(n_pieces, len(values) - (self.lattice is None)))
         rank = np.linspace(ranks[0], ranks[-1], n_pieces + 1)
-        rank = np.union1d(rank, self._tail_ranks(ranks, size / n_pieces))
+        # extra knots within the first and the last piece
+        low = TAIL_KNOTS[size / n_pieces > TAIL_KNOTS]
+        first = low if ranks[0] == 0 else []
+        last = self.n_rows - low if ranks[-1] == self.n_rows else []
+        rank = np.union1d(rank, np.r_[first, last])
         x = np.interp(rank, known_rank, known_x)
         rank[-1] -= SHY
         rank = np.clip(rank, 0.5, self.n_rows - 0.5)
         x[-1] = known_x[-1]
         return x, ndtri(rank / self.n_rows)
-
-    def _tail_ranks(self, ranks, width):
-        """Return the ranks of extra knots within the first and the last piece."""
-        low = TAIL_KNOTS[width > TAIL_KNOTS]
-        first = low if ranks[0] == 0 else []
-        last = self.n_rows - low if ranks[-1] == self.n_rows else []
-        return np.r_[first, last]
 
     def _set_pieces(self, values, ranks, atoms):
         """Set the map: knots of the way from scores to values, and anchors of the way back."""

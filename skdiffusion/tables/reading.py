@@ -13,6 +13,7 @@ from skdiffusion.tables.vocabulary import as_objects
 
 NUMERIC = ("continuous", "integer")
 TEMPORAL = ("datetime", "duration")
+AMOUNTS = (*NUMERIC, *TEMPORAL)
 
 CATEGORICAL = (nw.Boolean, nw.Categorical, nw.Enum, nw.String, nw.Object)
 
@@ -53,11 +54,8 @@ class Column:
 
     def take(self, rows):
         """Return the column of some rows."""
-        names = ("values", "gaps", "weights")
-        parts = {name: getattr(self, name) for name in names}
-        return replace(
-            self, **{k: None if part is None else part[rows] for k, part in parts.items()}
-        )
+        weights = None if self.weights is None else self.weights[rows]
+        return replace(self, values=self.values[rows], gaps=self.gaps[rows], weights=weights)
 
 
 def as_frame(X):

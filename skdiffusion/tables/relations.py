@@ -8,8 +8,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from skdiffusion.tables.reading import NUMERIC, TEMPORAL, Column
-from skdiffusion.tables.vocabulary import as_objects
+from skdiffusion.tables.coders import scatter
+from skdiffusion.tables.reading import AMOUNTS, NUMERIC, TEMPORAL, Column
+from skdiffusion.tables.vocabulary import as_objects, distinct, find_positions
 
 # of a step of a grid, and of a number, by which computed ones may be off
 ROUNDING, RELATIVE = 1e-6, 1e-9
@@ -53,36 +54,31 @@ class Lookup(Relation):
     """A column that another one determines; of numbers the nearest that was seen."""
 
     def __init__(self, parent, dependent, coders, columns):
+        self.parent, self.dependent = parent, dependent
         self.parents, self.coded = (parent,), (dependent,)
         rows = ~any_gaps(columns, self.columns)
         keys, values = columns[parent].values[rows], columns[dependent].values[rows]
         if not len(keys):
             raise ValueError(f"Column {coders[parent].name!r} determines nothing: it is empty.")
-        self.middles = None
-        if coders[parent].kind in (*NUMERIC, *TEMPORAL):
-            keys, first = np.unique(keys, return_index=True)
-            self.middles = keys[:-1] + np.diff(keys) / 2
-            self.values = values[first]
-        else:
-            # of several the first
-            self.found = dict(zip(keys[::-1].tolist(), values[::-1].tolist(), strict=True))
-            self.values = values[:1]
+        self.is_amount = coders[parent].kind in AMOUNTS
+        self.keys = distinct(keys, coders[parent].name)
+        # of several the first
+        self.values = values[::-1][find_positions(self.keys, keys[::-1])]
 
     def _find(self, keys):
-        if self.middles is not None:
-            return self.values[np.searchsorted(self.middles, keys)]
-        cells = [self.found.get(key, self.values[0]) for key in keys.tolist()]
-        return _like(cells, self.values)
+        if self.is_amount:
+            middles = self.keys[:-1] + np.diff(self.keys) / 2
+            return self.values[np.searchsorted(middles, keys)]
+        return self.values[np.maximum(find_positions(keys, self.keys), 0)]
 
     def encode(self, columns):
-        (j,) = self.coded
-        return {j: dropped(columns[j])}
+        return {self.dependent: dropped(columns[self.dependent])}
 
     def decode(self, cells, settled):
-        cells[self.coded[0]] = self._find(cells[self.parents[0]])
+        cells[self.dependent] = self._find(cells[self.parent])
 
     def holds(self, cells):
-        return np.asarray(self._find(cells[self.parents[0]]) == cells[self.coded[0]], dtype=bool)
+        return np.asarray(self._find(cells[self.parent]) == cells[self.dependent], dtype=bool)
 
 
 class Combination(Relation):
@@ -91,7 +87,7 @@ class Combination(Relation):
     def __init__(self, places, coders, columns, n_keys=None):
         self.coded = tuple(places)
         self.name = " and ".join(str(coders[j].name) for j in places)
-        self.likes = {j: columns[j].values[:0] for j in places}
+        self.dtypes = [columns[j].values.dtype for j in places]
         rows = self._rows([column.values[~any_gaps(columns, places)] for column in columns])
         if not rows:
             raise ValueError(f"No row has cells in all of the columns {self.name}.")
@@ -110,9 +106,9 @@ class Combination(Relation):
         return {first: joint, **{j: dropped(columns[j]) for j in others}}
 
     def decode(self, cells, settled):
-        parts = zip(*cells[self.coded[0]].tolist(), strict=True)
-        for j, part in zip(self.coded, parts, strict=True):
-            cells[j] = _like(part, self.likes[j])
+        rows = cells[self.coded[0]].tolist()
+        for k, j in enumerate(self.coded):
+            cells[j] = np.fromiter((row[k] for row in rows), self.dtypes[k], len(rows))
 
     def complete(self, cells, given):
         # rows of what was drawn that are as given
@@ -143,13 +139,11 @@ class Transformed(Relation):
     def encode(self, columns):
         gaps = any_gaps(columns, self.coded)
         parts = self._apply(self.forward, [columns[j].values[~gaps] for j in self.coded])
-        made = {}
-        for j, part in zip(self.coded, parts, strict=True):
-            values = np.full(len(gaps), np.nan)
-            values[~gaps] = part
-            column = replace(columns[j], kind="continuous", values=values, gaps=gaps)
-            made[j] = replace(column, stored=FLOAT, places=None, marker=None)
-        return made
+        made = {"kind": "continuous", "gaps": gaps, "stored": FLOAT, "places": None, "marker": None}
+        return {
+            j: replace(columns[j], values=scatter(part, gaps, np.nan), **made)
+            for j, part in zip(self.coded, parts, strict=True)
+        }
 
     def decode(self, cells, settled):
         parts = self._apply(self.backward, [cells[j] for j in self.coded])
@@ -158,13 +152,9 @@ class Transformed(Relation):
 
     def holds(self, cells):
         parts = [cells[j].astype(np.float64) for j in self.coded]
-        rows = ~np.isnan(parts).any(axis=0)
-        parts = [part[rows] for part in parts]
         back = self._apply(self.backward, self._apply(self.forward, parts))
         allowed = max(precision(self.coders[j]) for j in self.coded) * np.abs(parts).max(axis=0)
-        holds = np.ones(len(rows), dtype=bool)
-        holds[rows] = np.all(np.abs(np.subtract(parts, back)) <= allowed, axis=0)
-        return holds
+        return np.all(np.abs(np.subtract(parts, back)) <= allowed, axis=0)
 
 
 def any_gaps(columns, places):
@@ -174,8 +164,10 @@ def any_gaps(columns, places):
 
 def broken_rows(relation, columns):
     """Return which rows without gaps in the columns of a relation break it."""
-    holds = relation.holds([column.values for column in columns])
-    return ~holds & ~any_gaps(columns, relation.columns)
+    broken = ~any_gaps(columns, relation.columns)
+    cells = {j: columns[j].values[broken] for j in relation.columns}
+    broken[broken] = ~relation.holds(cells)
+    return broken
 
 
 def dropped(column):
@@ -196,19 +188,13 @@ def precision(coder):
     return max(RELATIVE, 4 * np.finfo(stored).eps if stored.kind == "f" else 0.0)
 
 
-def _like(cells, other):
-    """Return a sequence of cells as an array like another one."""
-    cells = list(cells)
-    return as_objects(cells) if other.dtype == object else np.array(cells, dtype=other.dtype)
-
-
 def lattice_of(coder):
     return getattr(coder.codec, "lattice", None)
 
 
 def on_grid(coder, x, rounding=np.rint):
-    """Move numbers of a coder to those that cells can have, upwards by `np.ceil`."""
-    slack = ROUNDING if rounding is np.ceil else 0.0
+    """Move numbers of a coder to those that cells can have, by `np.ceil` or `np.floor` at least."""
+    slack = {np.ceil: ROUNDING, np.floor: -ROUNDING}.get(rounding, 0.0)
     lattice = lattice_of(coder)
     if lattice is not None:
         steps = rounding((x - lattice.observed[0]) / lattice.step - slack)

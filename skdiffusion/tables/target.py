@@ -37,9 +37,7 @@ class TargetEncoder(BaseEstimator):
             self.class_prior_ = counts / counts.sum()
         chosen = [0] if self.is_categorical_ else None
         self.encoder_ = TableEncoder(
-            categorical_features=chosen,
-            numeric_transform=self.numeric_transform,
-            identifiers=None,
+            categorical_features=chosen, numeric_transform=self.numeric_transform, identifiers=None
         )
         X = values.reshape(-1, 1)
         self.encoder_.fit_columns(X, read_table(X), sample_weight)
