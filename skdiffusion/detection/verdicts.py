@@ -97,7 +97,8 @@ class Verdicts(OutlierMixin):
         Returns
         -------
         picked : ndarray of bool of shape (n,)
-            By :func:`~skdiffusion.detection.benjamini_hochberg` on `predict_pvalue`.
+            By the procedure of Benjamini and Hochberg on `predict_pvalue`, whose dependence leaves
+            its promise as it is.
         """
         return benjamini_hochberg(self.predict_pvalue(X), fdr)
 

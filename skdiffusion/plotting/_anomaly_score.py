@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ._style import MUTED, REAL, SYNTHETIC, legend_above, take_axes, tidy
+from ._style import MUTED, REAL, SYNTHETIC, Display, legend_above, take_axes, tidy
 
 N_BINS = 40
 # interquartile ranges from the box, beyond which rows would squeeze the others
@@ -12,13 +12,12 @@ MAX_REACH = 12
 
 
 @dataclass(kw_only=True, repr=False, eq=False)
-class AnomalyScoreDisplay:
+class AnomalyScoreDisplay(Display):
     """Anomaly scores of rows as a histogram, with the threshold of the detector.
 
     Large scores are anomalous. With labels, the rows that are known to be anomalous are drawn
     apart from the normal ones: what a good detector separates. The axis suits the bulk of the rows
-    and the threshold; the few that lie far beyond are gathered in the outermost bins. It is
-    recommended to make a display with :meth:`from_estimator`.
+    and the threshold; the few that lie far beyond are gathered in the outermost bins.
 
     Parameters
     ----------
@@ -31,10 +30,8 @@ class AnomalyScoreDisplay:
 
     Attributes
     ----------
-    ax_ : matplotlib.axes.Axes
-        The axes drawn into.
-    figure_ : matplotlib.figure.Figure
-        The figure that holds them.
+    ax_, figure_ : matplotlib.axes.Axes, matplotlib.figure.Figure
+        The axes drawn into, and the figure that holds them.
     histograms_ : list of matplotlib.patches.StepPatch
         The histogram; of the normal and of the anomalous rows where labels are known.
     threshold_line_ : matplotlib.lines.Line2D or None
@@ -96,19 +93,6 @@ class AnomalyScoreDisplay:
         )
 
     def plot(self, ax=None):
-        """Draw the histogram.
-
-        Parameters
-        ----------
-        ax : matplotlib.axes.Axes, default=None
-            Axes to draw into. With ``None``, a figure of its own is made.
-
-        Returns
-        -------
-        display : AnomalyScoreDisplay
-            The display itself, with ``ax_``, ``figure_``, ``histograms_`` and
-            ``threshold_line_``.
-        """
         ax, edges = take_axes(self, ax, 6.0, 3.6), self._edges()
         groups = {"rows": self.scores}
         if (odd := self.is_anomaly) is not None:

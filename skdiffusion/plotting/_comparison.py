@@ -10,12 +10,11 @@ from . import _columns, _style
 
 
 @dataclass(kw_only=True, repr=False, eq=False)
-class SyntheticComparisonDisplay:
+class SyntheticComparisonDisplay(_style.Display):
     """Real rows against synthetic ones: principal components and columns.
 
     On the left, both samples in the first two principal components of the real rows: where they
-    are alike, the colours mix evenly. On the right, the columns that are *least* alike, worst
-    first. It is recommended to make a display with :meth:`from_samples`.
+    are alike, the colours mix evenly. On the right, the columns that are least alike, worst first.
 
     Parameters
     ----------
@@ -28,12 +27,10 @@ class SyntheticComparisonDisplay:
 
     Attributes
     ----------
-    ax_ : matplotlib.axes.Axes
-        Axes of the principal components.
+    ax_, figure_ : matplotlib.axes.Axes, matplotlib.figure.Figure
+        Axes of the principal components, and the figure that holds them.
     marginal_axes_ : ndarray of matplotlib.axes.Axes
         Axes of the columns.
-    figure_ : matplotlib.figure.Figure
-        The figure that holds them.
 
     Examples
     --------
@@ -88,19 +85,6 @@ class SyntheticComparisonDisplay:
         )
 
     def plot(self, ax=None):
-        """Draw the comparison.
-
-        Parameters
-        ----------
-        ax : matplotlib.axes.Axes, default=None
-            Axes whose place in the figure's grid the comparison takes. With ``None``, a figure of
-            its own is made.
-
-        Returns
-        -------
-        display : SyntheticComparisonDisplay
-            The display itself, with ``ax_``, ``marginal_axes_`` and ``figure_``.
-        """
         place = _style.give_up_place(_style.take_axes(self, ax, 10.5, 4.6))
         n_rows = min(2, len(self.marginals))
         n_cols = -(-len(self.marginals) // n_rows)

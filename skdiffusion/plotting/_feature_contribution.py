@@ -5,15 +5,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from ._columns import as_columns
-from ._style import MUTED, NOTE, REAL, SYNTHETIC, take_axes, tidy
+from ._style import MUTED, NOTE, REAL, SYNTHETIC, Display, take_axes, tidy
 
 
 @dataclass(kw_only=True, repr=False, eq=False)
-class FeatureContributionDisplay:
+class FeatureContributionDisplay(Display):
     """How much each cell contributes to the anomaly of a row.
 
-    Bars, the largest contribution first, each with the value observed and the value expected. It is
-    recommended to make a display with :meth:`from_estimator`.
+    Bars, the largest contribution first, each with the value observed and the value expected.
 
     Parameters
     ----------
@@ -30,10 +29,8 @@ class FeatureContributionDisplay:
 
     Attributes
     ----------
-    ax_ : matplotlib.axes.Axes
-        The axes drawn into.
-    figure_ : matplotlib.figure.Figure
-        The figure that holds them.
+    ax_, figure_ : matplotlib.axes.Axes, matplotlib.figure.Figure
+        The axes drawn into, and the figure that holds them.
     bars_ : matplotlib.container.BarContainer
         The bars, top to bottom.
 
@@ -101,18 +98,6 @@ class FeatureContributionDisplay:
         )
 
     def plot(self, ax=None):
-        """Draw the contributions.
-
-        Parameters
-        ----------
-        ax : matplotlib.axes.Axes, default=None
-            Axes to draw into. With ``None``, a figure of its own is made.
-
-        Returns
-        -------
-        display : FeatureContributionDisplay
-            The display itself, with ``ax_``, ``figure_`` and ``bars_``.
-        """
         # stable, so that tied columns stay in the order of the table
         names = sorted(self.observed, key=lambda name: -self.contributions[name])
         names = names[: self.n_features]

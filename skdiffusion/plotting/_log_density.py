@@ -4,18 +4,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ._style import GROUPS, take_axes, tidy, write_at_edge
+from ._style import GROUPS, Display, take_axes, tidy, write_at_edge
 
 
 @dataclass(kw_only=True, repr=False, eq=False)
-class LogDensityDisplay:
+class LogDensityDisplay(Display):
     """Log-densities of groups of rows, one above the other.
 
     Held-out rows that score like the training rows say that the model has not learned rows by
     heart; synthetic rows that score like both say that they look like the data to the model.
     Each group has a tick at its median. The axis suits the typical group; rows that are less
-    likely than it reaches are gathered at its left end. It is recommended to make a display with
-    :meth:`from_estimator`.
+    likely than it reaches are gathered at its left end.
 
     Parameters
     ----------
@@ -24,10 +23,8 @@ class LogDensityDisplay:
 
     Attributes
     ----------
-    ax_ : matplotlib.axes.Axes
-        The axes drawn into.
-    figure_ : matplotlib.figure.Figure
-        The figure that holds them.
+    ax_, figure_ : matplotlib.axes.Axes, matplotlib.figure.Figure
+        The axes drawn into, and the figure that holds them.
 
     Examples
     --------
@@ -72,18 +69,6 @@ class LogDensityDisplay:
         return cls(log_densities=groups)
 
     def plot(self, ax=None):
-        """Draw the distributions.
-
-        Parameters
-        ----------
-        ax : matplotlib.axes.Axes, default=None
-            Axes to draw into. With ``None``, a figure of its own is made.
-
-        Returns
-        -------
-        display : LogDensityDisplay
-            The display itself, with ``ax_`` and ``figure_``.
-        """
         ax = take_axes(self, ax, 6.0, 1.2 + 0.75 * len(self.log_densities))
         low, high = self._limits()
         for i, (name, values) in enumerate(self.log_densities.items()):

@@ -10,13 +10,12 @@ from . import _columns, _style
 
 
 @dataclass(kw_only=True, repr=False, eq=False)
-class ManifoldDisplay:
+class ManifoldDisplay(_style.Display):
     """Rows in two coordinates: those of an embedding, or the first two principal components.
 
     Synthetic rows that leave the manifold, or leave a part of it out, show as orange without slate
     beneath it, or slate without orange. With a value for each real row, such as its local dimension
-    or log-density, the real rows are drawn alone and coloured by it. It is recommended to make a
-    display with :meth:`from_samples`.
+    or log-density, the real rows are drawn alone and coloured by it.
 
     Parameters
     ----------
@@ -33,10 +32,8 @@ class ManifoldDisplay:
 
     Attributes
     ----------
-    ax_ : matplotlib.axes.Axes
-        The axes drawn into.
-    figure_ : matplotlib.figure.Figure
-        The figure that holds them.
+    ax_, figure_ : matplotlib.axes.Axes, matplotlib.figure.Figure
+        The axes drawn into, and the figure that holds them.
     colorbar_ : matplotlib.colorbar.Colorbar or None
         The scale of the values.
 
@@ -110,18 +107,6 @@ class ManifoldDisplay:
         )
 
     def plot(self, ax=None):
-        """Draw the rows.
-
-        Parameters
-        ----------
-        ax : matplotlib.axes.Axes, default=None
-            Axes to draw into. With ``None``, a figure of its own is made.
-
-        Returns
-        -------
-        display : ManifoldDisplay
-            The display itself, with ``ax_``, ``figure_`` and ``colorbar_``.
-        """
         _style.take_axes(self, ax, 5.6, 4.6)
         self.colorbar_ = None
         if self.values is None:

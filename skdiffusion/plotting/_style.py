@@ -19,6 +19,26 @@ def import_pyplot():
     return plt
 
 
+class Display:
+    """What a class method has made of rows, to be drawn as often as wanted."""
+
+    def plot(self, ax=None):
+        """Draw into axes, or into a figure of its own.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, default=None
+            Axes to draw into; several pictures take their place in the grid of the figure. With
+            ``None``, a figure is made.
+
+        Returns
+        -------
+        display : Display
+            The display itself, with its attributes.
+        """
+        raise NotImplementedError
+
+
 def take_axes(display, ax, width, height):
     """Give a display the axes to draw into: those given, or those of a new figure."""
     plt = import_pyplot()

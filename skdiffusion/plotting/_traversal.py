@@ -5,17 +5,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from ._columns import as_columns
-from ._style import GROUPS, take_axes, tidy, write_at_edge
+from ._style import GROUPS, Display, take_axes, tidy, write_at_edge
 
 # Height of a column's band of one; the rest keeps the numbers at its edges apart.
 _BAND = 0.7
 
 
 @dataclass(kw_only=True, repr=False, eq=False)
-class TraversalDisplay:
-    """Rows along a path, as a line for each column.
-
-    It is recommended to make a display with :meth:`from_path`.
+class TraversalDisplay(Display):
+    """Rows along a path, as a line for each column in a band of its own range.
 
     Parameters
     ----------
@@ -24,10 +22,8 @@ class TraversalDisplay:
 
     Attributes
     ----------
-    ax_ : matplotlib.axes.Axes
-        The axes drawn into.
-    figure_ : matplotlib.figure.Figure
-        The figure that holds them.
+    ax_, figure_ : matplotlib.axes.Axes, matplotlib.figure.Figure
+        The axes drawn into, and the figure that holds them.
     lines_ : list of matplotlib.lines.Line2D
         The line of each column.
 
@@ -73,18 +69,6 @@ class TraversalDisplay:
         return cls(columns={name: table[name].astype(np.float64) for name in shown})
 
     def plot(self, ax=None):
-        """Draw the columns one above the other, each in a band of its own range.
-
-        Parameters
-        ----------
-        ax : matplotlib.axes.Axes, default=None
-            Axes to draw into. With ``None``, a figure of its own is made.
-
-        Returns
-        -------
-        display : TraversalDisplay
-            The display itself, with ``ax_``, ``figure_`` and ``lines_``.
-        """
         ax = take_axes(self, ax, 6.0, 1.0 + 0.6 * len(self.columns))
         lines = self.lines_ = []
         for i, (name, values) in enumerate(self.columns.items()):
