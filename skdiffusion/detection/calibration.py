@@ -37,3 +37,8 @@ class HeldOutScale:
         # outshouting the others where it is far out
         tail = np.arcsinh(distances) - np.arcsinh(np.clip(distances, *self.inner))
         return np.interp(distances, self.steps, self.nats) + TAIL_SHARE * tail
+
+
+def on_scales(scales, columns):
+    """Return columns of scores, each on a scale of its own."""
+    return np.column_stack([scale(x) for scale, x in zip(scales, columns, strict=True)])

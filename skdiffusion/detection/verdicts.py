@@ -81,8 +81,7 @@ class Verdicts(OutlierMixin):
         or those of `update_threshold`. With anomalies among them, p-values are too large by up to
         the contamination.
         """
-        nats = -self.score_samples(X)
-        return conformal_pvalues(self._calibration, nats)
+        return conformal_pvalues(self._calibration, -self.score_samples(X))
 
     def select(self, X, *, fdr=0.1):
         """Pick out anomalies so that few of those picked are normal.

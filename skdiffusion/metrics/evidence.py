@@ -30,8 +30,9 @@ def fill_gaps(aligned):
     return [np.where(np.isnan(codes), filling, codes) for codes in aligned.codes]
 
 
-def find_giveaways(aligned, seed):
+def find_giveaways(report):
     """Return by column how much of a classifier's AUC is lost if it is shuffled, most first."""
+    aligned, seed = report._aligned, report._seed
     rng, tables = check_random_state(seed), fill_gaps(aligned)[1:]
     n = min(MAX_LEARNED, *map(len, tables))
     X, y = np.vstack([subsample(table, n, rng) for table in tables]), np.repeat([1, 0], n)
@@ -43,15 +44,16 @@ def find_giveaways(aligned, seed):
     return {str(aligned.coders[j].name): max(float(lost[j]), 0.0) for j in order}
 
 
-def measure_utility(aligned, target, seed):
+def measure_utility(report):
     """Return how well columns are predicted in held-out rows, learned from either kind of rows."""
-    coders, rng = aligned.coders, check_random_state(seed)
+    aligned, coders, seed = report._aligned, report._aligned.coders, report._seed
+    rng = check_random_state(seed)
     # categories first; a level for every few rows cannot be learned
     n_levels = [0 if coder.levels is None else len(coder.levels) for coder in coders]
     targets = sorted(range(len(coders)), key=lambda j: n_levels[j] == 0)
     targets = [j for j in targets if n_levels[j] <= MAX_LEVELS][:MAX_TARGETS]
-    if target is not None:
-        targets = [j for j, coder in enumerate(coders) if coder.name == target]
+    if report._target is not None:
+        targets = [j for j, coder in enumerate(coders) if coder.name == report._target]
     found = []
     for j in targets:
         tables = zip(fill_gaps(aligned), aligned.codes, strict=True)

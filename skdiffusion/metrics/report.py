@@ -23,10 +23,9 @@ MIN_ROWS = 6
 
 
 class FidelityReport(dict):
-    """The figures of `fidelity_report`, and on demand what is behind them.
+    """The figures of `fidelity_report`, a dictionary, and on demand what is behind them.
 
-    A dictionary of the figures; all else is computed when it is asked for. What held-out rows
-    differ from training rows by is chance, and no fault of generated ones.
+    What held-out rows differ from training rows by is chance, and no fault of generated ones.
 
     Attributes
     ----------
@@ -56,10 +55,8 @@ class FidelityReport(dict):
     pairs = cached_property(
         lambda self: sorted(self._errors(fidelity.pair_errors), key=lambda pair: -pair[2])
     )
-    giveaways = cached_property(lambda self: evidence.find_giveaways(self._aligned, self._seed))
-    utility = cached_property(
-        lambda self: evidence.measure_utility(self._aligned, self._target, self._seed)
-    )
+    giveaways = cached_property(evidence.find_giveaways)
+    utility = cached_property(evidence.measure_utility)
     _graded = cached_property(evidence.grade_all)
     grades = property(lambda self: {question: grade for question, grade, _ in self._graded})
     verdict = property(lambda self: [f"{q}: {grade}. {words}" for q, grade, words in self._graded])
@@ -115,12 +112,10 @@ class FidelityReport(dict):
         coders, (train, test, fake) = self._aligned
         pictures = map(histograms, coders, np.vstack([train, test]).T, fake.T)
         text = files("skdiffusion.metrics").joinpath("report.html").read_text(encoding="utf-8")
+        rows = self.to_frame().reset_index().itertuples()
         page = Template(text, autoescape=True).render(
             report=self,
-            graded=self._graded,
-            columns=[
-                *zip(self.to_frame().reset_index().itertuples(), coders, pictures, strict=True)
-            ],
+            columns=[*zip(rows, coders, pictures, strict=True)],
             sizes=[len(train) + len(test), len(test), len(fake)],
         )
         if path is not None:
@@ -133,16 +128,16 @@ def fidelity_report(
 ):
     """Judge a generated table by fidelity, coverage and privacy.
 
-    Distances are taken in the Gower coordinates of the training rows, so that every column of the
-    table weighs the same. Numbers are rounded to single precision before. Columns of categories
-    that identify rows, of which 95 % of real cells are distinct, count for privacy alone.
+    Distances are taken in the Gower coordinates of the training rows, after rounding to single
+    precision. Columns of categories that identify rows, of which 95 % of real cells are distinct,
+    count for privacy alone.
 
     Parameters
     ----------
     train, test, fake : array-like or data frame of shape (n_rows, n_columns)
         The rows the generator was fitted on, real rows it has not seen, and generated ones, best as
-        many as training rows; at least six of each. Any tables that the samplers take, in original
-        units. Put the target in as one more column.
+        many as training rows; at least six of the last two. Any tables that the samplers take, in
+        original units, with the target as one more column.
     categorical : sequence of int or str, default=()
         As in `shape_error`; a class label is one, too.
     target : int, str or None, default=None
@@ -151,8 +146,7 @@ def fidelity_report(
         What should hold in each row: constraints of :mod:`skdiffusion.tables`, or other objects
         whose method ``holds(table, like=train)`` returns an array of bool.
     random_state : int, RandomState instance or None, default=None
-        Makes sub-samples and folds reproducible. Use one seed to compare generators: they then
-        meet the same folds.
+        Source of sub-samples and folds, which generators of one seed have in common.
 
     Returns
     -------
@@ -172,8 +166,7 @@ def fidelity_report(
 
     Notes
     -----
-    What to compare with: the report of ``fake=train`` shows what is within reach of `w1_test` (and
-    that copying reaches it), and a second held-out part as `fake` shows a perfect generator.
+    The report of a second held-out part as `fake` shows what a perfect generator would reach.
 
     Examples
     --------
@@ -190,8 +183,8 @@ def fidelity_report(
     if target is not None:
         target = aligned.coders[position_of(target, aligned.coders, "target")].name
     repeated = evidence.find_identifiers(aligned)
-    identifiers = [str(c.name) for c in aligned.coders if c.levels is not None]
-    identifiers = [name for name in identifiers if name in repeated]
+    categories = [str(c.name) for c in aligned.coders if c.levels is not None]
+    identifiers = [name for name in categories if name in repeated]
     if len(identifiers) < len(aligned.coders):
         aligned = aligned.keep([str(c.name) not in identifiers for c in aligned.coders])
     for name, codes in zip(("test", "fake"), aligned.codes[1:], strict=True):

@@ -28,8 +28,7 @@ class GowerScaler(TableInput, TransformerMixin, BaseEstimator):
         Smallest value of each numeric column, in its own unit, gross cells left out.
     range_ : ndarray of shape (n_numeric,)
         Largest minus smallest value of each, 1 for a constant column. Gross are cells, 1 % at
-        most, more than five times as far from the median as all others: no single cell, such as a
-        code for missing ones, sets the unit of a column.
+        most, more than five times as far from the median as all others, such as a code for gaps.
     categories_ : list of ndarray
         The sorted categories seen in each categorical column.
     n_features_in_ : int

@@ -15,20 +15,19 @@ from skdiffusion.metrics.scaling import as_points, subsample
 def wasserstein(A, B, *, max_rows=None, random_state=None):
     """Return the exact 1-Wasserstein distance of two point clouds, under the L1 ground distance.
 
-    The least mean way that the points of one cloud must travel to become the other. Between Gower
-    coordinates 0.1 says that rows are off by a tenth of one column's range, or by one wrong
-    category in every tenth row. That of two samples of one distribution is not 0: read it against
-    that of real rows to other real rows. Needs POT, which comes with ``skdiffusion[metrics]``.
+    Between Gower coordinates 0.1 says that rows are off by a tenth of one column's range, or by one
+    wrong category in every tenth row. Read it against that of real rows to other real rows, which
+    is not 0. Needs POT, which comes with ``skdiffusion[metrics]``.
 
     Parameters
     ----------
     A, B : array-like or data frame of shape (n_rows, n_columns)
         Points, normally from `GowerScaler.transform`, or tables, whose Gower coordinates count.
     max_rows : int or None, default=None
-        Draw at most so many rows from each cloud, as the cost grows with the cube of their number:
-        1000 a side take a tenth of a second, 10000 take minutes. None keeps all rows.
+        Draw at most so many rows from each cloud, None for all: 1000 a side take a tenth of a
+        second, 10000 take minutes.
     random_state : int, RandomState instance or None, default=None
-        Which rows are drawn; without effect where none has to be left out.
+        Which rows are drawn.
 
     Returns
     -------
@@ -50,30 +49,27 @@ def wasserstein(A, B, *, max_rows=None, random_state=None):
     return float(ot.emd2([], [], cost, numItermax=10_000_000))
 
 
-def c2st(real, fake, *, classifier=None, cv=3, random_state=None):
+def c2st(real, fake, *, classifier=None, random_state=None):
     """Return how well a classifier tells generated rows from real ones.
 
-    The classifier two-sample test of Lopez-Paz and Oquab (ICLR 2017), in single precision: some
-    generators return no more, and trees would know their rows by the last digits.
+    The classifier two-sample test of Lopez-Paz and Oquab (ICLR 2017), by three folds, in single
+    precision: some generators return no more, and trees would know their rows by the last digits.
 
     Parameters
     ----------
     real, fake : array-like or data frame of shape (n_rows, n_columns)
-        Points of real and generated rows, or tables, whose Gower coordinates count. Take real rows
-        that the generator has not seen: against its own training rows one that copies them looks
-        better than a perfect one.
+        Points of real rows, best such that the generator has not seen, and of generated ones, or
+        tables, whose Gower coordinates count.
     classifier : classifier or None, default=None
         None is gradient boosting, which finds wrong marginals, spikes and interactions.
-    cv : int, default=3
-        Number of cross-validation folds.
     random_state : int, RandomState instance or None, default=None
         Draws as many rows of either table, the folds, and the seed of the boosting.
 
     Returns
     -------
     auc : float
-        Mean area under the ROC curve over the folds: from 0.5, the rows cannot be told apart, to 1,
-        they always can. Values below 0.5 are chance, or too many copies of the real rows.
+        Mean area under the ROC curve: from 0.5, the rows cannot be told apart, to 1, they always
+        can. Values below 0.5 are chance, or too many copies of the real rows.
 
     Examples
     --------
@@ -92,7 +88,7 @@ def c2st(real, fake, *, classifier=None, cv=3, random_state=None):
     n = min(len(real), len(fake))
     X = np.vstack([subsample(real, n, rng), subsample(fake, n, rng)])
     is_real = np.repeat([1, 0], n)
-    folds = StratifiedKFold(cv, shuffle=True, random_state=seed)
+    folds = StratifiedKFold(3, shuffle=True, random_state=seed)
     return float(cross_val_score(classifier, X, is_real, scoring="roc_auc", cv=folds).mean())
 
 
@@ -110,7 +106,7 @@ def coverage_density(real, fake, *, k=5):
         Points of real rows, more than `k` of them, and of generated ones, or tables, whose Gower
         coordinates count.
     k : int, default=5
-        Neighbours that define a ball; 5 is the choice of Naeem et al. (ICML 2020).
+        Neighbours that define a ball, as Naeem et al. (ICML 2020) have it.
 
     Returns
     -------
