@@ -7,13 +7,9 @@ also draw what other libraries sampled and scored. They need matplotlib, which c
 ``skdiffusion[plot]``.
 """
 
-from ._anomaly_score import AnomalyScoreDisplay
-from ._comparison import SyntheticComparisonDisplay
-from ._feature_contribution import FeatureContributionDisplay
-from ._log_density import LogDensityDisplay
-from ._manifold import ManifoldDisplay
-from ._trajectory import TrajectoryDisplay
-from ._traversal import TraversalDisplay
+from ._samples import ManifoldDisplay, SyntheticComparisonDisplay
+from ._scores import AnomalyScoreDisplay, FeatureContributionDisplay, LogDensityDisplay
+from ._ways import TrajectoryDisplay, TraversalDisplay
 
 __all__ = [
     "SyntheticComparisonDisplay",

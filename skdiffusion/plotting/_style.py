@@ -39,6 +39,16 @@ class Display:
         raise NotImplementedError
 
 
+def as_columns(X):
+    """Return the columns of an array or frame by name."""
+    if hasattr(X, "columns"):
+        return {str(name): np.asarray(X[name]) for name in X.columns}
+    X = np.asarray(X)
+    if X.ndim != 2:
+        raise ValueError(f"Expected a table of rows and columns, got an array of {X.ndim} axes.")
+    return {f"x{i}": X[:, i] for i in range(X.shape[1])}
+
+
 def take_axes(display, ax, width, height):
     """Give a display the axes to draw into: those given, or those of a new figure."""
     plt = import_pyplot()
