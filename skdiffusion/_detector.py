@@ -136,7 +136,7 @@ class DiffusionAnomalyDetector(TableInput, TransformerMixin, Verdicts, BaseEstim
         X : array-like or data frame of shape (n, n_features)
             Training rows, of which cells may be missing.
         y : array-like of shape (n,) or None, default=None
-            Labels, of which -1 marks known anomalies, which are not learned as normal rows.
+            Labels, of which -1 marks known anomalies, which are not learned.
 
         Returns
         -------
@@ -198,9 +198,9 @@ class DiffusionAnomalyDetector(TableInput, TransformerMixin, Verdicts, BaseEstim
         Returns
         -------
         scores : ndarray of shape (n,)
-            The logarithm of the share of held-out rows that are as anomalous, in nats, and beyond
-            all of them less a fifth of how much further out the row is, on the scale of the inverse
-            hyperbolic sine of a robust z-score. Zero where all cells are missing.
+            The logarithm of the share of held-out rows that are as anomalous, and beyond all of
+            them less a fifth of how much further out the row is, by the inverse hyperbolic sine of
+            a robust z-score. Zero where all cells are missing.
         """
         return -self._model.score(self._encoded(X))
 

@@ -77,9 +77,8 @@ class Verdicts(OutlierMixin):
 
         Notes
         -----
-        Rows are ranked by :func:`~skdiffusion.detection.conformal_pvalues` among the training rows,
-        or those of `update_threshold`. With anomalies among them, p-values are too large by up to
-        the contamination.
+        See :func:`~skdiffusion.detection.conformal_pvalues`. With anomalies among the training rows
+        they are too large by up to the contamination.
         """
         return conformal_pvalues(self._calibration, -self.score_samples(X))
 
@@ -96,8 +95,7 @@ class Verdicts(OutlierMixin):
         Returns
         -------
         picked : ndarray of bool of shape (n,)
-            By the procedure of Benjamini and Hochberg on `predict_pvalue`, whose dependence leaves
-            its promise as it is.
+            By the procedure of Benjamini and Hochberg on `predict_pvalue`.
         """
         return benjamini_hochberg(self.predict_pvalue(X), fdr)
 

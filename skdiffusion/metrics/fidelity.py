@@ -15,9 +15,9 @@ N_BINS = 10
 def shape_error(real, fake, *, categorical=()):
     """Return the mean error of single columns, in percent.
 
-    For a numeric column the Kolmogorov-Smirnov distance of the two samples, for a categorical one
-    the total variation of the category shares: 100 times one minus the "Column Shapes" score of
-    SDMetrics. Missing cells are a category, and a number beyond all others.
+    The Kolmogorov-Smirnov distance of numbers, and the total variation of categories: 100 times one
+    minus the "Column Shapes" score of SDMetrics. Missing cells are a category, and a number beyond
+    all others.
 
     Parameters
     ----------
@@ -47,12 +47,10 @@ def shape_error(real, fake, *, categorical=()):
 def trend_error(real, fake, *, categorical=()):
     """Return the mean error of pairs of columns, in percent.
 
-    For two numeric columns half the difference of their Pearson correlations; for a pair with a
-    categorical column the total variation between the two contingency tables, a numeric partner
-    being cut into ten bins of equal width. Pairs with a numeric column that is constant in the real
-    table are left out, as are gross cells, as `GowerScaler` has it. Missing cells are a category;
-    those of two numeric columns are compared by the total variation of where they are, if that is
-    more.
+    For two numeric columns half the difference of their Pearson correlations, or, if that is more,
+    the total variation of where cells are missing; for a pair with a categorical column that of the
+    contingency tables, with ten bins of equal width for a numeric partner. Pairs with a column of
+    numbers that is constant in the real table are left out, and so are gross cells.
 
     Parameters
     ----------
@@ -88,8 +86,7 @@ def exact_copies(train, fake):
     Returns
     -------
     share : float
-        Between 0 and 1. In tables of few categories fresh real rows are copies too: compare with
-        ``exact_copies(train, test)``.
+        Between 0 and 1. Compare with ``exact_copies(train, test)``: fresh rows may be copies, too.
 
     Examples
     --------

@@ -20,7 +20,7 @@ def crps(y, draws):
     Returns
     -------
     score : ndarray of shape (n,)
-        In units of `y`; smaller is better. Its expectation does not depend on the number of draws.
+        In units of `y`; smaller is better. Its mean does not depend on the number of draws.
 
     Examples
     --------

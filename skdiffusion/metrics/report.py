@@ -29,20 +29,18 @@ class FidelityReport(dict):
 
     Attributes
     ----------
-    columns : list of tuple (str, float, float)
-        Columns, their `shape_error`, and that of held-out rows.
-    pairs : list of tuple (str, str, float, float)
-        Pairs of columns, their `trend_error`, and that of held-out rows; the worst first.
+    columns, pairs : list of tuple
+        Names of columns, and of pairs, the worst first; `shape_error` and `trend_error` in percent,
+        and that of held-out rows.
     giveaways : dict of str to float
         By column, how much AUC a classifier of real and synthetic rows loses if it is shuffled.
     utility : list of dict
         Of a few columns, or the target: R² or accuracy in held-out rows of boosting that has
         learned from ``real`` or from ``synthetic`` rows, and of a constant guess, ``base``.
     privacy : dict
-        `dcr_ratio`; `exact_copies` of training rows among synthetic and among held-out ones;
-        ``membership_auc`` of telling training from held-out rows by the distance to the closest
-        synthetic row; ``identities``, the columns of nearly unique cells that synthetic rows
-        repeat, and in which share of them.
+        `dcr_ratio`; `exact_copies` among synthetic and held-out rows; ``membership_auc`` of telling
+        training from held-out rows by the distance to the closest synthetic row; ``identities``,
+        columns of nearly unique cells that synthetic rows repeat, and in which share of them.
     relations : dict of str to tuple (float, float)
         Of each relation, the share of real and of synthetic rows in which it holds.
     identifiers : list of str
@@ -143,8 +141,8 @@ def fidelity_report(
     target : int, str or None, default=None
         The column that `utility` is measured by. None takes up to three, categories first.
     relations : sequence of objects, default=()
-        What should hold in each row: constraints of :mod:`skdiffusion.tables`, or other objects
-        whose method ``holds(table, like=train)`` returns an array of bool.
+        Constraints of :mod:`skdiffusion.tables`, or other objects whose method
+        ``holds(table, like=train)`` returns an array of bool.
     random_state : int, RandomState instance or None, default=None
         Source of sub-samples and folds, which generators of one seed have in common.
 

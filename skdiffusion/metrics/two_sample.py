@@ -96,9 +96,8 @@ def coverage_density(real, fake, *, k=5):
     """Return the share of real neighbourhoods that are hit, and how densely they are filled.
 
     Around every real row lies the ball that reaches to its `k`-th nearest other real row (L1),
-    boundary included. Coverage is the share of the balls with a generated row in them: it sees
-    modes that were dropped. Density counts in how many balls a generated row lies, divided by `k`:
-    it sees rows where there should be none.
+    boundary included. Coverage is the share of the balls with a generated row in them. Density
+    counts in how many balls a generated row lies, divided by `k` (Naeem et al., ICML 2020).
 
     Parameters
     ----------
@@ -106,14 +105,14 @@ def coverage_density(real, fake, *, k=5):
         Points of real rows, more than `k` of them, and of generated ones, or tables, whose Gower
         coordinates count.
     k : int, default=5
-        Neighbours that define a ball, as Naeem et al. (ICML 2020) have it.
+        Neighbours that define a ball.
 
     Returns
     -------
     coverage : float
-        Between 0 and 1; near ``1 - 2**-k`` for a perfect generator of as many rows as real ones.
+        Near ``1 - 2**-k`` for a perfect generator of as many rows; less if modes were dropped.
     density : float
-        About 1 for a perfect generator; not bounded by 1.
+        About 1 for a perfect generator; less if rows are where there should be none.
 
     Examples
     --------
@@ -140,21 +139,19 @@ def dcr_ratio(train, test, fake):
     """Return how far generated rows are from the training rows, relative to fresh real rows.
 
     The median distance to the closest record (DCR, Zhao et al., "CTAB-GAN", ACML 2021) of the
-    generated rows, divided by the median DCR of held-out real rows.
+    generated rows, divided by that of held-out real rows.
 
     Parameters
     ----------
     train, test, fake : array-like or data frame of shape (n_rows, n_columns)
-        Points of the rows the generator was fitted on, of real rows it has not seen, and of
-        generated rows, or tables, whose Gower coordinates count.
+        Points of training, held-out and generated rows, or tables, whose Gower coordinates count.
 
     Returns
     -------
     ratio : float
-        1: as far from the training rows as fresh real rows are. Well below 1, say 0.5: memorised.
-        0: copies. Above 1: further off than real rows. Where most held-out rows are themselves
-        equal to a training row, as in small tables of categories, the ratio is that of the mean
-        distances; where all are, one plus the mean distance of the generated rows.
+        0 for copies, well below 1 for memorised rows, 1 for rows as far from the training rows as
+        fresh ones are. Where most held-out rows are equal to a training row, the ratio is that of
+        the mean distances; where all are, one plus the mean distance of the generated rows.
 
     Examples
     --------
