@@ -9,7 +9,7 @@ also draw what other libraries sampled and scored. They need matplotlib, which c
 
 from ._samples import ManifoldDisplay, SyntheticComparisonDisplay
 from ._scores import AnomalyScoreDisplay, FeatureContributionDisplay, LogDensityDisplay
-from ._ways import TrajectoryDisplay, TraversalDisplay
+from ._trajectory import TrajectoryDisplay
 
 __all__ = [
     "SyntheticComparisonDisplay",
@@ -18,5 +18,4 @@ __all__ = [
     "FeatureContributionDisplay",
     "ManifoldDisplay",
     "TrajectoryDisplay",
-    "TraversalDisplay",
 ]

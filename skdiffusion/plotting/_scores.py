@@ -11,11 +11,9 @@ from ._style import (
     REAL,
     SYNTHETIC,
     Display,
-    as_columns,
     legend_above,
     take_axes,
     tidy,
-    write_at_edge,
 )
 
 N_BINS = 40
@@ -103,8 +101,9 @@ class LogDensityDisplay(Display):
         median = float(np.median(values))
         if low <= median <= high:
             ax.plot([median] * 2, [base, base + np.interp(median, grid, height)], color=colour)
-        label = f"{name}\nmedian {median:.1f}"
-        write_at_edge(ax, 0, base + 0.42, label, colour, "small")
+        style = {"va": "center", "color": colour, "fontsize": "small"}
+        at_edge = {"transform": ax.get_yaxis_transform(), **style}
+        ax.text(0.01, base + 0.42, f"{name}\nmedian {median:.1f}", **at_edge)
 
     def _limits(self):
         """Return an axis for the bulk of every group, unless one would squeeze the others."""
@@ -314,16 +313,15 @@ class FeatureContributionDisplay(Display):
         one = slice(position, position + 1)
         taken = X.iloc[one] if hasattr(X, "iloc") else X[one]
         explanation = detector.explain(taken)
-        tables = (explanation.contributions, taken, explanation.expected)
-        cells = [{name: column[0] for name, column in as_columns(t).items()} for t in tables]
-        return cls(
-            # by position, as an array of contributions has no names
-            contributions=dict(zip(cells[1], cells[0].values(), strict=True)),
-            row=position,
-            observed=cells[1],
-            expected=dict(zip(cells[1], cells[2].values(), strict=True)),
-            n_features=n_features,
-        )
+        names = X.columns if hasattr(X, "columns") else [f"x{j}" for j in range(X.shape[1])]
+        tables = {
+            "contributions": explanation.contributions,
+            "observed": taken,
+            "expected": explanation.expected,
+        }
+        # by position, as an array of contributions has no names
+        cells = {k: dict(zip(map(str, names), _cells(v), strict=True)) for k, v in tables.items()}
+        return cls(row=position, n_features=n_features, **cells)
 
     def plot(self, ax=None):
         # stable, so that tied columns stay in the order of the table
@@ -344,6 +342,12 @@ class FeatureContributionDisplay(Display):
     def _label(self, name):
         """Return a column's name and, beneath it, its value and the expected one."""
         return f"{name}\n{_shown(self.observed[name])}, expected {_shown(self.expected[name])}"
+
+
+def _cells(table):
+    if hasattr(table, "columns"):
+        return [np.asarray(table[name])[0] for name in table.columns]
+    return np.asarray(table)[0]
 
 
 def _shown(value):

@@ -39,16 +39,6 @@ class Display:
         raise NotImplementedError
 
 
-def as_columns(X):
-    """Return the columns of an array or frame by name."""
-    if hasattr(X, "columns"):
-        return {str(name): np.asarray(X[name]) for name in X.columns}
-    X = np.asarray(X)
-    if X.ndim != 2:
-        raise ValueError(f"Expected a table of rows and columns, got an array of {X.ndim} axes.")
-    return {f"x{i}": X[:, i] for i in range(X.shape[1])}
-
-
 def take_axes(display, ax, width, height):
     """Give a display the axes to draw into: those given, or those of a new figure."""
     plt = import_pyplot()
@@ -105,9 +95,3 @@ def scatter_mixed(ax, real, synthetic=None):
     ax.scatter(*points[mixed].T, c=colours[mixed].tolist(), s=size, alpha=0.6, linewidths=0)
     for name, n, colour in zip(samples, sizes, (REAL, SYNTHETIC), strict=False):
         ax.scatter([], [], c=colour, s=30, linewidths=0, label=f"{name} ({n:,} rows)")
-
-
-def write_at_edge(ax, edge, y, text, colour, fontsize):
-    """Write beside the left (0) or right (1) edge of axes, at a height of the data."""
-    style = {"va": "center", "color": colour, "fontsize": fontsize}
-    ax.text(edge + 0.01, y, text, transform=ax.get_yaxis_transform(), **style)
