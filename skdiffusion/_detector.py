@@ -253,7 +253,9 @@ class DiffusionAnomalyDetector(TableInput, TransformerMixin, Verdicts, BaseEstim
             cells that may stay are as they were.
         """
         Z = self._encoded(X)
-        Z, changed = repair(self._explaining, Z, self._is_anomalous)
+        Z, changed = repair(
+            self._explaining, Z, lambda rows: -self._model.score(rows) < self.offset_
+        )
         columns = read_table(validate_table(self, X, reset=False, allow_missing=True))
         changed = self._by_column(changed)
         cells = {j: (c.values, ~changed[:, j] & ~c.gaps) for j, c in enumerate(columns)}
@@ -362,6 +364,3 @@ class DiffusionAnomalyDetector(TableInput, TransformerMixin, Verdicts, BaseEstim
     def _kernels(self):
         """The kernels on normal rows, in linear coordinates."""
         return self._explaining.scores_of(KernelScore)[0].kernels
-
-    def _is_anomalous(self, Z):
-        return -self._model.score(Z) < self.offset_

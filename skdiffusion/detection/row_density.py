@@ -92,10 +92,7 @@ class RowKernels:
         return log_prob - np.where(self.owner >= 0, without_own, 0.0)
 
     def given_others(self, Z, groups):
-        """Return how improbable the cells of each column are, given the others of their row.
-
-        A column is left out at infinite noise, and so is what is missing.
-        """
+        """Return how improbable the cells of each column are, given the others of their row."""
         x, present = self._with_noise(Z, NOISE)
         whole, found = self.denoiser.log_prob(x, present), np.zeros((len(Z), groups.max() + 1))
         for column in np.unique(groups):

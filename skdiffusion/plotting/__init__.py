@@ -1,10 +1,9 @@
 """Pictures of synthetic tables, densities and anomalies, as displays in the manner of scikit-learn.
 
 A display is made by one of its class methods, keeps what it shows, and draws it with ``plot``, as
-often as wanted and into axes of your own. The displays call methods by name (``score_samples``,
-``explain``) and accept arrays and frames of any library whose columns can be taken by name, so they
-also draw what other libraries sampled and scored. They need matplotlib, which comes with
-``skdiffusion[plot]``.
+often as wanted and into axes of your own. Displays call methods by name and accept arrays and
+frames, so they also draw what other libraries sampled and scored. They need matplotlib, which comes
+with ``skdiffusion[plot]``.
 """
 
 from ._samples import ManifoldDisplay, SyntheticComparisonDisplay

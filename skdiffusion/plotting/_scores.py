@@ -4,17 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ._style import (
-    GROUPS,
-    MUTED,
-    NOTE,
-    REAL,
-    SYNTHETIC,
-    Display,
-    legend_above,
-    take_axes,
-    tidy,
-)
+from . import _style
 
 N_BINS = 40
 # interquartile ranges from the box, beyond which rows would squeeze the others
@@ -22,7 +12,7 @@ MAX_REACH = 12
 
 
 @dataclass(kw_only=True, repr=False, eq=False)
-class LogDensityDisplay(Display):
+class LogDensityDisplay(_style.Display):
     """Log-densities of groups of rows, one above the other.
 
     Held-out rows that score like the training rows say that the model has not learned rows by
@@ -46,11 +36,9 @@ class LogDensityDisplay(Display):
     >>> from skdiffusion.plotting import LogDensityDisplay
     >>> X = load_iris().data
     >>> mixture = GaussianMixture(3, random_state=0).fit(X[::2])
-    >>> display = LogDensityDisplay.from_estimator(
-    ...     mixture, {"training rows": X[::2], "held-out rows": X[1::2]}
-    ... )
+    >>> display = LogDensityDisplay.from_estimator(mixture, {"train": X[::2], "test": X[1::2]})
     >>> list(display.log_densities)
-    ['training rows', 'held-out rows']
+    ['train', 'test']
     """
 
     log_densities: dict[str, np.ndarray]
@@ -82,15 +70,16 @@ class LogDensityDisplay(Display):
         return cls(log_densities=groups)
 
     def plot(self, ax=None):
-        ax = take_axes(self, ax, 6.0, 1.2 + 0.75 * len(self.log_densities))
+        ax = _style.take_axes(self, ax, 6.0, 1.2 + 0.75 * len(self.log_densities))
         low, high = self._limits()
         for i, (name, values) in enumerate(self.log_densities.items()):
-            self._plot_group(name, values, low, high, GROUPS[i % len(GROUPS)], -float(i))
+            colour = _style.GROUPS[i % len(_style.GROUPS)]
+            self._plot_group(name, values, low, high, colour, -float(i))
         ax.set_xlim(low - 0.45 * (high - low), high)
         ax.set_xticks([tick for tick in ax.get_xticks() if low <= tick <= high])
         ax.set_ylim(1 - len(self.log_densities) - 0.05, 1.0)
         ax.spines["bottom"].set_bounds(low, high)
-        tidy(ax, "log-density (nats)", left=False)
+        _style.tidy(ax, "log-density (nats)", left=False)
         return self
 
     def _plot_group(self, name, values, low, high, colour, base):
@@ -102,8 +91,8 @@ class LogDensityDisplay(Display):
         if low <= median <= high:
             ax.plot([median] * 2, [base, base + np.interp(median, grid, height)], color=colour)
         style = {"va": "center", "color": colour, "fontsize": "small"}
-        at_edge = {"transform": ax.get_yaxis_transform(), **style}
-        ax.text(0.01, base + 0.42, f"{name}\nmedian {median:.1f}", **at_edge)
+        at, label = ax.get_yaxis_transform(), f"{name}\nmedian {median:.1f}"
+        ax.text(0.01, base + 0.42, label, transform=at, **style)
 
     def _limits(self):
         """Return an axis for the bulk of every group, unless one would squeeze the others."""
@@ -126,7 +115,7 @@ def _density(values, grid):
 
 
 @dataclass(kw_only=True, repr=False, eq=False)
-class AnomalyScoreDisplay(Display):
+class AnomalyScoreDisplay(_style.Display):
     """Anomaly scores of rows as a histogram, with the threshold of the detector.
 
     With labels, the rows that are known to be anomalous are drawn apart from the normal ones. The
@@ -205,12 +194,12 @@ class AnomalyScoreDisplay(Display):
         )
 
     def plot(self, ax=None):
-        ax, edges = take_axes(self, ax, 6.0, 3.6), self._edges()
+        ax, edges = _style.take_axes(self, ax, 6.0, 3.6), self._edges()
         groups = {"rows": self.scores}
         if (odd := self.is_anomaly) is not None:
             groups = {"normal": self.scores[~odd], "anomalous": self.scores[odd]}
-        filled = {"fill": True, "color": REAL, "alpha": 0.45, "linewidth": 0}
-        styles = (filled, {"color": SYNTHETIC, "linewidth": 1.6})
+        filled = {"fill": True, "color": _style.REAL, "alpha": 0.45, "linewidth": 0}
+        styles = (filled, {"color": _style.SYNTHETIC, "linewidth": 1.6})
         self.histograms_ = []
         for (name, rows), style in zip(groups.items(), styles, strict=False):
             counts = np.histogram(np.clip(rows, edges[0], edges[-1]), edges)[0]
@@ -221,10 +210,10 @@ class AnomalyScoreDisplay(Display):
             beyond = int(np.sum(self.scores > self.threshold))
             label = f"threshold {self.threshold:.4g}, {beyond:,} rows beyond"
             self.threshold_line_ = ax.axvline(
-                self.threshold, color=MUTED, linestyle="--", linewidth=1.2, label=label
+                self.threshold, color=_style.MUTED, linestyle="--", linewidth=1.2, label=label
             )
-        legend_above(ax)
-        tidy(ax, "anomaly score", "rows")
+        _style.legend_above(ax)
+        _style.tidy(ax, "anomaly score", "rows")
         return self
 
     def _edges(self):
@@ -239,7 +228,7 @@ class AnomalyScoreDisplay(Display):
 
 
 @dataclass(kw_only=True, repr=False, eq=False)
-class FeatureContributionDisplay(Display):
+class FeatureContributionDisplay(_style.Display):
     """How much each cell contributes to the anomaly of a row.
 
     Bars, the largest contribution first, each with the value observed and the value expected.
@@ -265,13 +254,11 @@ class FeatureContributionDisplay(Display):
     Examples
     --------
     >>> import numpy as np
-    >>> from sklearn.utils import Bunch
+    >>> from skdiffusion import DiffusionAnomalyDetector
     >>> from skdiffusion.plotting import FeatureContributionDisplay
-    >>> class DistanceFromZero:
-    ...     def explain(self, X):
-    ...         return Bunch(contributions=X**2, expected=np.zeros_like(X))
-    >>> X = np.array([[0.5, -3.0, 1.0]])
-    >>> display = FeatureContributionDisplay.from_estimator(DistanceFromZero(), X)
+    >>> X = np.random.default_rng(0).normal(size=(90, 3))
+    >>> detector = DiffusionAnomalyDetector().fit(X)
+    >>> display = FeatureContributionDisplay.from_estimator(detector, [[0.5, -9.0, 1.0]])
     >>> max(display.contributions, key=display.contributions.get)
     'x1'
     """
@@ -325,23 +312,19 @@ class FeatureContributionDisplay(Display):
 
     def plot(self, ax=None):
         # stable, so that tied columns stay in the order of the table
-        names = sorted(self.observed, key=lambda name: -self.contributions[name])
-        names = names[: self.n_features]
-        values = np.array([self.contributions[name] for name in names])
-        at, colours = np.arange(len(names)), np.where(values >= 0, SYNTHETIC, REAL)
-        ax = take_axes(self, ax, 6.0, 1.1 + 0.42 * len(names))
+        found = sorted(self.contributions.items(), key=lambda item: -item[1])[: self.n_features]
+        names, values = [name for name, _ in found], np.array([value for _, value in found])
+        at, colours = np.arange(len(names)), np.where(values >= 0, _style.SYNTHETIC, _style.REAL)
+        ax = _style.take_axes(self, ax, 6.0, 1.1 + 0.42 * len(names))
         self.bars_ = ax.barh(at, values, height=0.62, color=colours)
-        ax.set_yticks(at, [self._label(name) for name in names])
+        seen, wanted = self.observed, self.expected
+        ax.set_yticks(at, [f"{n}\n{_shown(seen[n])}, expected {_shown(wanted[n])}" for n in names])
         ax.invert_yaxis()
-        ax.axvline(0, color=MUTED, linewidth=0.8)
+        ax.axvline(0, color=_style.MUTED, linewidth=0.8)
         heading = f"row {self.row}: {len(names)} of {len(self.observed)} columns, largest first"
-        ax.set_title(heading, loc="left", **NOTE)
-        tidy(ax, "contribution to the anomaly")
+        ax.set_title(heading, loc="left", **_style.NOTE)
+        _style.tidy(ax, "contribution to the anomaly")
         return self
-
-    def _label(self, name):
-        """Return a column's name and, beneath it, its value and the expected one."""
-        return f"{name}\n{_shown(self.observed[name])}, expected {_shown(self.expected[name])}"
 
 
 def _cells(table):
