@@ -77,9 +77,8 @@ class DiffusionAnomalyDetector(TableInput, TransformerMixin, Verdicts, BaseEstim
     Neither the units nor the order of columns and rows make a difference. A row is compared to at
     most 8,000 training rows, 1,000 in each half of the columns, and 2,000 kernels.
 
-    Within a tenth of the distance from a training row to the nearest other one, scores pass over
-    to that of `training_scores_`, so ``fit_predict(X)`` and ``fit(X).predict(X)`` agree where rows
-    are distinct and complete. In a table with more than 1 % of copies they do not pass over.
+    Close to a training row, scores pass over to that of `training_scores_`, so ``fit_predict(X)``
+    and ``fit(X).predict(X)`` agree where rows are complete and less than 1 % are copies.
 
     A row with missing cells is scored and calibrated in its other columns alone. Where too few
     training rows are complete in them, others are filled by draws, and the share of filled cells
@@ -146,8 +145,7 @@ class DiffusionAnomalyDetector(TableInput, TransformerMixin, Verdicts, BaseEstim
         Raises
         ------
         ValueError
-            If a parameter is out of range, cells are infinite, no column has a cell, or fewer than
-            two rows are not marked as anomalies.
+            If a parameter is out of range, cells are infinite, or there is too little to learn.
         TypeError
             If a column holds cells that cannot be encoded.
         """
@@ -170,7 +168,7 @@ class DiffusionAnomalyDetector(TableInput, TransformerMixin, Verdicts, BaseEstim
         Returns
         -------
         self : DiffusionAnomalyDetector
-            The estimator. If this fails it is as it was before.
+            The estimator; as it was before if this fails.
         """
         if not hasattr(self, "offset_"):
             return self.fit(X, y)
@@ -224,8 +222,7 @@ class DiffusionAnomalyDetector(TableInput, TransformerMixin, Verdicts, BaseEstim
         Notes
         -----
         A contribution is four times the nats by which patterns with the column exceed those
-        without it, and the logarithm of one plus how improbable the cell is to the kernels given
-        the others: `marginal` explains cells that are far out, this those that contradict others.
+        without it, and the logarithm of one plus how improbable the kernels find the cell.
         """
         Z = self._encoded(X)
         as_table = self._encoder.table._format.assemble_floats
@@ -238,8 +235,7 @@ class DiffusionAnomalyDetector(TableInput, TransformerMixin, Verdicts, BaseEstim
     def repair(self, X):
         """Return the nearest normal rows that differ in few cells.
 
-        The cell that contributes most is replaced, then the next with it, by those of the training
-        row that is nearest in all other cells.
+        The cells that contribute most are replaced by those of the nearest training row.
 
         Parameters
         ----------
@@ -249,13 +245,10 @@ class DiffusionAnomalyDetector(TableInput, TransformerMixin, Verdicts, BaseEstim
         Returns
         -------
         repaired : ndarray or data frame of shape (n, n_features)
-            Rows of which `predict` reports none, in the container of `fit`. Normal rows and the
-            cells that may stay are as they were.
+            Rows of which `predict` reports none, in the container of `fit`.
         """
-        Z = self._encoded(X)
-        Z, changed = repair(
-            self._explaining, Z, lambda rows: -self._model.score(rows) < self.offset_
-        )
+        Z, limit = self._encoded(X), -self.offset_
+        Z, changed = repair(self._explaining, Z, lambda rows: self._model.score(rows) > limit)
         columns = read_table(validate_table(self, X, reset=False, allow_missing=True))
         changed = self._by_column(changed)
         cells = {j: (c.values, ~changed[:, j] & ~c.gaps) for j, c in enumerate(columns)}
@@ -309,8 +302,8 @@ class DiffusionAnomalyDetector(TableInput, TransformerMixin, Verdicts, BaseEstim
         """
         check_is_fitted(self)
         check_count(n_samples, "n_samples")
-        rng = check_random_state(random_state)
-        return self._encoder.decode(self._kernels.sample(n_samples, rng))
+        drawn = self._kernels.sample(n_samples, check_random_state(random_state))
+        return self._encoder.decode(drawn)
 
     def _methods(self):
         """Return the names of the methods in use."""
@@ -341,7 +334,8 @@ class DiffusionAnomalyDetector(TableInput, TransformerMixin, Verdicts, BaseEstim
         sorted_Z = encoder.complete(Z[:, order], rng)
         kept = order[~marked[order]]
         normal, observed = sorted_Z[:, ~marked[order]], ~np.isnan(Z[0, kept])
-        options = AnomalyOptions(self._methods(), self._share, encoder.groups, encoder.places)
+        share = 0.0 if self.contamination == "auto" else self.contamination
+        options = AnomalyOptions(self._methods(), share, encoder.groups, encoder.places)
         model = AnomalyModel(normal, observed, options)
         scores = np.empty(len(marked))
         scores[kept] = -model.held_out

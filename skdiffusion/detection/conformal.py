@@ -14,8 +14,7 @@ def conformal_pvalues(calibration, scores):
     Parameters
     ----------
     calibration : array-like of shape (n,)
-        Anomaly scores of normal rows that the detector was not fitted on, or whose scores leave
-        out the row itself. Large means anomalous; infinite values may occur.
+        Anomaly scores of normal rows, found without them. Large means anomalous.
     scores : array-like of shape (m,)
         Anomaly scores of the rows to judge.
 
@@ -32,10 +31,9 @@ def conformal_pvalues(calibration, scores):
     Notes
     -----
     Let a normal row and the calibration rows be exchangeable. Then ``P(p <= a) <= a`` for every
-    ``a``, however good or bad the scores are (V. Vovk, A. Gammerman and G. Shafer, "Algorithmic
-    learning in a random world", 2005, chapter 2). It holds on average over calibration sets: given
-    a single one, ``P(p <= a)`` follows a beta distribution around ``a`` whose spread shrinks like
-    ``n ** -0.5`` (S. Bates et al., Annals of Statistics 51, 2023).
+    ``a``, whatever the scores (Vovk et al., "Algorithmic learning in a random world", 2005), on
+    average over calibration sets: given one, it varies like ``n ** -0.5`` (Bates et al., Annals of
+    Statistics 51, 2023).
 
     Examples
     --------
@@ -53,8 +51,7 @@ def conformal_pvalues(calibration, scores):
 def benjamini_hochberg(pvalues, fdr):
     """Return which p-values to declare so that a share `fdr` of these is false at most."""
     _check_rate(fdr)
-    # Conformal p-values are multiples of 1 / (n + 1) and often meet the bound exactly, where
-    # rounding must not decide.
+    # conformal p-values often meet the bound exactly, where rounding must not decide
     return false_discovery_control(pvalues, method="bh") <= fdr * (1 + ROUNDING)
 
 
@@ -66,11 +63,9 @@ def benjamini_hochberg_online(pvalues, fdr=0.1, *, window=500, history=()):
     pvalues : array-like of shape (m,)
         P-values in the order in which rows came, small where a row is anomalous.
     fdr : float, default=0.1
-        The false-discovery rate, between 0 and 1: the expected share of normal rows among those
-        declared. One in ten is usual where a person looks at what was declared.
+        The false-discovery rate: the expected share of normal rows among those declared.
     window : int, default=500
-        How many of the latest rows a row is seen among: enough for a few anomalies to be there,
-        and few enough for ``window / fdr`` calibration rows.
+        How many of the latest rows a row is seen among: enough for a few anomalies.
     history : array-like of shape (n_earlier,), default=()
         P-values of rows that came before, of which the last ``window - 1`` count.
 
@@ -87,11 +82,9 @@ def benjamini_hochberg_online(pvalues, fdr=0.1, *, window=500, history=()):
 
     Notes
     -----
-    A decision is never revised, and does not depend on later rows. While anomalies come at a steady
-    rate, with several in a window, a normal row is declared at most ``fdr`` times as often as rows
-    are. An anomaly alone in its window is not declared: rules that spend a level over an endless
-    stream (SAFFRON, Ramdas et al., ICML 2018) declare none either, as no p-value of ``n``
-    calibration rows is below ``1 / (n + 1)``.
+    A decision does not depend on later rows. While anomalies come at a steady rate, with several in
+    a window, a normal row is declared at most ``fdr`` times as often as rows are. An anomaly alone
+    in its window is not, as by rules for endless streams (SAFFRON, Ramdas et al., ICML 2018).
 
     Examples
     --------

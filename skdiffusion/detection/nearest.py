@@ -3,8 +3,7 @@
 import numpy as np
 from sklearn.utils import gen_batches
 
-# Distances per feature below this many standard deviations count alike: copies of a training row
-# are near, but not infinitely so
+# Distances below this many standard deviations count alike: copies are not infinitely near
 RESOLUTION = 0.01
 
 # Numbers held at once

@@ -116,14 +116,9 @@ class Verdicts(OutlierMixin):
         self._calibrate(np.append(self._calibration, nats)[-len(self._calibration) :])
         return self
 
-    @property
-    def _share(self):
-        """The expected share of anomalies among the training rows."""
-        return 0.0 if self.contamination == "auto" else float(self.contamination)
-
     def _calibrate(self, nats):
         """Set the scores of normal rows that others are ranked among, and the threshold."""
-        share = AUTO_ALARMS if self.contamination == "auto" else self._share
+        share = AUTO_ALARMS if self.contamination == "auto" else self.contamination
         self._calibration = nats
         # copies of training rows are tied with them up to rounding, which must not decide
         self.offset_ = float(np.quantile(-nats, share, method="weibull")) - ROUNDING

@@ -4,8 +4,7 @@ All take the tables that the samplers take and draw. `shape_error`, `trend_error
 expect original units. The others compare points: arrays of numbers without gaps as they are, all
 else in the coordinates of a `GowerScaler` of the first table.
 
-No single number settles the matter: copies of the training rows are nearly perfect by
-`wasserstein`, so read every distance beside `dcr_ratio`.
+Copies of training rows are nearly perfect by `wasserstein`: read distances beside `dcr_ratio`.
 """
 
 from skdiffusion.metrics.fidelity import exact_copies, shape_error, trend_error

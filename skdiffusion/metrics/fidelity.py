@@ -16,16 +16,14 @@ def shape_error(real, fake, *, categorical=()):
     """Return the mean error of single columns, in percent.
 
     The Kolmogorov-Smirnov distance of numbers, and the total variation of categories: 100 times one
-    minus the "Column Shapes" score of SDMetrics. Missing cells are a category, and a number beyond
-    all others.
+    minus the "Column Shapes" score of SDMetrics. Missing cells are a category, or the last number.
 
     Parameters
     ----------
     real, fake : array-like or data frame of shape (n_rows, n_columns)
         Real and generated rows in original units.
     categorical : sequence of int or str, default=()
-        Positions or names of columns of numbers that are codes of categories; those of text,
-        booleans and categories are so anyway.
+        Positions or names of columns of numbers that are codes of categories.
 
     Returns
     -------

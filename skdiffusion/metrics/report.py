@@ -30,8 +30,7 @@ class FidelityReport(dict):
     Attributes
     ----------
     columns, pairs : list of tuple
-        Names of columns, and of pairs, the worst first; `shape_error` and `trend_error` in percent,
-        and that of held-out rows.
+        Names, `shape_error` or `trend_error`, and that of held-out rows; the worst pair first.
     giveaways : dict of str to float
         By column, how much AUC a classifier of real and synthetic rows loses if it is shuffled.
     utility : list of dict
@@ -126,9 +125,8 @@ def fidelity_report(
 ):
     """Judge a generated table by fidelity, coverage and privacy.
 
-    Distances are taken in the Gower coordinates of the training rows, after rounding to single
-    precision. Columns of categories that identify rows, of which 95 % of real cells are distinct,
-    count for privacy alone.
+    Distances are taken in the Gower coordinates of the training rows. Columns of categories that
+    identify rows, of which 95 % of real cells are distinct, count for privacy alone.
 
     Parameters
     ----------

@@ -24,8 +24,7 @@ def wasserstein(A, B, *, max_rows=None, random_state=None):
     A, B : array-like or data frame of shape (n_rows, n_columns)
         Points, normally from `GowerScaler.transform`, or tables, whose Gower coordinates count.
     max_rows : int or None, default=None
-        Draw at most so many rows from each cloud, None for all: 1000 a side take a tenth of a
-        second, 10000 take minutes.
+        Draw at most so many rows from each cloud: 1000 take a tenth of a second, 10000 minutes.
     random_state : int, RandomState instance or None, default=None
         Which rows are drawn.
 
@@ -58,8 +57,7 @@ def c2st(real, fake, *, classifier=None, random_state=None):
     Parameters
     ----------
     real, fake : array-like or data frame of shape (n_rows, n_columns)
-        Points of real rows, best such that the generator has not seen, and of generated ones, or
-        tables, whose Gower coordinates count.
+        Real rows, best such that the generator has not seen, and generated ones.
     classifier : classifier or None, default=None
         None is gradient boosting, which finds wrong marginals, spikes and interactions.
     random_state : int, RandomState instance or None, default=None
@@ -102,8 +100,7 @@ def coverage_density(real, fake, *, k=5):
     Parameters
     ----------
     real, fake : array-like or data frame of shape (n_rows, n_columns)
-        Points of real rows, more than `k` of them, and of generated ones, or tables, whose Gower
-        coordinates count.
+        Real rows, more than `k` of them, and generated ones.
     k : int, default=5
         Neighbours that define a ball.
 
@@ -144,7 +141,7 @@ def dcr_ratio(train, test, fake):
     Parameters
     ----------
     train, test, fake : array-like or data frame of shape (n_rows, n_columns)
-        Points of training, held-out and generated rows, or tables, whose Gower coordinates count.
+        Training, held-out and generated rows.
 
     Returns
     -------

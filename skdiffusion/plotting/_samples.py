@@ -69,8 +69,7 @@ class SyntheticComparisonDisplay(_style.Display):
         Parameters
         ----------
         real, synthetic : array or frame of shape (n, n_features)
-            Any tables that the samplers take or draw. Columns of an array are named ``x0``, ``x1``
-            and so on.
+            Any tables that the samplers take or draw.
         categorical_features : sequence of str or int, default=()
             Names or indices of numeric columns that hold categories, as others do anyway.
         max_columns : int, default=6
@@ -128,9 +127,7 @@ def _plot_marginal(ax, column):
 class ManifoldDisplay(_style.Display):
     """Rows in two coordinates: those of an embedding, or the first two principal components.
 
-    Synthetic rows that leave the manifold, or leave a part of it out, show as orange without slate
-    beneath it, or slate without orange. With a value for each real row, such as its local dimension
-    or log-density, the real rows are drawn alone and coloured by it.
+    With a value for each real row, such as its log-density, these are drawn alone, coloured by it.
 
     Parameters
     ----------
@@ -199,10 +196,7 @@ class ManifoldDisplay(_style.Display):
         if values is not None:
             values = np.asarray(values, dtype=np.float64)
             if values.shape != (len(real),) or synthetic is not None:
-                raise ValueError(
-                    f"values must have one for each of {len(real)} real rows, shown alone, got "
-                    f"shape {values.shape}."
-                )
+                raise ValueError(f"values need one for each of {len(real)} real rows, shown alone.")
         tables = [real, real if synthetic is None else synthetic]
         found = project(align(*tables)) if embedding is None else embed(embedding, tables)
         if synthetic is None:
@@ -228,12 +222,11 @@ def embed(embedding, tables):
     """Return both samples in the first two coordinates of an embedding, and what these are."""
     name, found = type(embedding).__name__, []
     for table in tables:
-        found.append(np.asarray(embedding.transform(table), dtype=np.float64))
-        if found[-1].ndim != 2 or found[-1].shape[1] < 2:
-            raise ValueError(
-                f"{name} must give two coordinates or more, got shape {found[-1].shape}."
-            )
-    return _projections(*(points[:, :2] for points in found), (f"{name} 1", f"{name} 2"))
+        points = np.asarray(embedding.transform(table), dtype=np.float64)
+        if points.ndim != 2 or points.shape[1] < 2:
+            raise ValueError(f"{name} must give two coordinates or more, got shape {points.shape}.")
+        found.append(points[:, :2])
+    return _projections(*found, (f"{name} 1", f"{name} 2"))
 
 
 def _projections(real, synthetic, labels):

@@ -15,9 +15,8 @@ MAX_REACH = 12
 class LogDensityDisplay(_style.Display):
     """Log-densities of groups of rows, one above the other.
 
-    Held-out rows that score like the training rows say that the model has not learned rows by
-    heart. Each group has a tick at its median; rows that are far less likely than the typical group
-    are gathered at the left end.
+    Held-out rows that score like training rows say that the model has not learned rows by heart.
+    Each group has a tick at its median; rows that are far less likely are at the left end.
 
     Parameters
     ----------
@@ -187,11 +186,8 @@ class AnomalyScoreDisplay(_style.Display):
             if y.shape != scores.shape or not np.isin(y, [1, -1]).all():
                 raise ValueError(f"y must hold a label of 1 or -1 for each of {len(scores)} rows.")
         offset = getattr(detector, "offset_", None)
-        return cls(
-            scores=scores,
-            threshold=None if offset is None else -float(np.asarray(offset).item()),
-            is_anomaly=None if y is None else y == -1,
-        )
+        threshold = None if offset is None else -float(np.asarray(offset).item())
+        return cls(scores=scores, threshold=threshold, is_anomaly=None if y is None else y == -1)
 
     def plot(self, ax=None):
         ax, edges = _style.take_axes(self, ax, 6.0, 3.6), self._edges()
@@ -209,9 +205,8 @@ class AnomalyScoreDisplay(_style.Display):
         if self.threshold is not None:
             beyond = int(np.sum(self.scores > self.threshold))
             label = f"threshold {self.threshold:.4g}, {beyond:,} rows beyond"
-            self.threshold_line_ = ax.axvline(
-                self.threshold, color=_style.MUTED, linestyle="--", linewidth=1.2, label=label
-            )
+            dashed = {"color": _style.MUTED, "linestyle": "--", "linewidth": 1.2}
+            self.threshold_line_ = ax.axvline(self.threshold, label=label, **dashed)
         _style.legend_above(ax)
         _style.tidy(ax, "anomaly score", "rows")
         return self
@@ -299,15 +294,12 @@ class FeatureContributionDisplay(_style.Display):
         position = int(np.arange(len(X))[row])
         one = slice(position, position + 1)
         taken = X.iloc[one] if hasattr(X, "iloc") else X[one]
-        explanation = detector.explain(taken)
+        found = detector.explain(taken)
         names = X.columns if hasattr(X, "columns") else [f"x{j}" for j in range(X.shape[1])]
-        tables = {
-            "contributions": explanation.contributions,
-            "observed": taken,
-            "expected": explanation.expected,
-        }
         # by position, as an array of contributions has no names
-        cells = {k: dict(zip(map(str, names), _cells(v), strict=True)) for k, v in tables.items()}
+        tables = found.contributions, taken, found.expected
+        shares, seen, wanted = (dict(zip(map(str, names), _cells(X), strict=True)) for X in tables)
+        cells = {"contributions": shares, "observed": seen, "expected": wanted}
         return cls(row=position, n_features=n_features, **cells)
 
     def plot(self, ax=None):

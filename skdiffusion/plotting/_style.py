@@ -28,8 +28,7 @@ class Display:
         Parameters
         ----------
         ax : matplotlib.axes.Axes, default=None
-            Axes to draw into; several pictures take their place in the grid of the figure. With
-            ``None``, a figure is made.
+            Axes to draw into, whose place several pictures share. With ``None``, a figure is made.
 
         Returns
         -------
@@ -71,13 +70,8 @@ def tidy(ax, x="", y="", *, left=True):
 def legend_above(ax):
     """Draw the legend in a line above the axes, where there is anything to name."""
     if ax.get_legend_handles_labels()[0]:
-        ax.legend(
-            loc="lower left",
-            bbox_to_anchor=(0, 1.0),
-            ncols=3,
-            frameon=False,
-            fontsize="small",
-        )
+        place = {"loc": "lower left", "bbox_to_anchor": (0, 1.0)}
+        ax.legend(**place, ncols=3, frameon=False, fontsize="small")
 
 
 def marker_size(n_points):

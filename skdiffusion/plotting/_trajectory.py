@@ -13,8 +13,7 @@ class TrajectoryDisplay(Display):
     """States of a solver on the way from noise to rows, in a few pictures from left to right.
 
     Each picture shows the same rows at one noise level, divided by what the noise has widened them
-    by, so that all fit one frame. A row keeps its colour, which goes by where it ends: one sees
-    when it is settled to which part of the data a row belongs.
+    by. A row keeps its colour, which goes by where it ends.
 
     Parameters
     ----------
