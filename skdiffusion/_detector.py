@@ -200,7 +200,8 @@ class DiffusionAnomalyDetector(TableInput, TransformerMixin, Verdicts, BaseEstim
             them less a fifth of how much further out the row is, by the inverse hyperbolic sine of
             a robust z-score. Zero where all cells are missing.
         """
-        return -self._model.score(self._encoded(X))
+        Z = self._encoded(X)
+        return -self._model.score(Z)
 
     def explain(self, X):
         """Say which cells make rows anomalous, and what they should have been.
@@ -267,7 +268,8 @@ class DiffusionAnomalyDetector(TableInput, TransformerMixin, Verdicts, BaseEstim
         profile : ndarray of shape (n, n_columns)
             Larger for more anomalous rows.
         """
-        return self._model.profile(self._encoded(X))
+        Z = self._encoded(X)
+        return self._model.profile(Z)
 
     def get_feature_names_out(self, input_features=None):
         """Name the columns of the profile.
