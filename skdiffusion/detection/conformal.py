@@ -32,8 +32,7 @@ def conformal_pvalues(calibration, scores):
     -----
     Let a normal row and the calibration rows be exchangeable. Then ``P(p <= a) <= a`` for every
     ``a``, whatever the scores (Vovk et al., "Algorithmic learning in a random world", 2005), on
-    average over calibration sets: given one, it varies like ``n ** -0.5`` (Bates et al., Annals of
-    Statistics 51, 2023).
+    average over calibration sets: given one, it varies like ``n ** -0.5`` (arXiv:2104.08279).
 
     Examples
     --------

@@ -80,7 +80,8 @@ class Verdicts(OutlierMixin):
         See :func:`~skdiffusion.detection.conformal_pvalues`. With anomalies among the training rows
         they are too large by up to the contamination.
         """
-        return conformal_pvalues(self._calibration, -self.score_samples(X))
+        nats = -self.score_samples(X)
+        return conformal_pvalues(self._calibration, nats)
 
     def select(self, X, *, fdr=0.1):
         """Pick out anomalies so that few of those picked are normal.
