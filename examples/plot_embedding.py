@@ -17,6 +17,7 @@ they become part of a sampler: rows are drawn in the coordinates and taken back 
 
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 from scipy.spatial import cKDTree
 from sklearn.datasets import load_digits, make_swiss_roll
 from sklearn.manifold import TSNE, Isomap
@@ -25,7 +26,7 @@ from sklearn.preprocessing import StandardScaler
 
 from skdiffusion import DenoiserNet, DiffusionManifoldSampler, sample_from
 from skdiffusion.manifold import InvertibleEmbedding, interpolate, trajectory, traverse
-from skdiffusion.plotting import ManifoldDisplay, TrajectoryDisplay, TraversalDisplay
+from skdiffusion.plotting import ManifoldDisplay, TrajectoryDisplay
 
 X, digit = load_digits(return_X_y=True)
 X_train, X_test = X[:1200], X[1200:]
@@ -135,17 +136,15 @@ plt.show()
 #
 # `interpolate` leads from one row to another along the manifold, here from one end of the roll to
 # the other, and `traverse` follows a direction of the manifold to both sides of a row. In the
-# coordinates both are all but straight; in the columns they wind with the roll. Each column is
-# drawn from the smallest to the largest value that it takes on the way.
+# coordinates both are all but straight; in the columns they wind with the roll.
 
 a, b, middle = (X[[i]] for i in (t.argmin(), t.argmax(), np.abs(t - np.median(t)).argmin()))
 path = interpolate(sampler, a, b, 60)
 walk = traverse(sampler, middle, 0, 31)
-fig, axes = plt.subplots(1, 2, figsize=(9, 3.6), layout="constrained")
-TraversalDisplay.from_path(path, max_columns=5).plot(axes[0])
-TraversalDisplay.from_path(walk, max_columns=5).plot(axes[1])
-axes[0].set_title("interpolate", fontsize="medium")
-axes[1].set_title("traverse", fontsize="medium")
+fig, axes = plt.subplots(5, 2, figsize=(9, 4.5), sharex="col", layout="constrained")
+for side, (name, rows) in zip(axes.T, {"interpolate": path, "traverse": walk}.items(), strict=True):
+    pd.DataFrame(rows[:, :5]).plot(subplots=True, ax=side, legend=False)
+    side[0].set_title(name, fontsize="medium")
 plt.show()
 
 arc = [(s * np.hypot(1, s) + np.arcsinh(s)) / 2 / 7 for s in (t.min(), t.max())]

@@ -31,10 +31,8 @@ NONE = Options(Real, {0})
 class DiffusionAnomalyDetector(TableInput, TransformerMixin, Verdicts, BaseEstimator):
     r"""Score rows by how unlike they are to the rows seen in `fit`.
 
-    The default adds up three answers in closed form: how far the nearest row is in all columns, how
-    far it is in halves of the columns, and how dense narrow kernels are. Numbers are looked at by
-    their size and by their rank. Each answer is the logarithm of its rank among those that training
-    rows get without themselves.
+    Answers in closed form are added up, each as the logarithm of its rank among those that training
+    rows get without themselves. Numbers are looked at by their size and by their rank.
 
     Parameters
     ----------
@@ -54,15 +52,14 @@ class DiffusionAnomalyDetector(TableInput, TransformerMixin, Verdicts, BaseEstim
 
         - "auto": none are expected, and one in twenty normal rows will be reported.
         - 0: none, and no row more normal than the least normal training row is reported.
-        - a share: some, and that share of the training rows is reported. The methods change to
-          ones that withstand them.
+        - a share: that share of the training rows is reported, by methods that withstand them.
 
     window : int or None, default=None
-        How many of the latest rows `partial_fit` keeps. None keeps all.
+        How many of the latest rows `partial_fit` keeps, None for all.
     categorical_features : "from_dtype", None or array-like, default="from_dtype"
         Which columns are categories, as in :class:`~skdiffusion.TableEncoder`.
     random_state : int, RandomState instance or None, default=None
-        Source of the draws that fill missing cells of training rows; without them it has no effect.
+        Source of the draws that fill missing cells of training rows.
 
     Attributes
     ----------
@@ -75,36 +72,26 @@ class DiffusionAnomalyDetector(TableInput, TransformerMixin, Verdicts, BaseEstim
     feature_names_in_ : ndarray of str
         Names of the columns, where they all have one.
 
-    See Also
-    --------
-    RiemannianKernelSmoother : Densities for their own sake.
-
     Notes
     -----
-    Neither the units nor the order of columns and rows make a difference.
+    Neither the units nor the order of columns and rows make a difference. A row is compared to at
+    most 8,000 training rows, 1,000 in each half of the columns, and 2,000 kernels.
 
-    Within a tenth of the distance from a training row to the nearest other one, scores pass over
-    to that of `training_scores_`, so ``fit_predict(X)`` and ``fit(X).predict(X)`` agree where rows
-    are distinct and complete. In a table with more than 1 % of copies they do not pass over.
+    Close to a training row, scores pass over to that of `training_scores_`, so ``fit_predict(X)``
+    and ``fit(X).predict(X)`` agree where rows are complete and less than 1 % are copies.
 
-    A row with missing cells is compared to training rows in its other columns alone, and its scores
-    are calibrated there: it is reported as often as other normal rows are. Where too few training
-    rows are complete in them, others are filled by draws, and the share of filled cells counts in
-    favour of the row. A column without any cell is ignored. A category that `fit` has not seen
-    counts as rarer than the rarest.
-
-    A row is compared to at most 8,000 training rows, 1,000 in each half of the columns, and 2,000
-    kernels.
+    A row with missing cells is scored and calibrated in its other columns alone. Where too few
+    training rows are complete in them, others are filled by draws, and the share of filled cells
+    counts in favour of the row. A category that `fit` has not seen counts as rarer than the rarest.
 
     References
     ----------
-    Livernoche, V., Jain, V., Hezaveh, Y., Ravanbakhsh, S. (2024). On diffusion modeling for anomaly
-    detection. arXiv:2305.18593. The nearest neighbour is the closed form of its diffusion time.
+    Livernoche, V. et al. (2024). On diffusion modeling for anomaly detection. arXiv:2305.18593. The
+    nearest neighbour is the closed form of its diffusion time.
 
     Lazarevic, A., Kumar, V. (2005). Feature bagging for outlier detection. KDD.
 
-    Bates, S., Candes, E., Lei, L., Romano, Y., Sesia, M. (2023). Testing for outliers with
-    conformal p-values. Annals of Statistics 51. arXiv:2104.08279.
+    Bates, S. et al. (2023). Testing for outliers with conformal p-values. Annals of Statistics 51.
 
     Examples
     --------
@@ -148,7 +135,7 @@ class DiffusionAnomalyDetector(TableInput, TransformerMixin, Verdicts, BaseEstim
         X : array-like or data frame of shape (n, n_features)
             Training rows, of which cells may be missing.
         y : array-like of shape (n,) or None, default=None
-            Labels, of which -1 marks known anomalies, which are not learned as normal rows.
+            Labels, of which -1 marks known anomalies, which are not learned.
 
         Returns
         -------
@@ -158,8 +145,7 @@ class DiffusionAnomalyDetector(TableInput, TransformerMixin, Verdicts, BaseEstim
         Raises
         ------
         ValueError
-            If a parameter is out of range, cells are infinite, no column has a cell, or fewer than
-            two rows are not marked as anomalies.
+            If a parameter is out of range, cells are infinite, or there is too little to learn.
         TypeError
             If a column holds cells that cannot be encoded.
         """
@@ -170,10 +156,7 @@ class DiffusionAnomalyDetector(TableInput, TransformerMixin, Verdicts, BaseEstim
         return self
 
     def partial_fit(self, X, y=None):
-        """Learn from more rows.
-
-        The detector is made anew from all rows, or from the latest `window` of them, as `fit` on
-        them would: give rows in batches.
+        """Learn anew from all rows so far, or the latest `window`, as `fit` on them would.
 
         Parameters
         ----------
@@ -185,7 +168,7 @@ class DiffusionAnomalyDetector(TableInput, TransformerMixin, Verdicts, BaseEstim
         Returns
         -------
         self : DiffusionAnomalyDetector
-            The estimator. If this fails it is as it was before.
+            The estimator; as it was before if this fails.
         """
         if not hasattr(self, "offset_"):
             return self.fit(X, y)
@@ -213,9 +196,9 @@ class DiffusionAnomalyDetector(TableInput, TransformerMixin, Verdicts, BaseEstim
         Returns
         -------
         scores : ndarray of shape (n,)
-            The logarithm of the share of held-out rows that are as anomalous, in nats, and beyond
-            all of them less a fifth of how much further out the row is, on the scale of the inverse
-            hyperbolic sine of a robust z-score. Zero where all cells are missing.
+            The logarithm of the share of held-out rows that are as anomalous, and beyond all of
+            them less a fifth of how much further out the row is, by the inverse hyperbolic sine of
+            a robust z-score. Zero where all cells are missing.
         """
         Z = self._encoded(X)
         return -self._model.score(Z)
@@ -231,19 +214,16 @@ class DiffusionAnomalyDetector(TableInput, TransformerMixin, Verdicts, BaseEstim
         Returns
         -------
         explanation : Bunch
-            - contributions : ndarray or data frame of shape (n, n_features). How much each cell
-              adds to the anomaly, in nats; zero for missing cells.
-            - expected : ndarray or data frame of shape (n, n_features). The mean of each cell given
-              the others, rounded as the cells of `fit`, or its nearest category.
-            - marginal : ndarray or data frame of shape (n, n_features). How improbable each cell is
-              by itself, whatever the others, in nats.
+            Arrays or data frames of shape (n, n_features), by cell.
+
+            - contributions: how much it adds to the anomaly, in nats; zero where it is missing.
+            - expected: its mean given the others, rounded as in `fit`, or its nearest category.
+            - marginal: how improbable it is by itself, whatever the others, in nats.
 
         Notes
         -----
         A contribution is four times the nats by which patterns with the column exceed those
-        without it, and the logarithm of one plus how improbable the cell is to the kernels given
-        the others. Rows that are far out in single cells are explained by `marginal`, rows whose
-        cells contradict each other by `contributions`.
+        without it, and the logarithm of one plus how improbable the kernels find the cell.
         """
         Z = self._encoded(X)
         as_table = self._encoder.table._format.assemble_floats
@@ -256,6 +236,8 @@ class DiffusionAnomalyDetector(TableInput, TransformerMixin, Verdicts, BaseEstim
     def repair(self, X):
         """Return the nearest normal rows that differ in few cells.
 
+        The cells that contribute most are replaced by those of the nearest training row.
+
         Parameters
         ----------
         X : array-like or data frame of shape (n, n_features)
@@ -264,16 +246,10 @@ class DiffusionAnomalyDetector(TableInput, TransformerMixin, Verdicts, BaseEstim
         Returns
         -------
         repaired : ndarray or data frame of shape (n, n_features)
-            Rows of which `predict` reports none, in the container of `fit`. Normal rows and the
-            cells that may stay are as they were.
-
-        Notes
-        -----
-        The cell that contributes most is replaced, then the next with it, by those of the training
-        row that is nearest in all other cells.
+            Rows of which `predict` reports none, in the container of `fit`.
         """
-        Z = self._encoded(X)
-        Z, changed = repair(self._explaining, Z, self._is_anomalous)
+        Z, limit = self._encoded(X), -self.offset_
+        Z, changed = repair(self._explaining, Z, lambda rows: self._model.score(rows) > limit)
         columns = read_table(validate_table(self, X, reset=False, allow_missing=True))
         changed = self._by_column(changed)
         cells = {j: (c.values, ~changed[:, j] & ~c.gaps) for j, c in enumerate(columns)}
@@ -309,8 +285,7 @@ class DiffusionAnomalyDetector(TableInput, TransformerMixin, Verdicts, BaseEstim
             The method, and the coordinates that it looks at.
         """
         check_is_fitted(self)
-        names = [score.name for score in self._model.scores]
-        return np.asarray(names, dtype=object)
+        return np.array([score.name for score in self._model.scores], dtype=object)
 
     def sample(self, n_samples=1, *, random_state=None):
         """Draw normal rows, from the kernels.
@@ -329,8 +304,8 @@ class DiffusionAnomalyDetector(TableInput, TransformerMixin, Verdicts, BaseEstim
         """
         check_is_fitted(self)
         check_count(n_samples, "n_samples")
-        rng = check_random_state(random_state)
-        return self._encoder.decode(self._kernels.sample(n_samples, rng))
+        drawn = self._kernels.sample(n_samples, check_random_state(random_state))
+        return self._encoder.decode(drawn)
 
     def _methods(self):
         """Return the names of the methods in use."""
@@ -361,14 +336,14 @@ class DiffusionAnomalyDetector(TableInput, TransformerMixin, Verdicts, BaseEstim
         sorted_Z = encoder.complete(Z[:, order], rng)
         kept = order[~marked[order]]
         normal, observed = sorted_Z[:, ~marked[order]], ~np.isnan(Z[0, kept])
-        options = AnomalyOptions(self._methods(), self._share, encoder.groups, encoder.places)
+        share = 0.0 if self.contamination == "auto" else self.contamination
+        options = AnomalyOptions(self._methods(), share, encoder.groups, encoder.places)
         model = AnomalyModel(normal, observed, options)
         scores = np.empty(len(marked))
         scores[kept] = -model.held_out
         if marked.any():
             scores[marked] = -model.score(Z[:, marked])
-        explaining = explaining_model(model)
-        self._encoder, self._model, self._explaining = encoder, model, explaining
+        self._encoder, self._model, self._explaining = encoder, model, explaining_model(model)
         self._training, self._marked, self.training_scores_ = X, marked, scores
         self._calibrate(model.held_out[model.calibrating])
 
@@ -385,6 +360,3 @@ class DiffusionAnomalyDetector(TableInput, TransformerMixin, Verdicts, BaseEstim
     def _kernels(self):
         """The kernels on normal rows, in linear coordinates."""
         return self._explaining.scores_of(KernelScore)[0].kernels
-
-    def _is_anomalous(self, Z):
-        return -self._model.score(Z) < self.offset_

@@ -134,13 +134,11 @@ def _decode(path):
 
 def _separator(lines):
     """Return the separator that makes as many fields of most lines as of the header."""
-
-    def agreement(separator):
-        """Return how many lines have the fields of the header, and how many these are."""
+    found = {}
+    for separator in SEPARATORS:
         header, *rest = [len(row) for row in csv.reader(lines, delimiter=separator)] or [0]
-        return (1 + rest.count(header)) * (header > 1), header
-
-    return max(SEPARATORS, key=agreement)
+        found[separator] = (1 + rest.count(header)) * (header > 1), header
+    return max(found, key=found.get)
 
 
 def check_output(path, force):

@@ -4,10 +4,6 @@ They take plain arrays of anomaly scores, large where a row is unusual, whoever 
 a scikit-learn detector the negative of ``score_samples``.
 """
 
-from skdiffusion.detection.conformal import (
-    benjamini_hochberg,
-    benjamini_hochberg_online,
-    conformal_pvalues,
-)
+from skdiffusion.detection.conformal import benjamini_hochberg_online, conformal_pvalues
 
-__all__ = ["benjamini_hochberg", "benjamini_hochberg_online", "conformal_pvalues"]
+__all__ = ["benjamini_hochberg_online", "conformal_pvalues"]

@@ -11,7 +11,7 @@ from skdiffusion.detection.anomaly_scores import (
     NeighborScore,
     PatternScore,
 )
-from skdiffusion.detection.calibration import HeldOutScale
+from skdiffusion.detection.calibration import HeldOutScale, on_scales
 from skdiffusion.detection.coordinates import without_own_rank
 from skdiffusion.detection.nearest import Nearest
 
@@ -58,7 +58,7 @@ class AnomalyModel:
         self.hair = HAIR * distances * (np.mean(distances < ROUNDING) <= MAX_COPIES)
         self.scores = [score for method in options.methods for score in self._learn(method)]
         self.scales = [HeldOutScale(score.held_out) for score in self.scores]
-        self.held_out_profile = self._on_scale([score.held_out for score in self.scores])
+        self.held_out_profile = on_scales(self.scales, [score.held_out for score in self.scores])
         self.weights = np.array([score.weight for score in self.scores])
         total = self.held_out_profile @ self.weights
         # filled cells are a little more alike than others
@@ -132,11 +132,7 @@ class AnomalyModel:
     def _evaluate(self, X):
         """Return the scores of complete rows, in nats, and what is nearest to them."""
         near = self.nearest.find(X[0])
-        return self._on_scale([score.evaluate(X, near) for score in self.scores]), near
-
-    def _on_scale(self, parts):
-        pairs = zip(self.scales, parts, strict=True)
-        return np.column_stack([scale(part) for scale, part in pairs])
+        return on_scales(self.scales, [score.evaluate(X, near) for score in self.scores]), near
 
     def _blend(self, values, held_out, near):
         """Pass over to what a training row gets without itself, as a row comes to equal it."""

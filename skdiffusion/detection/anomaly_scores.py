@@ -9,7 +9,7 @@ import numpy as np
 from sklearn.covariance import OAS
 from sklearn.ensemble import IsolationForest
 
-from skdiffusion.detection.calibration import HeldOutScale
+from skdiffusion.detection.calibration import HeldOutScale, on_scales
 from skdiffusion.detection.column_patterns import balanced_patterns
 from skdiffusion.detection.nearest import Nearest, log_distance
 from skdiffusion.detection.row_density import RowKernels
@@ -37,7 +37,6 @@ class NeighborScore:
         self.held_out = log_distance(nearest.held_out(X[0]))[:, 0]
 
     def evaluate(self, X, near):
-        """Return the scores of new rows."""
         found = near if self.nearest.n_neighbors == 1 else self.nearest.find(X[0])
         return log_distance(found[0])[:, 0]
 
@@ -54,10 +53,9 @@ class PatternScore:
         self.nearest = Nearest(Z, masks, MAX_PATTERN_ROWS, dtype=np.float32)
         held_out = log_distance(self.nearest.held_out(own))
         self.scales = [HeldOutScale(column) for column in held_out.T]
-        self.held_out = self._nats(held_out).mean(1)
+        self.held_out = on_scales(self.scales, held_out.T).mean(1)
 
     def evaluate(self, X, near=None):
-        """Return the scores of new rows."""
         return self._by_pattern(X).mean(1)
 
     def effects(self, X):
@@ -67,11 +65,8 @@ class PatternScore:
         return nats @ (masks / with_it) - nats @ ((1 - masks) / np.maximum(without, 1))
 
     def _by_pattern(self, X):
-        return self._nats(log_distance(self.nearest.find(X[self.coordinate])[0]))
-
-    def _nats(self, logs):
-        columns = zip(self.scales, logs.T, strict=True)
-        return np.column_stack([scale(column) for scale, column in columns])
+        distances = self.nearest.find(X[self.coordinate])[0]
+        return on_scales(self.scales, log_distance(distances).T)
 
 
 class KernelScore:
@@ -85,7 +80,6 @@ class KernelScore:
         self.held_out = -self.kernels.leave_one_out()
 
     def evaluate(self, X, near=None):
-        """Return the scores of new rows."""
         return -self.kernels.log_prob(X[self.coordinate])
 
 
@@ -104,7 +98,6 @@ class CompactScore:
         self.held_out = self.evaluate(X)
 
     def evaluate(self, X, near=None):
-        """Return the scores of new rows."""
         # its root and not its logarithm: from contaminated rows only the far ones can be told
         return np.sqrt(np.maximum(self.fitted.mahalanobis(X[1]), 0))
 
@@ -120,5 +113,4 @@ class ForestScore:
         self.held_out = self.evaluate(X)
 
     def evaluate(self, X, near=None):
-        """Return the scores of new rows."""
         return -self.forest.score_samples(X[0])

@@ -12,11 +12,7 @@ N_DIGITS = 9
 
 
 class HeldOutScale:
-    """Bring scores to nats: minus the logarithm of how often held-out rows score as high.
-
-    As a `verdict`, nats are those of p-values alone within the range of held-out scores, so that
-    rows whose scores are of different models can be judged by one threshold.
-    """
+    """Bring scores to nats: minus the logarithm of how often held-out rows score as high."""
 
     def __init__(self, held_out, verdict=False):
         self.centre, upper = np.quantile(held_out, [0.5, 0.9])
@@ -28,6 +24,8 @@ class HeldOutScale:
         self.steps, counts = np.unique(scores, return_counts=True)
         as_high = counts[::-1].cumsum()[::-1]
         self.nats = -np.log((as_high + (not verdict)) / (1 + len(held_out)))
+        # a verdict has nats of p-values alone within the range of held-out scores, so that rows
+        # whose scores are of different models can be judged by one threshold
         self.inner = self.steps[[0, -1]] if verdict else (0.0, 0.0)
 
     def __call__(self, scores):
@@ -37,3 +35,8 @@ class HeldOutScale:
         # outshouting the others where it is far out
         tail = np.arcsinh(distances) - np.arcsinh(np.clip(distances, *self.inner))
         return np.interp(distances, self.steps, self.nats) + TAIL_SHARE * tail
+
+
+def on_scales(scales, columns):
+    """Return columns of scores, each on a scale of its own."""
+    return np.column_stack([scale(x) for scale, x in zip(scales, columns, strict=True)])

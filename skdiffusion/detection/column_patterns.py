@@ -12,10 +12,7 @@ N_DIGITS = 6
 
 
 def canonical_columns(Z, groups):
-    """Return the columns in an order that depends on their cells alone, and their places in it.
-
-    Columns that no moment tells apart, such as copies, share a place.
-    """
+    """Return the columns in an order that depends on their cells alone, and their places in it."""
     bent = np.tanh(np.nan_to_num(Z))
     columns = np.unique(groups)
     parts = np.column_stack([bent[:, groups == column].sum(1) for column in columns])
@@ -23,6 +20,7 @@ def canonical_columns(Z, groups):
     moments = (parts**2, parts * total, parts * total**2, parts**2 * total, parts**3)
     keys = np.round([moment.mean(0) for moment in moments], N_DIGITS) + 0.0
     order = np.lexsort(keys)
+    # columns that no moment tells apart, such as copies, share a place
     is_new = (np.diff(keys[:, order], axis=1) != 0).any(0)
     return columns[order], np.append(0, np.cumsum(is_new))
 
@@ -33,12 +31,10 @@ def canonical_rows(Z):
 
 
 def balanced_patterns(n_columns):
-    """Return masks of shape (n_patterns, n_columns), each with about half of the columns.
-
-    Rows of a Hadamard matrix: any two columns are together in a quarter of them.
-    """
+    """Return masks of shape (n_patterns, n_columns), each with about half of the columns."""
     if n_columns == 1:
         return np.ones((1, 1), dtype=bool)
+    # any two columns are together in a quarter of the rows of such a matrix
     order = 2 ** int(n_columns).bit_length()
     masks = hadamard(order)[1:, 1 : n_columns + 1] > 0
     if n_columns <= MAX_PAIRED:

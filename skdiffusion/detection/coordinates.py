@@ -58,10 +58,8 @@ class GaussianRanks:
 
 
 def without_own_rank(linear, ranked):
-    """Return ranked coordinates of training rows, each as if it had no rank of its own.
-
-    Else no training row could be closer to another one than a rank, and all new ones would be.
-    """
+    """Return ranked coordinates of training rows, each as if it had no rank of its own."""
+    # else no training row could be closer to another one than a rank, and all new ones would be
     found = ranked.copy()
     for x, scores, out in zip(linear.T, ranked.T, found.T, strict=True):
         values, first, counts = np.unique(x, return_index=True, return_counts=True)

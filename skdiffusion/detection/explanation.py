@@ -47,10 +47,7 @@ def marginal_surprise(model, X):
 
 
 def repair(model, X, is_anomalous):
-    """Replace cells by those of normal training rows until no row is anomalous.
-
-    Returns the rows, and which columns of them have changed.
-    """
+    """Return rows whose cells are replaced until none is anomalous, and by which columns."""
     X, groups = X.copy(), model.options.groups
     donors = model.X[:, ~is_anomalous(model.X)]
     changed = np.zeros((X.shape[1], groups.max() + 1), dtype=bool)

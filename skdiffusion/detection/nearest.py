@@ -3,8 +3,7 @@
 import numpy as np
 from sklearn.utils import gen_batches
 
-# Distances per feature below this many standard deviations count alike: copies of a training row
-# are near, but not infinitely so
+# Distances below this many standard deviations count alike: copies are not infinitely near
 RESOLUTION = 0.01
 
 # Numbers held at once
@@ -15,10 +14,7 @@ BLOCK = 4
 
 
 class Nearest:
-    """The nearest of some training rows for each mask of features, which has rows of its own.
-
-    Single precision finds them in half the time; distances are exact in any case.
-    """
+    """The nearest of some training rows for each mask of features, which has rows of its own."""
 
     def __init__(self, Z, masks, n_rows, n_neighbors=1, dtype=np.float64):
         n = len(Z)
@@ -35,13 +31,11 @@ class Nearest:
         halves = 0.5 * (self.memory**2).sum(2, keepdims=True)
         # times a row and a one: half the squared distances, but for what the row itself adds
         products = np.concatenate([-self.memory, halves], axis=2).reshape(-1, Z.shape[1] + 1)
+        # in half the time by single precision; distances are exact in any case
         self.products = np.ascontiguousarray(products.T, dtype=dtype)
 
     def find(self, Z):
-        """Return distances of new rows and the nearest training rows, both (m, n_masks).
-
-        Distances are root mean squares over the features of a mask.
-        """
+        """Return root mean square distances of new rows and the nearest rows, both (m, n_masks)."""
         return self._in_batches(Z, None)
 
     def held_out(self, Z):

@@ -1,6 +1,7 @@
 """The density of the rows in closed form: narrow kernels shaped by neighbours."""
 
 import math
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -57,15 +58,14 @@ class RowKernels:
         neighbors = indices.ravel()
         kernels = np.argsort(neighbors, kind="stable") // self.n_neighbors
         self.shaped = np.split(kernels, np.bincount(neighbors, minlength=n).cumsum()[:-1])
-        self.log_terms = self._prepare()
 
     def __getstate__(self):
         # as large as the kernels themselves, and quickly made again
         return {name: value for name, value in vars(self).items() if name != "log_terms"}
 
-    def __setstate__(self, state):
-        vars(self).update(state)
-        self.log_terms = self._prepare()
+    @cached_property
+    def log_terms(self):
+        return self.denoiser.log_terms_at(torch.tensor(NOISE, dtype=torch.float64))
 
     def log_prob(self, Z):
         """Return log-densities of new rows."""
@@ -92,10 +92,7 @@ class RowKernels:
         return log_prob - np.where(self.owner >= 0, without_own, 0.0)
 
     def given_others(self, Z, groups):
-        """Return how improbable the cells of each column are, given the others of their row.
-
-        A column is left out at infinite noise, and so is what is missing.
-        """
+        """Return how improbable the cells of each column are, given the others of their row."""
         x, present = self._with_noise(Z, NOISE)
         whole, found = self.denoiser.log_prob(x, present), np.zeros((len(Z), groups.max() + 1))
         for column in np.unique(groups):
@@ -133,6 +130,3 @@ class RowKernels:
         """Return rows, and one noise level where cells are there, an infinite one elsewhere."""
         sigma = torch.from_numpy(np.where(np.isnan(Z), math.inf, level))
         return torch.from_numpy(np.nan_to_num(Z)), sigma
-
-    def _prepare(self):
-        return self.denoiser.log_terms_at(torch.tensor(NOISE, dtype=torch.float64))

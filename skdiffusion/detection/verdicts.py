@@ -77,9 +77,8 @@ class Verdicts(OutlierMixin):
 
         Notes
         -----
-        Rows are ranked by :func:`~skdiffusion.detection.conformal_pvalues` among the training rows,
-        or those of `update_threshold`. With anomalies among them, p-values are too large by up to
-        the contamination.
+        See :func:`~skdiffusion.detection.conformal_pvalues`. With anomalies among the training rows
+        they are too large by up to the contamination.
         """
         nats = -self.score_samples(X)
         return conformal_pvalues(self._calibration, nats)
@@ -97,7 +96,7 @@ class Verdicts(OutlierMixin):
         Returns
         -------
         picked : ndarray of bool of shape (n,)
-            By :func:`~skdiffusion.detection.benjamini_hochberg` on `predict_pvalue`.
+            By the procedure of Benjamini and Hochberg on `predict_pvalue`.
         """
         return benjamini_hochberg(self.predict_pvalue(X), fdr)
 
@@ -118,14 +117,9 @@ class Verdicts(OutlierMixin):
         self._calibrate(np.append(self._calibration, nats)[-len(self._calibration) :])
         return self
 
-    @property
-    def _share(self):
-        """The expected share of anomalies among the training rows."""
-        return 0.0 if self.contamination == "auto" else float(self.contamination)
-
     def _calibrate(self, nats):
         """Set the scores of normal rows that others are ranked among, and the threshold."""
-        share = AUTO_ALARMS if self.contamination == "auto" else self._share
+        share = AUTO_ALARMS if self.contamination == "auto" else self.contamination
         self._calibration = nats
         # copies of training rows are tied with them up to rounding, which must not decide
         self.offset_ = float(np.quantile(-nats, share, method="weibull")) - ROUNDING

@@ -2,22 +2,16 @@
 
 All take the tables that the samplers take and draw. `shape_error`, `trend_error` and `exact_copies`
 expect original units. The others compare points: arrays of numbers without gaps as they are, all
-else in the coordinates of a `GowerScaler` of the first table, so that every column weighs the same.
+else in the coordinates of a `GowerScaler` of the first table.
 
-No single number settles the matter: copies of the training rows are nearly perfect by
-`wasserstein`, so read every distance beside `dcr_ratio`.
+Copies of training rows are nearly perfect by `wasserstein`: read distances beside `dcr_ratio`.
 """
 
 from skdiffusion.metrics.fidelity import exact_copies, shape_error, trend_error
 from skdiffusion.metrics.forecast import crps
 from skdiffusion.metrics.report import FidelityReport, fidelity_report
 from skdiffusion.metrics.scaling import GowerScaler
-from skdiffusion.metrics.two_sample import (
-    c2st,
-    coverage_density,
-    dcr_ratio,
-    wasserstein,
-)
+from skdiffusion.metrics.two_sample import c2st, coverage_density, dcr_ratio, wasserstein
 
 __all__ = [
     "FidelityReport",

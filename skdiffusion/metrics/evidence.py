@@ -30,8 +30,9 @@ def fill_gaps(aligned):
     return [np.where(np.isnan(codes), filling, codes) for codes in aligned.codes]
 
 
-def find_giveaways(aligned, seed):
+def find_giveaways(report):
     """Return by column how much of a classifier's AUC is lost if it is shuffled, most first."""
+    aligned, seed = report._aligned, report._seed
     rng, tables = check_random_state(seed), fill_gaps(aligned)[1:]
     n = min(MAX_LEARNED, *map(len, tables))
     X, y = np.vstack([subsample(table, n, rng) for table in tables]), np.repeat([1, 0], n)
@@ -43,15 +44,16 @@ def find_giveaways(aligned, seed):
     return {str(aligned.coders[j].name): max(float(lost[j]), 0.0) for j in order}
 
 
-def measure_utility(aligned, target, seed):
+def measure_utility(report):
     """Return how well columns are predicted in held-out rows, learned from either kind of rows."""
-    coders, rng = aligned.coders, check_random_state(seed)
+    aligned, coders, seed = report._aligned, report._aligned.coders, report._seed
+    rng = check_random_state(seed)
     # categories first; a level for every few rows cannot be learned
     n_levels = [0 if coder.levels is None else len(coder.levels) for coder in coders]
     targets = sorted(range(len(coders)), key=lambda j: n_levels[j] == 0)
     targets = [j for j in targets if n_levels[j] <= MAX_LEVELS][:MAX_TARGETS]
-    if target is not None:
-        targets = [j for j, coder in enumerate(coders) if coder.name == target]
+    if report._target is not None:
+        targets = [j for j, coder in enumerate(coders) if coder.name == report._target]
     found = []
     for j in targets:
         tables = zip(fill_gaps(aligned), aligned.codes, strict=True)
@@ -124,9 +126,11 @@ def grade_all(report):
 
 
 def _worst(errors, least):
-    """Return what is furthest beyond chance, which is `least` or more: names, error and chance."""
-    found = [(" and ".join(names), e, max(chance, least)) for *names, e, chance in errors]
-    return max(found, key=lambda each: each[1] - each[2])
+    """Return what is furthest beyond chance, which is `least` or more: error, chance and words."""
+    found = [(names, e, max(chance, least)) for *names, e, chance in errors]
+    names, worst, chance = max(found, key=lambda each: each[1] - each[2])
+    what = f"how {' and '.join(names)} hang together" if len(names) > 1 else names[0]
+    return worst, chance, f"Least alike is {what}, off by {worst:.0f} % (chance: {chance:.0f})"
 
 
 def _likeness(report):
@@ -135,15 +139,11 @@ def _likeness(report):
     # standard error of the difference of a share of training and held-out rows, in percent
     error = 100 * np.sqrt(1 / n_train + 1 / n_test)
     # what chance does in 95 % of columns of numbers, and more with many levels
-    name, worst, chance = _worst(report.columns, 1.36 * error)
-    words = f"Least alike is {name}, off by {worst:.0f} % (chance: {chance:.0f})"
+    worst, chance, words = _worst(report.columns, 1.36 * error)
     yield "Columns", worst, chance + 3, 1.5 * chance + 10, words
     if report.pairs:
         # half a difference of correlations has half that error, of which chance may make two
-        names, worst, chance = _worst(report.pairs, error)
-        words = (
-            f"Least alike is how {names} hang together, off by {worst:.0f} % (chance: {chance:.0f})"
-        )
+        worst, chance, words = _worst(report.pairs, error)
         yield "Pairs of columns", worst, 1.5 * chance + 3, 2 * chance + 15, words
         mean, chance = np.mean([pair[-2:] for pair in report.pairs], axis=0)
         words = f"all are off by {mean:.0f} % in the mean (chance: {chance:.0f})"
@@ -165,10 +165,8 @@ def _use(report):
     found, (n_train, n_test, _) = report.privacy, map(len, report._points)
     copies, usual = found["exact_copies"], found["exact_copies_held_out"]
     noise = 3 * np.sqrt((usual + 1 / n_test) / n_test)
-    words = (
-        f"{100 * copies:.0f} % of the rows repeat training rows ({100 * usual:.0f} % of held-out "
-    )
-    words += "rows do)"
+    shares = f"{100 * copies:.0f} % of the rows repeat training rows ({100 * usual:.0f} %"
+    words = f"{shares} of held-out rows do)"
     yield "Privacy", copies - usual, noise, noise + 0.05, words
     words = f"they lie {found['dcr_ratio']:.2f} times as far from training rows as held-out rows do"
     yield "Privacy", -found["dcr_ratio"], -0.6, -0.4, words

@@ -8,21 +8,22 @@ from scipy.stats import ks_2samp
 from skdiffusion._utils.gross import gross_cells
 from skdiffusion.metrics.alignment import align, robust_limits
 
+# Of numbers beside categories, as SDMetrics has it
+N_BINS = 10
+
 
 def shape_error(real, fake, *, categorical=()):
     """Return the mean error of single columns, in percent.
 
-    For a numeric column the Kolmogorov-Smirnov distance of the two samples, for a categorical one
-    the total variation of the category shares: 100 times one minus the "Column Shapes" score of
-    SDMetrics. Missing cells are a category, and a number beyond all others.
+    The Kolmogorov-Smirnov distance of numbers, and the total variation of categories: 100 times one
+    minus the "Column Shapes" score of SDMetrics. Missing cells are a category, or the last number.
 
     Parameters
     ----------
     real, fake : array-like or data frame of shape (n_rows, n_columns)
         Real and generated rows in original units.
     categorical : sequence of int or str, default=()
-        Positions or names of columns of numbers that are codes of categories; those of text,
-        booleans and categories are so anyway.
+        Positions or names of columns of numbers that are codes of categories.
 
     Returns
     -------
@@ -41,15 +42,13 @@ def shape_error(real, fake, *, categorical=()):
     return 100 * float(np.mean([*errors.values()]))
 
 
-def trend_error(real, fake, *, categorical=(), n_bins=10):
+def trend_error(real, fake, *, categorical=()):
     """Return the mean error of pairs of columns, in percent.
 
-    For two numeric columns half the difference of their Pearson correlations; for a pair with a
-    categorical column the total variation between the two contingency tables, a numeric partner
-    being cut into bins of equal width. Pairs with a numeric column that is constant in the real
-    table are left out. Correlations leave out gross cells, and bins are of the range without them,
-    as `GowerScaler` has it. Missing cells are a category; those of two numeric columns are compared
-    by the total variation of where they are, if that is more.
+    For two numeric columns half the difference of their Pearson correlations, or, if that is more,
+    the total variation of where cells are missing; for a pair with a categorical column that of the
+    contingency tables, with ten bins of equal width for a numeric partner. Pairs with a column of
+    numbers that is constant in the real table are left out, and so are gross cells.
 
     Parameters
     ----------
@@ -57,14 +56,11 @@ def trend_error(real, fake, *, categorical=(), n_bins=10):
         Real and generated rows in original units.
     categorical : sequence of int or str, default=()
         As in `shape_error`.
-    n_bins : int, default=10
-        Bins of a numeric column that meets a categorical one, as SDMetrics has it.
 
     Returns
     -------
     error : float
-        Between 0 and 100: 100 times one minus the mean over all pairs of the scores of SDMetrics; 0
-        where there is no pair, as in a table of one column.
+        Between 0 and 100: 100 times one minus the mean of the scores of SDMetrics; 0 without pairs.
 
     Examples
     --------
@@ -73,7 +69,7 @@ def trend_error(real, fake, *, categorical=(), n_bins=10):
     100.0
     """
     aligned = align(real, fake, categorical=categorical)
-    errors = pair_errors(*aligned.codes, aligned.is_category, n_bins)
+    errors = pair_errors(*aligned.codes, aligned.is_category)
     return 100 * float(np.mean([*errors.values()])) if errors else 0.0
 
 
@@ -83,14 +79,12 @@ def exact_copies(train, fake):
     Parameters
     ----------
     train, fake : array-like or data frame of shape (n_rows, n_columns)
-        The rows the generator was fitted on, and generated rows, in original units. A missing cell
-        equals a missing cell.
+        Training and generated rows in original units. A missing cell equals a missing cell.
 
     Returns
     -------
     share : float
-        Between 0 and 1. In tables of few categories fresh real rows are copies too: compare with
-        ``exact_copies(train, test)``.
+        Between 0 and 1. Compare with ``exact_copies(train, test)``: fresh rows may be copies, too.
 
     Examples
     --------
@@ -114,10 +108,10 @@ def column_errors(real, fake, is_category):
     return errors
 
 
-def pair_errors(real, fake, is_category, n_bins=10):
+def pair_errors(real, fake, is_category):
     """Return by pair of columns its error in two tables of codes, between 0 and 1."""
     tables, limits = (real, fake), [robust_limits(column) for column in real.T]
-    bins = [_bin_numbers(table, limits, is_category, n_bins) for table in tables]
+    bins = [_bin_numbers(table, limits, is_category) for table in tables]
     gaps = [np.isnan(table).astype(np.int64) for table in tables]
     # gross cells have long levers
     numbers = [np.where(is_category | gross_cells(table), np.nan, table) for table in tables]
@@ -157,10 +151,10 @@ def _correlation(pair):
     return np.corrcoef((pair - pair[0]) / np.ptp(pair, axis=0), rowvar=False)[0, 1]
 
 
-def _bin_numbers(table, limits, is_category, n_bins):
+def _bin_numbers(table, limits, is_category):
     """Number categories, and equal bins of numbers whose outer ones are open; 0 for gaps."""
     binned = table + 1
     for j in np.flatnonzero(~is_category):
-        edges = np.histogram_bin_edges(limits[j], bins=n_bins)[1:-1]
+        edges = np.histogram_bin_edges(limits[j], N_BINS)[1:-1]
         binned[:, j] = 1 + np.digitize(table[:, j], edges)
     return np.where(np.isnan(table), 0, binned).astype(np.int64)

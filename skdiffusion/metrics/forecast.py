@@ -7,9 +7,8 @@ from sklearn.utils import check_array, check_consistent_length, column_or_1d
 def crps(y, draws):
     """Return the continuous ranked probability score of forecasts given as draws.
 
-    ``E|Y - y| - E|Y - Y'| / 2`` with independent draws `Y` and `Y'`: the absolute error of a
-    forecast of one value, and less for one that knows how sure it is. It is smallest, in the mean,
-    for the true conditional distribution (Gneiting and Raftery, JASA 2007, equation 21).
+    ``E|Y - y| - E|Y - Y'| / 2`` with independent draws `Y` and `Y'`: smallest, in the mean, for the
+    true conditional distribution (Gneiting and Raftery, JASA 2007, equation 21).
 
     Parameters
     ----------
@@ -21,7 +20,7 @@ def crps(y, draws):
     Returns
     -------
     score : ndarray of shape (n,)
-        In units of `y`; smaller is better. Its expectation does not depend on the number of draws.
+        In units of `y`; smaller is better. Its mean does not depend on the number of draws.
 
     Examples
     --------

@@ -23,27 +23,23 @@ MIN_ROWS = 6
 
 
 class FidelityReport(dict):
-    """The figures of `fidelity_report`, and on demand what is behind them.
+    """The figures of `fidelity_report`, a dictionary, and on demand what is behind them.
 
-    A dictionary of the figures; all else is computed when it is asked for. What held-out rows
-    differ from training rows by is chance, and no fault of generated ones.
+    What held-out rows differ from training rows by is chance, and no fault of generated ones.
 
     Attributes
     ----------
-    columns : list of tuple (str, float, float)
-        Columns, their `shape_error`, and that of held-out rows.
-    pairs : list of tuple (str, str, float, float)
-        Pairs of columns, their `trend_error`, and that of held-out rows; the worst first.
+    columns, pairs : list of tuple
+        Names, `shape_error` or `trend_error`, and that of held-out rows; the worst pair first.
     giveaways : dict of str to float
         By column, how much AUC a classifier of real and synthetic rows loses if it is shuffled.
     utility : list of dict
         Of a few columns, or the target: R² or accuracy in held-out rows of boosting that has
         learned from ``real`` or from ``synthetic`` rows, and of a constant guess, ``base``.
     privacy : dict
-        `dcr_ratio`; `exact_copies` of training rows among synthetic and among held-out ones;
-        ``membership_auc`` of telling training from held-out rows by the distance to the closest
-        synthetic row; ``identities``, the columns of nearly unique cells that synthetic rows
-        repeat, and in which share of them.
+        `dcr_ratio`; `exact_copies` among synthetic and held-out rows; ``membership_auc`` of telling
+        training from held-out rows by the distance to the closest synthetic row; ``identities``,
+        columns of nearly unique cells that synthetic rows repeat, and in which share of them.
     relations : dict of str to tuple (float, float)
         Of each relation, the share of real and of synthetic rows in which it holds.
     identifiers : list of str
@@ -56,10 +52,8 @@ class FidelityReport(dict):
     pairs = cached_property(
         lambda self: sorted(self._errors(fidelity.pair_errors), key=lambda pair: -pair[2])
     )
-    giveaways = cached_property(lambda self: evidence.find_giveaways(self._aligned, self._seed))
-    utility = cached_property(
-        lambda self: evidence.measure_utility(self._aligned, self._target, self._seed)
-    )
+    giveaways = cached_property(evidence.find_giveaways)
+    utility = cached_property(evidence.measure_utility)
     _graded = cached_property(evidence.grade_all)
     grades = property(lambda self: {question: grade for question, grade, _ in self._graded})
     verdict = property(lambda self: [f"{q}: {grade}. {words}" for q, grade, words in self._graded])
@@ -115,12 +109,10 @@ class FidelityReport(dict):
         coders, (train, test, fake) = self._aligned
         pictures = map(histograms, coders, np.vstack([train, test]).T, fake.T)
         text = files("skdiffusion.metrics").joinpath("report.html").read_text(encoding="utf-8")
+        rows = self.to_frame().reset_index().itertuples()
         page = Template(text, autoescape=True).render(
             report=self,
-            graded=self._graded,
-            columns=[
-                *zip(self.to_frame().reset_index().itertuples(), coders, pictures, strict=True)
-            ],
+            columns=[*zip(rows, coders, pictures, strict=True)],
             sizes=[len(train) + len(test), len(test), len(fake)],
         )
         if path is not None:
@@ -133,26 +125,24 @@ def fidelity_report(
 ):
     """Judge a generated table by fidelity, coverage and privacy.
 
-    Distances are taken in the Gower coordinates of the training rows, so that every column of the
-    table weighs the same. Numbers are rounded to single precision before. Columns of categories
-    that identify rows, of which 95 % of real cells are distinct, count for privacy alone.
+    Distances are taken in the Gower coordinates of the training rows. Columns of categories that
+    identify rows, of which 95 % of real cells are distinct, count for privacy alone.
 
     Parameters
     ----------
     train, test, fake : array-like or data frame of shape (n_rows, n_columns)
         The rows the generator was fitted on, real rows it has not seen, and generated ones, best as
-        many as training rows; at least six of each. Any tables that the samplers take, in original
-        units. Put the target in as one more column.
+        many as training rows; at least six of the last two. Any tables that the samplers take, in
+        original units, with the target as one more column.
     categorical : sequence of int or str, default=()
         As in `shape_error`; a class label is one, too.
     target : int, str or None, default=None
         The column that `utility` is measured by. None takes up to three, categories first.
     relations : sequence of objects, default=()
-        What should hold in each row: constraints of :mod:`skdiffusion.tables`, or other objects
-        whose method ``holds(table, like=train)`` returns an array of bool.
+        Constraints of :mod:`skdiffusion.tables`, or other objects whose method
+        ``holds(table, like=train)`` returns an array of bool.
     random_state : int, RandomState instance or None, default=None
-        Makes sub-samples and folds reproducible. Use one seed to compare generators: they then
-        meet the same folds.
+        Source of sub-samples and folds, which generators of one seed have in common.
 
     Returns
     -------
@@ -172,8 +162,7 @@ def fidelity_report(
 
     Notes
     -----
-    What to compare with: the report of ``fake=train`` shows what is within reach of `w1_test` (and
-    that copying reaches it), and a second held-out part as `fake` shows a perfect generator.
+    The report of a second held-out part as `fake` shows what a perfect generator would reach.
 
     Examples
     --------
@@ -190,8 +179,8 @@ def fidelity_report(
     if target is not None:
         target = aligned.coders[position_of(target, aligned.coders, "target")].name
     repeated = evidence.find_identifiers(aligned)
-    identifiers = [str(c.name) for c in aligned.coders if c.levels is not None]
-    identifiers = [name for name in identifiers if name in repeated]
+    categories = [str(c.name) for c in aligned.coders if c.levels is not None]
+    identifiers = [name for name in categories if name in repeated]
     if len(identifiers) < len(aligned.coders):
         aligned = aligned.keep([str(c.name) not in identifiers for c in aligned.coders])
     for name, codes in zip(("test", "fake"), aligned.codes[1:], strict=True):

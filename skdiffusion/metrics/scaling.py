@@ -13,14 +13,12 @@ class GowerScaler(TableInput, TransformerMixin, BaseEstimator):
 
     A column of numbers, dates or durations is divided by its range; a categorical one becomes half
     a one-hot code. So each column adds between 0 and 1 to the distance of two rows of the fitted
-    table, gross cells apart: two different categories, or a missing and another cell, add 1, equal
-    ones 0. Gower's coefficient (Biometrics, 1971) is this sum divided by the number of columns.
+    table. Gower's coefficient (Biometrics, 1971) is this sum divided by the number of columns.
 
     Parameters
     ----------
     categorical : sequence of int or str, default=()
-        Positions or names of columns of numbers that are codes of categories. Columns of text,
-        booleans and categories are categorical anyway.
+        Positions or names of columns of numbers that are codes of categories.
 
     Attributes
     ----------
@@ -28,8 +26,7 @@ class GowerScaler(TableInput, TransformerMixin, BaseEstimator):
         Smallest value of each numeric column, in its own unit, gross cells left out.
     range_ : ndarray of shape (n_numeric,)
         Largest minus smallest value of each, 1 for a constant column. Gross are cells, 1 % at
-        most, more than five times as far from the median as all others: no single cell, such as a
-        code for missing ones, sets the unit of a column.
+        most, more than five times as far from the median as all others, such as a code for gaps.
     categories_ : list of ndarray
         The sorted categories seen in each categorical column.
     n_features_in_ : int
@@ -37,9 +34,9 @@ class GowerScaler(TableInput, TransformerMixin, BaseEstimator):
 
     Notes
     -----
-    A row pays for leaving the fitted range, up to one range beyond either end. A category not seen
-    in `fit` is at distance 1 from all that were, and 0 from another such one. A missing cell where
-    `fit` has seen none lies one range beyond the largest number, or counts as an unseen category.
+    A row pays for leaving the fitted range, up to one range beyond either end. An unseen category
+    is at distance 1 from the others, as a missing cell is; where `fit` has seen none, it lies one
+    range beyond the largest number, or is an unseen category.
 
     Examples
     --------
@@ -88,8 +85,8 @@ class GowerScaler(TableInput, TransformerMixin, BaseEstimator):
         Returns
         -------
         points : ndarray of shape (n_rows, n_coordinates)
-            Numeric columns in units of the fitted range, in two coordinates where `fit` has seen
-            gaps, and then of each categorical column one of 0 or 1/2 by category, and for others.
+            Numbers in units of the range, in two coordinates where `fit` has seen gaps, and then
+            for each category, and for others, one of 0 or 1/2.
         """
         check_is_fitted(self)
         columns = read_table(validate_table(self, X, reset=False, allow_missing=True))

@@ -15,20 +15,18 @@ from skdiffusion.metrics.scaling import as_points, subsample
 def wasserstein(A, B, *, max_rows=None, random_state=None):
     """Return the exact 1-Wasserstein distance of two point clouds, under the L1 ground distance.
 
-    The least mean way that the points of one cloud must travel to become the other. Between Gower
-    coordinates 0.1 says that rows are off by a tenth of one column's range, or by one wrong
-    category in every tenth row. That of two samples of one distribution is not 0: read it against
-    that of real rows to other real rows. Needs POT, which comes with ``skdiffusion[metrics]``.
+    Between Gower coordinates 0.1 says that rows are off by a tenth of one column's range, or by one
+    wrong category in every tenth row. Read it against that of real rows to other real rows, which
+    is not 0. Needs POT, which comes with ``skdiffusion[metrics]``.
 
     Parameters
     ----------
     A, B : array-like or data frame of shape (n_rows, n_columns)
         Points, normally from `GowerScaler.transform`, or tables, whose Gower coordinates count.
     max_rows : int or None, default=None
-        Draw at most so many rows from each cloud, as the cost grows with the cube of their number:
-        1000 a side take a tenth of a second, 10000 take minutes. None keeps all rows.
+        Draw at most so many rows from each cloud: 1000 take a tenth of a second, 10000 minutes.
     random_state : int, RandomState instance or None, default=None
-        Which rows are drawn; without effect where none has to be left out.
+        Which rows are drawn.
 
     Returns
     -------
@@ -50,30 +48,26 @@ def wasserstein(A, B, *, max_rows=None, random_state=None):
     return float(ot.emd2([], [], cost, numItermax=10_000_000))
 
 
-def c2st(real, fake, *, classifier=None, cv=3, random_state=None):
+def c2st(real, fake, *, classifier=None, random_state=None):
     """Return how well a classifier tells generated rows from real ones.
 
-    The classifier two-sample test of Lopez-Paz and Oquab (ICLR 2017), in single precision: some
-    generators return no more, and trees would know their rows by the last digits.
+    The classifier two-sample test of Lopez-Paz and Oquab (ICLR 2017), by three folds, in single
+    precision: some generators return no more, and trees would know their rows by the last digits.
 
     Parameters
     ----------
     real, fake : array-like or data frame of shape (n_rows, n_columns)
-        Points of real and generated rows, or tables, whose Gower coordinates count. Take real rows
-        that the generator has not seen: against its own training rows one that copies them looks
-        better than a perfect one.
+        Real rows, best such that the generator has not seen, and generated ones.
     classifier : classifier or None, default=None
         None is gradient boosting, which finds wrong marginals, spikes and interactions.
-    cv : int, default=3
-        Number of cross-validation folds.
     random_state : int, RandomState instance or None, default=None
         Draws as many rows of either table, the folds, and the seed of the boosting.
 
     Returns
     -------
     auc : float
-        Mean area under the ROC curve over the folds: from 0.5, the rows cannot be told apart, to 1,
-        they always can. Values below 0.5 are chance, or too many copies of the real rows.
+        Mean area under the ROC curve: from 0.5, the rows cannot be told apart, to 1, they always
+        can. Values below 0.5 are chance, or too many copies of the real rows.
 
     Examples
     --------
@@ -92,7 +86,7 @@ def c2st(real, fake, *, classifier=None, cv=3, random_state=None):
     n = min(len(real), len(fake))
     X = np.vstack([subsample(real, n, rng), subsample(fake, n, rng)])
     is_real = np.repeat([1, 0], n)
-    folds = StratifiedKFold(cv, shuffle=True, random_state=seed)
+    folds = StratifiedKFold(3, shuffle=True, random_state=seed)
     return float(cross_val_score(classifier, X, is_real, scoring="roc_auc", cv=folds).mean())
 
 
@@ -100,24 +94,22 @@ def coverage_density(real, fake, *, k=5):
     """Return the share of real neighbourhoods that are hit, and how densely they are filled.
 
     Around every real row lies the ball that reaches to its `k`-th nearest other real row (L1),
-    boundary included. Coverage is the share of the balls with a generated row in them: it sees
-    modes that were dropped. Density counts in how many balls a generated row lies, divided by `k`:
-    it sees rows where there should be none.
+    boundary included. Coverage is the share of the balls with a generated row in them. Density
+    counts in how many balls a generated row lies, divided by `k` (Naeem et al., ICML 2020).
 
     Parameters
     ----------
     real, fake : array-like or data frame of shape (n_rows, n_columns)
-        Points of real rows, more than `k` of them, and of generated ones, or tables, whose Gower
-        coordinates count.
+        Real rows, more than `k` of them, and generated ones.
     k : int, default=5
-        Neighbours that define a ball; 5 is the choice of Naeem et al. (ICML 2020).
+        Neighbours that define a ball.
 
     Returns
     -------
     coverage : float
-        Between 0 and 1; near ``1 - 2**-k`` for a perfect generator of as many rows as real ones.
+        Near ``1 - 2**-k`` for a perfect generator of as many rows; less if modes were dropped.
     density : float
-        About 1 for a perfect generator; not bounded by 1.
+        About 1 for a perfect generator; less if rows are where there should be none.
 
     Examples
     --------
@@ -144,21 +136,19 @@ def dcr_ratio(train, test, fake):
     """Return how far generated rows are from the training rows, relative to fresh real rows.
 
     The median distance to the closest record (DCR, Zhao et al., "CTAB-GAN", ACML 2021) of the
-    generated rows, divided by the median DCR of held-out real rows.
+    generated rows, divided by that of held-out real rows.
 
     Parameters
     ----------
     train, test, fake : array-like or data frame of shape (n_rows, n_columns)
-        Points of the rows the generator was fitted on, of real rows it has not seen, and of
-        generated rows, or tables, whose Gower coordinates count.
+        Training, held-out and generated rows.
 
     Returns
     -------
     ratio : float
-        1: as far from the training rows as fresh real rows are. Well below 1, say 0.5: memorised.
-        0: copies. Above 1: further off than real rows. Where most held-out rows are themselves
-        equal to a training row, as in small tables of categories, the ratio is that of the mean
-        distances; where all are, one plus the mean distance of the generated rows.
+        0 for copies, well below 1 for memorised rows, 1 for rows as far from the training rows as
+        fresh ones are. Where most held-out rows are equal to a training row, the ratio is that of
+        the mean distances; where all are, one plus the mean distance of the generated rows.
 
     Examples
     --------

@@ -1,19 +1,13 @@
 """Pictures of synthetic tables, densities and anomalies, as displays in the manner of scikit-learn.
 
 A display is made by one of its class methods, keeps what it shows, and draws it with ``plot``, as
-often as wanted and into axes of your own. The displays call methods by name (``score_samples``,
-``explain``) and accept arrays and frames of any library whose columns can be taken by name, so they
-also draw what other libraries sampled and scored. They need matplotlib, which comes with
-``skdiffusion[plot]``.
+often as wanted and into axes of your own. It calls methods by name and accepts arrays and frames,
+so it also draws what other libraries sampled and scored. ``skdiffusion[plot]`` has what it needs.
 """
 
-from ._anomaly_score import AnomalyScoreDisplay
-from ._comparison import SyntheticComparisonDisplay
-from ._feature_contribution import FeatureContributionDisplay
-from ._log_density import LogDensityDisplay
-from ._manifold import ManifoldDisplay
+from ._samples import ManifoldDisplay, SyntheticComparisonDisplay
+from ._scores import AnomalyScoreDisplay, FeatureContributionDisplay, LogDensityDisplay
 from ._trajectory import TrajectoryDisplay
-from ._traversal import TraversalDisplay
 
 __all__ = [
     "SyntheticComparisonDisplay",
@@ -22,5 +16,4 @@ __all__ = [
     "FeatureContributionDisplay",
     "ManifoldDisplay",
     "TrajectoryDisplay",
-    "TraversalDisplay",
 ]

@@ -19,6 +19,25 @@ def import_pyplot():
     return plt
 
 
+class Display:
+    """What a class method has made of rows, to be drawn as often as wanted."""
+
+    def plot(self, ax=None):
+        """Draw into axes, or into a figure of its own.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, default=None
+            Axes to draw into, whose place several pictures share. With ``None``, a figure is made.
+
+        Returns
+        -------
+        display : Display
+            The display itself, with its attributes.
+        """
+        raise NotImplementedError
+
+
 def take_axes(display, ax, width, height):
     """Give a display the axes to draw into: those given, or those of a new figure."""
     plt = import_pyplot()
@@ -51,13 +70,8 @@ def tidy(ax, x="", y="", *, left=True):
 def legend_above(ax):
     """Draw the legend in a line above the axes, where there is anything to name."""
     if ax.get_legend_handles_labels()[0]:
-        ax.legend(
-            loc="lower left",
-            bbox_to_anchor=(0, 1.0),
-            ncols=3,
-            frameon=False,
-            fontsize="small",
-        )
+        place = {"loc": "lower left", "bbox_to_anchor": (0, 1.0)}
+        ax.legend(**place, ncols=3, frameon=False, fontsize="small")
 
 
 def marker_size(n_points):
@@ -75,9 +89,3 @@ def scatter_mixed(ax, real, synthetic=None):
     ax.scatter(*points[mixed].T, c=colours[mixed].tolist(), s=size, alpha=0.6, linewidths=0)
     for name, n, colour in zip(samples, sizes, (REAL, SYNTHETIC), strict=False):
         ax.scatter([], [], c=colour, s=30, linewidths=0, label=f"{name} ({n:,} rows)")
-
-
-def write_at_edge(ax, edge, y, text, colour, fontsize):
-    """Write beside the left (0) or right (1) edge of axes, at a height of the data."""
-    style = {"va": "center", "color": colour, "fontsize": fontsize}
-    ax.text(edge + 0.01, y, text, transform=ax.get_yaxis_transform(), **style)

@@ -5,17 +5,15 @@ from dataclasses import dataclass
 import numpy as np
 from sklearn.decomposition import PCA
 
-from ._style import MUTED, give_up_place, take_axes, tidy
+from ._style import MUTED, Display, give_up_place, take_axes, tidy
 
 
 @dataclass(kw_only=True, repr=False, eq=False)
-class TrajectoryDisplay:
+class TrajectoryDisplay(Display):
     """States of a solver on the way from noise to rows, in a few pictures from left to right.
 
     Each picture shows the same rows at one noise level, divided by what the noise has widened them
-    by, so that all fit one frame. A row keeps its colour, which goes by where it ends: one sees
-    when it is settled to which part of the data a row belongs. It is recommended to make a display
-    with :meth:`from_states`.
+    by. A row keeps its colour, which goes by where it ends.
 
     Parameters
     ----------
@@ -28,10 +26,8 @@ class TrajectoryDisplay:
     ----------
     axes_ : array of matplotlib.axes.Axes
         The pictures.
-    ax_ : matplotlib.axes.Axes
-        The axes whose place they take.
-    figure_ : matplotlib.figure.Figure
-        The figure that holds them.
+    ax_, figure_ : matplotlib.axes.Axes, matplotlib.figure.Figure
+        The axes whose place they take, and the figure that holds them.
 
     Examples
     --------
@@ -91,19 +87,6 @@ class TrajectoryDisplay:
         return cls(projection=points / widened[:, None, None], sigmas=sigmas[shown])
 
     def plot(self, ax=None):
-        """Draw the pictures.
-
-        Parameters
-        ----------
-        ax : matplotlib.axes.Axes, default=None
-            Axes whose place in the figure's grid the pictures take. With ``None``, a figure of its
-            own is made.
-
-        Returns
-        -------
-        display : TrajectoryDisplay
-            The display itself, with ``axes_``, ``ax_`` and ``figure_``.
-        """
         n_panels, n, _ = self.projection.shape
         grid = give_up_place(take_axes(self, ax, 2.2 * n_panels, 2.5)).subgridspec(1, n_panels)
         self.axes_ = np.array([self.figure_.add_subplot(grid[i]) for i in range(n_panels)])

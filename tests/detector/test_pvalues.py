@@ -5,7 +5,7 @@ import pytest
 from numpy.testing import assert_array_equal
 from scipy.stats import kstest
 
-from skdiffusion.detection import benjamini_hochberg
+from skdiffusion.detection.conformal import benjamini_hochberg
 
 
 def draw(n, seed):

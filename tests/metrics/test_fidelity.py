@@ -89,11 +89,11 @@ class TestTrendError:
         assert trend_error(real, fake, categorical=[0, 1]) == pytest.approx(100)
 
     def test_mixed_pair_by_hand(self):
-        # Four bins of width 1 between 0 and 4; what lies outside belongs to the outer ones.
-        real = np.column_stack([[0.0, 1.5, 2.5, 4.0], [0, 0, 1, 1]])
+        # Ten bins of width 1 between 0 and 10; what lies outside belongs to the outer ones.
+        real = np.column_stack([[0.0, 1.5, 2.5, 10.0], [0, 0, 1, 1]])
         fake = np.column_stack([[-9.0, 1.2, 1.7, 99.0], [0, 0, 1, 1]])
         # Only the third row moved: from (bin 2, code 1) to (bin 1, code 1).
-        assert trend_error(real, fake, categorical=[1], n_bins=4) == pytest.approx(25)
+        assert trend_error(real, fake, categorical=[1]) == pytest.approx(25)
 
     def test_mean_over_pairs(self, rng):
         real, fake = rng.normal(size=(2, 80, 3))

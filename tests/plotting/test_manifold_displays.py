@@ -7,7 +7,7 @@ from sklearn.manifold import Isomap
 from sklearn.neighbors import KernelDensity
 from sklearn.preprocessing import StandardScaler
 
-from skdiffusion.plotting import ManifoldDisplay, TrajectoryDisplay, TraversalDisplay
+from skdiffusion.plotting import ManifoldDisplay, TrajectoryDisplay
 
 pd = pytest.importorskip("pandas")
 plt = pytest.importorskip("matplotlib.pyplot")
@@ -132,39 +132,12 @@ class TestTrajectory:
         TrajectoryDisplay.from_states(np.ones((3, 5, 2)), [2.0, 1.0, 0.0]).plot()
 
 
-class TestTraversal:
-    def test_a_line_for_each_column_that_changes(self, iris):
-        a, b = iris[0].copy(), iris[100].copy()
-        b[1] = a[1]
-        display = TraversalDisplay.from_path(np.linspace(a, b, 7)).plot()
-        assert list(display.columns) == ["x0", "x2", "x3"]
-        for i, line in enumerate(display.lines_):
-            assert_allclose(line.get_xdata(), np.linspace(0, 1, 7))
-            assert_allclose(line.get_ydata(), np.linspace(0, 0.7, 7) - i, atol=1e-12)
-        assert [label.get_text() for label in display.ax_.get_yticklabels()] == ["x0", "x2", "x3"]
-        texts = [text.get_text() for text in display.ax_.texts]
-        assert texts[:2] == [f"{b[0]:.3g}", f"{a[0]:.3g}"]
-
-    def test_number_of_columns(self, iris):
-        path = np.linspace(iris[0], iris[100], 20)
-        assert list(TraversalDisplay.from_path(path, max_columns=2).columns) == ["x0", "x1"]
-
-    def test_nothing_changes(self):
-        display = TraversalDisplay.from_path(np.ones((4, 3))).plot()
-        assert list(display.columns) == ["x0"]
-
-    def test_bad_input(self, iris):
-        with pytest.raises(ValueError, match="two rows or more, got 1"):
-            TraversalDisplay.from_path(iris[:1])
-
-
 class TestWithoutMatplotlib:
-    @pytest.mark.parametrize("kind", ["manifold", "trajectory", "traversal"])
+    @pytest.mark.parametrize("kind", ["manifold", "trajectory"])
     def test_the_error_names_the_extra(self, kind, iris, monkeypatch):
         display = {
             "manifold": ManifoldDisplay.from_samples(iris),
             "trajectory": TrajectoryDisplay.from_states(*trajectory(5)),
-            "traversal": TraversalDisplay.from_path(iris[:3]),
         }[kind]
         monkeypatch.setitem(__import__("sys").modules, "matplotlib.pyplot", None)
         with pytest.raises(ImportError, match=r"skdiffusion\[plot\]"):
