@@ -57,7 +57,8 @@ def c2st(real, fake, *, classifier=None, random_state=None):
     Parameters
     ----------
     real, fake : array-like or data frame of shape (n_rows, n_columns)
-        Real rows, best such that the generator has not seen, and generated ones.
+        Real rows that the generator has not seen, as one that copies its training rows looks better
+        against these than a perfect one, and generated rows.
     classifier : classifier or None, default=None
         None is gradient boosting, which finds wrong marginals, spikes and interactions.
     random_state : int, RandomState instance or None, default=None
