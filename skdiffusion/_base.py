@@ -52,7 +52,7 @@ class TableModel(TableInput, ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
 
     @property
     def model_(self):
-        """The fitted :class:`~skdiffusion.Model`, with the present parameters of sampling."""
+        """The fitted model, with the present parameters of sampling."""
         # its error is an AttributeError too
         check_is_fitted(self)
         return replace(self._model, sampling=self._sampling())

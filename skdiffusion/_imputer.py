@@ -52,7 +52,7 @@ class DiffusionImputer(TableInput, OneToOneFeatureMixin, TransformerMixin, BaseE
 
     Attributes
     ----------
-    models_ : list of Model
+    models_ : list of object
         The fitted models.
     n_features_in_ : int
         Number of columns seen in `fit`.

@@ -16,10 +16,10 @@ from skdiffusion.diffusion import SOLVERS
 from skdiffusion.geometry import noise_level
 from skdiffusion.manifold.coupling import couple, decide_geometry, fit_encoder, read_plan
 from skdiffusion.manifold.robustness import encoded_noise, inlier_rows
-from skdiffusion.model import Model
 from skdiffusion.model.drawing import Sampling, draw_known
 from skdiffusion.model.encoded import merge_copies
 from skdiffusion.model.starts import fit_starts
+from skdiffusion.model.table_model import Model
 from skdiffusion.tables.conditions import Conditions
 from skdiffusion.tables.frames import read_table, take
 from skdiffusion.training.net import DenoiserNet
@@ -112,7 +112,7 @@ class DiffusionManifoldSampler(TableModel):
 
     Attributes
     ----------
-    model_ : Model
+    model_ : object
         The fitted model: encoder, denoiser, prior and range of noise levels.
     history_ : skorch.history.History
         Losses of the training.
@@ -213,7 +213,6 @@ class DiffusionManifoldSampler(TableModel):
 
     @property
     def model_(self):
-        """The fitted :class:`~skdiffusion.Model`, with the present parameters of sampling."""
         return replace(super().model_, n_likelihood_steps=self.n_likelihood_steps)
 
     def _sampling(self):

@@ -15,10 +15,10 @@ from skdiffusion.closed_forms.baselines import fit_gaussian
 from skdiffusion.closed_forms.gap_filling import draw_completions, without_gross_cells
 from skdiffusion.closed_forms.smoothing import Smoothing, choose_known_noise
 from skdiffusion.geometry.row_kernels import KernelOptions
-from skdiffusion.model import Model
 from skdiffusion.model.drawing import Sampling
 from skdiffusion.model.encoded import merge_copies
 from skdiffusion.model.starts import fit_starts
+from skdiffusion.model.table_model import Model
 from skdiffusion.tables.encoder import TableEncoder
 from skdiffusion.tables.frames import NUMERIC
 
@@ -91,7 +91,7 @@ class RiemannianKernelSmoother(TableModel):
 
     Attributes
     ----------
-    model_ : Model
+    model_ : object
         The fitted model; its denoiser is a :class:`~skdiffusion.diffusion.KernelDenoiser`.
     bandwidth_ : tuple of (eps, h)
         Diffusion time and blur, in standard deviations of a column.
