@@ -34,10 +34,10 @@ class InvertibleEmbedding(Embedding):
         components, which of all learners leaves the least out of held-out rows of surfaces, flat
         or curved, open or closed, and takes time linear in their number.
     decoder : {"auto", "local", "own"}, default="auto"
-        The way back. "local" is a linear map over the nearest rows of each row:
-        :class:`LocalLinearRegressor`. "own" is the learner's ``inverse_transform``. "auto" is
-        "own" for an :class:`AutoencoderEmbedding`, whose decoder is trained with it, and else
-        "local": the inverse of PCA or KernelPCA leaves more out.
+        The way back. "local" is a weighted linear map over the nearest rows of each row, with the
+        penalty of least leave-one-out error [1]_. "own" is the learner's ``inverse_transform``.
+        "auto" is "own" for an :class:`AutoencoderEmbedding`, whose decoder is trained with it, and
+        else "local": the inverse of PCA or KernelPCA leaves more out.
     n_neighbors : int, default=20
         Neighbours of the local maps, and of what is near when noise is drawn. Of fewer rows all
         are taken.
@@ -63,6 +63,11 @@ class InvertibleEmbedding(Embedding):
     --------
     AutoencoderEmbedding : Learns both ways at once.
     sklearn.manifold.Isomap : Geodesic distances kept.
+
+    References
+    ----------
+    .. [1] Cleveland, "Robust locally weighted regression and smoothing scatterplots", Journal of
+       the American Statistical Association 74, 1979.
 
     Examples
     --------
@@ -217,10 +222,10 @@ class InvertibleEmbedding(Embedding):
         embedded = check_array(embedded, dtype=np.float64, input_name="embedding", copy=True)
         self._forward = None
         if not hasattr(learner, "transform"):
-            maps = LocalLinearRegressor(n_neighbors=self.n_neighbors, interpolate=True)
+            maps = LocalLinearRegressor(self.n_neighbors, interpolate=True)
             self._forward = maps.fit(X, embedded)
         has_trained = self.decoder == "auto" and isinstance(learner, AutoencoderEmbedding)
-        regressor = LocalLinearRegressor(n_neighbors=self.n_neighbors)
+        regressor = LocalLinearRegressor(self.n_neighbors)
         if self.decoder == "own" or has_trained:
             regressor = OwnInverse(learner)
         self._decoder = Decoder(regressor, self.n_neighbors, embedded, X)
