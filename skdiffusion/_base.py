@@ -13,16 +13,20 @@ from sklearn.utils.validation import check_is_fitted
 from skdiffusion._utils.checks import check_count, check_noise, check_weights
 from skdiffusion._utils.fitting import all_or_nothing
 from skdiffusion.model.encoded import EncodedRows, encode_rows
-from skdiffusion.model.imputation import Known, fill_by_draw, fill_by_mean
+from skdiffusion.model.imputation import (
+    STRATEGIES,
+    Known,
+    fill_by_draw,
+    fill_by_mean,
+    read_gaps,
+)
 from skdiffusion.model.open_cells import settle_conditions
 from skdiffusion.model.wanted import read_wanted
 from skdiffusion.tables.conditions import Conditions
 from skdiffusion.tables.encoder import TableEncoder
 from skdiffusion.tables.frames import NUMERIC, TableInput, read_table, take, validate_table
-from skdiffusion.tables.gaps import fill_gaps, gaps_of
+from skdiffusion.tables.gaps import fill_gaps
 from skdiffusion.tables.target import TargetEncoder
-
-STRATEGIES = ("mean", "draw")
 
 
 class TableModel(TableInput, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
@@ -232,8 +236,7 @@ class TableModel(TableInput, ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
             Nats, in the units of the table: densities of numbers, probabilities of categories,
             whole numbers and repeated values.
         """
-        columns = self._read(X)
-        model = self.model_
+        columns, model = self._read(X), self.model_
         Z = model.encoder.encode_columns(columns)
         Z[model.encoder.void_features(Z)] = np.nan
         return model.log_prob(Z) + model.encoder.log_volume_of(columns, model.sigma_min)
@@ -268,8 +271,7 @@ class TableModel(TableInput, ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         U : ndarray of shape (n, n_encoded)
             Latents, one for each encoded feature.
         """
-        Z = self._encoded(X)
-        return self.model_.encode(Z)
+        return self.model_.encode(self._encoded(X))
 
     def inverse_transform(self, X):
         """Return the rows of latents, the inverse of `transform`.
@@ -314,8 +316,7 @@ class TableModel(TableInput, ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
             If no noise is given or known, or rows have missing cells or columns of other kinds
             than numbers.
         """
-        columns = self._read(X)
-        model = self.model_
+        columns, model = self._read(X), self.model_
         Z = model.encoder.encode_columns(columns)
         kinds = zip(model.encoder.kinds_, model.encoder.transforms_, strict=True)
         others = sorted({kind for kind, code in kinds if code != "constant"} - set(NUMERIC))
@@ -362,14 +363,17 @@ class TableModel(TableInput, ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         if y is not None or return_y:
             self._need_target()
         X = validate_table(self, X, reset=False, allow_missing=self._allow_missing)
-        columns = read_table(X)
-        gaps = gaps_of(columns) & ~np.array([c.is_empty for c in model.encoder._coders])
+        columns, gaps = read_gaps(model, X)
         wanted = gaps.any(1) | (return_y and y is None)
         if not wanted.any():
             return (X, np.asarray(y)) if return_y else X
         known = Known(model, columns, y, wanted)
-        fill = fill_by_mean if strategy == "mean" else fill_by_draw
-        filled, target = fill(model, known, n_draws, random_state)
+        if strategy == "draw":
+            rng = check_random_state(random_state)
+            filled, target = fill_by_draw(known, _seed(rng), rng)
+        else:
+            seed = 0 if random_state is None else _seed(check_random_state(random_state))
+            filled, target = fill_by_mean([known], n_draws, seed)
         X = fill_gaps(X, gaps, filled, wanted)
         if not return_y:
             return X
@@ -413,8 +417,8 @@ class TableModel(TableInput, ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         return read_table(X)
 
     def _encoded(self, X):
-        columns = self._read(X)
-        return self._model.encoder.encode_columns(columns)
+        """Read rows and encode them."""
+        return self._model.encoder.encode_columns(self._read(X))
 
     def _known_noise(self):
         """Return the noise of encoded rows that `denoise` removes without being told."""

@@ -4,14 +4,15 @@ from dataclasses import replace
 
 import numpy as np
 import torch
-from sklearn.utils import check_random_state
 
 from skdiffusion.diffusion.solvers import SOLVERS
 from skdiffusion.model.drawing import draw_known, even_noise
 from skdiffusion.model.open_cells import N_PROPOSALS, choose, propose
 from skdiffusion.tables.conditions import Conditions
-from skdiffusion.tables.gaps import mean_cells
+from skdiffusion.tables.frames import read_table
+from skdiffusion.tables.gaps import gaps_of, mean_cells
 
+STRATEGIES = ("mean", "draw")
 # by name or as a function
 WITH_NOISE = {"ancestral", SOLVERS["ancestral"]}
 
@@ -54,6 +55,13 @@ class Known:
         return choose(self.Z, self.settled, self.proposals, levels)
 
 
+def read_gaps(model, X):
+    """Return the columns of a table, and its gaps but those in columns that `fit` saw empty."""
+    columns = read_table(X)
+    is_empty = np.array([coder.is_empty for coder in model.encoder._coders])
+    return columns, gaps_of(columns) & ~is_empty
+
+
 def complete(model, Z, start, seed):
     """Draw the features that are NaN given the others, from noise `start` of unit variance.
 
@@ -93,22 +101,20 @@ def expected_cells(knowns, n_draws, seed):
     return means, mean_cells(model.target_encoder.encoder_, targets, as_cells=False)[0]
 
 
-def fill_by_mean(model, known, n_draws, random_state):
-    """Return tables and targets of which what is not known is expected; None is a fixed seed."""
-    seed = 0 if random_state is None else check_random_state(random_state).randint(2**31 - 1)
-    cells, target = expected_cells([known], n_draws, int(seed))
+def fill_by_mean(knowns, n_draws, seed):
+    """Return the table and the target that are expected by models of what is known."""
+    model, known = knowns[0].model, knowns[0]
+    cells, target = expected_cells(knowns, n_draws, seed)
     if target is not None:
         own = model.target_encoder.encoder_.assemble([target], len(target))
         target = model.target_encoder.as_target(own[:, 0])
     return model.encoder.assemble(cells, len(known.Z), known.settled), target
 
 
-def fill_by_draw(model, known, n_draws, random_state):
-    """Return tables and targets of which what is not known is drawn, once."""
-    rng = check_random_state(random_state)
-    seed = int(rng.randint(2**31 - 1))
-    Z, settled = known.settle(seed, rng.uniform(size=len(known.Z)))
-    drawn = complete(model, Z, None, seed)
+def fill_by_draw(known, seed, rng, start=None):
+    """Return a table and a target of which what is not known is drawn, from noise `start`."""
+    model, (Z, settled) = known.model, known.settle(seed, rng.uniform(size=len(known.Z)))
+    drawn = complete(model, Z, start, seed)
     filled = model.encoder.decode_table(drawn[:, ~model.is_target], rng, settled)
     if model.target_encoder is None:
         return filled, None
