@@ -71,8 +71,7 @@ class TableModel(TableInput, ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         y : array-like of shape (n,) or None, default=None
             Target to condition on: classes or numbers.
         sample_weight : array-like of shape (n,) or None, default=None
-            Weights of the rows, as if they occurred that often. Rows of weight 0 are left out, and
-            weights that sum to less than the number of the others are scaled to sum to it.
+            Weights of the rows, as if they occurred that often; shares of a whole are scaled.
 
         Returns
         -------
@@ -116,10 +115,10 @@ class TableModel(TableInput, ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
             the number of rows. None draws classes with their frequencies in `fit`, and numbers
             together with the rows.
         conditions : dict, array-like, data frame or None, default=None
-            What is settled about columns. A dict from columns to a value, to a range as a tuple
-            ``(low, high)`` with None for no end, or to a list of categories; or a table, some
-            columns by name or an array of all columns, with a row for each row to draw, whose
-            missing cells are free.
+            A dict from columns to a value, to a range as a tuple ``(low, high)`` with None for no
+            end, or to a list of categories; or a table, some columns by name or an array of all
+            columns, with a row for each row to draw, whose missing cells are free. Known cells are
+            conditioned on; ranges and lists are met by choosing among draws, which is exact.
         return_y : bool, default=False
             Whether to return the targets too.
         random_state : int, RandomState instance or None, default=None
@@ -144,11 +143,6 @@ class TableModel(TableInput, ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         -----
         UserWarning
             If draws meet ranges so rarely that rows repeat values within them.
-
-        Notes
-        -----
-        Known cells are conditioned on. Ranges and lists of categories are met by choosing among
-        draws, which is exact.
         """
         rng = check_random_state(random_state)
         if return_y:
@@ -344,7 +338,7 @@ class TableModel(TableInput, ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
             Whether to return the targets too: those given, or else what is expected.
         strategy : {"mean", "draw"}, default="mean"
             The mean of numbers and times and the most frequent category, which have the smallest
-            error; or one draw, which keeps the spread of the columns and their relations.
+            error; or one draw, which keeps spreads and relations.
         n_draws : int, default=32
             Number of draws that means are taken over, where there is no closed form.
         random_state : int, RandomState instance or None, default=None

@@ -82,9 +82,7 @@ class DiffusionImputer(TableInput, OneToOneFeatureMixin, TransformerMixin, BaseE
     (False, True)
     """
 
-    def __init__(
-        self, *, sampler=None, n_models=3, strategy="mean", n_draws=32, random_state=None
-    ):
+    def __init__(self, *, sampler=None, n_models=3, strategy="mean", n_draws=32, random_state=None):
         self.sampler = sampler
         self.n_models = n_models
         self.strategy = strategy

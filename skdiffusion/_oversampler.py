@@ -36,10 +36,9 @@ class _Tags(Tags):
 class DiffusionOversampler(OneToOneFeatureMixin, BaseEstimator):
     """Oversample rare classes, or rare values of a numeric target, by a diffusion model.
 
-    One model of rows and target together is fitted on all rows. A synthetic row of a class starts
-    from a real row of it, is noised, and denoised given the class: so it varies the real row along
-    the directions in which the table varies, and even a class of a single row can be oversampled.
-    It follows the interface of imbalanced-learn and works in its pipelines.
+    A model of rows and target is fitted on all rows. A synthetic row of a class starts from a real
+    row of it, is noised, and denoised given the class: it varies as the table does, and even a
+    class of a single row can be oversampled. The interface is that of imbalanced-learn.
 
     Parameters
     ----------
@@ -59,17 +58,16 @@ class DiffusionOversampler(OneToOneFeatureMixin, BaseEstimator):
         number of synthetic rows as a share of the rows.
     sigma : float or None, default=0.3
         Noise level from which real rows are denoised, in standard deviations of a column: near 0
-        synthetic rows repeat the real ones that they start from, and far above 1 nothing is left of
-        those. None draws fresh rows. The default keeps classes apart where they meet: more noise
-        ranks rows better and is worse at a fixed threshold.
+        synthetic rows repeat the real ones, and far above 1 nothing is left of those. More noise
+        ranks rows better and is worse at a fixed threshold. None draws fresh rows.
     target : {"auto", "categorical", "continuous"}, default="auto"
         What `y` is. "auto" takes text, booleans, and whole numbers of at most 20 values as
         classes.
     relevance : {"boxplot", "density"} or callable, default="boxplot"
-        For numbers: how rare a value is, from 0 to 1; from 0.5 on it counts as rare. "boxplot"
-        rises from the median to the ends of the whiskers, on the sides where outliers lie beyond
-        them; "density" is one minus the density of `y` in units of its maximum; a function gets
-        `y` and returns an array.
+        For numbers: how rare a value is, from 0 to 1; from 0.5 on it counts as rare. A function
+        gets `y` and returns an array; the names stand for
+        :func:`~skdiffusion.augmentation.boxplot_relevance` and
+        :func:`~skdiffusion.augmentation.density_relevance`.
     random_state : int, RandomState instance or None, default=None
         Source of randomness.
 

@@ -67,11 +67,9 @@ class RiemannianKernelSmoother(TableModel):
         than ten times; else the former.
     dcr_ratio : float or None, default=0.75
         How new draws are: their median distance to the closest record (DCR) of `fit`, relative to
-        that of the rows of `fit` to one another. The density's own draws are farther off, as wide
-        kernels make held-out rows more likely. Draws therefore lie between such rows, with as much
-        noise as the ratio takes, or about rows that trees draw where those are newer; they are
-        the density's where numbers are given, or where nothing is newer. None draws from the
-        density always.
+        that of the rows of `fit` to one another. Draws lie between such rows, with as much noise as
+        the ratio takes, or about rows that trees draw where those are newer; they are the density's
+        where numbers are given, or where nothing is newer. None draws from the density always.
     encoder : TableEncoder or None, default=None
         Unfitted encoder of the columns. None is ``TableEncoder(numeric_transform="standard",
         clip=False, constraints=None)``.
@@ -80,9 +78,8 @@ class RiemannianKernelSmoother(TableModel):
         classes.
     known_noise : "cv" or float, default="cv"
         Noise level that `impute` gives to the known cells when it fills in means, in standard
-        deviations. 0 is the exact conditional mean; more averages over more kernels, as a larger
-        bandwidth does in kernel regression. "cv" minimises the squared error of held-out cells, for
-        each number by itself up to 12 of them. Draws are always exact.
+        deviations. 0 is the exact conditional mean; more averages over more kernels. "cv" minimises
+        the squared error of held-out cells, for each number by itself up to 12 of them.
     n_steps : int, default=40
         Steps of the probability flow in `transform` and `inverse_transform`, of four evaluations
         each.
@@ -118,8 +115,7 @@ class RiemannianKernelSmoother(TableModel):
     Notes
     -----
     The kernel smoother is inspired by the Riemannian diffusion kernel smoothing of Shen and Oates;
-    metric, background and choice of bandwidths are our own construction. Kernels are held fixed at
-    the rows, so that each integrates to one.
+    metric, background and choice of bandwidths are our own construction.
 
     A row costs a product with a matrix of ``n (d + 1)(d + 2) / 2`` entries. From 8192 rows on,
     kernels far from a row are left out where a bound shows that this changes no log-density by

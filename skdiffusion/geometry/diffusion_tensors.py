@@ -61,9 +61,7 @@ def local_factors(X: Floats, indices: NDArray[np.intp], at: NDArray[np.intp], ra
     return LowRank(*(np.concatenate(parts) for parts in zip(*chunks, strict=True)))
 
 
-def tensor_local(
-    X: Floats, indices: NDArray[np.intp], at: NDArray[np.intp] | slice = slice(None)
-) -> Floats:
+def tensor_local(X: Floats, indices: NDArray[np.intp], at: NDArray[np.intp]) -> Floats:
     """Return local covariances about rows `at`, ``C_i = mean_j (x_j - x_i)(x_j - x_i)'``."""
     steps = X[indices] - X[at][:, None]
     return steps.transpose(0, 2, 1) @ steps / indices.shape[1]

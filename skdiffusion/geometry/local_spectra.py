@@ -4,11 +4,6 @@ With the size of a neighbourhood its variance grows like the square of the radiu
 manifold and like the fourth power across it, where the manifold bends; that of the noise stays.
 Neighbour counts tell the dimension without a threshold and whatever the curvature, but only
 roughly in many dimensions, and not below the noise. :func:`select_dimension` joins the two.
-
-References
-----------
-Little, A. V., Maggioni, M., Rosasco, L. (2017). Multiscale geometric methods for data sets I:
-multiscale SVD, noise and curvature. Applied and Computational Harmonic Analysis 43.
 """
 
 from functools import lru_cache

@@ -119,8 +119,8 @@ def local_metric(sampler, X):
 def interpolate(sampler, a, b, n_points=20, *, hold_ends=False):
     """Return a path between two rows along the manifold.
 
-    The shortest path along the rows of `fit`, denoised, is tightened to a geodesic on the manifold
-    that the denoiser knows (:func:`skdiffusion.diffusion.relax_path`).
+    The shortest path along the rows of `fit` is tightened to a geodesic on the manifold that the
+    denoiser knows (:func:`skdiffusion.diffusion.relax_path`).
 
     Parameters
     ----------
@@ -131,8 +131,7 @@ def interpolate(sampler, a, b, n_points=20, *, hold_ends=False):
     n_points : int, default=20
         Number of rows of the path, its ends included.
     hold_ends : bool, default=False
-        Whether the path starts and ends at the rows themselves. By default it does at the points
-        of the manifold below them: rows with noise are off it.
+        Whether the path starts and ends at the rows themselves, and not on the manifold below them.
 
     Returns
     -------
@@ -204,8 +203,7 @@ def traverse(sampler, x, component=0, n_points=9, *, extent=2.0):
 def explore(sampler, n_samples=10, *, avoid_seen=True, random_state=None):
     """Draw rows that are far from those of `fit`, and from one another.
 
-    Of twenty draws for each row, at least 1,000, the twentieth that is farthest off the manifold
-    is left out, in units of the distances between the rows there.
+    Of twenty draws for each row the twentieth that is farthest off the manifold is left out.
 
     Parameters
     ----------
@@ -214,8 +212,8 @@ def explore(sampler, n_samples=10, *, avoid_seen=True, random_state=None):
     n_samples : int, default=10
         Number of rows.
     avoid_seen : bool, default=True
-        Whether rows shall be far from those of `fit` too, so that they lie where these are few.
-        Otherwise they are landmarks, which cover the manifold evenly.
+        Whether rows shall lie where those of `fit` are few. Otherwise they are landmarks, which
+        cover the manifold evenly.
     random_state : int, RandomState instance or None, default=None
         Source of the draws from which they are chosen.
 
@@ -256,8 +254,7 @@ def trajectory(sampler, n_samples=100, *, random_state=None):
     Returns
     -------
     states : ndarray of shape (n_steps + 1, n_samples, n_encoded)
-        Encoded rows at each noise level; ``sampler.model_.encoder.inverse_transform(states[-1])``
-        are the rows in the table's own columns.
+        Encoded rows at each noise level; ``sampler.model_.encoder`` decodes them.
     sigmas : ndarray of shape (n_steps + 1,)
         The noise levels, from the largest to zero.
     """

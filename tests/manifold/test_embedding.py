@@ -125,7 +125,7 @@ class TestMean:
 class TestResiduals:
     def test_local_ones_are_of_left_out_rows(self):
         embedding = InvertibleEmbedding(PCA(2), decoder="local").fit(X)
-        W, maps = embedding.embedding_, embedding._decoder.regressor
+        W, maps = embedding.embedding_, embedding._decoder.maps
         others = np.arange(len(X)) != 7
         again = LocalLinearRegressor(ridge=maps.ridge_).fit(W[others], X[others])
         assert_allclose(embedding.residuals_[7], X[7] - again.predict(W[[7]])[0], atol=1e-8)
