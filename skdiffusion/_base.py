@@ -147,12 +147,10 @@ class TableModel(TableInput, ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         rng = check_random_state(random_state)
         if return_y:
             self._need_target()
-        model, n_samples, wanted, target = self._wanted(n_samples, y, conditions, rng)
-        both = wanted if target is None else wanted.extended(target.values)
-        generator = self._generator(rng)
-        both = settle_conditions(model, n_samples, both, generator)
-        Z = model.draw(n_samples, generator, both)
-        X = model.encoder.decode_table(Z[:, ~model.is_target], rng, both.cells)
+        n_samples, wanted, target = self._wanted(n_samples, y, conditions, rng)
+        Z, cells = self._draw(n_samples, wanted, target, rng)
+        model = self.model_
+        X = model.encoder.decode_table(Z[:, ~model.is_target], rng, cells)
         if not return_y:
             return X
         return X, model.target_encoder.inverse_transform(Z[:, model.is_target], target.cells)
@@ -177,11 +175,9 @@ class TableModel(TableInput, ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
             The share; 1 without ranges.
         """
         rng = check_random_state(random_state)
-        model, n_samples, wanted, target = self._wanted(n_samples, y, conditions, rng)
-        known = replace(wanted, ranges={}, categories={})
-        both = known if target is None else known.extended(target.values)
-        generator = self._generator(rng)
-        Z = model.draw(n_samples, generator, settle_conditions(model, n_samples, both, generator))
+        n_samples, wanted, target = self._wanted(n_samples, y, conditions, rng)
+        Z, _ = self._draw(n_samples, replace(wanted, ranges={}, categories={}), target, rng)
+        model = self.model_
         return float(wanted.are_met(model.encoder, Z[:, ~model.is_target]).mean())
 
     def sample_y(self, X, n_samples=1, *, random_state=None):
@@ -421,11 +417,17 @@ class TableModel(TableInput, ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         return self._model.noise
 
     def _wanted(self, n_samples, y, conditions, rng):
-        """Return the model, how many rows are wanted, and what is settled about them."""
-        model = self.model_
+        """Return how many rows are wanted, and what is settled about them and the target."""
         if y is not None:
             self._need_target()
-        return model, *read_wanted(model, n_samples, y, conditions, rng)
+        return read_wanted(self.model_, n_samples, y, conditions, rng)
+
+    def _draw(self, n, wanted, target, rng):
+        """Draw encoded rows with their target; return them and the cells that are settled."""
+        model, generator = self.model_, self._generator(rng)
+        both = wanted if target is None else wanted.extended(target.values)
+        both = settle_conditions(model, n, both, generator)
+        return model.draw(n, generator, both), both.cells
 
     def _need_target(self):
         if self.model_.target_encoder is None:

@@ -276,9 +276,7 @@ class RiemannianKernelSmoother(TableModel):
 
     def _candidates(self, rows, Z):
         """Return the ways to place kernels that are to be compared."""
-        is_number = np.ones(Z.shape[1], dtype=bool)
-        for columns, _ in rows.category_blocks:
-            is_number[columns] = False
+        is_number = ~rows.is_category
         options = self._options(int(is_number.sum()))
         if not (is_number | rows.is_class).all():
             options = replace(options, background=0.0)

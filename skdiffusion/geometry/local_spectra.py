@@ -57,14 +57,13 @@ def local_spectra(X: Floats, at: NDArray[np.intp], n_neighbors: int) -> Spectra:
         # the first is the row itself
         length, index = (part[:, 1:] for part in search.kneighbors(X[rows]))
         distances.append(length)
-        found.append([_variances(X[index[:, :k]]) for k in sizes])
+        found.append([])
+        for k in sizes:
+            near = X[index[:, :k]]
+            near = near - near.mean(1, keepdims=True)
+            found[-1].append(_eigenvalues(near, max(k - 1, 1)))
     variances = [np.concatenate(parts) for parts in zip(*found, strict=True)]
     return Spectra(np.concatenate(distances), sizes, variances, len(X))
-
-
-def _variances(rows: Floats) -> Floats:
-    rows = rows - rows.mean(1, keepdims=True)
-    return _eigenvalues(rows, max(rows.shape[1] - 1, 1))
 
 
 def _eigenvalues(rows: Floats, freedom: int) -> Floats:

@@ -52,10 +52,10 @@ class EncodedRows:
         return blocks
 
     @property
-    def numbers(self):
-        """Positions of the row's features that are no category's."""
-        categories = [c for columns, _ in self.encoder.category_blocks() for c in columns]
-        return np.setdiff1d(np.arange(self.encoder.n_encoded_), categories)
+    def is_category(self):
+        """Which features are those of categories, the classes of a target among them."""
+        own = [column for columns, _ in self.category_blocks for column in columns]
+        return np.isin(np.arange(self.Z.shape[1]), own)
 
 
 def merge_copies(rows):

@@ -116,8 +116,7 @@ def fit_starts(model, rows, Z, ratio, rng):
     lowest = max(LOWEST, 2 * model.lowest)
     if len(some) < MIN_ROWS or lowest >= model.sigma_max:
         return None, np.nan
-    is_category = np.isin(np.arange(Z.shape[1]), [j for c, _ in rows.category_blocks for j in c])
-    starts = Starts(Z[some], lowest, is_category, None, weights)
+    starts = Starts(Z[some], lowest, rows.is_category, None, weights)
     judge = Novelty(model, starts, rng)
     seed = int(rng.randint(2**31 - 1))
 
