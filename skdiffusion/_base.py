@@ -21,7 +21,7 @@ from skdiffusion.model.imputation import (
     read_gaps,
 )
 from skdiffusion.model.open_cells import settle_conditions
-from skdiffusion.model.wanted import read_wanted
+from skdiffusion.model.wanted import need_target, read_wanted
 from skdiffusion.tables.conditions import Conditions
 from skdiffusion.tables.encoder import TableEncoder
 from skdiffusion.tables.frames import NUMERIC, TableInput, read_table, take, validate_table
@@ -146,10 +146,10 @@ class TableModel(TableInput, ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         """
         rng = check_random_state(random_state)
         if return_y:
-            self._need_target()
-        n_samples, wanted, target = self._wanted(n_samples, y, conditions, rng)
-        Z, cells = self._draw(n_samples, wanted, target, rng)
+            need_target(self.model_)
         model = self.model_
+        n_samples, wanted, target = read_wanted(model, n_samples, y, conditions, rng)
+        Z, cells = self._draw(n_samples, wanted, target, rng)
         X = model.encoder.decode_table(Z[:, ~model.is_target], rng, cells)
         if not return_y:
             return X
@@ -175,9 +175,9 @@ class TableModel(TableInput, ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
             The share; 1 without ranges.
         """
         rng = check_random_state(random_state)
-        n_samples, wanted, target = self._wanted(n_samples, y, conditions, rng)
-        Z, _ = self._draw(n_samples, replace(wanted, ranges={}, categories={}), target, rng)
         model = self.model_
+        n_samples, wanted, target = read_wanted(model, n_samples, y, conditions, rng)
+        Z, _ = self._draw(n_samples, replace(wanted, ranges={}, categories={}), target, rng)
         return float(wanted.are_met(model.encoder, Z[:, ~model.is_target]).mean())
 
     def sample_y(self, X, n_samples=1, *, random_state=None):
@@ -202,7 +202,7 @@ class TableModel(TableInput, ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         ValueError
             If there was no target in `fit`.
         """
-        self._need_target()
+        need_target(self.model_)
         check_count(n_samples, "n_samples")
         rng = check_random_state(random_state)
         model = self.model_
@@ -351,7 +351,7 @@ class TableModel(TableInput, ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         if strategy not in STRATEGIES:
             raise ValueError(f"strategy must be one of {STRATEGIES}, got {strategy!r}.")
         if y is not None or return_y:
-            self._need_target()
+            need_target(model)
         X = validate_table(self, X, reset=False, allow_missing=self._allow_missing)
         columns, gaps = read_gaps(model, X)
         wanted = gaps.any(1) | (return_y and y is None)
@@ -416,22 +416,12 @@ class TableModel(TableInput, ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
             raise ValueError("Say how much noise there is: denoise(X, noise=...).")
         return self._model.noise
 
-    def _wanted(self, n_samples, y, conditions, rng):
-        """Return how many rows are wanted, and what is settled about them and the target."""
-        if y is not None:
-            self._need_target()
-        return read_wanted(self.model_, n_samples, y, conditions, rng)
-
     def _draw(self, n, wanted, target, rng):
         """Draw encoded rows with their target; return them and the cells that are settled."""
         model, generator = self.model_, self._generator(rng)
         both = wanted if target is None else wanted.extended(target.values)
         both = settle_conditions(model, n, both, generator)
         return model.draw(n, generator, both), both.cells
-
-    def _need_target(self):
-        if self.model_.target_encoder is None:
-            raise ValueError("There is no target: the estimator was fitted without y.")
 
     def _generator(self, rng):
         return torch.Generator(self._model.device).manual_seed(_seed(rng))

@@ -12,7 +12,7 @@ from skdiffusion._sampler import DiffusionManifoldSampler
 from skdiffusion._utils.checks import StrOptions, needs
 from skdiffusion._utils.fitting import all_or_nothing
 from skdiffusion._utils.systematic import spread
-from skdiffusion.augmentation import boxplot_relevance, density_relevance
+from skdiffusion.augmentation.relevance import boxplot_relevance, density_relevance
 from skdiffusion.augmentation.rows import jitter, read_target, stack
 from skdiffusion.augmentation.synthesis import fit_sampler, synthesize
 from skdiffusion.tables.frames import as_frame, as_series, take_rows, validate_table
@@ -64,10 +64,10 @@ class DiffusionOversampler(OneToOneFeatureMixin, BaseEstimator):
         What `y` is. "auto" takes text, booleans, and whole numbers of at most 20 values as
         classes.
     relevance : {"boxplot", "density"} or callable, default="boxplot"
-        For numbers: how rare a value is, from 0 to 1; from 0.5 on it counts as rare. A function
-        gets `y` and returns an array; the names stand for
-        :func:`~skdiffusion.augmentation.boxplot_relevance` and
-        :func:`~skdiffusion.augmentation.density_relevance`.
+        For numbers: how rare a value is, from 0 to 1; from 0.5 on it counts as rare. "boxplot"
+        rises from the median to the ends of the whiskers, on the sides where outliers lie beyond
+        them [1]_; "density" is one minus a kernel density in units of its maximum; a function gets
+        `y` and returns an array.
     random_state : int, RandomState instance or None, default=None
         Source of randomness.
 
@@ -102,10 +102,9 @@ class DiffusionOversampler(OneToOneFeatureMixin, BaseEstimator):
 
     References
     ----------
-    Torgo, L. et al. (2013). SMOTE for regression. EPIA, 378-389.
-
-    Branco, P., Torgo, L. and Ribeiro, R. P. (2017). SMOGN: a pre-processing approach for imbalanced
-    regression. PMLR 74, 36-50.
+    .. [1] Ribeiro and Moniz, "Imbalanced regression and extreme value prediction", Machine Learning
+       109, 2020, section 3.
+    .. [2] Torgo et al., "SMOTE for regression", EPIA 2013.
 
     Examples
     --------
@@ -248,9 +247,8 @@ class DiffusionOversampler(OneToOneFeatureMixin, BaseEstimator):
             n_synthetic = max(0, int((~rare).sum()) - int(rare.sum()))
         else:
             raise ValueError(
-                "For a numeric target sampling_strategy must be 'auto' or a positive number "
-                f"(synthetic rows as a share of the rows), got {strategy!r}. "
-                "If the numbers of y are classes, set target='categorical'."
+                "For a numeric target sampling_strategy must be 'auto' or a positive number, got "
+                f"{strategy!r}. If the numbers of y are classes, set target='categorical'."
             )
         if n_synthetic and not rare.any():
             raise ValueError(

@@ -16,6 +16,7 @@ from skdiffusion.geometry import intrinsic_dimension
 from skdiffusion.manifold.autoencoder_embedding import AutoencoderEmbedding
 from skdiffusion.manifold.decoders import seeded
 from skdiffusion.manifold.embedded_encoders import LatentEncoder, ProjectedEncoder
+from skdiffusion.manifold.embedding import refuse_gaps
 from skdiffusion.manifold.invertible_embedding import InvertibleEmbedding
 from skdiffusion.manifold.projection import GeometricRows, couple_tangent
 from skdiffusion.manifold.units import has_geometry, is_thin, linear_does, linear_units
@@ -112,11 +113,7 @@ def decide_geometry(rows, plan, measured, rng):
     if plan.coupling == "none" or not (plan.wanted or measured.is_geometric):
         return Geometry("none", numbers, len(numbers), plan=plan), rows
     Z = rows.Z[:, numbers]
-    if np.isnan(Z).any():
-        raise ValueError(
-            "Rows with missing numbers have no place on a manifold: fill them first, for "
-            "example with DiffusionImputer, or use manifold=None."
-        )
+    refuse_gaps(Z)
     factors, dimension = len(numbers), None
     if not plan.is_estimator:
         factors = n_factors(Z) if measured.n_factors is None else measured.n_factors

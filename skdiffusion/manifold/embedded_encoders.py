@@ -7,6 +7,8 @@ encoder.
 
 import numpy as np
 
+from skdiffusion.manifold.embedding import refuse_gaps
+
 # in units of the embedding's standard deviation: wide enough for differences that rounding does
 # not reach, small enough for a straight line
 STEP = 1e-3
@@ -32,11 +34,7 @@ class EmbeddedEncoder:
     def embed(self, Z):
         """Return the coordinates (n, n_latent) of encoded rows in the embedding."""
         numbers = Z[:, self.numbers]
-        if np.isnan(numbers).any():
-            raise ValueError(
-                "Rows with missing numbers have no place in an embedding: fill them first, for "
-                "example with DiffusionImputer, or fit with manifold=None."
-            )
+        refuse_gaps(numbers)
         return (self.embedding.transform(numbers) - self.centre) / self.scale
 
     def unembed(self, W, rng=None):

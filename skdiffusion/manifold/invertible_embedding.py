@@ -183,19 +183,6 @@ class InvertibleEmbedding(Embedding):
         -------
         ndarray of shape (n, n_features)
             Mean rows, each plus the residual of a training row nearby.
-
-        Examples
-        --------
-        >>> import numpy as np
-        >>> from sklearn.decomposition import PCA
-        >>> from skdiffusion.manifold import InvertibleEmbedding
-        >>> X = np.random.RandomState(0).normal([0, 0, 0], [5, 4, 1], size=(500, 3))
-        >>> plane = InvertibleEmbedding(PCA(2)).fit(X)
-        >>> W = plane.transform(X)
-        >>> bool(plane.inverse_transform(W)[:, 2].std() < 0.5)
-        True
-        >>> bool(0.9 < plane.sample_inverse(W, random_state=0)[:, 2].std() < 1.1)
-        True
         """
         X = self._check_embedded(X)
         return self._decoder.draw(X, check_random_state(random_state)) * self._units

@@ -14,6 +14,7 @@ from skdiffusion.diffusion import relax_path
 from skdiffusion.diffusion import tangent_space as denoiser_tangents
 from skdiffusion.geometry.geodesics import farthest_points, geodesic_path, resample_path
 from skdiffusion.geometry.planes import local_planes
+from skdiffusion.manifold.embedding import refuse_gaps
 
 N_NEIGHBORS, N_NEIGHBORS_OF_PATH = 15, 10
 # fewer points would cut the corners of a path
@@ -272,11 +273,7 @@ def _rows(sampler):
 
 def _encoded(sampler, X):
     Z = sampler.model_.encoder.transform(X)
-    if np.isnan(Z).any():
-        raise ValueError(
-            "Rows with missing cells have no place on a manifold: fill them first, for example "
-            "with DiffusionImputer."
-        )
+    refuse_gaps(Z)
     return Z
 
 
