@@ -15,11 +15,10 @@ from skdiffusion.model.drawing import even_noise
 from skdiffusion.model.imputation import (
     STRATEGIES,
     Known,
-    RowUniforms,
+    RowNoise,
     fill_by_draw,
     fill_by_mean,
     read_gaps,
-    row_noise,
 )
 from skdiffusion.tables.frames import TableInput, validate_table
 from skdiffusion.tables.gaps import fill_gaps
@@ -159,8 +158,8 @@ class DiffusionImputer(TableInput, OneToOneFeatureMixin, TransformerMixin, BaseE
             filled, _ = fill_by_mean(knowns, self.n_draws, self._seed)
         else:
             known = Known(self.models_[0], columns, rows=rows)
-            noise, sources = row_noise(known.Z, self._seed)
-            filled, _ = fill_by_draw(known, self._seed, RowUniforms(sources), noise)
+            noise = RowNoise(known.Z, self._seed)
+            filled, _ = fill_by_draw(known, self._seed, noise, torch.from_numpy(noise.start))
         return fill_gaps(X, gaps, filled, rows)
 
     def sample_imputations(self, X, n_imputations=5, *, random_state=None):

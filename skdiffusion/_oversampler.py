@@ -47,15 +47,11 @@ class DiffusionOversampler(OneToOneFeatureMixin, BaseEstimator):
         ``sigma=None`` any estimator with ``fit(X, y)`` and
         ``sample(n_samples, y=, random_state=)`` will do.
     sampling_strategy : str, float, dict or callable, default="auto"
-        How many synthetic rows.
-
-        For classes as in imbalanced-learn: "auto" and "not majority" give every class as many rows
-        as the largest has, "minority" the smallest class alone, a float is the wanted ratio of the
-        smaller to the larger of two classes, a dict the wanted number of rows of each class, and a
-        function gets `y` and returns such a dict.
-
-        For numbers: "auto" gives the rare rows as many rows as the others have, and a float is the
-        number of synthetic rows as a share of the rows.
+        How many synthetic rows. For classes as in imbalanced-learn: "auto" and "not majority" give
+        every class as many rows as the largest has, "minority" the smallest alone, a float is the
+        wanted ratio of the smaller to the larger of two, a dict the wanted number of rows of each
+        class, and a function gets `y` and returns such a dict. For numbers "auto" gives the rare
+        rows as many rows as the others have, and a float is a share of the rows.
     sigma : float or None, default=0.3
         Noise level from which real rows are denoised, in standard deviations of a column: near 0
         synthetic rows repeat the real ones, and far above 1 nothing is left of those. More noise

@@ -16,11 +16,10 @@ from skdiffusion.diffusion import SOLVERS
 from skdiffusion.geometry import noise_level
 from skdiffusion.manifold.coupling import couple, decide_geometry, fit_encoder, read_plan
 from skdiffusion.manifold.robustness import encoded_noise, inlier_rows
-from skdiffusion.model.drawing import Sampling, draw_known
+from skdiffusion.model.drawing import Sampling
 from skdiffusion.model.encoded import merge_copies
 from skdiffusion.model.starts import fit_starts
 from skdiffusion.model.table_model import Model
-from skdiffusion.tables.conditions import Conditions
 from skdiffusion.tables.frames import read_table, take
 from skdiffusion.training.net import DenoiserNet
 
@@ -229,11 +228,10 @@ class DiffusionManifoldSampler(TableModel):
         net, prior, filled = self._train(rows, geometry, rng)
         model = self._assemble(rows, net, prior, filled, rng)
         generator = torch.Generator().manual_seed(int(rng.randint(2**31 - 1)))
-        free = Conditions(np.full((1, model.n_features), np.nan))
 
         def draw(denoiser, n):
             """Draw rows by a denoiser."""
-            return draw_known(replace(model, denoiser=denoiser), n, free, generator)
+            return replace(model, denoiser=denoiser).draw(n, generator)
 
         denoiser, geometry = couple(model.denoiser, draw, filled, geometry, net.sigma_min, rng)
         self.history_ = net.history

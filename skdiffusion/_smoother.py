@@ -61,10 +61,9 @@ class RiemannianKernelSmoother(TableModel):
         few. The number of its components minimises the Bayesian information criterion. "cv"
         chooses the share by held-out likelihood; None leaves it out.
     standardize : "auto" or bool, default="auto"
-        Whether kernels see each column divided by its standard deviation, or all columns of
-        numbers divided by the root mean square of them, which suits columns that share a unit.
-        "auto" does what makes held-out rows more likely, where the deviations differ by no more
-        than ten times; else the former.
+        Whether kernels see each column divided by its standard deviation, or all by the root mean
+        square of these, which suits columns that share a unit. "auto" does what makes held-out rows
+        more likely, where the deviations differ by no more than ten times; else the former.
     dcr_ratio : float or None, default=0.75
         How new draws are: their median distance to the closest record (DCR) of `fit`, relative to
         that of the rows of `fit` to one another. Draws lie between such rows, with as much noise as
@@ -117,16 +116,14 @@ class RiemannianKernelSmoother(TableModel):
     The kernel smoother is inspired by the Riemannian diffusion kernel smoothing of Shen and Oates;
     metric, background and choice of bandwidths are our own construction.
 
-    A row costs a product with a matrix of ``n (d + 1)(d + 2) / 2`` entries. From 8192 rows on,
-    kernels far from a row are left out where a bound shows that this changes no log-density by
-    more than 1e-6. Above 2000 rows the bandwidths are chosen on that many. Below ten, or with only
-    classes of less than ten, nothing is held out: the bandwidths are then time 1 and a
-    quarter of the blur of Scott's rule (0 and all of it for "euclidean").
+    A row costs a product with a matrix of ``n (d + 1)(d + 2) / 2`` entries. From 8192 rows on, far
+    kernels are left out where this changes no log-density by more than 1e-6. Above 2000 rows the
+    bandwidths are chosen on that many. With no class of ten rows nothing is held out: the
+    bandwidths are time 1 and a quarter of Scott's blur (0 and all of it for "euclidean").
 
-    The kernels are of numbers and times. With classes as target, each class has neighbours and a
-    background of its own, and the bandwidths are common. With other columns of categories each
-    kernel keeps the categories of its row, so that only combinations that `fit` has seen are drawn,
-    and there is no background.
+    The kernels are of numbers and times. With classes as target, each has neighbours and a
+    background of its own. With other columns of categories each kernel keeps the categories of its
+    row, so that only combinations that `fit` has seen are drawn, and there is no background.
 
     References
     ----------

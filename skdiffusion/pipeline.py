@@ -129,8 +129,7 @@ def _refuse_lost_columns(name, step):
         raise TypeError(
             f"Step {name!r} ({type(step).__name__}) dropped columns ({shown}"
             f"{', ...' if len(lost) > 5 else ''}), which samples cannot be given back. Select "
-            "columns before the pipeline, or leave the step out: samplers take constant columns. "
-            "Or draw in the last step's own space with pipeline[-1].sample(...)."
+            "columns before the pipeline, or leave the step out: samplers take constant columns."
         )
 
 

@@ -1,8 +1,7 @@
 """Bandwidths of a kernel density by held-out likelihood, from coarse to fine.
 
-The kernels ``eps C_i + h^2 I`` have the eigenvectors of ``C_i`` whatever the bandwidths. The
-squared coordinates of held-out rows in those frames are computed once, and each pair ``(eps, h)``
-costs one product with the inverse variances.
+The kernels ``eps C_i + h^2 I`` have the eigenvectors of ``C_i`` whatever the bandwidths: each pair
+``(eps, h)`` costs one product of squared coordinates in them with the inverse variances.
 """
 
 from typing import NamedTuple

@@ -1,9 +1,8 @@
 """Spectra of neighbourhoods of several sizes, and what they tell of dimension and noise.
 
-With the size of a neighbourhood its variance grows like the square of the radius along the
-manifold and like the fourth power across it, where the manifold bends; that of the noise stays.
-Neighbour counts tell the dimension without a threshold and whatever the curvature, but only
-roughly in many dimensions, and not below the noise. :func:`select_dimension` joins the two.
+Variances grow like the square of the radius along the manifold and like its fourth power across
+it; that of the noise stays. Neighbour counts tell the dimension whatever the curvature, but only
+roughly in many dimensions, and not below the noise.
 """
 
 from functools import lru_cache

@@ -1,9 +1,7 @@
 """Gaussian kernels that follow a data set, with a few wide Gaussians beneath them.
 
-Kernels ``eps C_i + h^2 I`` are good where rows are dense and poor where they are few: far from the
-others a row's neighbours say little about the distribution. There a mixture of a few Gaussians is
-better. The two are mixed, with the share that makes held-out rows most likely, so that the result
-is hardly ever worse than the better of them.
+Kernels ``eps C_i + h^2 I`` are poor where rows are few, as neighbours far away say little about the
+distribution. The two are mixed with the share that makes held-out rows most likely.
 """
 
 import warnings

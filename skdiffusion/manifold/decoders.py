@@ -1,8 +1,7 @@
 """The way back from an embedding: a mean of rows given their place, and residuals around it.
 
-The residuals are those of rows that the mean was not fitted to. A mean over few rows is noisy
-itself, with ``leverage`` times the variance of the noise: held-out residuals vary by
-``1 + leverage``, and draws add ``1 - leverage``, so that they are as noisy as the rows.
+A mean over few rows is noisy itself, with ``leverage`` times the variance of the noise: held-out
+residuals vary by ``1 + leverage``, and draws add ``1 - leverage`` to be as noisy as the rows.
 """
 
 import numpy as np

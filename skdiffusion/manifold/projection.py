@@ -1,9 +1,8 @@
 """Projection while sampling: a trained denoiser that keeps to local planes of the rows.
 
-How many neighbours the planes average, and of which dimension they are, is decided by rows that
-they have not seen: by how well those are denoised, weighted as their log-likelihood weighs it.
-Whether planes are needed is decided by rows that are drawn: without planes a network that denoises
-well may still leave them farther from the manifold than held-out rows are.
+Neighbours and dimension of the planes are those that denoise held-out rows best, weighted as their
+log-likelihood weighs it. Whether planes are needed is decided by drawn rows, which a network that
+denoises well may still leave farther from the manifold than held-out rows are.
 """
 
 from itertools import product

@@ -134,20 +134,15 @@ def _expected(model, Z):
     return Z
 
 
-def row_noise(Z, seed):
-    """Return standard normal noise that depends on each row and a seed alone, and its sources."""
-    # the same numbers to the last bits but one, whatever they were computed with
-    keys = (np.frombuffer((row.round(9) + 0.0).tobytes(), np.uint32) for row in Z)
-    sources = [np.random.default_rng([seed, *key]) for key in keys]
-    return torch.from_numpy(np.stack([s.standard_normal(Z.shape[1]) for s in sources])), sources
+class RowNoise(np.random.RandomState):
+    """Random numbers that depend on each row and a seed alone, whatever rows are beside it."""
 
-
-class RowUniforms(np.random.RandomState):
-    """What an encoder draws rare categories with, from a source for each row."""
-
-    def __init__(self, sources):
+    def __init__(self, Z, seed):
         super().__init__(0)
-        self.sources = sources
+        # the same numbers to the last bits but one, whatever they were computed with
+        keys = (np.frombuffer((row.round(9) + 0.0).tobytes(), np.uint32) for row in Z)
+        self.sources = [np.random.default_rng([seed, *key]) for key in keys]
+        self.start = np.stack([s.standard_normal(Z.shape[1]) for s in self.sources])
 
     def uniform(self, low=0.0, high=1.0, size=None):
         """Return one uniform number for each row."""
