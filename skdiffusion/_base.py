@@ -32,8 +32,7 @@ from skdiffusion.tables.target import TargetEncoder
 class TableModel(TableInput, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     """Base of the estimators that learn the distribution of a table's rows, and of a target.
 
-    A subclass says how its denoiser is made, in `_fit_model`, and how draws are made, in
-    `_sampling`. It has the parameters `encoder`, `target` and `random_state`.
+    A subclass says how its model is made, and has `encoder`, `target` and `random_state`.
     """
 
     _default_encoder = TableEncoder()

@@ -74,6 +74,9 @@ class InvertibleEmbedding(Embedding):
     >>> W = embedding.transform(X)
     >>> bool(np.abs(embedding.inverse_transform(W) - X).mean() < 0.05 * X.std())
     True
+    >>> isomap = Isomap(n_neighbors=8).fit(X)
+    >>> InvertibleEmbedding.from_fitted(isomap).sample_inverse(W[:5], random_state=0).shape
+    (5, 3)
     """
 
     def __init__(self, estimator=None, *, decoder="auto", n_neighbors=20, random_state=None):
@@ -105,15 +108,6 @@ class InvertibleEmbedding(Embedding):
             If the learner does not keep its rows.
         sklearn.exceptions.NotFittedError
             If the learner is not fitted.
-
-        Examples
-        --------
-        >>> from sklearn.datasets import load_iris
-        >>> from sklearn.manifold import Isomap
-        >>> from skdiffusion.manifold import InvertibleEmbedding
-        >>> isomap = Isomap().fit(load_iris().data)
-        >>> InvertibleEmbedding.from_fitted(isomap).inverse_transform(isomap.embedding_).shape
-        (150, 4)
         """
         check_is_fitted(learner)
         self = cls(learner, **params)

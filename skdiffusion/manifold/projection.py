@@ -51,10 +51,7 @@ class GeometricRows:
 
 
 def couple_tangent(denoiser, draw, rows, dimensions, sigma_min, rng, *, always=False):
-    """Make a denoiser keep to local planes, if that brings drawn rows as near as real ones.
-
-    Return it and the dimension of the planes, or the denoiser as it is and None.
-    """
+    """Return a denoiser kept to planes if draws need them, and their dimension; else it and None."""
     order = rng.permutation(len(rows.codes))
     n_held = min(MAX_HELD_OUT, len(order) // 5)
     held, rest = order[:n_held], order[n_held:][:MAX_PLANES]

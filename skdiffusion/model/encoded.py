@@ -59,11 +59,8 @@ class EncodedRows:
 
 
 def merge_copies(rows):
-    """Return distinct rows with the sums of their weights, where numbers are continuous.
-
-    Rows that coincide in continuous numbers are copies of one, which else a held-out set would
-    share with its training set; without these, equal rows are what a discrete distribution has.
-    """
+    """Return distinct rows with the sums of their weights, where numbers are continuous."""
+    # a held-out set would share copies with its training set; discrete rows may well be equal
     if "continuous" not in rows.encoder.kinds_:
         return rows
     distinct, place = np.unique(rows.Z, axis=0, return_inverse=True)

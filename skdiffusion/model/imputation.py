@@ -63,10 +63,7 @@ def read_gaps(model, X):
 
 
 def complete(model, Z, start, seed):
-    """Draw the features that are NaN given the others, from noise `start` of unit variance.
-
-    Each row is drawn by itself: its draw does not depend on those beside it.
-    """
+    """Draw what is NaN given the rest, from noise `start`; no draw depends on other rows."""
     sampling = replace(model.sampling, guidance_scale=1.0)
     if sampling.solver in WITH_NOISE:
         sampling = replace(sampling, solver="dpmpp_2m")
