@@ -73,7 +73,7 @@ class DiffusionImputer(TableInput, OneToOneFeatureMixin, TransformerMixin, BaseE
     --------
     >>> import numpy as np
     >>> from skdiffusion import DenoiserNet, DiffusionImputer, DiffusionManifoldSampler
-    >>> X = np.random.RandomState(0).normal(size=(200, 1)) + [[0.0, 5.0]]
+    >>> X = np.random.RandomState(0).normal(size=(200, 2)).cumsum(1)
     >>> X[::3, 1] = np.nan
     >>> model = DiffusionManifoldSampler(denoiser=DenoiserNet(max_epochs=2))
     >>> imputer = DiffusionImputer(sampler=model, random_state=0).fit(X)

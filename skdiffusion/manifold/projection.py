@@ -51,7 +51,7 @@ class GeometricRows:
 
 
 def couple_tangent(denoiser, draw, rows, dimensions, sigma_min, rng, *, always=False):
-    """Return a denoiser kept to planes if draws need them, and their dimension; else it and None."""
+    """Return a denoiser kept to planes if draws need it, and their dimension; else as it is."""
     order = rng.permutation(len(rows.codes))
     n_held = min(MAX_HELD_OUT, len(order) // 5)
     held, rest = order[:n_held], order[n_held:][:MAX_PLANES]

@@ -122,7 +122,7 @@ def redraw(model, noisy, conditions, sigma, generator):
 
 
 def _draw_rare(model, met, n_drawn, conditions, pending, generator):
-    """Draw rows given features with ranges as draws, or rows of `fit`, have them that meet these."""
+    """Draw rows given features of draws, or rows of `fit`, that meet the ranges."""
     seen = model.rows[conditions.are_met(model.encoder, model.rows[:, ~model.is_target])]
     source = met if len(met) else seen
     if not len(source):
