@@ -56,11 +56,9 @@ def local_spectra(X: Floats, at: NDArray[np.intp], n_neighbors: int) -> Spectra:
         # the first is the row itself
         length, index = (part[:, 1:] for part in search.kneighbors(X[rows]))
         distances.append(length)
-        found.append([])
-        for k in sizes:
-            near = X[index[:, :k]]
-            near = near - near.mean(1, keepdims=True)
-            found[-1].append(_eigenvalues(near, max(k - 1, 1)))
+        near = (X[index[:, :k]] for k in sizes)
+        centred = (rows - rows.mean(1, keepdims=True) for rows in near)
+        found.append([_eigenvalues(rows, max(rows.shape[1] - 1, 1)) for rows in centred])
     variances = [np.concatenate(parts) for parts in zip(*found, strict=True)]
     return Spectra(np.concatenate(distances), sizes, variances, len(X))
 
