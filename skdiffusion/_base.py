@@ -407,7 +407,8 @@ class TableModel(TableInput, ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
 
     def _encoded(self, X):
         """Read rows and encode them."""
-        return self._model.encoder.encode_columns(self._read(X))
+        columns = self._read(X)
+        return self._model.encoder.encode_columns(columns)
 
     def _known_noise(self):
         """Return the noise of encoded rows that `denoise` removes without being told."""
