@@ -77,7 +77,7 @@ def mixture(X, seed):
 
 def kernel(X, seed):
     """Put a kernel with the covariance of its twenty neighbours on each row."""
-    tensors = tensor_local(X, neighbor_graph(X, N_KERNEL)[1])
+    tensors = tensor_local(X, neighbor_graph(X, N_KERNEL)[1], np.arange(len(X)))
     factors, floors = low_rank_factors(tensors, min(N_KERNEL, X.shape[1])).kernel(1.0, 1e-3)
     return KernelDenoiser(*(torch.from_numpy(part) for part in (X, factors, floors)))
 

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from ._oversampler import DiffusionOversampler as DiffusionOversampler
     from ._sampler import DiffusionManifoldSampler as DiffusionManifoldSampler
     from ._smoother import RiemannianKernelSmoother as RiemannianKernelSmoother
-    from .model.table_model import Model as Model
     from .pipeline import sample_from as sample_from
     from .tables.encoder import TableEncoder as TableEncoder
     from .training.net import DenoiserNet as DenoiserNet
@@ -38,7 +37,6 @@ _HOMES = {
     "AugmentedEstimator": "_augmented",
     "DenoiserNet": "training.net",
     "TableEncoder": "tables.encoder",
-    "Model": "model.table_model",
     "sample_from": "pipeline",
 }
 __all__ = [*_HOMES]

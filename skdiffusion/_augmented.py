@@ -33,10 +33,9 @@ def _estimator_has(name):
 class AugmentedEstimator(MetaEstimatorMixin, BaseEstimator):
     """Classifier or regressor that is trained on real rows and synthetic ones.
 
-    A diffusion model of the training rows makes synthetic rows. How many of them the estimator is
-    trained on, or none at all, is decided by cross-validation, with the model fitted inside each
-    fold. Synthetic rows have to win clearly: none are used unless the best number of them beats
-    none by more than `margin` standard errors, which know that the folds share training rows [1]_.
+    How many rows of a diffusion model the estimator is trained on, or none, is decided by
+    cross-validation, with the model fitted inside each fold. None are used unless the best number
+    beats none by `margin` standard errors, which know that the folds share training rows [1]_.
 
     Parameters
     ----------
@@ -56,9 +55,8 @@ class AugmentedEstimator(MetaEstimatorMixin, BaseEstimator):
         Whether all classes get equally many synthetic rows, rather than in proportion to their
         real ones. Ignored by regressors.
     margin : float, default=2.0
-        Standard errors by which synthetic rows have to beat none, if that is among the choices.
-        The best of several wins by chance now and then, and 2 keeps that from doing harm; with
-        fewer more tables gain, and some lose.
+        Standard errors by which synthetic rows have to beat none, if that is among the choices:
+        with fewer more tables gain, and some lose.
     cv : int, cross-validation generator or iterable, default=5
         Folds to choose among several ratios by. A whole number is stratified for classifiers, and
         lowered to the size of the smallest class if that is larger than 1.
@@ -92,14 +90,12 @@ class AugmentedEstimator(MetaEstimatorMixin, BaseEstimator):
     Notes
     -----
     Synthetic rows have the targets of real ones, which take turns; numeric targets move at random
-    within the gaps to their neighbours. A larger ratio uses all synthetic rows of a smaller one, so
-    that their scores are comparable.
+    within the gaps to their neighbours. A larger ratio uses all synthetic rows of a smaller one.
 
     References
     ----------
     .. [1] Nadeau and Bengio, "Inference for the generalization error", Machine Learning 52, 2003,
-       section 5.1: the variance of the mean over J splits is estimated by ``1 / J + n_test /
-       n_train`` times that of the splits.
+       section 5.1.
 
     Examples
     --------

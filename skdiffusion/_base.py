@@ -13,23 +13,26 @@ from sklearn.utils.validation import check_is_fitted
 from skdiffusion._utils.checks import check_count, check_noise, check_weights
 from skdiffusion._utils.fitting import all_or_nothing
 from skdiffusion.model.encoded import EncodedRows, encode_rows
-from skdiffusion.model.imputation import Known, fill_by_draw, fill_by_mean
+from skdiffusion.model.imputation import (
+    STRATEGIES,
+    Known,
+    fill_by_draw,
+    fill_by_mean,
+    read_gaps,
+)
 from skdiffusion.model.open_cells import settle_conditions
-from skdiffusion.model.wanted import read_wanted
+from skdiffusion.model.wanted import need_target, read_wanted
 from skdiffusion.tables.conditions import Conditions
 from skdiffusion.tables.encoder import TableEncoder
 from skdiffusion.tables.frames import NUMERIC, TableInput, read_table, take, validate_table
-from skdiffusion.tables.gaps import fill_gaps, gaps_of
+from skdiffusion.tables.gaps import fill_gaps
 from skdiffusion.tables.target import TargetEncoder
-
-STRATEGIES = ("mean", "draw")
 
 
 class TableModel(TableInput, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     """Base of the estimators that learn the distribution of a table's rows, and of a target.
 
-    A subclass says how its denoiser is made, in `_fit_model`, and how draws are made, in
-    `_sampling`. It has the parameters `encoder`, `target` and `random_state`.
+    A subclass says how its model is made, and has `encoder`, `target` and `random_state`.
     """
 
     _default_encoder = TableEncoder()
@@ -52,7 +55,7 @@ class TableModel(TableInput, ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
 
     @property
     def model_(self):
-        """The fitted :class:`~skdiffusion.Model`, with the present parameters of sampling."""
+        """The fitted model, with the present parameters of sampling."""
         # its error is an AttributeError too
         check_is_fitted(self)
         return replace(self._model, sampling=self._sampling())
@@ -67,8 +70,7 @@ class TableModel(TableInput, ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         y : array-like of shape (n,) or None, default=None
             Target to condition on: classes or numbers.
         sample_weight : array-like of shape (n,) or None, default=None
-            Weights of the rows, as if they occurred that often. Rows of weight 0 are left out, and
-            weights that sum to less than the number of the others are scaled to sum to it.
+            Weights of the rows, as if they occurred that often; shares of a whole are scaled.
 
         Returns
         -------
@@ -112,10 +114,10 @@ class TableModel(TableInput, ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
             the number of rows. None draws classes with their frequencies in `fit`, and numbers
             together with the rows.
         conditions : dict, array-like, data frame or None, default=None
-            What is settled about columns. A dict from columns to a value, to a range as a tuple
-            ``(low, high)`` with None for no end, or to a list of categories; or a table, some
-            columns by name or an array of all columns, with a row for each row to draw, whose
-            missing cells are free.
+            A dict from columns to a value, to a range as a tuple ``(low, high)`` with None for no
+            end, or to a list of categories; or a table, some columns by name or an array of all
+            columns, with a row for each row to draw, whose missing cells are free. Known cells are
+            conditioned on; ranges and lists are met by choosing among draws, which is exact.
         return_y : bool, default=False
             Whether to return the targets too.
         random_state : int, RandomState instance or None, default=None
@@ -140,21 +142,14 @@ class TableModel(TableInput, ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         -----
         UserWarning
             If draws meet ranges so rarely that rows repeat values within them.
-
-        Notes
-        -----
-        Known cells are conditioned on. Ranges and lists of categories are met by choosing among
-        draws, which is exact.
         """
         rng = check_random_state(random_state)
         if return_y:
-            self._need_target()
-        model, n_samples, wanted, target = self._wanted(n_samples, y, conditions, rng)
-        both = wanted if target is None else wanted.extended(target.values)
-        generator = self._generator(rng)
-        both = settle_conditions(model, n_samples, both, generator)
-        Z = model.draw(n_samples, generator, both)
-        X = model.encoder.decode_table(Z[:, ~model.is_target], rng, both.cells)
+            need_target(self.model_)
+        model = self.model_
+        n_samples, wanted, target = read_wanted(model, n_samples, y, conditions, rng)
+        Z, cells = self._draw(n_samples, wanted, target, rng)
+        X = model.encoder.decode_table(Z[:, ~model.is_target], rng, cells)
         if not return_y:
             return X
         return X, model.target_encoder.inverse_transform(Z[:, model.is_target], target.cells)
@@ -179,11 +174,9 @@ class TableModel(TableInput, ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
             The share; 1 without ranges.
         """
         rng = check_random_state(random_state)
-        model, n_samples, wanted, target = self._wanted(n_samples, y, conditions, rng)
-        known = replace(wanted, ranges={}, categories={})
-        both = known if target is None else known.extended(target.values)
-        generator = self._generator(rng)
-        Z = model.draw(n_samples, generator, settle_conditions(model, n_samples, both, generator))
+        model = self.model_
+        n_samples, wanted, target = read_wanted(model, n_samples, y, conditions, rng)
+        Z, _ = self._draw(n_samples, replace(wanted, ranges={}, categories={}), target, rng)
         return float(wanted.are_met(model.encoder, Z[:, ~model.is_target]).mean())
 
     def sample_y(self, X, n_samples=1, *, random_state=None):
@@ -208,7 +201,7 @@ class TableModel(TableInput, ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         ValueError
             If there was no target in `fit`.
         """
-        self._need_target()
+        need_target(self.model_)
         check_count(n_samples, "n_samples")
         rng = check_random_state(random_state)
         model = self.model_
@@ -232,8 +225,7 @@ class TableModel(TableInput, ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
             Nats, in the units of the table: densities of numbers, probabilities of categories,
             whole numbers and repeated values.
         """
-        columns = self._read(X)
-        model = self.model_
+        columns, model = self._read(X), self.model_
         Z = model.encoder.encode_columns(columns)
         Z[model.encoder.void_features(Z)] = np.nan
         return model.log_prob(Z) + model.encoder.log_volume_of(columns, model.sigma_min)
@@ -268,8 +260,7 @@ class TableModel(TableInput, ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         U : ndarray of shape (n, n_encoded)
             Latents, one for each encoded feature.
         """
-        Z = self._encoded(X)
-        return self.model_.encode(Z)
+        return self.model_.encode(self._encoded(X))
 
     def inverse_transform(self, X):
         """Return the rows of latents, the inverse of `transform`.
@@ -314,8 +305,7 @@ class TableModel(TableInput, ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
             If no noise is given or known, or rows have missing cells or columns of other kinds
             than numbers.
         """
-        columns = self._read(X)
-        model = self.model_
+        columns, model = self._read(X), self.model_
         Z = model.encoder.encode_columns(columns)
         kinds = zip(model.encoder.kinds_, model.encoder.transforms_, strict=True)
         others = sorted({kind for kind, code in kinds if code != "constant"} - set(NUMERIC))
@@ -343,7 +333,7 @@ class TableModel(TableInput, ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
             Whether to return the targets too: those given, or else what is expected.
         strategy : {"mean", "draw"}, default="mean"
             The mean of numbers and times and the most frequent category, which have the smallest
-            error; or one draw, which keeps the spread of the columns and their relations.
+            error; or one draw, which keeps spreads and relations.
         n_draws : int, default=32
             Number of draws that means are taken over, where there is no closed form.
         random_state : int, RandomState instance or None, default=None
@@ -360,16 +350,19 @@ class TableModel(TableInput, ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         if strategy not in STRATEGIES:
             raise ValueError(f"strategy must be one of {STRATEGIES}, got {strategy!r}.")
         if y is not None or return_y:
-            self._need_target()
+            need_target(model)
         X = validate_table(self, X, reset=False, allow_missing=self._allow_missing)
-        columns = read_table(X)
-        gaps = gaps_of(columns) & ~np.array([c.is_empty for c in model.encoder._coders])
+        columns, gaps = read_gaps(model, X)
         wanted = gaps.any(1) | (return_y and y is None)
         if not wanted.any():
             return (X, np.asarray(y)) if return_y else X
         known = Known(model, columns, y, wanted)
-        fill = fill_by_mean if strategy == "mean" else fill_by_draw
-        filled, target = fill(model, known, n_draws, random_state)
+        if strategy == "draw":
+            rng = check_random_state(random_state)
+            filled, target = fill_by_draw(known, _seed(rng), rng)
+        else:
+            seed = 0 if random_state is None else _seed(check_random_state(random_state))
+            filled, target = fill_by_mean([known], n_draws, seed)
         X = fill_gaps(X, gaps, filled, wanted)
         if not return_y:
             return X
@@ -413,6 +406,7 @@ class TableModel(TableInput, ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         return read_table(X)
 
     def _encoded(self, X):
+        """Read rows and encode them."""
         columns = self._read(X)
         return self._model.encoder.encode_columns(columns)
 
@@ -422,16 +416,12 @@ class TableModel(TableInput, ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
             raise ValueError("Say how much noise there is: denoise(X, noise=...).")
         return self._model.noise
 
-    def _wanted(self, n_samples, y, conditions, rng):
-        """Return the model, how many rows are wanted, and what is settled about them."""
-        model = self.model_
-        if y is not None:
-            self._need_target()
-        return model, *read_wanted(model, n_samples, y, conditions, rng)
-
-    def _need_target(self):
-        if self.model_.target_encoder is None:
-            raise ValueError("There is no target: the estimator was fitted without y.")
+    def _draw(self, n, wanted, target, rng):
+        """Draw encoded rows with their target; return them and the cells that are settled."""
+        model, generator = self.model_, self._generator(rng)
+        both = wanted if target is None else wanted.extended(target.values)
+        both = settle_conditions(model, n, both, generator)
+        return model.draw(n, generator, both), both.cells
 
     def _generator(self, rng):
         return torch.Generator(self._model.device).manual_seed(_seed(rng))

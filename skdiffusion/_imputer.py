@@ -13,17 +13,16 @@ from skdiffusion._utils.checks import check_count
 from skdiffusion._utils.fitting import all_or_nothing
 from skdiffusion.model.drawing import even_noise
 from skdiffusion.model.imputation import (
+    STRATEGIES,
     Known,
-    RowUniforms,
-    complete,
-    expected_cells,
-    row_noise,
+    RowNoise,
+    fill_by_draw,
+    fill_by_mean,
+    read_gaps,
 )
-from skdiffusion.tables.frames import TableInput, read_table, validate_table
-from skdiffusion.tables.gaps import fill_gaps, gaps_of
+from skdiffusion.tables.frames import TableInput, validate_table
+from skdiffusion.tables.gaps import fill_gaps
 from skdiffusion.training.net import DenoiserNet
-
-STRATEGIES = ("mean", "draw")
 
 
 class DiffusionImputer(TableInput, OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
@@ -37,22 +36,19 @@ class DiffusionImputer(TableInput, OneToOneFeatureMixin, TransformerMixin, BaseE
     sampler : DiffusionManifoldSampler or None, default=None
         Unfitted model with all its options; None is the default one with 12 epochs of training.
     n_models : int, default=3
-        Number of models that the draws are spread over, each trained from other weights and on gaps
-        that were first filled otherwise. Three bring the error of the mean down by 2 to 4 %, and
-        multiple imputations differ by what a model cannot know of itself.
+        Number of models that draws are spread over, of other weights and other first fillings.
+        Three bring the error of the mean down by 2 to 4 %.
     strategy : {"mean", "draw"}, default="mean"
-        What `transform` fills in: the mean of numbers and times and the most frequent
-        category, which has the smallest error; or one draw, which keeps the spread of the columns
-        and their relations.
+        What `transform` fills in: the mean of numbers and times and the most frequent category,
+        which has the smallest error; or one draw, which keeps spreads and relations.
     n_draws : int, default=32
-        Number of draws that the mean is taken over. They are spread evenly, so that a few dozen
-        serve.
+        Number of draws that the mean is taken over.
     random_state : int, RandomState instance or None, default=None
         Source of randomness of `fit`, and of what `transform` draws with, the same at every call.
 
     Attributes
     ----------
-    models_ : list of Model
+    models_ : list of object
         The fitted models.
     n_features_in_ : int
         Number of columns seen in `fit`.
@@ -65,11 +61,8 @@ class DiffusionImputer(TableInput, OneToOneFeatureMixin, TransformerMixin, BaseE
 
     Notes
     -----
-    `transform` treats each row by itself: what it fills in does not depend on other rows of the
-    call. Two rows that are equal get equal draws; :meth:`sample_imputations` does not repeat
-    itself.
-
-    A column without any cell in `fit` stays missing, and takes no part.
+    What `transform` fills in does not depend on other rows of the call: equal rows get equal draws,
+    other than by :meth:`sample_imputations`. A column without any cell in `fit` stays missing.
 
     References
     ----------
@@ -80,23 +73,17 @@ class DiffusionImputer(TableInput, OneToOneFeatureMixin, TransformerMixin, BaseE
     --------
     >>> import numpy as np
     >>> from skdiffusion import DenoiserNet, DiffusionImputer, DiffusionManifoldSampler
-    >>> X = np.random.RandomState(0).normal(size=(200, 1)) + [[0.0, 5.0]]
+    >>> X = np.random.RandomState(0).normal(size=(200, 2)).cumsum(1)
     >>> X[::3, 1] = np.nan
     >>> model = DiffusionManifoldSampler(denoiser=DenoiserNet(max_epochs=2))
-    >>> filled = DiffusionImputer(sampler=model, random_state=0).fit_transform(X)
-    >>> bool(np.isnan(filled).any()), bool(abs(filled[0, 1] - filled[0, 0] - 5) < 0.3)
-    (False, True)
+    >>> imputer = DiffusionImputer(sampler=model, random_state=0).fit(X)
+    >>> bool(np.isnan(imputer.transform(X)).any())
+    False
+    >>> len({table[0, 1] for table in imputer.sample_imputations(X, 3, random_state=0)})
+    3
     """
 
-    def __init__(
-        self,
-        *,
-        sampler=None,
-        n_models=3,
-        strategy="mean",
-        n_draws=32,
-        random_state=None,
-    ):
+    def __init__(self, *, sampler=None, n_models=3, strategy="mean", n_draws=32, random_state=None):
         self.sampler = sampler
         self.n_models = n_models
         self.strategy = strategy
@@ -163,21 +150,20 @@ class DiffusionImputer(TableInput, OneToOneFeatureMixin, TransformerMixin, BaseE
         X : ndarray or data frame of shape (n, n_features)
             The rows without gaps, in their container; cells that were there are as they were.
         """
-        X, gaps, knowns = self._known(X)
-        if not gaps.any():
+        X, columns, gaps, rows = self._read(X)
+        if not rows.any():
             return X
         if self.strategy == "mean":
-            cells, _ = expected_cells(knowns, self.n_draws, self._seed)
-            filled = self.models_[0].encoder.assemble(cells, gaps.any(1).sum(), knowns[0].settled)
-            return fill_gaps(X, gaps, filled, gaps.any(1))
-        noise, sources = row_noise(knowns[0].Z, self._seed)
-        return self._filled(X, gaps, knowns[0], noise, RowUniforms(sources))
+            knowns = [Known(model, columns, rows=rows) for model in self.models_]
+            filled, _ = fill_by_mean(knowns, self.n_draws, self._seed)
+        else:
+            known = Known(self.models_[0], columns, rows=rows)
+            noise = RowNoise(known.Z, self._seed)
+            filled, _ = fill_by_draw(known, self._seed, noise, torch.from_numpy(noise.start))
+        return fill_gaps(X, gaps, filled, rows)
 
     def sample_imputations(self, X, n_imputations=5, *, random_state=None):
-        """Fill missing cells by draws, several times.
-
-        What is estimated from each of the tables differs by what the gaps leave open, which is what
-        the rules for combining multiple imputations count on.
+        """Fill missing cells by draws, several times: multiple imputation.
 
         Parameters
         ----------
@@ -196,48 +182,27 @@ class DiffusionImputer(TableInput, OneToOneFeatureMixin, TransformerMixin, BaseE
         References
         ----------
         Rubin, D. B. (1987). Multiple imputation for nonresponse in surveys. Wiley, chapter 3.
-
-        Examples
-        --------
-        >>> import numpy as np
-        >>> from skdiffusion import DenoiserNet, DiffusionImputer, DiffusionManifoldSampler
-        >>> X = np.random.RandomState(0).normal(size=(200, 2))
-        >>> X[0, 1] = np.nan
-        >>> model = DiffusionManifoldSampler(denoiser=DenoiserNet(max_epochs=2))
-        >>> imputer = DiffusionImputer(sampler=model, random_state=0).fit(X)
-        >>> len({table[0, 1] for table in imputer.sample_imputations(X, 3, random_state=0)})
-        3
         """
         check_count(n_imputations, "n_imputations")
-        X, gaps, knowns = self._known(X)
+        X, columns, gaps, rows = self._read(X)
         rng = check_random_state(random_state)
+        knowns = [Known(model, columns, rows=rows) for model in self.models_]
         tables = []
         for k in range(n_imputations):
             seed = int(rng.randint(2**31 - 1))
-            if not gaps.any():
+            if not rows.any():
                 tables.append(X.copy() if hasattr(X, "copy") else X.clone())
                 continue
             known = knowns[k % len(knowns)]
             generator = torch.Generator(known.model.device).manual_seed(seed)
             noise = even_noise(*known.Z.shape, generator)
-            tables.append(self._filled(X, gaps, known, noise, seed))
+            filled, _ = fill_by_draw(known, self._seed, np.random.RandomState(seed), noise)
+            tables.append(fill_gaps(X, gaps, filled, rows))
         return tables
 
-    def _known(self, X):
-        """Validate rows; return them, their gaps, and what each model knows of rows with some."""
+    def _read(self, X):
+        """Validate rows; return them, their columns and gaps, and which rows have some."""
         check_is_fitted(self)
         X = validate_table(self, X, reset=False, allow_missing=True)
-        encoder = self.models_[0].encoder
-        columns = read_table(X)
-        empty = np.array([coder.is_empty for coder in encoder._coders])
-        gaps = gaps_of(columns) & ~empty
-        rows = gaps.any(1)
-        return X, gaps, [Known(model, columns, rows=rows) for model in self.models_]
-
-    def _filled(self, X, gaps, known, noise, random_state):
-        """Fill gaps by one draw of a model."""
-        model, rng = known.model, check_random_state(random_state)
-        Z, settled = known.settle(self._seed, rng.uniform(size=len(known.Z)))
-        drawn = complete(model, Z, noise, self._seed)
-        filled = model.encoder.decode_table(drawn[:, ~model.is_target], rng, settled)
-        return fill_gaps(X, gaps, filled, gaps.any(1))
+        columns, gaps = read_gaps(self.models_[0], X)
+        return X, columns, gaps, gaps.any(1)

@@ -18,8 +18,8 @@ from skdiffusion.closed_forms.gap_filling import without_gross_cells
 from skdiffusion.diffusion import heun, run
 from skdiffusion.diffusion.eigenfunctions import index_set
 from skdiffusion.diffusion.operator_denoiser import MARGIN, OperatorDenoiser
-from skdiffusion.model import Model
 from skdiffusion.model.drawing import Sampling
+from skdiffusion.model.table_model import Model
 from skdiffusion.tables.encoder import TableEncoder
 
 MAX_JOINT_COLUMNS = 5
@@ -75,7 +75,7 @@ class OperatorScoreMatching(TableModel):
 
     Attributes
     ----------
-    model_ : Model
+    model_ : object
         The fitted model, in the coordinates of the process.
     degree_ : int
         Largest frequency of the basis.

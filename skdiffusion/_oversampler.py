@@ -12,7 +12,7 @@ from skdiffusion._sampler import DiffusionManifoldSampler
 from skdiffusion._utils.checks import StrOptions, needs
 from skdiffusion._utils.fitting import all_or_nothing
 from skdiffusion._utils.systematic import spread
-from skdiffusion.augmentation import boxplot_relevance, density_relevance
+from skdiffusion.augmentation.relevance import boxplot_relevance, density_relevance
 from skdiffusion.augmentation.rows import jitter, read_target, stack
 from skdiffusion.augmentation.synthesis import fit_sampler, synthesize
 from skdiffusion.tables.frames import as_frame, as_series, take_rows, validate_table
@@ -36,10 +36,9 @@ class _Tags(Tags):
 class DiffusionOversampler(OneToOneFeatureMixin, BaseEstimator):
     """Oversample rare classes, or rare values of a numeric target, by a diffusion model.
 
-    One model of rows and target together is fitted on all rows. A synthetic row of a class starts
-    from a real row of it, is noised, and denoised given the class: so it varies the real row along
-    the directions in which the table varies, and even a class of a single row can be oversampled.
-    It follows the interface of imbalanced-learn and works in its pipelines.
+    A model of rows and target is fitted on all rows. A synthetic row of a class starts from a real
+    row of it, is noised, and denoised given the class: it varies as the table does, and even a
+    class of a single row can be oversampled. The interface is that of imbalanced-learn.
 
     Parameters
     ----------
@@ -48,27 +47,22 @@ class DiffusionOversampler(OneToOneFeatureMixin, BaseEstimator):
         ``sigma=None`` any estimator with ``fit(X, y)`` and
         ``sample(n_samples, y=, random_state=)`` will do.
     sampling_strategy : str, float, dict or callable, default="auto"
-        How many synthetic rows.
-
-        For classes as in imbalanced-learn: "auto" and "not majority" give every class as many rows
-        as the largest has, "minority" the smallest class alone, a float is the wanted ratio of the
-        smaller to the larger of two classes, a dict the wanted number of rows of each class, and a
-        function gets `y` and returns such a dict.
-
-        For numbers: "auto" gives the rare rows as many rows as the others have, and a float is the
-        number of synthetic rows as a share of the rows.
+        How many synthetic rows. For classes as in imbalanced-learn: "auto" and "not majority" give
+        every class as many rows as the largest has, "minority" the smallest alone, a float is the
+        wanted ratio of the smaller to the larger of two, a dict the wanted number of rows of each
+        class, and a function gets `y` and returns such a dict. For numbers "auto" gives the rare
+        rows as many rows as the others have, and a float is a share of the rows.
     sigma : float or None, default=0.3
         Noise level from which real rows are denoised, in standard deviations of a column: near 0
-        synthetic rows repeat the real ones that they start from, and far above 1 nothing is left of
-        those. None draws fresh rows. The default keeps classes apart where they meet: more noise
-        ranks rows better and is worse at a fixed threshold.
+        synthetic rows repeat the real ones, and far above 1 nothing is left of those. More noise
+        ranks rows better and is worse at a fixed threshold. None draws fresh rows.
     target : {"auto", "categorical", "continuous"}, default="auto"
         What `y` is. "auto" takes text, booleans, and whole numbers of at most 20 values as
         classes.
     relevance : {"boxplot", "density"} or callable, default="boxplot"
         For numbers: how rare a value is, from 0 to 1; from 0.5 on it counts as rare. "boxplot"
         rises from the median to the ends of the whiskers, on the sides where outliers lie beyond
-        them; "density" is one minus the density of `y` in units of its maximum; a function gets
+        them [1]_; "density" is one minus a kernel density in units of its maximum; a function gets
         `y` and returns an array.
     random_state : int, RandomState instance or None, default=None
         Source of randomness.
@@ -104,10 +98,9 @@ class DiffusionOversampler(OneToOneFeatureMixin, BaseEstimator):
 
     References
     ----------
-    Torgo, L. et al. (2013). SMOTE for regression. EPIA, 378-389.
-
-    Branco, P., Torgo, L. and Ribeiro, R. P. (2017). SMOGN: a pre-processing approach for imbalanced
-    regression. PMLR 74, 36-50.
+    .. [1] Ribeiro and Moniz, "Imbalanced regression and extreme value prediction", Machine Learning
+       109, 2020, section 3.
+    .. [2] Torgo et al., "SMOTE for regression", EPIA 2013.
 
     Examples
     --------
@@ -250,9 +243,8 @@ class DiffusionOversampler(OneToOneFeatureMixin, BaseEstimator):
             n_synthetic = max(0, int((~rare).sum()) - int(rare.sum()))
         else:
             raise ValueError(
-                "For a numeric target sampling_strategy must be 'auto' or a positive number "
-                f"(synthetic rows as a share of the rows), got {strategy!r}. "
-                "If the numbers of y are classes, set target='categorical'."
+                "For a numeric target sampling_strategy must be 'auto' or a positive number, got "
+                f"{strategy!r}. If the numbers of y are classes, set target='categorical'."
             )
         if n_synthetic and not rare.any():
             raise ValueError(

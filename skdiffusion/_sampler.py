@@ -16,11 +16,10 @@ from skdiffusion.diffusion import SOLVERS
 from skdiffusion.geometry import noise_level
 from skdiffusion.manifold.coupling import couple, decide_geometry, fit_encoder, read_plan
 from skdiffusion.manifold.robustness import encoded_noise, inlier_rows
-from skdiffusion.model import Model
-from skdiffusion.model.drawing import Sampling, draw_known
+from skdiffusion.model.drawing import Sampling
 from skdiffusion.model.encoded import merge_copies
 from skdiffusion.model.starts import fit_starts
-from skdiffusion.tables.conditions import Conditions
+from skdiffusion.model.table_model import Model
 from skdiffusion.tables.frames import read_table, take
 from skdiffusion.training.net import DenoiserNet
 
@@ -38,24 +37,19 @@ class DiffusionManifoldSampler(TableModel):
     Parameters
     ----------
     denoiser : DenoiserNet or None, default=None
-        Unfitted net with all options of the training, the noise process and its range of noise
-        levels; None is ``DenoiserNet()``. Give one explicitly to search nested parameters such as
-        ``denoiser__lr`` or ``denoiser__sigma_min``.
+        Unfitted net: training, noise process and range of noise levels; None is ``DenoiserNet()``.
+        Of one that is given, parameters such as ``denoiser__lr`` can be searched.
     baseline : {"auto", "mixture", "gaussian"} or None, default="auto"
-        Closed form that the network improves upon: a Gaussian or, with None, nothing but the
-        standard normal. "mixture" is a Gaussian and one more input of the network: what a
-        mixture of several Gaussians would answer.
-        "auto" is the mixture up to 32 encoded features besides those of classes, and the Gaussian
-        above: the mixture's matrices would take most of the time.
+        Closed form that the network improves upon: a Gaussian or, with None, the standard normal.
+        With "mixture" the network also sees what a mixture of Gaussians would answer. "auto" is
+        that up to 32 encoded features besides those of classes, and "gaussian" above.
     solver : str or callable, default="dpmpp_2m"
         How to integrate from noise to rows, a name among
-        :data:`skdiffusion.diffusion.SOLVERS` or a function like them. DPM-Solver++(2M) is the
-        most accurate below 30 evaluations.
+        :data:`skdiffusion.diffusion.SOLVERS` or a function like them.
     n_steps : int or None, default=None
         Number of solver steps; None is the solver's own number
-        (:data:`skdiffusion.diffusion.N_STEPS`), with which the spread of a normal distribution is
-        right within 2 %, and of these the part below the noise of draws that start from rows, at
-        least 8.
+        (:data:`skdiffusion.diffusion.N_STEPS`), of which draws that start from rows take those
+        below their noise, at least 8.
     n_likelihood_steps : int, default=20
         Number of steps of the probability flow in `score_samples`, `transform` and
         `inverse_transform`, of four evaluations each.
@@ -67,40 +61,32 @@ class DiffusionManifoldSampler(TableModel):
         that of the rows of `fit` to one another. Draws start between such rows, with as much noise
         as that takes; where it would drown them, from rows that trees draw column by column; and
         from noise alone where numbers are given, or where even this comes nearer. Less follows the
-        rows more closely, down to copies at 0: from 1, as far as rows are from one another, to 0.7
-        draws come nearer to held-out rows on every table that was tried. None starts all draws
-        from noise: the distribution as the network knows it.
+        rows more closely, down to copies at 0. None starts all draws from noise: the distribution
+        as the network knows it.
     encoder : TableEncoder or None, default=None
-        Unfitted encoder of the columns: which are categories, how numbers are transformed, what
-        unknown categories count as, and, by ``missing_indicator=True``, whether rows are drawn
-        with missing cells as often and where `fit` has seen them. None is ``TableEncoder()``.
+        Unfitted encoder of the columns; None is ``TableEncoder()``.
     target : {"auto", "categorical", "continuous"}, default="auto"
         What `y` is. "auto" takes text, booleans, and whole numbers of at most 20 values as
         classes.
     manifold : None, "auto" or estimator, default="auto"
         Whether account is taken of a manifold that the rows lie on. "auto" looks for one where all
-        columns are numbers that hardly repeat, and uses it if draws come nearer to it; tables of
-        other kinds are modelled without. An estimator, such as :class:`sklearn.manifold.Isomap` or
-        :class:`~skdiffusion.manifold.AutoencoderEmbedding`, is the manifold. None takes the rows
-        as they are.
+        columns are numbers that hardly repeat, and uses it if draws come nearer to it. An
+        estimator, such as :class:`sklearn.manifold.Isomap` or
+        :class:`~skdiffusion.manifold.AutoencoderEmbedding`, is the manifold.
     coupling : {"auto", "latent", "project"}, default="auto"
         How a manifold takes part.
 
-        - "latent": the model is of an embedding's coordinates, and rows are decoded from them, with
-          the noise that held-out rows have about their decoding.
+        - "latent": the model is of an embedding's coordinates, from which rows are decoded. Without
+          an estimator it is an autoencoder of one dimension more than the rows seem to have.
         - "project": the model is of the rows. With an estimator drawn rows pass through its
           embedding; otherwise the denoiser itself keeps to local planes of the rows, so that
           scores, conditions and latents know of the manifold too.
         - "auto": "latent" for an estimator; for ``manifold="auto"`` "project", or nothing.
-
-        Without an estimator "latent" uses an autoencoder of one dimension more than the rows seem
-        to have.
     data_noise : float, array-like of shape (n_features,) or "auto", default=0.0
         Standard deviation of noise that the rows of `fit` have, in the units of the columns, which
-        have to be continuous. Drawn rows come without it, and `denoise` takes it off rows. "auto"
-        estimates it as that across the manifold. Scores and latents are those of noisy rows. Draws
-        end in an expectation at a noise level just above it, so that what is narrower than the
-        noise is drawn too narrow.
+        have to be continuous. Drawn rows come without it, though too narrow where they are narrower
+        than the noise, and `denoise` takes it off rows. "auto" estimates it as that across the
+        manifold. Scores and latents are those of noisy rows.
     contamination : float, default=0.0
         Share of the rows that are outliers and left out of training: those that are farthest from
         their tenth neighbour.
@@ -111,7 +97,7 @@ class DiffusionManifoldSampler(TableModel):
 
     Attributes
     ----------
-    model_ : Model
+    model_ : object
         The fitted model: encoder, denoiser, prior and range of noise levels.
     history_ : skorch.history.History
         Losses of the training.
@@ -212,7 +198,6 @@ class DiffusionManifoldSampler(TableModel):
 
     @property
     def model_(self):
-        """The fitted :class:`~skdiffusion.Model`, with the present parameters of sampling."""
         return replace(super().model_, n_likelihood_steps=self.n_likelihood_steps)
 
     def _sampling(self):
@@ -243,11 +228,10 @@ class DiffusionManifoldSampler(TableModel):
         net, prior, filled = self._train(rows, geometry, rng)
         model = self._assemble(rows, net, prior, filled, rng)
         generator = torch.Generator().manual_seed(int(rng.randint(2**31 - 1)))
-        free = Conditions(np.full((1, model.n_features), np.nan))
 
         def draw(denoiser, n):
             """Draw rows by a denoiser."""
-            return draw_known(replace(model, denoiser=denoiser), n, free, generator)
+            return replace(model, denoiser=denoiser).draw(n, generator)
 
         denoiser, geometry = couple(model.denoiser, draw, filled, geometry, net.sigma_min, rng)
         self.history_ = net.history

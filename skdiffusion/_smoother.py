@@ -15,10 +15,10 @@ from skdiffusion.closed_forms.baselines import fit_gaussian
 from skdiffusion.closed_forms.gap_filling import draw_completions, without_gross_cells
 from skdiffusion.closed_forms.smoothing import Smoothing, choose_known_noise
 from skdiffusion.geometry.row_kernels import KernelOptions
-from skdiffusion.model import Model
 from skdiffusion.model.drawing import Sampling
 from skdiffusion.model.encoded import merge_copies
 from skdiffusion.model.starts import fit_starts
+from skdiffusion.model.table_model import Model
 from skdiffusion.tables.encoder import TableEncoder
 from skdiffusion.tables.frames import NUMERIC
 
@@ -61,17 +61,14 @@ class RiemannianKernelSmoother(TableModel):
         few. The number of its components minimises the Bayesian information criterion. "cv"
         chooses the share by held-out likelihood; None leaves it out.
     standardize : "auto" or bool, default="auto"
-        Whether kernels see each column divided by its standard deviation, or all columns of
-        numbers divided by the root mean square of them, which suits columns that share a unit.
-        "auto" does what makes held-out rows more likely, where the deviations differ by no more
-        than ten times; else the former.
+        Whether kernels see each column divided by its standard deviation, or all by the root mean
+        square of these, which suits columns that share a unit. "auto" does what makes held-out rows
+        more likely, where the deviations differ by no more than ten times; else the former.
     dcr_ratio : float or None, default=0.75
         How new draws are: their median distance to the closest record (DCR) of `fit`, relative to
-        that of the rows of `fit` to one another. The density's own draws are farther off, as wide
-        kernels make held-out rows more likely. Draws therefore lie between such rows, with as much
-        noise as the ratio takes, or about rows that trees draw where those are newer; they are
-        the density's where numbers are given, or where nothing is newer. None draws from the
-        density always.
+        that of the rows of `fit` to one another. Draws lie between such rows, with as much noise as
+        the ratio takes, or about rows that trees draw where those are newer; they are the density's
+        where numbers are given, or where nothing is newer. None draws from the density always.
     encoder : TableEncoder or None, default=None
         Unfitted encoder of the columns. None is ``TableEncoder(numeric_transform="standard",
         clip=False, constraints=None)``.
@@ -80,9 +77,8 @@ class RiemannianKernelSmoother(TableModel):
         classes.
     known_noise : "cv" or float, default="cv"
         Noise level that `impute` gives to the known cells when it fills in means, in standard
-        deviations. 0 is the exact conditional mean; more averages over more kernels, as a larger
-        bandwidth does in kernel regression. "cv" minimises the squared error of held-out cells, for
-        each number by itself up to 12 of them. Draws are always exact.
+        deviations. 0 is the exact conditional mean; more averages over more kernels. "cv" minimises
+        the squared error of held-out cells, for each number by itself up to 12 of them.
     n_steps : int, default=40
         Steps of the probability flow in `transform` and `inverse_transform`, of four evaluations
         each.
@@ -91,7 +87,7 @@ class RiemannianKernelSmoother(TableModel):
 
     Attributes
     ----------
-    model_ : Model
+    model_ : object
         The fitted model; its denoiser is a mixture of the kernels.
     bandwidth_ : tuple of (eps, h)
         Diffusion time and blur, in standard deviations of a column.
@@ -118,19 +114,16 @@ class RiemannianKernelSmoother(TableModel):
     Notes
     -----
     The kernel smoother is inspired by the Riemannian diffusion kernel smoothing of Shen and Oates;
-    metric, background and choice of bandwidths are our own construction. Kernels are held fixed at
-    the rows, so that each integrates to one.
+    metric, background and choice of bandwidths are our own construction.
 
-    A row costs a product with a matrix of ``n (d + 1)(d + 2) / 2`` entries. From 8192 rows on,
-    kernels far from a row are left out where a bound shows that this changes no log-density by
-    more than 1e-6. Above 2000 rows the bandwidths are chosen on that many. Below ten, or with only
-    classes of less than ten, nothing is held out: the bandwidths are then time 1 and a
-    quarter of the blur of Scott's rule (0 and all of it for "euclidean").
+    A row costs a product with a matrix of ``n (d + 1)(d + 2) / 2`` entries. From 8192 rows on, far
+    kernels are left out where this changes no log-density by more than 1e-6. Above 2000 rows the
+    bandwidths are chosen on that many. With no class of ten rows nothing is held out: the
+    bandwidths are time 1 and a quarter of Scott's blur (0 and all of it for "euclidean").
 
-    The kernels are of numbers and times. With classes as target, each class has neighbours and a
-    background of its own, and the bandwidths are common. With other columns of categories each
-    kernel keeps the categories of its row, so that only combinations that `fit` has seen are drawn,
-    and there is no background.
+    The kernels are of numbers and times. With classes as target, each has neighbours and a
+    background of its own. With other columns of categories each kernel keeps the categories of its
+    row, so that only combinations that `fit` has seen are drawn, and there is no background.
 
     References
     ----------
@@ -280,9 +273,7 @@ class RiemannianKernelSmoother(TableModel):
 
     def _candidates(self, rows, Z):
         """Return the ways to place kernels that are to be compared."""
-        is_number = np.ones(Z.shape[1], dtype=bool)
-        for columns, _ in rows.category_blocks:
-            is_number[columns] = False
+        is_number = ~rows.is_category
         options = self._options(int(is_number.sum()))
         if not (is_number | rows.is_class).all():
             options = replace(options, background=0.0)

@@ -17,17 +17,13 @@ __all__ = ["sample_from"]
 def sample_from(pipeline, n_samples=1, *, return_y=False, add_residuals=True, **sample_params):
     """Draw samples from a pipeline that ends in a sampler.
 
-    A :class:`~sklearn.pipeline.Pipeline` has no ``sample`` method. This function draws from the
-    last step and takes the rows back through the earlier steps, last one first, so that they come
-    out in the units of the pipeline's input: through ``sample_inverse`` where a step has it, as
-    :class:`~skdiffusion.manifold.InvertibleEmbedding` does, or else ``inverse_transform``. A
-    manifold learner that keeps its training rows but has no inverse, as
-    :class:`~sklearn.manifold.Isomap` and :class:`~sklearn.manifold.LocallyLinearEmbedding`, is
-    given one by :meth:`InvertibleEmbedding.from_fitted
+    Draws of the last step are taken back through the earlier ones: by ``sample_inverse``, as
+    :class:`~skdiffusion.manifold.InvertibleEmbedding` has, or else ``inverse_transform``. A
+    manifold learner that keeps its training rows but has no inverse, as Isomap, is given one by
+    :meth:`InvertibleEmbedding.from_fitted
     <skdiffusion.manifold.InvertibleEmbedding.from_fitted>`, at every call; so is UMAP, whose own is
-    slow and for two dimensions only. Steps that are ``"passthrough"`` or ``None`` are skipped, and
-    imputers are the identity: indicators of what was missing are dropped, columns that they dropped
-    because they were empty come back empty. A search is its best estimator.
+    slow and for two dimensions only. Imputers are the identity, but that their indicators are
+    dropped and columns that they dropped come back empty. A search is its best estimator.
 
     Parameters
     ----------
@@ -51,8 +47,7 @@ def sample_from(pipeline, n_samples=1, *, return_y=False, add_residuals=True, **
     -------
     X : array or frame of shape (n_samples, n_features)
         Rows in the space of the pipeline's input, in the container that the first step's
-        ``inverse_transform`` returns. Most transformers return an array;
-        ``pipeline.feature_names_in_`` holds the names of its columns.
+        ``inverse_transform`` returns: mostly an array.
     y : array of shape (n_samples,)
         What was drawn with the rows; only with ``return_y=True``.
 
@@ -61,8 +56,7 @@ def sample_from(pipeline, n_samples=1, *, return_y=False, add_residuals=True, **
     sklearn.exceptions.NotFittedError
         If the pipeline is not fitted.
     TypeError
-        If the last step has no ``sample``, if an earlier step drops columns or cannot be inverted
-        for another reason, or if
+        If the last step has no ``sample``, an earlier one drops columns or has no inverse, or
         ``return_y=True`` and the sampler draws rows alone.
 
     Examples
@@ -135,8 +129,7 @@ def _refuse_lost_columns(name, step):
         raise TypeError(
             f"Step {name!r} ({type(step).__name__}) dropped columns ({shown}"
             f"{', ...' if len(lost) > 5 else ''}), which samples cannot be given back. Select "
-            "columns before the pipeline, or leave the step out: samplers take constant columns. "
-            "Or draw in the last step's own space with pipeline[-1].sample(...)."
+            "columns before the pipeline, or leave the step out: samplers take constant columns."
         )
 
 

@@ -62,7 +62,6 @@ MAY_IMPORT_ROOMS = {
         "_imputer",
         "_oversampler",
         "_augmented",
-        "model",
         "training",
         "tables",
         "pipeline",

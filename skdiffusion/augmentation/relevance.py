@@ -8,34 +8,9 @@ GRID = 512
 
 
 def boxplot_relevance(y):
-    """Relevance by the boxplot: 0 at the median, 1 from the ends of the whiskers on.
+    """Return 0 at the median and 1 from the ends of the whiskers on, where outliers lie beyond.
 
-    Parameters
-    ----------
-    y : ndarray of shape (n,)
-        Target.
-
-    Returns
-    -------
-    relevance : ndarray of shape (n,)
-        Between 0 and 1. On a side without outliers it is 0.
-
-    Notes
-    -----
-    The control points, the median and the adjacent values (the outermost ones within 1.5
-    interquartile ranges of the box), are joined by piecewise cubic Hermite polynomials of slope 0
-    at each of them.
-
-    References
-    ----------
-    Ribeiro, R. P. and Moniz, N. (2020). Imbalanced regression and extreme value prediction.
-    Machine Learning 109, 1803-1835, section 3.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> boxplot_relevance(np.array([1.0, 2.0, 3.0, 4.0, 50.0])).round(2)
-    array([0., 0., 0., 1., 1.])
+    Between them is a cubic of slope 0 at both (Ribeiro and Moniz, 2020, Machine Learning 109).
     """
     y = np.asarray(y, dtype=np.float64)
     first, median, third = np.quantile(y, [0.25, 0.5, 0.75])
@@ -52,28 +27,7 @@ def boxplot_relevance(y):
 
 
 def density_relevance(y):
-    """Relevance by how thinly the values lie: one minus the density, in units of its maximum.
-
-    Parameters
-    ----------
-    y : ndarray of shape (n,)
-        Target.
-
-    Returns
-    -------
-    relevance : ndarray of shape (n,)
-        Between 0 at the mode and 1.
-
-    Notes
-    -----
-    The density is a Gaussian kernel estimate with Scott's bandwidth.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> density_relevance(np.array([0.0, 0.0, 0.1, 0.0, 5.0])).argmax()
-    np.int64(4)
-    """
+    """Return one minus the kernel density of the values, in units of its maximum."""
     y = np.asarray(y, dtype=np.float64)
     if np.ptp(y) == 0:
         return np.zeros(len(y))

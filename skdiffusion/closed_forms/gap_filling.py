@@ -49,8 +49,7 @@ def draw_completions(
 
 def without_gross_cells(Z: NDArray[np.float64], rows: Any) -> NDArray[np.float64]:
     """Take numbers far off all others for missing, and fill them where nothing else is."""
-    categories = [c for columns, _ in rows.category_blocks for c in columns]
-    numbers = np.setdiff1d(np.arange(Z.shape[1]), categories)
+    numbers = ~rows.is_category
     blank = Z.copy()
     blank[:, numbers] = np.where(gross_cells(Z[:, numbers]), np.nan, Z[:, numbers])
     gaps = np.isnan(blank)

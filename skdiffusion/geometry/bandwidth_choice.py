@@ -1,8 +1,7 @@
 """Bandwidths of a kernel density by held-out likelihood, from coarse to fine.
 
-The kernels ``eps C_i + h^2 I`` have the eigenvectors of ``C_i`` whatever the bandwidths. The
-squared coordinates of held-out rows in those frames are computed once, and each pair ``(eps, h)``
-costs one product with the inverse variances.
+The kernels ``eps C_i + h^2 I`` have the eigenvectors of ``C_i`` whatever the bandwidths: each pair
+``(eps, h)`` costs one product of squared coordinates in them with the inverse variances.
 """
 
 from typing import NamedTuple
@@ -43,10 +42,6 @@ class Fold(NamedTuple):
             held_out_weights=self.held_out_weights[::step],
             log_background=few,
         )
-
-    def log_kernels(self, eps: Floats, h: Floats) -> Floats:
-        """Return the log-density of the held-out rows, one column for each bandwidth."""
-        return held_out_log_density(self.X, self.weights, self.tensors, self.held_out, eps, h)
 
     def total(self, log_kernels: Floats, share: float) -> Floats:
         """Return the log-likelihood with a share of the background, for each bandwidth."""
@@ -110,11 +105,7 @@ def choose_bandwidth(
     shares = _SHARES if share is None else np.array([share])
     if fixed is not None:
         return _best_of_grid(folds, np.array(fixed[:1]), np.array(fixed[1:]), shares)
-    return _search(folds, h_min, isotropic, shares)
-
-
-def _search(folds: list[Fold], h_min: float, isotropic: bool, shares: Floats) -> Bandwidth:
-    """Search a coarse grid with some of the held-out rows, and two finer ones with all."""
+    # a coarse grid with some of the held-out rows, and two finer ones with all
     n_out = sum(len(fold.held_out) for fold in folds)
     few = [fold.thinned(max(1, round(n_out / _MAX_COARSE_ROWS))) for fold in folds]
     ratio = (_H_MAX / h_min) ** (1 / (_N_H - 1))
@@ -133,7 +124,8 @@ def _best_of_grid(folds: list[Fold], eps: Floats, h: Floats, shares: Floats) -> 
     eps, h = (axis.ravel() for axis in np.meshgrid(eps, h))
     total = np.zeros((len(eps), len(shares)))
     for fold in folds:
-        log_kernels = fold.log_kernels(eps, h)
+        parts = fold.X, fold.weights, fold.tensors, fold.held_out
+        log_kernels = held_out_log_density(*parts, eps, h)
         total += np.column_stack([fold.total(log_kernels, share) for share in shares])
     total /= sum(fold.held_out_weights.sum() for fold in folds)
     i, j = np.unravel_index(total.argmax(), total.shape)

@@ -1,16 +1,8 @@
 """Diffusion tensors at the rows of a data set: inverses of the Riemannian metrics it suggests.
 
-A diffusion with the tensor ``C(x)`` spreads from ``x`` over the ellipsoid of ``C(x)`` in a unit of
-time; it is Brownian motion under the metric ``C^{-1}``, in which directions along the data are
-short and those off the data long. A kernel density with the covariances ``eps C_i + h^2 I`` lets
-each row diffuse for the time ``eps`` and blurs it by ``h``. The tensors are held fixed at the rows,
-which makes the kernels integrate to one and is exact to first order in ``eps``.
-
-References
-----------
-Vincent, P., Bengio, Y. (2002). Manifold Parzen windows. NeurIPS 15.
-
-Berry, T., Sauer, T. (2016). Local kernels and the geometric structure of data. arXiv:1407.1426.
+Kernels of the covariances ``eps C_i + h^2 I`` let each row diffuse for the time ``eps`` and blur it
+by ``h``. The tensors are held fixed at the rows, which makes the kernels integrate to one and is
+exact to first order in ``eps`` (Berry and Sauer, 2016, arXiv:1407.1426).
 """
 
 from typing import NamedTuple
@@ -61,9 +53,7 @@ def local_factors(X: Floats, indices: NDArray[np.intp], at: NDArray[np.intp], ra
     return LowRank(*(np.concatenate(parts) for parts in zip(*chunks, strict=True)))
 
 
-def tensor_local(
-    X: Floats, indices: NDArray[np.intp], at: NDArray[np.intp] | slice = slice(None)
-) -> Floats:
+def tensor_local(X: Floats, indices: NDArray[np.intp], at: NDArray[np.intp]) -> Floats:
     """Return local covariances about rows `at`, ``C_i = mean_j (x_j - x_i)(x_j - x_i)'``."""
     steps = X[indices] - X[at][:, None]
     return steps.transpose(0, 2, 1) @ steps / indices.shape[1]

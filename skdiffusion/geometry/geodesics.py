@@ -1,27 +1,18 @@
 """Shortest paths along a neighbour graph, and rows that are far from all others.
 
-A path between two rows along edges of a neighbour graph stays among the rows, as one along the
-manifold that they lie on would. It is a start: it runs over the rows themselves, zigzags between
-them, and takes up their noise. :mod:`skdiffusion.diffusion.paths` makes a geodesic of it.
-
-References
-----------
-Tenenbaum, J. B., de Silva, V., Langford, J. C. (2000). A global geometric framework for nonlinear
-dimensionality reduction. Science 290, which measures geodesics along the graph.
-
-Gonzalez, T. F. (1985). Clustering to minimize the maximum intercluster distance. Theoretical
-Computer Science 38, the greedy choice of farthest points.
+A path along edges of a neighbour graph stays among the rows, but zigzags between them and takes up
+their noise: :mod:`skdiffusion.diffusion.paths` makes a geodesic of it. Paths are those of
+Isomap (Tenenbaum, de Silva and Langford, 2000, Science 290), farthest points those of Gonzalez
+(1985, Theoretical Computer Science 38).
 """
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
-from scipy.sparse import coo_array, csr_array
-from scipy.sparse.csgraph import connected_components, dijkstra
-from sklearn.metrics import pairwise_distances_argmin_min
+from scipy.sparse import csr_array
+from scipy.sparse.csgraph import connected_components, dijkstra, minimum_spanning_tree
+from sklearn.metrics import pairwise_distances, pairwise_distances_argmin_min
 from sklearn.neighbors import NearestNeighbors
-
-from skdiffusion.geometry.nearest_rows import neighbor_graph
 
 Floats = NDArray[np.float64]
 
@@ -32,35 +23,19 @@ _TINY = 1e-12
 
 def geodesic_graph(X: Floats, n_neighbors: int = _N_NEIGHBORS) -> csr_array:
     """Return a connected graph of nearest neighbours, with the lengths of its edges."""
-    n = len(X)
-    lengths, others = neighbor_graph(X, min(n_neighbors, n - 1))
-    rows = np.repeat(np.arange(n), lengths.shape[1])
-    graph = _symmetric(rows, others.ravel(), lengths.ravel(), n)
-    while True:
-        n_components, label = connected_components(graph, directed=False)
-        if n_components == 1:
-            return graph
-        graph = graph.maximum(_bridges(X, label)).tocsr()
-
-
-def _symmetric(
-    rows: NDArray[np.intp], columns: NDArray[np.intp], lengths: Floats, n: int
-) -> csr_array:
-    graph = coo_array((np.maximum(lengths, _TINY), (rows, columns)), shape=(n, n)).tocsr()
+    search = NearestNeighbors(n_neighbors=min(n_neighbors, len(X) - 1)).fit(X)
+    graph = csr_array(search.kneighbors_graph(mode="distance"))
+    graph.data = np.maximum(graph.data, _TINY)
+    n_components, label = connected_components(graph, directed=False)
+    if n_components > 1:
+        apart = np.maximum(pairwise_distances(X), _TINY)
+        # an edge within a component is shorter than any between two
+        lengths = np.where(label[:, None] == label, 1.0, 2.0 + apart / apart.max())
+        first, second = minimum_spanning_tree(lengths).nonzero()
+        between = label[first] != label[second]
+        first, second = first[between], second[between]
+        graph = graph.maximum(csr_array((apart[first, second], (first, second)), graph.shape))
     return graph.maximum(graph.T).tocsr()
-
-
-def _bridges(X: Floats, label: NDArray[np.intp]) -> csr_array:
-    """Return the shortest edge out of every component but the largest."""
-    edges = []
-    for component in np.delete(np.arange(label.max() + 1), np.bincount(label).argmax()):
-        inside = np.flatnonzero(label == component)
-        outside = np.flatnonzero(label != component)
-        nearest, length = pairwise_distances_argmin_min(X[inside], X[outside])
-        best = length.argmin()
-        edges.append((inside[best], outside[nearest[best]], length[best]))
-    rows, columns, lengths = map(np.array, zip(*edges, strict=True))
-    return _symmetric(rows, columns, lengths, len(X))
 
 
 def geodesic_path(X: Floats, a: Floats, b: Floats, n_points: int = 50) -> Floats:

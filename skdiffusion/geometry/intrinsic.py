@@ -49,18 +49,19 @@ def intrinsic_dimension(X: Any, *, per_point: bool = False) -> Any:
 
     Notes
     -----
-    Gaps of local spectra at several scales, above an estimated noise floor, are joined with the
-    growth of neighbour counts beyond the noise. A first look at 300 rows guesses the dimension and
-    the noise; the directions of the data as a whole that are all noise are dropped before the next.
-    Neighbour counts give the dimension within a fifth or so; the spectra then show which whole
-    number near it is followed by a gap. Equal rows count once. The result does not depend on the
-    order of the rows.
+    The growth of neighbour counts beyond the noise gives the dimension within a fifth or so; local
+    spectra at several scales [1]_ then show which whole number near it is followed by a gap. Equal
+    rows count once, and their order does not matter.
 
-    Its few constants were chosen on fourteen manifolds of dimension 1 to 15 (spirals, tori,
-    waves, spheres, cubes, Gaussians) with 1,000 to 2,000 rows and noise of up to 0.08 of their
-    radius. None of them is in `benchmarks/dimension.py`, though some families are, in other
-    dimensions. It errs by one or two where a manifold of many dimensions bends so much that its
-    neighbourhoods fill the space, and where rows of several dimensions lie in much noise.
+    Its few constants were chosen on fourteen manifolds of dimension 1 to 15, none of which is in
+    `benchmarks/dimension.py`. It errs by one or two where a manifold of many dimensions bends so
+    much that its neighbourhoods fill the space, and where rows of several dimensions lie in much
+    noise.
+
+    References
+    ----------
+    .. [1] Little, Maggioni and Rosasco, "Multiscale geometric methods for data sets I: multiscale
+       SVD, noise and curvature", Applied and Computational Harmonic Analysis 43, 2017.
 
     Examples
     --------

@@ -1,14 +1,8 @@
 """Spectra of neighbourhoods of several sizes, and what they tell of dimension and noise.
 
-With the size of a neighbourhood its variance grows like the square of the radius along the
-manifold and like the fourth power across it, where the manifold bends; that of the noise stays.
-Neighbour counts tell the dimension without a threshold and whatever the curvature, but only
-roughly in many dimensions, and not below the noise. :func:`select_dimension` joins the two.
-
-References
-----------
-Little, A. V., Maggioni, M., Rosasco, L. (2017). Multiscale geometric methods for data sets I:
-multiscale SVD, noise and curvature. Applied and Computational Harmonic Analysis 43.
+Variances grow like the square of the radius along the manifold and like its fourth power across
+it; that of the noise stays. Neighbour counts tell the dimension whatever the curvature, but only
+roughly in many dimensions, and not below the noise.
 """
 
 from functools import lru_cache
@@ -62,14 +56,11 @@ def local_spectra(X: Floats, at: NDArray[np.intp], n_neighbors: int) -> Spectra:
         # the first is the row itself
         length, index = (part[:, 1:] for part in search.kneighbors(X[rows]))
         distances.append(length)
-        found.append([_variances(X[index[:, :k]]) for k in sizes])
+        near = (X[index[:, :k]] for k in sizes)
+        centred = (rows - rows.mean(1, keepdims=True) for rows in near)
+        found.append([_eigenvalues(rows, max(rows.shape[1] - 1, 1)) for rows in centred])
     variances = [np.concatenate(parts) for parts in zip(*found, strict=True)]
     return Spectra(np.concatenate(distances), sizes, variances, len(X))
-
-
-def _variances(rows: Floats) -> Floats:
-    rows = rows - rows.mean(1, keepdims=True)
-    return _eigenvalues(rows, max(rows.shape[1] - 1, 1))
 
 
 def _eigenvalues(rows: Floats, freedom: int) -> Floats:

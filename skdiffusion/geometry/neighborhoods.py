@@ -21,8 +21,7 @@ Index = NDArray[np.intp]
 def neighborhoods(X: Rows, groups: Index, k: int) -> sparse.csr_matrix:
     """Return weights (n, n) of each row's nearest rows of its group, as a sparse matrix.
 
-    Rows and columns sum to one: every row takes part in draws as often as any other, so that these
-    keep means and outliers.
+    Rows and columns sum to one: all take part in draws as often, so that these keep means.
     """
     n = len(X)
     graph = sparse.identity(n, format="csr")
@@ -46,8 +45,7 @@ def draw_between(
 ) -> Rows:
     """Draw a row from the neighbourhood of each chosen one.
 
-    A normal distribution with the neighbourhood's covariance gives each cell a rank, and this a
-    value between those of the neighbours: ties and bounds stay.
+    A normal draw with its covariance gives ranks, which quantiles turn to values: bounds stay.
     """
     drawn, sizes = X[chosen], np.diff(weights.indptr)[chosen]
     for size in np.unique(sizes[sizes > 1]):

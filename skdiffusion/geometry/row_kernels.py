@@ -1,9 +1,7 @@
 """Gaussian kernels that follow a data set, with a few wide Gaussians beneath them.
 
-Kernels ``eps C_i + h^2 I`` are good where rows are dense and poor where they are few: far from the
-others a row's neighbours say little about the distribution. There a mixture of a few Gaussians is
-better. The two are mixed, with the share that makes held-out rows most likely, so that the result
-is hardly ever worse than the better of them.
+Kernels ``eps C_i + h^2 I`` are poor where rows are few, as neighbours far away say little about the
+distribution. The two are mixed with the share that makes held-out rows most likely.
 """
 
 import warnings
@@ -30,6 +28,7 @@ MAX_SELECTION_ROWS = 2000
 MIN_SELECTION_ROWS = 10
 # a few Gaussians are settled by that many
 MAX_BACKGROUND_ROWS = 10_000
+N_FOLDS = 5
 
 
 @dataclass(frozen=True)
@@ -42,23 +41,17 @@ class KernelOptions:
     n_neighbors: int | None = None
     background: float | None = None  # its share
     h_min: float = 1e-3  # smallest blur
-    n_folds: int = 5
-
-    @property
-    def needs_neighbors(self) -> bool:
-        """Whether the tensors depend on a number of neighbours."""
-        return self.metric == "local"
 
     def neighbors(self, X: Floats, n_neighbors: int) -> Index:
         """Return the neighbours of each row, none where they do not matter."""
-        if not self.needs_neighbors:
+        if self.metric == "euclidean":
             return np.empty((len(X), 0), dtype=np.intp)
         return neighbor_graph(X, min(n_neighbors, len(X) - 1))[1]
 
     def tensors(self, X: Floats, near: Index, n_neighbors: int | None = None) -> LowRank:
         """Return the tensor of each row, by the first of its neighbours."""
         n, d = X.shape
-        if not self.needs_neighbors:
+        if self.metric == "euclidean":
             return LowRank(np.zeros((n, d, 0)), np.zeros((n, 0)), np.zeros(n))
         return local_factors(X, near[:, :n_neighbors], np.arange(n), self.rank)
 
@@ -221,7 +214,7 @@ def choose_kernels(
     most = max(candidates)
     splits = [split for group in groups for split in _splits(group, options, most, random_state)]
     found = []
-    for k in candidates if options.needs_neighbors else candidates[:1]:
+    for k in candidates[:1] if options.metric == "euclidean" else candidates:
         folds = [
             Fold(*kept[:2], *out[:2], log_background, options.tensors(kept.X, near, k))
             for kept, out, log_background, near in splits
@@ -241,7 +234,7 @@ def _splits(
     group: Group, options: KernelOptions, n_neighbors: int, random_state: int | None
 ) -> Iterator[tuple[Group, Group, Floats | None, Index]]:
     """Yield rows kept and held out, the latter's background density, the former's neighbours."""
-    folds = KFold(min(options.n_folds, len(group.X)), shuffle=True, random_state=random_state)
+    folds = KFold(min(N_FOLDS, len(group.X)), shuffle=True, random_state=random_state)
     for rows, others in folds.split(group.X):
         kept, out = group.take(rows), group.take(others)
         mixture = _refitted(group.mixture, kept)
@@ -256,7 +249,7 @@ def _candidates(options: KernelOptions, n: int, n_few: int, d: int) -> list[int]
         wanted = (5, 8, 15, 30) if d <= 3 else (15, 40, 100)
         candidates = [k for k in wanted if 2 * k < n_few] or [max(1, (n_few - 1) // 2)]
         return candidates if options.bandwidth is None else [candidates[len(candidates) // 2]]
-    if options.needs_neighbors and k >= n:
+    if options.metric == "local" and k >= n:
         warnings.warn(
             f"n_neighbors={k} is not below the number of rows, {n}: using {n - 1}.",
             UserWarning,

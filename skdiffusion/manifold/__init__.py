@@ -2,7 +2,6 @@
 
 from skdiffusion.manifold.autoencoder_embedding import AutoencoderEmbedding
 from skdiffusion.manifold.invertible_embedding import InvertibleEmbedding
-from skdiffusion.manifold.local_maps import LocalLinearRegressor
 from skdiffusion.manifold.surface import (
     distance_to_manifold,
     explore,
@@ -25,5 +24,4 @@ __all__ = [
     "traverse",
     "AutoencoderEmbedding",
     "InvertibleEmbedding",
-    "LocalLinearRegressor",
 ]

@@ -24,16 +24,13 @@ class AutoencoderEmbedding(Embedding):
     """Embed rows by a small autoencoder, which has a way back by construction.
 
     Encoder and decoder are each a linear map plus a perceptron. They start at the principal
-    components, and training bends them: a flat manifold keeps its principal components, a curved
-    one is followed as far as `n_components` allow. The components are rotated to be uncorrelated
-    and scaled to unit variance. Columns of different units are each seen in their own standard
+    components, which training bends. Columns of different units are each seen in their own standard
     deviation, and rows with a cell far off all others of its column are embedded, not learned.
 
     Parameters
     ----------
     n_components : int, default=2
-        Number of components. A closed or rolled-up manifold needs one more than its dimension: its
-        components are then continuous, and never cut or fold it.
+        Number of components; a closed or rolled-up manifold needs one more than its dimension.
     width : int, default=128
         Width of the hidden layers. Half of it trains twice as fast and is a third less exact.
     max_epochs : int, default=30

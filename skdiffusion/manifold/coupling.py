@@ -16,6 +16,7 @@ from skdiffusion.geometry import intrinsic_dimension
 from skdiffusion.manifold.autoencoder_embedding import AutoencoderEmbedding
 from skdiffusion.manifold.decoders import seeded
 from skdiffusion.manifold.embedded_encoders import LatentEncoder, ProjectedEncoder
+from skdiffusion.manifold.embedding import refuse_gaps
 from skdiffusion.manifold.invertible_embedding import InvertibleEmbedding
 from skdiffusion.manifold.projection import GeometricRows, couple_tangent
 from skdiffusion.manifold.units import has_geometry, is_thin, linear_does, linear_units
@@ -56,7 +57,6 @@ class Geometry(NamedTuple):
     numbers: np.ndarray  # features that have a geometry
     n_factors: int  # of their principal directions above a noise floor
     dimension: int | None = None  # of the manifold, or of the embedding
-    plane_dimension: int | None = None  # of planes to begin with
     embedding: InvertibleEmbedding | None = None
     plan: Plan | None = None
 
@@ -105,7 +105,7 @@ def fit_encoder(encoder, X, columns, sample_weight, plan, rng):
 
 def decide_geometry(rows, plan, measured, rng):
     """Decide on dimensions, and embed rows; return the geometry and the rows to model."""
-    numbers = rows.numbers
+    numbers = np.flatnonzero(~(rows.is_category | rows.is_target))
     if plan.wanted and len(numbers) < 2:
         raise ValueError(
             "A manifold needs at least two columns of numbers that vary: use manifold=None."
@@ -113,16 +113,12 @@ def decide_geometry(rows, plan, measured, rng):
     if plan.coupling == "none" or not (plan.wanted or measured.is_geometric):
         return Geometry("none", numbers, len(numbers), plan=plan), rows
     Z = rows.Z[:, numbers]
-    if np.isnan(Z).any():
-        raise ValueError(
-            "Rows with missing numbers have no place on a manifold: fill them first, for "
-            "example with DiffusionImputer, or use manifold=None."
-        )
+    refuse_gaps(Z)
     factors, dimension = len(numbers), None
     if not plan.is_estimator:
         factors = n_factors(Z) if measured.n_factors is None else measured.n_factors
         dimension = measured.dimension or _measure_dimension(Z, factors)
-    geometry = Geometry(plan.coupling, numbers, factors, dimension, dimension, plan=plan)
+    geometry = Geometry(plan.coupling, numbers, factors, dimension, plan=plan)
     if plan.is_estimator or plan.coupling == "latent":
         return _embed(rows, geometry, rng)
     return geometry, rows
@@ -133,9 +129,10 @@ def couple(denoiser, draw, Z, geometry, sigma_min, rng):
     name, plan = geometry.coupling, geometry.plan
     if name != "project" or plan.is_estimator:
         return denoiser, geometry
-    k = geometry.plane_dimension
+    k = geometry.dimension
     dimensions = [d for d in (k, k + 1) if d < geometry.n_factors]
-    rows = _geometric(Z, geometry)
+    numbers = geometry.numbers
+    rows = GeometricRows(Z, numbers, _directions(Z[:, numbers], geometry.n_factors))
     denoiser, dimension = couple_tangent(
         denoiser, draw, rows, dimensions, sigma_min, rng, always=plan.forced
     )
@@ -155,12 +152,9 @@ def _embed(rows, geometry, rng):
     """Embed the numbers of rows; return the geometry with its embedding, and the new rows."""
     plan, numbers = geometry.plan, geometry.numbers
     embedding = _embedding(plan, geometry, rng).fit(rows.Z[:, numbers])
-    dimension = embedding.embedding_.shape[1]
-    k = geometry.plane_dimension or dimension
-    geometry = geometry._replace(embedding=embedding, dimension=dimension, plane_dimension=k)
-    if plan.coupling in ENCODERS:
-        encoder = ENCODERS[plan.coupling](rows.encoder, embedding, numbers)
-        rows = rows.encoded_by(encoder)
+    geometry = geometry._replace(embedding=embedding, dimension=embedding.embedding_.shape[1])
+    encoder = ENCODERS[plan.coupling](rows.encoder, embedding, numbers)
+    rows = rows.encoded_by(encoder)
     if plan.coupling == "latent":
         # its features are coordinates, which have no geometry of their own
         n = encoder.n_latent
@@ -178,11 +172,6 @@ def _embedding(plan, geometry, rng):
     n_components = min(geometry.dimension + 1, len(geometry.numbers))
     learner = AutoencoderEmbedding(n_components, random_state=seed)
     return InvertibleEmbedding(learner, random_state=seed)
-
-
-def _geometric(Z, geometry):
-    numbers = geometry.numbers
-    return GeometricRows(Z, numbers, _directions(Z[:, numbers], geometry.n_factors))
 
 
 def _directions(Z, factors):

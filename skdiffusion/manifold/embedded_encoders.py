@@ -1,19 +1,20 @@
 """Encoders of tables whose numbers pass through an embedding.
 
-Each stands for a fitted :class:`~skdiffusion.TableEncoder` and has its interface, but encodes
-rows by the coordinates of an embedding, or decodes them through it. All else it hands on to that
-encoder.
+Each has the interface of the fitted :class:`~skdiffusion.TableEncoder` that it stands for, and
+hands on to it what it does not do itself.
 """
 
 import numpy as np
+
+from skdiffusion.manifold.embedding import refuse_gaps
 
 # in units of the embedding's standard deviation: wide enough for differences that rounding does
 # not reach, small enough for a straight line
 STEP = 1e-3
 
 
-class EmbeddedEncoder:
-    """What the two have in common."""
+class ProjectedEncoder:
+    """The encoder's features, whose numbers pass through the embedding where rows are drawn."""
 
     def __init__(self, encoder, embedding, numbers):
         self.encoder = encoder
@@ -32,11 +33,7 @@ class EmbeddedEncoder:
     def embed(self, Z):
         """Return the coordinates (n, n_latent) of encoded rows in the embedding."""
         numbers = Z[:, self.numbers]
-        if np.isnan(numbers).any():
-            raise ValueError(
-                "Rows with missing numbers have no place in an embedding: fill them first, for "
-                "example with DiffusionImputer, or fit with manifold=None."
-            )
+        refuse_gaps(numbers)
         return (self.embedding.transform(numbers) - self.centre) / self.scale
 
     def unembed(self, W, rng=None):
@@ -45,6 +42,16 @@ class EmbeddedEncoder:
         if rng is None:
             return self.embedding.inverse_transform(W)
         return self.embedding.sample_inverse(W, random_state=rng)
+
+    def reencode(self, Z):
+        """Return the features here of rows of the encoder."""
+        return Z
+
+    def restore(self, W, rng=None):
+        """Return the encoder's rows, their numbers on the embedded manifold."""
+        Z = W.copy()
+        Z[:, self.numbers] = self.unembed(self.embed(Z), rng)
+        return Z
 
     def decode_table(self, W, rng=None, cells=None):
         """Decode to a table, with some cells as given."""
@@ -63,7 +70,7 @@ class EmbeddedEncoder:
         return self.encoder.decode_coded(self.restore(W))
 
 
-class LatentEncoder(EmbeddedEncoder):
+class LatentEncoder(ProjectedEncoder):
     """The coordinates of the numbers in an embedding, then the `kept` other features of the row."""
 
     def __init__(self, encoder, embedding, numbers):
@@ -120,11 +127,9 @@ class LatentEncoder(EmbeddedEncoder):
         return self.decode_table(X, random_state)
 
     def reencode(self, Z):
-        """Return the features here of rows of the encoder."""
         return np.concatenate([self.embed(Z), Z[:, self.kept]], axis=1)
 
     def restore(self, W, rng=None):
-        """Return the encoder's rows."""
         Z = np.empty((len(W), self.encoder.n_encoded_))
         Z[:, self.numbers] = self.unembed(W[:, : self.n_latent], rng)
         Z[:, self.kept] = W[:, self.n_latent :]
@@ -151,17 +156,3 @@ class LatentEncoder(EmbeddedEncoder):
         variance = max(variance, np.finfo(float).tiny)
         squares = (residuals**2).sum(1) / variance
         return -(squares + n_across * np.log(2 * np.pi * variance)) / 2
-
-
-class ProjectedEncoder(EmbeddedEncoder):
-    """The encoder's features, whose numbers pass through the embedding where rows are drawn."""
-
-    def reencode(self, Z):
-        """Return the rows as they are."""
-        return Z
-
-    def restore(self, W, rng=None):
-        """Return the rows, their numbers on the embedded manifold."""
-        Z = W.copy()
-        Z[:, self.numbers] = self.unembed(self.embed(Z), rng)
-        return Z

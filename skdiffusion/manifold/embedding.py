@@ -26,6 +26,15 @@ def validate_numbers(estimator, X, **options):
         ) from error
 
 
+def refuse_gaps(Z):
+    """Raise for encoded rows with missing entries."""
+    if np.isnan(Z).any():
+        raise ValueError(
+            "Rows with missing numbers have no place on a manifold: fill them first, for example "
+            "with DiffusionImputer, or fit with manifold=None."
+        )
+
+
 class Embedding(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     """Base of embeddings, which define `fit`, `_embed` and `_decode` and set ``embedding_``."""
 

@@ -8,7 +8,7 @@ from skdiffusion._utils.checks import check_count
 from skdiffusion._utils.fitting import all_or_nothing
 from skdiffusion._utils.gross import check_magnitudes, have_one_unit, regular_rows
 from skdiffusion.manifold.autoencoder_embedding import AutoencoderEmbedding
-from skdiffusion.manifold.decoders import Decoder, OwnInverse, seeded
+from skdiffusion.manifold.decoders import Decoder, seeded
 from skdiffusion.manifold.embedding import Embedding, validate_numbers
 from skdiffusion.manifold.local_maps import LocalLinearRegressor
 from skdiffusion.manifold.units import column_units
@@ -19,28 +19,23 @@ WAYS = ("auto", "local", "own")
 class InvertibleEmbedding(Embedding):
     """Give any manifold learner an inverse, and a transform where it has none.
 
-    The learner embeds the rows; a decoder learns the way back. Where the learner cannot embed new
-    rows, as TSNE, MDS and SpectralEmbedding cannot, linear maps over the nearest rows do, which
-    return each training row to its own place.
-
-    Columns of unlike units, whose standard deviations differ by more than a thousand times, are
-    each divided by theirs first. Rows with a cell far off all others of its column are embedded,
-    but neither learner nor decoder is fitted to them.
+    Where the learner cannot embed new rows, as TSNE, MDS and SpectralEmbedding cannot, linear maps
+    over the nearest rows do. Columns whose standard deviations differ by more than a thousand times
+    are each divided by theirs first. Rows with a cell far off all others of its column are
+    embedded, but nothing is fitted to them.
 
     Parameters
     ----------
     estimator : estimator or None, default=None
         A manifold learner with ``fit_transform``. None is :class:`AutoencoderEmbedding` with three
-        components, which of all learners leaves the least out of held-out rows of surfaces, flat
-        or curved, open or closed, and takes time linear in their number.
+        components, which leaves the least out of held-out rows of surfaces.
     decoder : {"auto", "local", "own"}, default="auto"
-        The way back. "local" is a linear map over the nearest rows of each row:
-        :class:`LocalLinearRegressor`. "own" is the learner's ``inverse_transform``. "auto" is
-        "own" for an :class:`AutoencoderEmbedding`, whose decoder is trained with it, and else
-        "local": the inverse of PCA or KernelPCA leaves more out.
+        The way back. "local" is a weighted linear map over the nearest rows of each row, with the
+        penalty of least leave-one-out error [1]_. "own" is the learner's ``inverse_transform``.
+        "auto" is "own" for an :class:`AutoencoderEmbedding`, whose decoder is trained with it, and
+        else "local": the inverse of PCA or KernelPCA leaves more out.
     n_neighbors : int, default=20
-        Neighbours of the local maps, and of what is near when noise is drawn. Of fewer rows all
-        are taken.
+        Neighbours of the local maps, and of what is near when noise is drawn.
     random_state : int, RandomState instance or None, default=None
         Source of the seed of the learner, where it has none.
 
@@ -49,8 +44,7 @@ class InvertibleEmbedding(Embedding):
     estimator_ : estimator
         The fitted learner.
     embedding_ : ndarray of shape (n, n_components)
-        The learner's embedding of the training rows. `transform` gives the same rows the same
-        places as far as the learner's own does.
+        The learner's embedding of the training rows.
     residuals_ : ndarray of shape (n, n_features)
         What the decoder leaves out of each training row: its difference from the row decoded
         without it. For "own" the row is not left out, so that residuals may be too small.
@@ -64,6 +58,11 @@ class InvertibleEmbedding(Embedding):
     AutoencoderEmbedding : Learns both ways at once.
     sklearn.manifold.Isomap : Geodesic distances kept.
 
+    References
+    ----------
+    .. [1] Cleveland, "Robust locally weighted regression and smoothing scatterplots", Journal of
+       the American Statistical Association 74, 1979.
+
     Examples
     --------
     >>> import numpy as np
@@ -75,6 +74,9 @@ class InvertibleEmbedding(Embedding):
     >>> W = embedding.transform(X)
     >>> bool(np.abs(embedding.inverse_transform(W) - X).mean() < 0.05 * X.std())
     True
+    >>> isomap = Isomap(n_neighbors=8).fit(X)
+    >>> InvertibleEmbedding.from_fitted(isomap).sample_inverse(W[:5], random_state=0).shape
+    (5, 3)
     """
 
     def __init__(self, estimator=None, *, decoder="auto", n_neighbors=20, random_state=None):
@@ -106,15 +108,6 @@ class InvertibleEmbedding(Embedding):
             If the learner does not keep its rows.
         sklearn.exceptions.NotFittedError
             If the learner is not fitted.
-
-        Examples
-        --------
-        >>> from sklearn.datasets import load_iris
-        >>> from sklearn.manifold import Isomap
-        >>> from skdiffusion.manifold import InvertibleEmbedding
-        >>> isomap = Isomap().fit(load_iris().data)
-        >>> InvertibleEmbedding.from_fitted(isomap).inverse_transform(isomap.embedding_).shape
-        (150, 4)
         """
         check_is_fitted(learner)
         self = cls(learner, **params)
@@ -145,8 +138,7 @@ class InvertibleEmbedding(Embedding):
         Raises
         ------
         TypeError
-            If the learner has no ``fit_transform``, or the decoder is neither one of the names
-            nor a regressor.
+            If the learner has no ``fit_transform``, or for "own" no ``inverse_transform``.
         ValueError
             If a parameter is out of range, cells are missing or infinite, or there are fewer than
             two rows.
@@ -185,19 +177,6 @@ class InvertibleEmbedding(Embedding):
         -------
         ndarray of shape (n, n_features)
             Mean rows, each plus the residual of a training row nearby.
-
-        Examples
-        --------
-        >>> import numpy as np
-        >>> from sklearn.decomposition import PCA
-        >>> from skdiffusion.manifold import InvertibleEmbedding
-        >>> X = np.random.RandomState(0).normal([0, 0, 0], [5, 4, 1], size=(500, 3))
-        >>> plane = InvertibleEmbedding(PCA(2)).fit(X)
-        >>> W = plane.transform(X)
-        >>> bool(plane.inverse_transform(W)[:, 2].std() < 0.5)
-        True
-        >>> bool(0.9 < plane.sample_inverse(W, random_state=0)[:, 2].std() < 1.1)
-        True
         """
         X = self._check_embedded(X)
         return self._decoder.draw(X, check_random_state(random_state)) * self._units
@@ -217,13 +196,11 @@ class InvertibleEmbedding(Embedding):
         embedded = check_array(embedded, dtype=np.float64, input_name="embedding", copy=True)
         self._forward = None
         if not hasattr(learner, "transform"):
-            maps = LocalLinearRegressor(n_neighbors=self.n_neighbors, interpolate=True)
+            maps = LocalLinearRegressor(self.n_neighbors, interpolate=True)
             self._forward = maps.fit(X, embedded)
         has_trained = self.decoder == "auto" and isinstance(learner, AutoencoderEmbedding)
-        regressor = LocalLinearRegressor(n_neighbors=self.n_neighbors)
-        if self.decoder == "own" or has_trained:
-            regressor = OwnInverse(learner)
-        self._decoder = Decoder(regressor, self.n_neighbors, embedded, X)
+        own = learner if self.decoder == "own" or has_trained else None
+        self._decoder = Decoder(embedded, X, self.n_neighbors, own)
         self.residuals_ = self._decoder.residuals * self._units
         self.embedding_ = embedded
         self.estimator_ = learner
@@ -233,7 +210,7 @@ class InvertibleEmbedding(Embedding):
         return np.asarray(embed(X / self._units), dtype=np.float64)
 
     def _decode(self, X):
-        return self._decoder.regressor.predict(X) * self._units
+        return self._decoder.predict(X)[0] * self._units
 
 
 def _stored_rows(learner):

@@ -1,9 +1,8 @@
 """Projection while sampling: a trained denoiser that keeps to local planes of the rows.
 
-How many neighbours the planes average, and of which dimension they are, is decided by rows that
-they have not seen: by how well those are denoised, weighted as their log-likelihood weighs it.
-Whether planes are needed is decided by rows that are drawn: without planes a network that denoises
-well may still leave them farther from the manifold than held-out rows are.
+Neighbours and dimension of the planes are those that denoise held-out rows best, weighted as their
+log-likelihood weighs it. Whether planes are needed is decided by drawn rows, which a network that
+denoises well may still leave farther from the manifold than held-out rows are.
 """
 
 from itertools import product
@@ -52,10 +51,7 @@ class GeometricRows:
 
 
 def couple_tangent(denoiser, draw, rows, dimensions, sigma_min, rng, *, always=False):
-    """Make a denoiser keep to local planes, if that brings drawn rows as near as real ones.
-
-    Return it and the dimension of the planes, or the denoiser as it is and None.
-    """
+    """Return a denoiser kept to planes if draws need it, and their dimension; else as it is."""
     order = rng.permutation(len(rows.codes))
     n_held = min(MAX_HELD_OUT, len(order) // 5)
     held, rest = order[:n_held], order[n_held:][:MAX_PLANES]

@@ -10,10 +10,7 @@ N_NEIGHBORS = 10
 
 
 def inlier_rows(encoder, X, columns, contamination):
-    """Return the positions of the rows that are not far from their neighbours, in their order.
-
-    `contamination` is the share of the rows to leave out.
-    """
+    """Return the rows, but a share of `contamination` that is farthest from their neighbours."""
     n = len(X)
     if n < 2:
         return np.arange(n)
@@ -29,10 +26,7 @@ def inlier_rows(encoder, X, columns, contamination):
 
 
 def encoded_noise(data_noise, encoder, columns, coupling):
-    """Return the standard deviation of noise in each encoded feature: None, "auto" or (d,).
-
-    Raise for tables or couplings that cannot have any.
-    """
+    """Return the noise of each encoded feature: None, "auto" or (d,); raise if it cannot be."""
     is_auto = isinstance(data_noise, str)
     if not is_auto and not check_noise(data_noise, len(columns)).any():
         return None

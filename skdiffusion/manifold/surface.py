@@ -14,6 +14,7 @@ from skdiffusion.diffusion.paths import local_metric as denoiser_metric
 from skdiffusion.diffusion.paths import relax_path
 from skdiffusion.geometry.geodesics import farthest_points, geodesic_path, resample_path
 from skdiffusion.geometry.planes import local_planes
+from skdiffusion.manifold.embedding import refuse_gaps
 
 N_NEIGHBORS, N_NEIGHBORS_OF_PATH = 15, 10
 # fewer points would cut the corners of a path
@@ -129,8 +130,8 @@ def local_metric(sampler, X):
 def interpolate(sampler, a, b, n_points=20, *, hold_ends=False):
     """Return a path between two rows along the manifold.
 
-    The shortest path along the rows of `fit`, denoised, is tightened to a geodesic on the manifold
-    that the denoiser knows.
+    The shortest path along the rows of `fit` is tightened to a geodesic on the manifold that the
+    denoiser knows.
 
     Parameters
     ----------
@@ -141,8 +142,7 @@ def interpolate(sampler, a, b, n_points=20, *, hold_ends=False):
     n_points : int, default=20
         Number of rows of the path, its ends included.
     hold_ends : bool, default=False
-        Whether the path starts and ends at the rows themselves. By default it does at the points
-        of the manifold below them: rows with noise are off it.
+        Whether the path starts and ends at the rows themselves, and not on the manifold below them.
 
     Returns
     -------
@@ -220,8 +220,7 @@ def traverse(sampler, x, component=0, n_points=9, *, extent=2.0):
 def explore(sampler, n_samples=10, *, avoid_seen=True, random_state=None):
     """Draw rows that are far from those of `fit`, and from one another.
 
-    Of twenty draws for each row, at least 1,000, the twentieth that is farthest off the manifold
-    is left out, in units of the distances between the rows there.
+    Of twenty draws for each row the twentieth that is farthest off the manifold is left out.
 
     Parameters
     ----------
@@ -230,8 +229,8 @@ def explore(sampler, n_samples=10, *, avoid_seen=True, random_state=None):
     n_samples : int, default=10
         Number of rows.
     avoid_seen : bool, default=True
-        Whether rows shall be far from those of `fit` too, so that they lie where these are few.
-        Otherwise they are landmarks, which cover the manifold evenly.
+        Whether rows shall lie where those of `fit` are few. Otherwise they are landmarks, which
+        cover the manifold evenly.
     random_state : int, RandomState instance or None, default=None
         Source of the draws from which they are chosen.
 
@@ -272,8 +271,7 @@ def trajectory(sampler, n_samples=100, *, random_state=None):
     Returns
     -------
     states : ndarray of shape (n_steps + 1, n_samples, n_encoded)
-        Encoded rows at each noise level; ``sampler.model_.encoder.inverse_transform(states[-1])``
-        are the rows in the table's own columns.
+        Encoded rows at each noise level; ``sampler.model_.encoder`` decodes them.
     sigmas : ndarray of shape (n_steps + 1,)
         The noise levels, from the largest to zero.
     """
@@ -291,11 +289,7 @@ def _rows(sampler):
 
 def _encoded(sampler, X):
     Z = sampler.model_.encoder.transform(X)
-    if np.isnan(Z).any():
-        raise ValueError(
-            "Rows with missing cells have no place on a manifold: fill them first, for example "
-            "with DiffusionImputer."
-        )
+    refuse_gaps(Z)
     return Z
 
 

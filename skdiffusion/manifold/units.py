@@ -38,10 +38,9 @@ def is_thin(Z, dimension):
 
 
 def linear_units(X):
-    """Choose between one unit for all columns and a unit for each, "standard".
+    """Choose between one unit for all columns and a unit for each.
 
-    Return the encoder's transform, the units (a number or (d,)), and the number of directions
-    above a noise floor in them.
+    Return the encoder's transform, the units, and the number of directions above a noise floor.
     """
     own = column_spreads(X)
     if not have_one_unit(own):

@@ -12,8 +12,7 @@ from skdiffusion.diffusion.categories import category_log_prob
 def log_prob(model, Z):
     """Return log-densities (n,) of encoded rows (n, d) without their target, NaN for unknown.
 
-    Numbers have a density; to it each category adds its log-probability given the numbers and the
-    categories before it.
+    To that of numbers each category adds its log-probability given all before it.
     """
     # whether a cell is there comes before what it is: so the probabilities sum to one
     blocks = model.encoder.category_blocks()

@@ -122,11 +122,7 @@ def redraw(model, noisy, conditions, sigma, generator):
 
 
 def _draw_rare(model, met, n_drawn, conditions, pending, generator):
-    """Draw rows whose conditions are met too rarely to wait for them.
-
-    The features with ranges are taken from draws, or rows of `fit`, that meet these; the others
-    are drawn given them.
-    """
+    """Draw rows given features of draws, or rows of `fit`, that meet the ranges."""
     seen = model.rows[conditions.are_met(model.encoder, model.rows[:, ~model.is_target])]
     source = met if len(met) else seen
     if not len(source):

@@ -52,18 +52,15 @@ class EncodedRows:
         return blocks
 
     @property
-    def numbers(self):
-        """Positions of the row's features that are no category's."""
-        categories = [c for columns, _ in self.encoder.category_blocks() for c in columns]
-        return np.setdiff1d(np.arange(self.encoder.n_encoded_), categories)
+    def is_category(self):
+        """Which features are those of categories, the classes of a target among them."""
+        own = [column for columns, _ in self.category_blocks for column in columns]
+        return np.isin(np.arange(self.Z.shape[1]), own)
 
 
 def merge_copies(rows):
-    """Return distinct rows with the sums of their weights, where numbers are continuous.
-
-    Rows that coincide in continuous numbers are copies of one, which else a held-out set would
-    share with its training set; without these, equal rows are what a discrete distribution has.
-    """
+    """Return distinct rows with the sums of their weights, where numbers are continuous."""
+    # a held-out set would share copies with its training set; discrete rows may well be equal
     if "continuous" not in rows.encoder.kinds_:
         return rows
     distinct, place = np.unique(rows.Z, axis=0, return_inverse=True)

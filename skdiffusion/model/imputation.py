@@ -4,14 +4,15 @@ from dataclasses import replace
 
 import numpy as np
 import torch
-from sklearn.utils import check_random_state
 
 from skdiffusion.diffusion.solvers import SOLVERS
 from skdiffusion.model.drawing import draw_known, even_noise
 from skdiffusion.model.open_cells import N_PROPOSALS, choose, propose
 from skdiffusion.tables.conditions import Conditions
-from skdiffusion.tables.gaps import mean_cells
+from skdiffusion.tables.frames import read_table
+from skdiffusion.tables.gaps import gaps_of, mean_cells
 
+STRATEGIES = ("mean", "draw")
 # by name or as a function
 WITH_NOISE = {"ancestral", SOLVERS["ancestral"]}
 
@@ -54,11 +55,15 @@ class Known:
         return choose(self.Z, self.settled, self.proposals, levels)
 
 
-def complete(model, Z, start, seed):
-    """Draw the features that are NaN given the others, from noise `start` of unit variance.
+def read_gaps(model, X):
+    """Return the columns of a table, and its gaps but those in columns that `fit` saw empty."""
+    columns = read_table(X)
+    is_empty = np.array([coder.is_empty for coder in model.encoder._coders])
+    return columns, gaps_of(columns) & ~is_empty
 
-    Each row is drawn by itself: its draw does not depend on those beside it.
-    """
+
+def complete(model, Z, start, seed):
+    """Draw what is NaN given the rest, from noise `start`; no draw depends on other rows."""
     sampling = replace(model.sampling, guidance_scale=1.0)
     if sampling.solver in WITH_NOISE:
         sampling = replace(sampling, solver="dpmpp_2m")
@@ -93,22 +98,20 @@ def expected_cells(knowns, n_draws, seed):
     return means, mean_cells(model.target_encoder.encoder_, targets, as_cells=False)[0]
 
 
-def fill_by_mean(model, known, n_draws, random_state):
-    """Return tables and targets of which what is not known is expected; None is a fixed seed."""
-    seed = 0 if random_state is None else check_random_state(random_state).randint(2**31 - 1)
-    cells, target = expected_cells([known], n_draws, int(seed))
+def fill_by_mean(knowns, n_draws, seed):
+    """Return the table and the target that are expected by models of what is known."""
+    model, known = knowns[0].model, knowns[0]
+    cells, target = expected_cells(knowns, n_draws, seed)
     if target is not None:
         own = model.target_encoder.encoder_.assemble([target], len(target))
         target = model.target_encoder.as_target(own[:, 0])
     return model.encoder.assemble(cells, len(known.Z), known.settled), target
 
 
-def fill_by_draw(model, known, n_draws, random_state):
-    """Return tables and targets of which what is not known is drawn, once."""
-    rng = check_random_state(random_state)
-    seed = int(rng.randint(2**31 - 1))
-    Z, settled = known.settle(seed, rng.uniform(size=len(known.Z)))
-    drawn = complete(model, Z, None, seed)
+def fill_by_draw(known, seed, rng, start=None):
+    """Return a table and a target of which what is not known is drawn, from noise `start`."""
+    model, (Z, settled) = known.model, known.settle(seed, rng.uniform(size=len(known.Z)))
+    drawn = complete(model, Z, start, seed)
     filled = model.encoder.decode_table(drawn[:, ~model.is_target], rng, settled)
     if model.target_encoder is None:
         return filled, None
@@ -128,20 +131,15 @@ def _expected(model, Z):
     return Z
 
 
-def row_noise(Z, seed):
-    """Return standard normal noise that depends on each row and a seed alone, and its sources."""
-    # the same numbers to the last bits but one, whatever they were computed with
-    keys = (np.frombuffer((row.round(9) + 0.0).tobytes(), np.uint32) for row in Z)
-    sources = [np.random.default_rng([seed, *key]) for key in keys]
-    return torch.from_numpy(np.stack([s.standard_normal(Z.shape[1]) for s in sources])), sources
+class RowNoise(np.random.RandomState):
+    """Random numbers that depend on each row and a seed alone, whatever rows are beside it."""
 
-
-class RowUniforms(np.random.RandomState):
-    """What an encoder draws rare categories with, from a source for each row."""
-
-    def __init__(self, sources):
+    def __init__(self, Z, seed):
         super().__init__(0)
-        self.sources = sources
+        # the same numbers to the last bits but one, whatever they were computed with
+        keys = (np.frombuffer((row.round(9) + 0.0).tobytes(), np.uint32) for row in Z)
+        self.sources = [np.random.default_rng([seed, *key]) for key in keys]
+        self.start = np.stack([s.standard_normal(Z.shape[1]) for s in self.sources])
 
     def uniform(self, low=0.0, high=1.0, size=None):
         """Return one uniform number for each row."""

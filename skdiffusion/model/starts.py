@@ -106,8 +106,7 @@ class Starts:
 def fit_starts(model, rows, Z, ratio, rng):
     """Return where draws start that are as far from `rows` as `ratio` says, and their ratio.
 
-    None in place of a start is noise, or the closed form: where no ratio is asked for, nothing is
-    newer than such draws, or most rows have equals.
+    None in place of a start is noise, or the closed form.
     """
     if ratio is None:
         return None, np.nan
@@ -116,8 +115,7 @@ def fit_starts(model, rows, Z, ratio, rng):
     lowest = max(LOWEST, 2 * model.lowest)
     if len(some) < MIN_ROWS or lowest >= model.sigma_max:
         return None, np.nan
-    is_category = np.isin(np.arange(Z.shape[1]), [j for c, _ in rows.category_blocks for j in c])
-    starts = Starts(Z[some], lowest, is_category, None, weights)
+    starts = Starts(Z[some], lowest, rows.is_category, None, weights)
     judge = Novelty(model, starts, rng)
     seed = int(rng.randint(2**31 - 1))
 
@@ -141,10 +139,7 @@ def fit_starts(model, rows, Z, ratio, rng):
 
 
 def _noised(starts, ratio_of, ratio, highest, found):
-    """Return starts with the noise that makes draws as far from rows as `ratio` says.
-
-    At the highest noise level nothing is left of rows: draws have the ratio `found` from noise.
-    """
+    """Return starts with the noise that `ratio` takes; `found` is that of draws from noise."""
     low, high = math.log(starts.sigma), math.log(highest)
     for n_neighbors in N_NEIGHBORS:
         starts = starts.between(n_neighbors)
@@ -161,8 +156,7 @@ def _noised(starts, ratio_of, ratio, highest, found):
 class Novelty:
     """How far draws are from the rows of `fit`, over how far these are from one another.
 
-    Distances are Gower's, of decoded cells. Near 0 draws repeat rows, at 1 they are as new as the
-    rows are to one another.
+    Distances are Gower's, of decoded cells.
     """
 
     def __init__(self, model, starts, rng):

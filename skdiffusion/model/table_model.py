@@ -20,72 +20,24 @@ CHUNK_ROWS = 4096
 
 @dataclass(frozen=True)
 class Model:
-    """A fitted model of a table: an encoder, a denoiser of encoded rows, and a range of noise.
+    """An encoder, a denoiser of encoded rows with the target behind them, and a range of noise.
 
-    All that the estimators do follows from it. Encoded rows are arrays of shape (n, d) with the
-    features of `encoder` and behind them, where there is a target, those of `target_encoder`.
-
-    Parameters
-    ----------
-    encoder : TableEncoder
-        The fitted encoder of rows.
-    denoiser : Denoiser
-        Denoiser of encoded rows and their target; see :class:`skdiffusion.diffusion.Denoiser`.
-    prior : GaussianDenoiser
-        A Gaussian with the mean and covariance of the encoded rows: at `sigma_max` rows are
-        distributed as it is after noise.
-    sigma_min, sigma_max : float
-        Range of noise levels, in the units of encoded rows.
-    target_encoder : TargetEncoder or None, default=None
-        The fitted encoder of the target, if there is one.
-    sampling : Sampling, default=Sampling()
-        Solver, grid and number of steps. A solver of None draws exactly from a closed form that
-        has ``sample`` and ``sample_posterior``, and takes its ``log_prob`` for the density.
-    n_likelihood_steps : int, default=20
-        Steps of the probability flow for densities and latents.
-    probes : Tensor of shape (m, n_encoded) or None, default=None
-        Random signs for the divergence above 32 encoded features.
-    noise : ndarray of shape (n_encoded,) or None, default=None
-        Standard deviation of noise that the rows of `fit` have and draws shall not have.
-    known_noise : ndarray of shape (d,) or None, default=None
-        For closed forms: noise level that the known features get where the mean of a feature is
-        asked for; None takes means over draws.
-    rows : ndarray of shape (n_rows, d) or None, default=None
-        Some complete encoded rows of `fit`.
-    starts : Starts or None, default=None
-        Rows that draws without given numbers start from, or are where draws are exact; None starts
-        all draws from noise.
-
-    Examples
-    --------
-    A closed form serves as well as a trained network:
-
-    >>> import numpy as np
-    >>> import torch
-    >>> from skdiffusion import Model, TableEncoder
-    >>> from skdiffusion.diffusion import GaussianDenoiser
-    >>> X = np.random.default_rng(0).normal(size=(500, 2)) * [1.0, 10.0]
-    >>> encoder = TableEncoder(numeric_transform="standard").fit(X)
-    >>> gaussian = GaussianDenoiser(torch.zeros(2), torch.ones(2))
-    >>> model = Model(encoder, gaussian, gaussian, sigma_min=0.005, sigma_max=20.0)
-    >>> Z = model.draw(1000, torch.Generator().manual_seed(0))
-    >>> bool(np.allclose(encoder.inverse_transform(Z).std(0), [1.0, 10.0], rtol=0.1))
-    True
+    All that the estimators do follows from it; see `TableModel` for what its methods mean.
     """
 
     encoder: Any
     denoiser: Any
-    prior: Any
+    prior: Any  # the Gaussian that encoded rows are at `sigma_max`
     sigma_min: float
     sigma_max: float
     target_encoder: Any = None
     sampling: Sampling = field(default_factory=Sampling)
     n_likelihood_steps: int = 20
-    probes: torch.Tensor | None = None
-    noise: np.ndarray | None = None
-    known_noise: np.ndarray | None = None
-    rows: np.ndarray | None = None
-    starts: Starts | None = None
+    probes: torch.Tensor | None = None  # (m, n_encoded), signs for traces above 32 features
+    noise: np.ndarray | None = None  # (n_encoded,), that rows of `fit` have and draws shall not
+    known_noise: np.ndarray | None = None  # (d,), of closed forms: None takes means over draws
+    rows: np.ndarray | None = None  # some complete encoded rows of `fit`
+    starts: Starts | None = None  # None starts all draws from noise, or the closed form
 
     def __getstate__(self):
         # a model trained on a GPU must load where there is none
@@ -148,22 +100,7 @@ class Model:
         return self.marginal(~self.is_target)
 
     def draw(self, n, generator, conditions=None):
-        """Draw encoded rows, of shape (n, d), that meet conditions.
-
-        Parameters
-        ----------
-        n : int
-            Number of rows.
-        generator : torch.Generator
-            Source of randomness, on the device of the denoiser.
-        conditions : Conditions or None, default=None
-            Of one row, which stands for all, or of each row.
-
-        Returns
-        -------
-        Z : ndarray of shape (n, d)
-            The draws.
-        """
+        """Draw encoded rows, of shape (n, d), that meet conditions."""
         if conditions is None:
             conditions = Conditions(np.full((1, self.n_features), np.nan))
         return draw(self, n, conditions, generator)
@@ -179,35 +116,12 @@ class Model:
             return torch.stack(list(states)).cpu().numpy(), sigmas.cpu().numpy()
 
     def log_prob(self, Z):
-        """Return the log-density of encoded rows without target, in their own units.
-
-        Parameters
-        ----------
-        Z : ndarray of shape (n, n_encoded)
-            Encoded rows; NaN where a feature is unknown, which then counts for nothing.
-
-        Returns
-        -------
-        log_prob : ndarray of shape (n,)
-            Nats. Categories count with their log-probability, up to what
-            :meth:`TableEncoder.log_volume` adds.
-        """
+        """Return the log-density of encoded rows without target, in their own units."""
         parts = torch.from_numpy(Z).to(self.device).split(CHUNK_ROWS)
         return torch.cat([log_prob(self, part) for part in parts]).cpu().numpy()
 
     def encode(self, Z):
-        """Return latents of encoded rows: about independent standard normal numbers.
-
-        Parameters
-        ----------
-        Z : ndarray of shape (n, n_encoded)
-            Encoded rows; latents of rows with NaN are NaN.
-
-        Returns
-        -------
-        U : ndarray of shape (n, n_encoded)
-            Latents, by the probability-flow equation.
-        """
+        """Return latents of encoded rows: about independent standard normal numbers."""
         part, U = self.of_rows, np.full_like(Z, np.nan)
         whole = ~np.isnan(Z).any(1)
         noisy = self._flow(encode, part, Z[whole])
@@ -216,37 +130,13 @@ class Model:
         return U
 
     def decode(self, U):
-        """Return the encoded rows of latents, the inverse of `encode`.
-
-        Parameters
-        ----------
-        U : ndarray of shape (n, n_encoded)
-            Latents.
-
-        Returns
-        -------
-        Z : ndarray of shape (n, n_encoded)
-            Encoded rows.
-        """
+        """Return the encoded rows of latents, the inverse of `encode`."""
         part = self.of_rows
         mean, std = self._noised(part.prior)
         return self._flow(decode, part, mean + U * std)
 
     def denoise(self, Z, sigma):
-        """Return the expected clean row of each noisy one.
-
-        Parameters
-        ----------
-        Z : ndarray of shape (n, n_encoded)
-            Noisy encoded rows.
-        sigma : float or ndarray that broadcasts to ``Z``
-            Noise level of each entry; the noise that the rows of `fit` have is part of it.
-
-        Returns
-        -------
-        Z : ndarray of shape (n, n_encoded)
-            Posterior means.
-        """
+        """Return the expected clean row of each noisy one."""
         part = replace(self.of_rows, noise=self.noise)
         denoiser = part.clean_denoiser
         levels = np.broadcast_to(np.asarray(sigma, dtype=np.float64), Z.shape)
@@ -257,24 +147,6 @@ class Model:
         with torch.no_grad():
             parts = zip(x.split(CHUNK_ROWS), levels.split(CHUNK_ROWS), strict=True)
             return torch.cat([denoiser(z, s).mean for z, s in parts]).cpu().numpy()
-
-    def score(self, Z, sigma):
-        """Return the gradient of the log-density of rows that have the noise level `sigma`.
-
-        Parameters
-        ----------
-        Z : ndarray of shape (n, d)
-            Noisy encoded rows.
-        sigma : float
-            Noise level.
-
-        Returns
-        -------
-        score : ndarray of shape (n, d)
-            Nats by the units of encoded rows.
-        """
-        noiseless = replace(self, noise=None)
-        return (noiseless.denoise(Z, sigma) - Z) / sigma**2
 
     def _flow(self, function, part, Z):
         """Carry rows along the probability flow, in chunks."""

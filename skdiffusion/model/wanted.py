@@ -9,8 +9,16 @@ from skdiffusion._utils.systematic import spread
 from skdiffusion.tables.conditions import read_conditions
 
 
+def need_target(model):
+    """Raise unless a model has a target."""
+    if model.target_encoder is None:
+        raise ValueError("There is no target: the estimator was fitted without y.")
+
+
 def read_wanted(model, n_samples, y, conditions, rng):
     """Return the number of rows to draw, and what is settled about them and the target."""
+    if y is not None:
+        need_target(model)
     for name, given in (("y", y), ("conditions", conditions)):
         # not every frame is an array to NumPy
         shape = getattr(given, "shape", ()) or np.shape(given)

@@ -31,7 +31,7 @@ X = curve(0)
 
 
 def local(X, k, rank=2):
-    return low_rank_factors(tensor_local(X, neighbor_graph(X, k)[1]), rank)
+    return low_rank_factors(tensor_local(X, neighbor_graph(X, k)[1], np.arange(len(X))), rank)
 
 
 def brute_density(X, tensors, Y, eps, h, weights=None):

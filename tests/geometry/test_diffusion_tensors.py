@@ -10,6 +10,7 @@ from skdiffusion.geometry.nearest_rows import neighbor_graph
 
 X = np.random.default_rng(0).normal(size=(40, 3)) * [1.0, 0.3, 2.0]
 GRAPH = neighbor_graph(X, 6)
+ALL = np.arange(len(X))
 
 
 def dense(tensors):
@@ -22,33 +23,33 @@ def dense(tensors):
 
 class TestLocal:
     def test_against_a_loop(self):
-        actual = tensor_local(X, GRAPH[1])
+        actual = tensor_local(X, GRAPH[1], ALL)
         for i, others in enumerate(GRAPH[1]):
             expected = np.mean([np.outer(X[j] - X[i], X[j] - X[i]) for j in others], axis=0)
             assert_allclose(actual[i], expected, atol=1e-14)
 
     def test_all_other_rows_make_the_covariance(self):
         """Averaged over rows, with the spread of the centres: twice the covariance."""
-        tensors = tensor_local(X, neighbor_graph(X, len(X) - 1)[1])
+        tensors = tensor_local(X, neighbor_graph(X, len(X) - 1)[1], ALL)
         expected = 2 * np.cov(X.T, bias=True) * len(X) / (len(X) - 1)
         assert_allclose(tensors.mean(0), expected)
 
     def test_some_rows(self):
         at = np.array([3, 11])
-        assert_allclose(tensor_local(X, GRAPH[1][at], at), tensor_local(X, GRAPH[1])[at])
+        assert_allclose(tensor_local(X, GRAPH[1][at], at), tensor_local(X, GRAPH[1], ALL)[at])
 
     def test_turns_with_the_rows(self):
         turn = np.linalg.qr(np.random.default_rng(1).normal(size=(3, 3)))[0]
-        turned = tensor_local(X @ turn, GRAPH[1])
-        assert_allclose(turned, turn.T @ tensor_local(X, GRAPH[1]) @ turn, atol=1e-13)
+        turned = tensor_local(X @ turn, GRAPH[1], ALL)
+        assert_allclose(turned, turn.T @ tensor_local(X, GRAPH[1], ALL) @ turn, atol=1e-13)
 
     def test_equal_rows(self):
         rows = np.ones((5, 2))
-        assert_allclose(tensor_local(rows, neighbor_graph(rows, 3)[1]), 0)
+        assert_allclose(tensor_local(rows, neighbor_graph(rows, 3)[1], np.arange(len(rows))), 0)
 
 
 class TestLowRank:
-    TENSORS = tensor_local(X, GRAPH[1])
+    TENSORS = tensor_local(X, GRAPH[1], ALL)
 
     def test_full_rank_is_exact(self):
         assert_allclose(dense(low_rank_factors(self.TENSORS, 3)), self.TENSORS, atol=1e-14)
@@ -82,7 +83,7 @@ class TestLowRank:
 
 def test_in_chunks(monkeypatch):
     whole = local_factors(X, GRAPH[1], np.arange(40), 2)
-    assert_allclose(dense(whole), dense(low_rank_factors(tensor_local(X, GRAPH[1]), 2)))
+    assert_allclose(dense(whole), dense(low_rank_factors(tensor_local(X, GRAPH[1], ALL), 2)))
     monkeypatch.setattr(diffusion_tensors, "_CHUNK_ELEMENTS", 50)
     parts = local_factors(X, GRAPH[1], np.arange(40), 2)
     assert_allclose(dense(parts), dense(whole), atol=1e-14)

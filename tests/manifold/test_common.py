@@ -4,15 +4,13 @@ from sklearn.decomposition import PCA
 from sklearn.manifold import TSNE, Isomap
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from skdiffusion.manifold import AutoencoderEmbedding, InvertibleEmbedding, LocalLinearRegressor
+from skdiffusion.manifold import AutoencoderEmbedding, InvertibleEmbedding
 
 ESTIMATORS = [
     AutoencoderEmbedding(max_epochs=1, width=8),
     InvertibleEmbedding(Isomap(n_components=1)),
     InvertibleEmbedding(TSNE(perplexity=2, max_iter=250, init="random")),
     InvertibleEmbedding(PCA(1), decoder="own"),
-    LocalLinearRegressor(),
-    LocalLinearRegressor(n_neighbors=5, ridge=1e-3, interpolate=True),
 ]
 
 

@@ -15,6 +15,7 @@ from sklearn.neighbors import KNeighborsRegressor, NearestNeighbors
 from sklearn.preprocessing import StandardScaler
 
 from skdiffusion.manifold import AutoencoderEmbedding, InvertibleEmbedding
+from skdiffusion.manifold.local_maps import LocalLinearRegressor
 
 RNG = np.random.RandomState(0)
 
@@ -124,9 +125,9 @@ class TestMean:
 class TestResiduals:
     def test_local_ones_are_of_left_out_rows(self):
         embedding = InvertibleEmbedding(PCA(2), decoder="local").fit(X)
-        W, maps = embedding.embedding_, embedding._decoder.regressor
+        W, maps = embedding.embedding_, embedding._decoder.maps
         others = np.arange(len(X)) != 7
-        again = clone(maps).set_params(ridge=maps.ridge_).fit(W[others], X[others])
+        again = LocalLinearRegressor(ridge=maps.ridge_).fit(W[others], X[others])
         assert_allclose(embedding.residuals_[7], X[7] - again.predict(W[[7]])[0], atol=1e-8)
 
 

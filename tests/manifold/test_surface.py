@@ -350,7 +350,7 @@ class TestArguments:
     def test_missing_cells(self, fitted):
         gap = FRESH["roll"][:1].copy()
         gap[0, 1] = np.nan
-        with pytest.raises(ValueError, match="missing cells"):
+        with pytest.raises(ValueError, match="missing numbers"):
             distance_to_manifold(fitted["roll"], gap)
 
     @pytest.mark.parametrize("n", [0, -1])

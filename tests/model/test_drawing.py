@@ -8,10 +8,11 @@ import torch
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.stats import kstest, norm, qmc
 
-from skdiffusion import Model, TableEncoder
+from skdiffusion import TableEncoder
 from skdiffusion.diffusion import GaussianDenoiser
 from skdiffusion.model import drawing
 from skdiffusion.model.drawing import Sampling, draw_known, even_noise
+from skdiffusion.model.table_model import Model
 from skdiffusion.tables.conditions import Conditions, read_conditions
 
 COV = torch.tensor([[1.0, 0.8, 0.0], [0.8, 1.0, 0.4], [0.0, 0.4, 1.0]], dtype=torch.float64)

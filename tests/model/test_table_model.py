@@ -9,11 +9,12 @@ import torch
 from numpy.testing import assert_allclose
 from scipy.stats import multivariate_normal
 
-from skdiffusion import Model, TableEncoder
+from skdiffusion import TableEncoder
 from skdiffusion.diffusion import GaussianDenoiser
 from skdiffusion.diffusion.kernel_density import KernelDenoiser
 from skdiffusion.model.drawing import Sampling
 from skdiffusion.model.imputation import Known, complete, expected_cells
+from skdiffusion.model.table_model import Model
 from skdiffusion.model.variation import vary
 from skdiffusion.tables.conditions import Conditions
 from skdiffusion.tables.frames import read_table
@@ -98,12 +99,6 @@ class TestDenoising:
         gain = COV @ np.linalg.inv(COV + sigma**2 * np.eye(3))
         mean = model.prior.mean.numpy()
         assert_allclose(model.denoise(Z, sigma), mean + (Z - mean) @ gain.T, atol=1e-9)
-
-    def test_score_is_the_gradient(self, model, X):
-        Z, sigma = model.encoder.transform(X[:20]), 0.7
-        mean = model.prior.mean.numpy()
-        expected = -(Z - mean) @ np.linalg.inv(COV + sigma**2 * np.eye(3))
-        assert_allclose(model.score(Z, sigma), expected, atol=1e-9)
 
     def test_noise_of_the_rows_is_taken_off_draws(self, X, global_random_seed):
         noise = np.array([0.5, 0.5, 0.5])

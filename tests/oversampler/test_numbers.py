@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from skdiffusion._utils.systematic import spread
-from skdiffusion.augmentation import boxplot_relevance, density_relevance
+from skdiffusion.augmentation.relevance import boxplot_relevance, density_relevance
 from skdiffusion.augmentation.rows import jitter
 
 
