@@ -108,9 +108,10 @@ def _is_safe(constraint, coders, columns):
             return False
         if coders[last].kind in TEMPORAL and isinstance(relation, Equation):
             # in days some ticks are too short for floating point
-            cells = [column.values for column in columns]
+            cells = [column.values[~gaps] for column in columns]
+            before = cells[last]
             relation.decode(cells, {})
-            if np.any((cells[last] != columns[last].values)[~gaps]):
+            if np.any(cells[last] != before):
                 return False
     return True
 

@@ -449,6 +449,7 @@ class TestDecoding:
         assert_array_equal(back.isna(), gapped.isna())
         assert_array_equal(back.dtypes, gapped.dtypes)
 
+    @pytest.mark.filterwarnings("error::RuntimeWarning")
     def test_rows_without_a_cell(self):
         """At transform the cells of a part of the table may all be missing."""
         X = pd.DataFrame(pandas_columns([5, 6]))
