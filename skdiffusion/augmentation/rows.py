@@ -4,7 +4,7 @@ import narwhals as nw
 import numpy as np
 from sklearn.utils import check_consistent_length
 
-from skdiffusion.tables.frames import as_frame
+from skdiffusion.tables.frames import as_frame, with_common_levels
 from skdiffusion.tables.target import read_values
 
 
@@ -38,5 +38,9 @@ def stack(above, below):
     if frame is None:
         return np.concatenate([above, below])
     frames = [nw.maybe_reset_index(f) for f in (frame, as_frame(below))]
-    joined = nw.concat(frames, how="vertical")
-    return nw.maybe_reset_index(joined).to_native()
+    # identities are of categories of their own
+    pairs = [with_common_levels(*(f.get_column(name) for f in frames)) for name in frame.columns]
+    frames = [
+        f.with_columns(*parts) for f, parts in zip(frames, zip(*pairs, strict=True), strict=True)
+    ]
+    return nw.maybe_reset_index(nw.concat(frames, how="vertical")).to_native()

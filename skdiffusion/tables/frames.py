@@ -126,6 +126,15 @@ def with_levels(series, levels):
     return nw.from_native(native.cat.set_categories(levels), series_only=True)
 
 
+def with_common_levels(one, other):
+    """Return two series with the categories of both, where these differ."""
+    types = [part.to_native().dtype for part in (one, other)]
+    if types[0] == types[1]:
+        return one, other
+    levels = [level for each in types for level in getattr(each, "categories", ())]
+    return with_levels(one, levels), with_levels(other, levels)
+
+
 def _as_pandas(values, native, gaps):
     make, dtype = type(native), native.dtype
     if native.dtype == object:

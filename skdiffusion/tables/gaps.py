@@ -4,7 +4,7 @@ import narwhals as nw
 import numpy as np
 from scipy.stats import mode
 
-from skdiffusion.tables.frames import as_frame, with_levels
+from skdiffusion.tables.frames import as_frame, with_common_levels
 from skdiffusion.tables.reading import AMOUNTS, NUMERIC
 from skdiffusion.tables.vocabulary import find_positions
 
@@ -63,11 +63,8 @@ def fill_gaps(X, gaps, filled, rows):
         if gaps[:, j].any():
             cells = _aligned(other.get_column(name)[place.tolist()], column)
             there = nw.new_series("there", ~gaps[:, j], backend=frame.implementation)
-            types = column.to_native().dtype, cells.to_native().dtype
-            if types[0] != types[1]:
-                # identities are of categories of their own
-                levels = [level for each in types for level in getattr(each, "categories", ())]
-                column, cells = (with_levels(part, levels) for part in (column, cells))
+            # identities are of categories of their own
+            column, cells = with_common_levels(column, cells)
             column = column.zip_with(_aligned(there, column), cells)
         columns.append(column)
     return frame.with_columns(*columns).to_native()

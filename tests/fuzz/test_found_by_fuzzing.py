@@ -11,6 +11,7 @@ from sklearn.decomposition import PCA
 
 from skdiffusion import (
     DiffusionAnomalyDetector,
+    DiffusionOversampler,
     OperatorScoreMatching,
     RiemannianKernelSmoother,
     TableEncoder,
@@ -121,6 +122,18 @@ def test_rows_of_polars_are_conditions_whatever_their_types():
     )
     smoother = RiemannianKernelSmoother(random_state=0).fit(X)
     assert smoother.sample(conditions=X[:2], random_state=0).equals(X[:2])
+
+
+@pytest.mark.parametrize("name", categories_of_names())
+def test_identities_that_are_categories_stand_beside_drawn_ones(name):
+    X, y = categories_of_names()[name], np.repeat(["a", "b"], [30, 10])
+    rows, _ = DiffusionOversampler(random_state=0).fit_resample(X, y)
+    column = rows["name"]
+    assert len(column) == 60
+    assert list(column)[:N] == NAMES
+    assert not set(list(column)[N:]) & set(NAMES)
+    # with other categories, still some
+    assert type(column.dtype) is type(X["name"].dtype)
 
 
 def test_repairs_leave_normal_rows_with_gaps_alone():
