@@ -18,7 +18,7 @@ from skdiffusion._sampler import DiffusionManifoldSampler
 from skdiffusion._utils.checks import check_weights, params_of_rows
 from skdiffusion._utils.fitting import all_or_nothing
 from skdiffusion._utils.systematic import spread
-from skdiffusion.augmentation.rows import jitter, read_target, stack
+from skdiffusion.augmentation.rows import jitter, read_target, regular, stack
 from skdiffusion.augmentation.synthesis import fit_sampler, synthesize
 from skdiffusion.tables.frames import take_rows, validate_table
 
@@ -337,7 +337,7 @@ class AugmentedEstimator(MetaEstimatorMixin, BaseEstimator):
         if self.balance and has_classes:
             classes = np.unique(y, return_inverse=True)[1]
             weights = weights / np.bincount(classes, weights).clip(1e-300)[classes]
-        parts = []
+        parts, weights = [], regular(X, weights)
         for n in numbers:
             rows = spread(weights, n, rng)
             y_new = y[rows] if has_classes else jitter(y, rows, rng)

@@ -13,7 +13,7 @@ from skdiffusion._utils.checks import StrOptions, needs
 from skdiffusion._utils.fitting import all_or_nothing
 from skdiffusion._utils.systematic import spread
 from skdiffusion.augmentation.relevance import boxplot_relevance, density_relevance
-from skdiffusion.augmentation.rows import jitter, read_target, stack
+from skdiffusion.augmentation.rows import jitter, read_target, regular, stack
 from skdiffusion.augmentation.synthesis import fit_sampler, synthesize
 from skdiffusion.tables.frames import as_frame, as_series, take_rows, validate_table
 from skdiffusion.tables.target import TARGETS, is_categorical
@@ -191,7 +191,7 @@ class DiffusionOversampler(OneToOneFeatureMixin, BaseEstimator):
         """
         with all_or_nothing(self):
             table, values, rng = self._fit(X, y)
-            rows, y_new = self._draw_targets(values, rng)
+            rows, y_new = self._draw_targets(table, values, rng)
             n_real = len(values)
             self.is_synthetic_ = np.arange(n_real + len(rows)) >= n_real
             self.n_synthetic_ = len(rows)
@@ -254,15 +254,15 @@ class DiffusionOversampler(OneToOneFeatureMixin, BaseEstimator):
             )
         return int(n_synthetic)
 
-    def _draw_targets(self, y, rng):
+    def _draw_targets(self, X, y, rng):
         """Return the real rows to start from, and the targets of the synthetic rows."""
         wanted = self.sampling_strategy_
         if isinstance(wanted, dict):
-            rows = [spread((y == label).astype(float), n, rng) for label, n in wanted.items()]
+            rows = [spread(regular(X, y == label), n, rng) for label, n in wanted.items()]
             rows = np.concatenate([np.empty(0, dtype=int), *rows])
             return rows, y[rows]
         weights = np.where(self.relevance_ >= RARE, self.relevance_, 0.0)
-        rows = spread(weights, wanted, rng) if wanted else np.empty(0, dtype=int)
+        rows = spread(regular(X, weights), wanted, rng) if wanted else np.empty(0, dtype=int)
         return rows, jitter(y, rows, rng)
 
 

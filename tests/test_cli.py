@@ -124,7 +124,9 @@ class TestSample:
         bad = ("sample", model, "-o", tmp_path / "x.csv", "--where")
         assert "COLUMN=VALUE" in refuse(*bad, "income=3")
         assert "COLUMN=VALUE" in refuse(*bad, "age")
-        assert "old" in refuse(*bad, "age=old")
+        assert "age=old is no value or range" in refuse(*bad, "age=old")
+        assert "holds whole numbers" in refuse(*bad, "age=20.5")
+        assert "COLUMN=VALUE" in refuse(*bad, "age=")
         assert "Rome" in refuse(*bad, "city=Rome")
 
     def test_other_pickles_are_not_loaded(self, tmp_path, refuse):
@@ -162,7 +164,12 @@ class TestFilesAsTheyCome:
             (["9007199254740993", "9007199254740995"], "O"),
             (["2023-01", "2023-02"], "O"),
             (["2024-02-30", "2024-01-01"], "O"),
-            (["31.01.2024", "05.02.2024"], "O"),
+            (["31.01.2024", "05.02.2024"], "M"),
+            (["01/31/2024 08:15", "02/05/2024 17:30"], "M"),
+            (["31-01-2024 08:15:30", "05-02-2024 17:30:00"], "M"),
+            (["01/02/2024", "02/01/2024"], "O"),
+            (["31.1.2024", "5.2.2024"], "O"),
+            (["-", "+"], "O"),
             (["1/2/2024", "2/1/2024"], "O"),
             (["4111111111111111", "4111111111111112"], "O"),
             (["TRUE", "FALSE"], "O"),
@@ -196,7 +203,7 @@ class TestFilesAsTheyCome:
         new = pd.read_csv(tmp_path / "new.csv")["cell"].tolist()
         assert new == ["2024-01-31T07:15:00+00:00", "2024-01-31T08:15:00+00:00"]
 
-    @pytest.mark.parametrize("token", ["", "NA", "NaN", "null"])
+    @pytest.mark.parametrize("token", ["", "NA", "NaN", "null", "?", "-", "..", " * "])
     def test_gaps(self, tmp_path, token):
         frame = pd.DataFrame({"k": np.arange(60) % 7, "x": np.arange(60) / 4}).astype(object)
         frame.loc[::4, "k"] = token

@@ -38,7 +38,7 @@ MAY_IMPORT_ROOMS = {
     "training": {"nets", "diffusion", "_utils"},
     "model": {"_utils", "diffusion", "geometry", "metrics", "tables"},
     "manifold": {"geometry", "diffusion", "closed_forms", "training", "nets", "_utils"},
-    "augmentation": {"model", "tables"},
+    "augmentation": {"_utils", "model", "tables"},
     "detection": {"diffusion", "geometry", "tables", "closed_forms", "training", "_utils"},
     "_base": {"model", "tables", "_utils"},
     "_sampler": BELOW_ESTIMATORS,

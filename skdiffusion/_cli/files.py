@@ -20,6 +20,11 @@ ENCODINGS = {
 NUMBER = r"-?(?:\d+[.]?\d*|[.]\d+)(?:[eE][+-]?\d+)?"
 # digits that are no number: leading zeros, telephone numbers, more than floating point holds
 CODE = r"-?0\d.*|[+].*|-?\d{16,}"
+# what stands for a missing cell in a column of numbers or times
+BLANK = r"\W+"
+# other orders of dates, where no cell can be read in two of them
+DATES = ("%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%d-%m-%Y", "%Y/%m/%d")
+HOURS = ("", " %H:%M", " %H:%M:%S")
 ISO_TIME = r"^(\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:[.]\d{1,6})?)?)?)(Z|[+-]\d\d:?\d\d)?$"
 
 
@@ -28,7 +33,7 @@ class Format:
     """How a column writes its cells: levels, which stay text, numbers or times."""
 
     kind: str = "levels"
-    mark: str = "."  # of decimals, or between date and hour
+    mark: str = "."  # of decimals, between date and hour, or the pattern of dates
     least: int = 0  # decimals of all numbers, or length of times but for their zone
     most: int = 0  # decimals of any number, or zones
 
@@ -36,6 +41,10 @@ class Format:
         """Return cells of text as what they stand for, times of several zones in UTC."""
         import pandas as pd
 
+        if self.kind != "levels":
+            cells = cells.mask(cells.str.strip().str.fullmatch(BLANK).eq(True))
+        if self.kind == "dates":
+            return pd.to_datetime(cells, format=self.mark)
         if self.kind == "times":
             return pd.to_datetime(cells, format="ISO8601", utc=self.most > 1)
         if self.kind == "numbers":
@@ -50,6 +59,8 @@ class Format:
         return values.astype(object).map(self._write, na_action="ignore")
 
     def _write(self, cell):
+        if self.kind == "dates":
+            return cell.strftime(self.mark)
         if self.kind == "times":
             text = cell.isoformat(self.mark, "microseconds")
             return text[: self.least] + text[26:]
@@ -61,6 +72,11 @@ class Format:
 def format_of(cells, mark):
     """Return the format of a column of text, with a mark of decimals other than the point."""
     cells = cells.dropna().str.strip()
+    cells = cells[~cells.str.fullmatch(BLANK)]
+    dates = [Format("dates", day + hour) for day in DATES for hour in HOURS]
+    fits = [each for each in dates if len(cells) and _is_written(cells, each)]
+    if len(fits) == 1:
+        return fits[0]
     if not len(cells) or cells.str.fullmatch(CODE).any():
         return Format()
     mark = mark if cells.str.contains(mark, regex=False).any() else "."
@@ -77,6 +93,14 @@ def format_of(cells, mark):
             times.read(cells)
             return times
     return Format()
+
+
+def _is_written(cells, style):
+    """Return whether a format gives the cells back as they are."""
+    with suppress(ValueError):
+        style.read(cells[:1])
+        return bool((style.write(style.read(cells)) == cells).all())
+    return False
 
 
 @dataclass(frozen=True)
@@ -120,6 +144,8 @@ def read_table(path, like=None, drop=()):
             frame[name] = formats[name].read(text[name])
         except (ValueError, TypeError) as error:
             raise ValueError(f"{path}: column {name!r}: {error}") from error
+        if formats[name].kind != "levels":
+            text[name] = text[name].where(frame[name].notna(), None)
     return Table(path, frame, text, formats, separator, encoding)
 
 

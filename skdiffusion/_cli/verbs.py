@@ -146,12 +146,18 @@ def split_target(frame, target):
 def _where(where, table):
     """Read COLUMN=VALUE, or COLUMN=LOW..HIGH for numbers and times; several values are a list."""
     found = {}
-    for name, sign, text in (pair.partition("=") for pair in where):
-        if not sign or name not in table.frame:
+    for name, _, text in (pair.partition("=") for pair in where):
+        if not text or name not in table.frame:
             raise ValueError(f"--where takes COLUMN=VALUE of a column of {list(table.frame)}")
         cells, style = table.frame[name], table.formats[name]
         is_range = ".." in text and style.kind != "levels"
         ends = text.split("..", 1) if is_range else [text]
-        ends = [style.read(type(cells)([end], dtype=object))[0] if end else None for end in ends]
+        try:
+            ends = [style.read(type(cells)([e], dtype=object))[0] if e else None for e in ends]
+        except (ValueError, TypeError) as error:
+            kind = "whole numbers" if style.kind == "numbers" and not style.most else style.kind
+            raise ValueError(
+                f"--where {name}={text} is no value or range of column {name!r}, which holds {kind}"
+            ) from error
         found.setdefault(name, []).append(tuple(ends) if is_range else ends[0])
     return {name: ends[0] if len(ends) == 1 else ends for name, ends in found.items()} or None

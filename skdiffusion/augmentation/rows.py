@@ -4,7 +4,9 @@ import narwhals as nw
 import numpy as np
 from sklearn.utils import check_consistent_length
 
-from skdiffusion.tables.frames import as_frame, with_common_levels
+from skdiffusion._utils.gross import far_out
+from skdiffusion.tables.frames import as_frame, read_table, with_common_levels
+from skdiffusion.tables.reading import AMOUNTS
 from skdiffusion.tables.target import read_values
 
 
@@ -30,6 +32,17 @@ def jitter(y, rows, rng):
     high = np.concatenate([middles, values[-1:]])[inverse[rows]]
     moved = rng.uniform(low, high).astype(y.dtype)
     return np.where(counts[inverse[rows]] > 1, drawn, moved)
+
+
+def regular(X, weights):
+    """Return weights of rows, 0 for those with a cell far off all others if there are some left."""
+    gross = np.zeros(len(weights), dtype=bool)
+    for column in read_table(X):
+        if column.kind in AMOUNTS:
+            x = column.values.view("i8") if column.values.dtype.kind in "mM" else column.values
+            gross |= far_out(np.where(column.gaps, np.nan, x))
+    left = np.where(gross, 0.0, weights)
+    return left if left.any() else weights
 
 
 def stack(above, below):

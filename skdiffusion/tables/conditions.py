@@ -91,6 +91,8 @@ def read_conditions(encoder, conditions):
     for key, wanted in given:
         j = position_of(key, encoder._coders, "conditions")
         coder, is_column = encoder._coders[j], isinstance(wanted, Column)
+        if isinstance(wanted, np.ndarray) and wanted.ndim == 0:
+            wanted = wanted.item()
         if j in encoder._indicators:
             settled = ~wanted.gaps if is_column else np.ones(n, dtype=bool)
             indicator = (encoder.groups_ == j) & encoder.is_indicator_
@@ -157,7 +159,7 @@ def _read_cell(coder, value):
         hash(value)
         cells = as_objects([value])
         cell = _read_time(coder, value) if is_time else read_objects(coder.name, cells)
-        is_number = cell.kind in (*NUMERIC, "boolean")
+        is_number = cell.kind in NUMERIC
         has_cells = coder.levels is not None or coder.kind == "identifier"
         fits = cell.kind == coder.kind if is_time else has_cells or is_number
     except (TypeError, ValueError):
@@ -236,7 +238,7 @@ def _known(coder, cells):
 
 
 def _add_categories(read, coder, j, wanted):
-    if not isinstance(coder, CategoryCoder):
+    if coder.levels is None:
         raise TypeError(
             f"Column {coder.name!r} is {coder.kind}: give a value or a range, a tuple (low, high), "
             "and no list of categories."
@@ -247,9 +249,10 @@ def _add_categories(read, coder, j, wanted):
     if len(set(positions)) == 1:
         _add_cells(read, coder, j, _read_cell(coder, wanted[0]))
         return
-    chosen = np.isin(coder.rare.members, positions)
+    members = coder.rare.members if isinstance(coder, CategoryCoder) else []
+    chosen = np.isin(members, positions)
     if chosen.any() and not chosen.all():
-        rare = ", ".join(map(repr, coder.levels[coder.rare.members].tolist()))
+        rare = ", ".join(map(repr, coder.levels[members].tolist()))
         raise ValueError(
             f"Column {coder.name!r} does not tell its rare categories {rare} apart: list all of "
             "them or none, or give one category by itself."

@@ -63,7 +63,8 @@ def discover_constraints(X):
     -------
     found : list of (constraint, n_rows)
         What holds, and the number of complete rows that say so: :class:`OneHot` for columns beside
-        each other; :class:`LinearEquation` for sums with coefficients up to 12, and for lines;
+        each other; :class:`LinearEquation` for sums with coefficients up to 12, also of times with
+        hours, minutes or seconds, and for lines;
         :class:`FunctionalDependency` where rows beside each other confirm at least 20 of the less
         frequent cells; :class:`Inequality` of columns of one unit whose ranges overlap, and many of
         whose rows would break it if their difference and quotient were normal. What follows from
@@ -124,7 +125,7 @@ def discover(coders, columns):
         for j, column in enumerate(columns)
         if column.kind != "identifier"
         and np.sum(~column.gaps) >= MIN_ROWS
-        and np.any(column.observed != column.observed[0])
+        and _codes(column).max() > 0
     ][:MAX_COLUMNS]
     names = [column.name for column in columns]
     runs = _one_hots(columns, apt)
@@ -254,10 +255,13 @@ def _sum_of(amounts, rows, parts, total, step=0.0):
 
 
 def _nice(c):
-    """Return a coefficient as a simple fraction, None if it is none."""
-    near = Fraction(float(c)).limit_denominator(LARGEST_TERM)
-    is_near = abs(float(near) - c) <= 1e-5 * abs(c) and abs(near.numerator) <= LARGEST_TERM
-    return float(near) if is_near else None
+    """Return a coefficient as a simple fraction, also of a day's hours, minutes or seconds."""
+    for a_day in (1, 24, 24 * 60, 24 * 60 * 60):
+        near = Fraction(float(c) * a_day).limit_denominator(LARGEST_TERM)
+        is_near = abs(float(near) / a_day - c) <= 1e-5 * abs(c)
+        if is_near and abs(near.numerator) <= LARGEST_TERM:
+            return float(near) / a_day
+    return None
 
 
 def _lookups(coders, columns, apt):
@@ -291,8 +295,11 @@ def _determines(coders, columns, codes, a, b):
     if columns[a].kind in AMOUNTS and columns[b].kind not in AMOUNTS:
         # an interval for each category
         is_run = np.count_nonzero(~agrees) == len(np.unique(y)) - 1
-        numbers = as_amounts(coders[a], columns[a].values[rows])[order]
-        same = same | agrees if is_run and _meet(numbers, y) else same
+        if is_run and _meet(as_amounts(coders[a], columns[a].values[rows])[order], y):
+            same = same | agrees
+        elif is_run and np.unique(y[np.append(True, ~same)], return_counts=True)[1].min() > 1:
+            # intervals far apart are the scales of the categories
+            return False
     elif columns[b].kind == "continuous" and not step_of(coders[b]):
         return False
     rare = y != np.bincount(y).argmax()

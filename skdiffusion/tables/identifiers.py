@@ -1,8 +1,10 @@
 """Columns that identify rows: found, kept out of the model, and drawn anew."""
 
+import math
 import re
 from os.path import commonprefix
 from string import ascii_lowercase, ascii_uppercase, digits
+from uuid import UUID
 
 import numpy as np
 
@@ -50,7 +52,8 @@ def _identifies(column):
         words = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", str(column.name)).lower()
         names_rows = NAMES.search(words) is not None
     else:
-        names_rows = all(isinstance(cell, str) for cell in cells) and not look_like_dates(cells)
+        is_text = all(isinstance(cell, str | UUID) for cell in cells)
+        names_rows = is_text and not look_like_dates(cells)
     return names_rows and len(set(cells)) >= DISTINCT * len(cells)
 
 
@@ -90,6 +93,7 @@ class IdentifierCoder(Coder):
         elif self.how == "pattern":
             texts = [str(int(cell) if self.is_number else cell) for cell in self.real]
             cells = draw_alike(texts, n, rng, self.most)
+            cells = [*map(UUID, cells)] if isinstance(self.real[0], UUID) else cells
         else:
             with needs("faker", "Names that are made up need Faker"):
                 from faker import Faker
@@ -113,10 +117,15 @@ def draw_alike(real, n, rng, most):
     end = _common([text[start:][::-1] for text in real])
     taken, drawn = set(real), []
     has_zeros = any(text.startswith("0") for text in real)
+    seen, is_even = set().union(*real), len(set(map(len, real))) == 1
+    places = [set(column) for column in zip(*real, strict=True)] if is_even else []
+    # characters of the place, where these make enough texts: of an hour the first is up to 2
+    by_place = math.prod(map(len, places)) > N_TRIES * (len(real) + n)
     while len(drawn) < n:
         for attempt in range(2 * N_TRIES):
             text = real[rng.randint(len(real))]
-            middle = [_another(c, rng) for c in text[start : len(text) - end]]
+            own = range(start, len(text) - end)
+            middle = [_another(text[i], places[i] if by_place else seen, rng) for i in own]
             # where all of the pattern are taken it gets longer
             longer = [str(d) for d in rng.randint(10, size=6)] if attempt >= N_TRIES else []
             text = text[:start] + "".join(middle + longer) + text[len(text) - end :]
@@ -136,7 +145,8 @@ def _common(texts):
     return len(commonprefix(texts).rstrip(digits))  # noqa: RUF071
 
 
-def _another(character, rng):
-    alphabets = (digits, ascii_lowercase, ascii_uppercase, character)
-    alphabet = next(each for each in alphabets if character in each)
+def _another(character, seen, rng):
+    classes = (digits, ascii_lowercase, ascii_uppercase)
+    alike = next((each for each in classes if character in each), character)
+    alphabet = sorted(seen.intersection(alike))
     return alphabet[rng.randint(len(alphabet))]

@@ -136,6 +136,14 @@ def test_identities_that_are_categories_stand_beside_drawn_ones(name):
     assert type(column.dtype) is type(X["name"].dtype)
 
 
+def test_conditions_without_a_dimension():
+    X = pd.DataFrame({"x": NUMBERS, "g": ["a", "b"] * 20})
+    smoother = RiemannianKernelSmoother(random_state=0).fit(X)
+    rows = smoother.sample(3, conditions={"x": np.array(0.5), "g": np.array("b")}, random_state=0)
+    assert (rows["x"] == 0.5).all()
+    assert (rows["g"] == "b").all()
+
+
 def test_repairs_leave_normal_rows_with_gaps_alone():
     X = pd.DataFrame({"x": NUMBERS, "constant": pd.Series([7.0] * N).where(NUMBERS < 1)})
     detector = DiffusionAnomalyDetector(contamination=0).fit(X)

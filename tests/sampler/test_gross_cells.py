@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from skdiffusion import DenoiserNet, DiffusionManifoldSampler, TableEncoder
+from skdiffusion import DenoiserNet, DiffusionManifoldSampler, DiffusionOversampler, TableEncoder
 
 
 def ridge(n, seed):
@@ -74,3 +74,25 @@ def test_whatever_the_code(transform):
     encoder = TableEncoder(numeric_transform=transform, constraints=None)
     drawn = sampler(encoder=encoder, manifold=None).fit(X).sample(300, random_state=0)
     np.testing.assert_allclose(spreads(drawn), spreads(X), rtol=0.25)
+
+
+@pytest.mark.parametrize("code", [-999, 10**9, pd.Timestamp("9999-12-31")])
+@pytest.mark.parametrize("target", ["classes", "numbers"])
+def test_no_synthetic_row_starts_from_one(code, target):
+    rng = np.random.default_rng(0)
+    day = pd.Timestamp("2024-01-01") + pd.to_timedelta(rng.integers(0, 90, 300), unit="D")
+    X = pd.DataFrame(
+        {"x": rng.poisson(30, 300), "day": day.astype("M8[s]"), "z": rng.normal(size=300)}
+    )
+    name = "day" if isinstance(code, pd.Timestamp) else "x"
+    extent = X[name].agg(["min", "max"])
+    X.loc[5, name] = code
+    y = np.repeat([1, 0], [50, 250]) if target == "classes" else np.repeat([9.0, 0.5], [50, 250])
+    y = y if target == "classes" else y + rng.random(300)
+    options = {} if target == "classes" else {"relevance": lambda y: (y > 5).astype(float)}
+    oversampler = DiffusionOversampler(sampler=sampler(), random_state=0, **options)
+    rows, _ = oversampler.fit_resample(X, y)
+    assert oversampler.n_synthetic_ == 200
+    assert 5 not in oversampler.sample_indices_[300:]
+    new, reach = rows[name][300:], extent["max"] - extent["min"]
+    assert new.between(extent["min"] - reach, extent["max"] + reach).all()

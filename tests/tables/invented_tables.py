@@ -24,6 +24,12 @@ def nights(rng, n):
     return X.assign(nights=counts), ["sum of arrive, leave, nights"]
 
 
+def minutes(rng, n):
+    X, _ = session(rng, n)
+    length = (X["end"] - X["start"]).dt.total_seconds() / 60
+    return X.assign(minutes=length), ["sum of end, minutes, start"]
+
+
 def session(rng, n):
     start = START + pd.to_timedelta(rng.integers(0, 10**6, n), unit="s")
     length = pd.to_timedelta(rng.gamma(1.5, 600, n).round(), unit="s")
@@ -102,7 +108,7 @@ def plain(rng, n):
 
 
 TABLES = [
-    hotel, nights, session, chain, parts, invoice, shares,
+    hotel, nights, session, minutes, chain, parts, invoice, shares,
     units, cities, prices, ages, brackets, flags, plain,
 ]  # fmt: skip
 

@@ -273,6 +273,16 @@ class TestCategories:
             assert_array_equal(listed.values, given.values)
             assert listed.cells.keys() == given.cells.keys()
 
+    def test_of_an_order_are_met_by_the_cells_among_them(self, plain):
+        read = read_conditions(plain, {"size": ["S", "XL"]})
+        Z = proposals(plain)
+        cells = plain.inverse_transform(Z, random_state=0)["size"]
+        met = read.are_met(plain, Z)[cells.notna()]
+        assert_array_equal(met, cells.dropna().isin(["S", "XL"]))
+        assert 0 < met.mean() < 1
+        alone = read_conditions(plain, {"size": ["S"]})
+        assert_array_equal(alone.values, read_conditions(plain, {"size": "S"}).values)
+
     def test_some_of_the_rare_ones_are_refused(self, cities):
         for wanted in (["a", "e"], ["c", "d"]):
             with pytest.raises(ValueError, match="rare categories 'c', 'd', 'e' apart"):
@@ -345,7 +355,6 @@ class TestErrors:
         ("wanted", "error", "said"),
         [
             ({"size": "XXL"}, ValueError, "'XXL' in column 'size'"),
-            ({"size": ["S"]}, TypeError, "'size' is ordinal: give a value or a range"),
             ({"date": 3.5}, ValueError, "'date' is 3.5, but the column is datetime"),
             ({"date": DAY + pd.Timedelta("12h")}, ValueError, "no cells as fine"),
         ],
@@ -410,7 +419,8 @@ class TestOfTheWrongKind:
             ({"date": ["2024-02-01"]}, TypeError, "'date' is datetime: give a value or a range"),
             ({"span": "1h"}, ValueError, "'span' is '1h', but .* duration: give a timedelta"),
             ({"span": 60}, ValueError, "'span' is 60, but the column is duration"),
-            ({"size": {"S"}}, TypeError, "'size' is ordinal: give a value"),
+            ({"count": True}, ValueError, "'count' is True, but the column is integer"),
+            ({"normal": (False, None)}, ValueError, "'normal' is False, but the column is cont"),
             ({"size": {"S": 1}}, ValueError, "'size' is {'S': 1}, but .* ordinal: give one of its"),
             ({"size": 3}, ValueError, "categories 3.0 in column 'size'.* are 'L', 'S', 'XL'"),
             (

@@ -8,7 +8,7 @@ from sklearn.datasets import load_breast_cancer, load_diabetes, load_iris, load_
 
 from skdiffusion import TableEncoder
 from skdiffusion.tables import discover_constraints
-from tests.tables.invented_tables import TABLES, cities, hotel, name_of
+from tests.tables.invented_tables import START, TABLES, cities, hotel, name_of
 
 
 def found_in(X):
@@ -84,6 +84,26 @@ class TestChance:
         X = pd.DataFrame({"low": low, "high": low + 4 + 0.5 * rng.normal(size=500)})
         assert (X["low"] < X["high"]).all()
         assert found_in(X) == []
+
+    @pytest.mark.parametrize("seed", range(5))
+    @pytest.mark.parametrize("unit", ["cents", "days"])
+    def test_scales_far_apart_are_no_rule(self, unit, seed):
+        rng = np.random.default_rng(seed)
+        group = rng.choice(list("abc"), 1200)
+        x = pd.Series(group).map({"a": 10, "b": 1000, "c": 0.2}) * rng.lognormal(0, 0.2, 1200)
+        x = x.round(2) if unit == "cents" else START + pd.to_timedelta(x.round() * 99, unit="D")
+        assert pd.Series(x).duplicated().any()
+        assert found_in(pd.DataFrame({"group": group, "x": x})) == []
+
+    def test_a_flag_of_what_is_not_zero_is_one(self):
+        rng = np.random.default_rng(0)
+        x = np.where(rng.random(600) < 0.3, 0.0, rng.lognormal(6, 0.3, 600).round(2))
+        X = pd.DataFrame({"x": x, "flag": np.where(x > 0, "yes", "no"), "z": rng.normal(size=600)})
+        assert found_in(X) == ["x determines flag"]
+
+    def test_equal_tuples(self):
+        cells = pd.Series([(1, 2)] * 60, dtype=object)
+        assert found_in(pd.DataFrame({"pair": cells, "x": np.arange(60.0)})) == []
 
     def test_a_rare_flag_of_single_rows(self):
         rng = np.random.default_rng(0)

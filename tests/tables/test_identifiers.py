@@ -2,6 +2,7 @@
 
 import re
 import sys
+import uuid
 
 import numpy as np
 import pandas as pd
@@ -66,6 +67,20 @@ class TestFound:
         assert set(map(shape, new)) <= set(map(shape, real))
         again = encoder.inverse_transform(np.zeros((1000, encoder.n_encoded_)), random_state=0)
         assert again.equals(S)
+
+
+@pytest.mark.filterwarnings("ignore:Cells of")
+@pytest.mark.parametrize("make", [uuid.UUID, str])
+def test_new_uuids_are_uuids(make):
+    rng = np.random.default_rng(0)
+    cells = [make(str(uuid.UUID(bytes=rng.bytes(16), version=4))) for _ in range(N)]
+    X = table(key=pd.Series(cells, dtype=object))
+    encoder = TableEncoder().fit(X)
+    assert encoder.kinds_[0] == "identifier"
+    new = encoder.inverse_transform(encoder.transform(X), random_state=0)["key"]
+    assert {type(cell) for cell in new} == {make}
+    assert not set(new) & set(cells)
+    assert {uuid.UUID(str(cell)).version for cell in new} == {4}
 
 
 @pytest.mark.filterwarnings("error")
