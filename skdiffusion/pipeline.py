@@ -179,4 +179,15 @@ def _inverse(name, step, add_residuals, seed):
         ) from error
     if add_residuals and hasattr(step, "sample_inverse"):
         return lambda rows: step.sample_inverse(rows, random_state=seed)
-    return step.inverse_transform
+    return partial(_undo, name, step)
+
+
+def _undo(name, step, rows):
+    """Return rows from before a step, or say that there are none."""
+    try:
+        return step.inverse_transform(rows)
+    except (ValueError, IndexError) as error:
+        raise ValueError(
+            f"Step {name!r} ({type(step).__name__}) has no rows for samples that differ from those "
+            f"of fit ({error}). Leave it out: samplers take tables as they are."
+        ) from error

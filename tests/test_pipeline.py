@@ -20,7 +20,12 @@ from sklearn.mixture import GaussianMixture
 from sklearn.model_selection import GridSearchCV, RandomizedSearchCV
 from sklearn.neighbors import KernelDensity
 from sklearn.pipeline import Pipeline, make_pipeline
-from sklearn.preprocessing import FunctionTransformer, PowerTransformer, StandardScaler
+from sklearn.preprocessing import (
+    FunctionTransformer,
+    OrdinalEncoder,
+    PowerTransformer,
+    StandardScaler,
+)
 
 from skdiffusion import (
     DenoiserNet,
@@ -338,6 +343,13 @@ class TestErrors:
         step = ColumnTransformer([("scale", StandardScaler(), [0])], remainder="passthrough")
         with pytest.raises(TypeError, match="'columntransformer' has no inverse_transform"):
             sample_from(make_pipeline(step, KernelDensity()).fit(X))
+
+    def test_codes_that_a_transformer_does_not_have(self):
+        X = np.array([["a"], ["b"], ["c"], ["c"]] * 9, dtype=object)
+        pipeline = make_pipeline(OrdinalEncoder(), GaussianMixture(random_state=0)).fit(X)
+        # the codes 0, 1, 2 are drawn as numbers on either side of them
+        with pytest.raises(ValueError, match=r"'ordinalencoder' .* has no rows for samples"):
+            sample_from(pipeline, 200)
 
     def test_names_the_step_without_inverse(self):
         class OneWay(BaseEstimator):

@@ -107,7 +107,7 @@ def find_marked(X, y):
     check_consistent_length(X, y)
     y = column_or_1d(y)
     marked = y == -1
-    if not marked.any() and set(np.unique(y)) == {0, 1}:
+    if not marked.any() and set(y.tolist()) == {0, 1}:
         warnings.warn(
             "y holds 0 and 1 and marks no anomaly: only the label -1 does, and all rows are "
             "taken for normal. Leave y out, or mark anomalies by -1.",

@@ -34,6 +34,12 @@ class TestSearch:
         assert search.best_score_ > 0.9
         assert search.best_estimator_.score_samples(labelled[0]).shape == (200,)
 
+    def test_labels_that_are_not_known(self, detect, labelled):
+        X = labelled[0]
+        unknown = np.full(len(X), None)
+        scores = [detect().fit(X, labels).score_samples(X) for labels in (unknown, None)]
+        np.testing.assert_array_equal(*scores)
+
     def test_labels_of_zero_and_one(self, detect, labelled):
         """Without -1, the labels serve for the score alone."""
         X, y = labelled
