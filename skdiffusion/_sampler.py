@@ -198,6 +198,7 @@ class DiffusionManifoldSampler(TableModel):
 
     @property
     def model_(self):
+        """The fitted model, with the present parameters of sampling and of likelihoods."""
         return replace(super().model_, n_likelihood_steps=self.n_likelihood_steps)
 
     def _sampling(self):

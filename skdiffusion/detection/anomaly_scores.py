@@ -37,6 +37,7 @@ class NeighborScore:
         self.held_out = log_distance(nearest.held_out(X[0]))[:, 0]
 
     def evaluate(self, X, near):
+        """Return the scores of new rows; `near` is what `Nearest.find` says of their distances."""
         found = near if self.nearest.n_neighbors == 1 else self.nearest.find(X[0])
         return log_distance(found[0])[:, 0]
 

@@ -65,6 +65,7 @@ class RowKernels:
 
     @cached_property
     def log_terms(self):
+        """The kernels at the noise level of scores, as a function of rows."""
         return self.denoiser.log_terms_at(torch.tensor(NOISE, dtype=torch.float64))
 
     def log_prob(self, Z):

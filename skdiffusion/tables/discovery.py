@@ -295,11 +295,12 @@ def _determines(coders, columns, codes, a, b):
     if columns[a].kind in AMOUNTS and columns[b].kind not in AMOUNTS:
         # an interval for each category
         is_run = np.count_nonzero(~agrees) == len(np.unique(y)) - 1
-        if is_run and _meet(as_amounts(coders[a], columns[a].values[rows])[order], y):
-            same = same | agrees
-        elif is_run and np.unique(y[np.append(True, ~same)], return_counts=True)[1].min() > 1:
-            # intervals far apart are the scales of the categories
-            return False
+        if is_run:
+            met, sizes = _meet(as_amounts(coders[a], columns[a].values[rows])[order], y)
+            # intervals far apart, of more than one number, are the scales of the categories
+            if np.any(~met & (sizes[:-1] > 1) & (sizes[1:] > 1)):
+                return False
+            same = same | agrees if met.all() else same
     elif columns[b].kind == "continuous" and not step_of(coders[b]):
         return False
     rare = y != np.bincount(y).argmax()
@@ -307,11 +308,13 @@ def _determines(coders, columns, codes, a, b):
 
 
 def _meet(x, y):
-    """Return whether sorted numbers are as close where categories change as they are nearby."""
+    """Return which intervals are as close to the next as numbers nearby are, and their sizes."""
     x, first = np.unique(x, return_index=True)
     gaps, around = np.diff(x), np.arange(-NEARBY, NEARBY + 1) != 0
     nearby = maximum_filter(gaps, footprint=around, mode="constant")
-    return np.all((gaps <= APART * nearby)[np.diff(y[first]) != 0])
+    borders = np.flatnonzero(np.diff(y[first]))
+    sizes = np.diff(borders, prepend=-1, append=len(gaps))
+    return (gaps <= APART * nearby)[borders], sizes
 
 
 def _inequalities(coders, columns, numbers, together):
