@@ -266,7 +266,7 @@ class DiffusionManifoldSampler(TableModel):
             rows.Z,
             gaussian=prior,
             baseline=baseline,
-            groups=rows.groups,
+            groups=rows.columns,
             target=rows.is_target,
             levels=fit_levels(filled, rows.category_blocks, rows.weights),
             completions=completions,

@@ -1,5 +1,6 @@
 """The scikit-learn contract of every public estimator."""
 
+from sklearn.base import clone
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from skdiffusion import (
@@ -11,6 +12,7 @@ from skdiffusion import (
     RiemannianKernelSmoother,
     TableEncoder,
 )
+from skdiffusion.nets import TableTransformer, UNet
 
 TINY = DiffusionManifoldSampler(
     denoiser=DenoiserNet(max_epochs=1, steps_per_epoch=3, module__width=8, module__depth=1),
@@ -19,8 +21,17 @@ TINY = DiffusionManifoldSampler(
     n_likelihood_steps=2,
 )
 
+NETS = [
+    {"module": TableTransformer, "module__width": 4, "module__depth": 1},
+    {"module": UNet, "module__image_shape": (2, 2), "module__width": 4, "module__depth": 2},
+]
+
 ESTIMATORS = [
     TINY,
+    *(
+        clone(TINY).set_params(denoiser=DenoiserNet(max_epochs=1, steps_per_epoch=3, **net))
+        for net in NETS
+    ),
     RiemannianKernelSmoother(metric="euclidean", bandwidth=0.5, background=None),
     OperatorScoreMatching(),
     DiffusionAnomalyDetector(),

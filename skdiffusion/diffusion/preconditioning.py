@@ -32,12 +32,13 @@ Karras, T., Aittala, M., Aila, T., Laine, S. (2022). Elucidating the design spac
 diffusion-based generative models. arXiv:2206.00364.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from skdiffusion.diffusion.categories import Levels
+from skdiffusion.diffusion.column_frame import ColumnFrame
 from skdiffusion.diffusion.denoiser import Posterior
 from skdiffusion.diffusion.factor_gaussian import FactorFrame, FactorGaussian, FactorMixture
 from skdiffusion.diffusion.gaussians import GaussianDenoiser
@@ -47,10 +48,13 @@ _MIN_ROWS = 16
 
 
 def network_sizes(
-    gaussian: GaussianDenoiser, baseline: nn.Module | None = None, levels: Levels | None = None
-) -> dict[str, int]:
+    gaussian: GaussianDenoiser,
+    baseline: nn.Module | None = None,
+    levels: Levels | None = None,
+    columns: Tensor | None = None,
+) -> dict[str, Any]:
     """Return the sizes of the network that :class:`Preconditioned` takes."""
-    frame = _frame(gaussian, levels)
+    frame = _frame(gaussian, levels, columns)
     sizes = {"n_inputs": frame.n_white, "n_outputs": frame.n_outputs}
     if baseline is not None:
         sizes["n_inputs"] += frame.n_outputs
@@ -58,13 +62,30 @@ def network_sizes(
         sizes["n_inputs"] += levels.n_levels
         sizes["n_inputs"] += 0 if baseline is None else len(levels.entries)
         sizes["n_outputs"] += levels.n_levels
-    if sizes["n_outputs"] != frame.n_white:
-        sizes["n_entries"] = frame.n_white
-    return sizes
+    n_entries = frame.n_white if columns is None else len(columns)
+    if sizes["n_outputs"] != n_entries:
+        sizes["n_entries"] = n_entries
+    if columns is None:
+        return sizes
+    own, more = columns, columns[:0]
+    if levels is not None:
+        own, more = columns[levels.numbers], columns[levels.places]
+    n_times = (sizes["n_inputs"] - len(more)) // n_entries
+    return sizes | {
+        "columns": (
+            torch.cat([columns.repeat(n_times), more]),
+            columns,
+            torch.cat([own, more]),
+        )
+    }
 
 
-def _frame(gaussian: GaussianDenoiser, levels: Levels | None) -> FactorFrame | WhiteFrame:
+def _frame(
+    gaussian: GaussianDenoiser, levels: Levels | None, columns: Tensor | None
+) -> ColumnFrame | FactorFrame | WhiteFrame:
     numbers = None if levels is None else levels.numbers
+    if columns is not None:
+        return ColumnFrame(gaussian, numbers)
     if isinstance(gaussian, FactorGaussian):
         return FactorFrame(gaussian, numbers)
     return WhiteFrame(gaussian, numbers)
@@ -91,10 +112,11 @@ class Preconditioned(nn.Module):
         gaussian: GaussianDenoiser,
         baseline: nn.Module | None = None,
         levels: Levels | None = None,
+        columns: Tensor | None = None,
     ):
         super().__init__()
         self.net = net
-        self.frame = _frame(gaussian, levels)
+        self.frame = _frame(gaussian, levels, columns)
         self.baseline = baseline
         self.levels = levels
 

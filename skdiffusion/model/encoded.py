@@ -35,11 +35,16 @@ class EncodedRows:
     @property
     def groups(self):
         """The table column of each feature, (d,), numbered without gaps."""
+        return np.unique(self.columns, return_inverse=True)[1]
+
+    @property
+    def columns(self):
+        """The table column of each feature, (d,); indicators and the target count on from them."""
         encoder = self.encoder
         # an indicator may be known where its column is not
         own = encoder.groups_ + encoder.n_features_in_ * encoder.is_indicator_
         target = np.full(self.is_target.sum(), 2 * encoder.n_features_in_)
-        return np.unique(np.concatenate([own, target]), return_inverse=True)[1]
+        return np.concatenate([own, target])
 
     @property
     def category_blocks(self):

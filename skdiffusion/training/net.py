@@ -2,6 +2,7 @@
 
 import copy
 from contextlib import suppress
+from inspect import signature
 from numbers import Real
 from types import SimpleNamespace
 from typing import Any, Self
@@ -201,12 +202,14 @@ class DenoiserNet(NeuralNet):
             share = check_weights(sample_weight, n)
             weights = torch.from_numpy(share / share.mean())
         rows = torch.from_numpy(pair_with_completions(X, completions))
+        columns = torch.arange(d) if groups is None else torch.as_tensor(groups)
         # what the rows tell about the denoiser before its training begins
         self.setting_ = SimpleNamespace(
             gaussian=gaussian or GaussianDenoiser(torch.zeros(d), torch.ones(d)),
             baseline=baseline,
             # the table column of each encoded feature, and whether it is the target's
-            groups=torch.arange(d) if groups is None else torch.as_tensor(groups),
+            groups=columns.unique(return_inverse=True)[1],
+            columns=columns,
             target=torch.zeros(d, dtype=torch.bool) if target is None else torch.as_tensor(target),
             levels=levels,
         )
@@ -332,7 +335,9 @@ class DenoiserNet(NeuralNet):
     def initialize_module(self) -> Self:
         """Make the network a denoiser, which corrects the Gaussian's."""
         setting = self.setting_
-        parts = setting.gaussian, setting.baseline, setting.levels
+        takes_columns = "columns" in signature(self.module).parameters
+        columns = setting.columns if takes_columns else None
+        parts = setting.gaussian, setting.baseline, setting.levels, columns
         options = network_sizes(*parts) | self.get_params_for("module")
         net = self.initialized_instance(self.module, options)
         self.module_ = Preconditioned(net, *parts)
