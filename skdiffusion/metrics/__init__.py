@@ -1,9 +1,8 @@
 """Judge generated rows: two-sample distances, fidelity, coverage and privacy.
 
 All take the tables that the samplers take and draw. `shape_error`, `trend_error` and `exact_copies`
-expect original units, `structural_similarity` pixels, an encoder of `frechet_distance` what it was
-made for. The others compare points: arrays of numbers without gaps as they are, all else in the
-coordinates of a `GowerScaler` of the first table.
+expect original units, `structural_similarity` pixels. The others compare points: arrays of numbers
+without gaps as they are, all else in the coordinates of a `GowerScaler` of the first table.
 
 Copies of training rows are nearly perfect by `wasserstein`: read distances beside `dcr_ratio`.
 """

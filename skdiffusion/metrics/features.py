@@ -88,9 +88,9 @@ def vendi_score(X, *, reference=None):
     known, points = as_points(X if reference is None else reference, X)
     distances = pdist(known, "cityblock")
     width = (np.median(distances) or np.mean(distances)) if distances.any() else 1.0
-    shares = np.linalg.eigvalsh(laplacian_kernel(points, gamma=1 / width) / len(points))
-    # rounding may leave some just below 0
-    return float(np.exp(entropy(np.clip(shares, 0.0, None))))
+    eigenvalues = np.linalg.eigvalsh(laplacian_kernel(points, gamma=1 / width))
+    # entropy divides them by their sum, n_rows; rounding may leave some just below 0
+    return float(np.exp(entropy(np.clip(eigenvalues, 0.0, None))))
 
 
 def structural_similarity(real, fake, image_shape, *, data_range=None):
@@ -147,8 +147,9 @@ def _fit_encoder(encoder, real):
     """Return the function of rows that an encoder is or has, or that real points make for None."""
     if encoder is None:
         with np.errstate(invalid="ignore"):  # a variance of 0 has no shares
-            pca = PCA(0.95).fit(check_array(real, ensure_min_samples=2))
-        return lambda X: np.column_stack([pca.transform(X), _length_of_rest(pca, X)])
+            pca = PCA(0.95).fit(real)
+        back = pca.inverse_transform
+        return lambda X: np.c_[(Z := pca.transform(X)), np.linalg.norm(X - back(Z), axis=1)]
     if not hasattr(encoder, "transform"):
         return encoder
     try:
@@ -156,11 +157,6 @@ def _fit_encoder(encoder, real):
     except NotFittedError:
         encoder = clone(encoder).fit(real)
     return encoder.transform
-
-
-def _length_of_rest(pca, X):
-    """Return how far rows are from what their principal components say."""
-    return np.linalg.norm(X - pca.inverse_transform(pca.transform(X)), axis=1)
 
 
 def _fit_gaussian(features):
