@@ -1,12 +1,13 @@
 """Judge generated rows: two-sample distances, fidelity, coverage and privacy.
 
 All take the tables that the samplers take and draw. `shape_error`, `trend_error` and `exact_copies`
-expect original units. The others compare points: arrays of numbers without gaps as they are, all
-else in the coordinates of a `GowerScaler` of the first table.
+expect original units, `structural_similarity` pixels. The others compare points: arrays of numbers
+without gaps as they are, all else in the coordinates of a `GowerScaler` of the first table.
 
 Copies of training rows are nearly perfect by `wasserstein`: read distances beside `dcr_ratio`.
 """
 
+from skdiffusion.metrics.features import frechet_distance, structural_similarity, vendi_score
 from skdiffusion.metrics.fidelity import exact_copies, shape_error, trend_error
 from skdiffusion.metrics.forecast import crps
 from skdiffusion.metrics.report import FidelityReport, fidelity_report
@@ -22,7 +23,10 @@ __all__ = [
     "dcr_ratio",
     "exact_copies",
     "fidelity_report",
+    "frechet_distance",
     "shape_error",
+    "structural_similarity",
     "trend_error",
+    "vendi_score",
     "wasserstein",
 ]

@@ -11,8 +11,10 @@ from skdiffusion.metrics import (
     dcr_ratio,
     exact_copies,
     fidelity_report,
+    frechet_distance,
     shape_error,
     trend_error,
+    vendi_score,
     wasserstein,
 )
 
@@ -56,6 +58,8 @@ METRICS = {
     "c2st": lambda a, b, c: c2st(b, c, random_state=0),
     "coverage": lambda a, b, c: coverage_density(b, c),
     "dcr": dcr_ratio,
+    "frechet": lambda a, b, c: frechet_distance(a, c),
+    "vendi": lambda a, b, c: vendi_score(c, reference=a),
     "copies": lambda a, b, c: exact_copies(a, c),
     "shape": lambda a, b, c: shape_error(a, c),
     "trend": lambda a, b, c: trend_error(a, c),
