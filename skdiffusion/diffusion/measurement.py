@@ -120,18 +120,19 @@ class Measured:
 
 def _supported(cross: Tensor, expected: Tensor, matrix: Tensor) -> Tensor:
     """Return covariances by which a measurement has its least share of the expected variance."""
-    own, least = _symmetric(matrix @ cross), _symmetric(matrix @ expected)
+    seen, least = matrix @ cross, _symmetric(matrix @ expected)
     variances = least.diagonal(dim1=-2, dim2=-1)
     # where nothing is measured, or all is known already, nothing is expected
     floor = (_ROUNDING * variances.amax(1, keepdim=True)).clamp_min(_SMALLEST)
     jitter = _ROUNDING * variances.maximum(floor)
     factor = torch.linalg.cholesky(least + jitter.diag_embed())
-    halfway = torch.linalg.solve_triangular(factor, own, upper=False)
+    halfway = torch.linalg.solve_triangular(factor, _symmetric(seen), upper=False)
     shares = torch.linalg.solve_triangular(factor, halfway.mT, upper=False)
     shares, vectors = torch.linalg.eigh(_symmetric(shares))
-    missing = (_LEAST_SHARE - shares).clamp_min(0).unsqueeze(2)
-    back = torch.linalg.solve_triangular(factor.mT, vectors, upper=True)
-    return cross + expected @ back @ (missing * (factor @ vectors).mT)
+    root = factor @ vectors
+    supported = (root * shares.clamp_min(_LEAST_SHARE).unsqueeze(1)) @ root.mT
+    # what the network lacks, or has in one direction only, is as the reference has it
+    return cross + expected @ torch.cholesky_solve(supported - seen, factor)
 
 
 def _solve(covariance: Tensor, noise: Tensor, residual: Tensor) -> Tensor:
