@@ -24,15 +24,13 @@ class Measured:
 
     .. math:: D + C A' (A C A' + R)^{-1} (y - A D)
 
-    with ``R`` the covariance of the noise. This is exact for Gaussian rows at every noise level,
-    and an approximation for others. Known entries are the case of an ``A`` that selects them, for
-    which :class:`Conditioned` is both cheaper and exact.
+    with ``R`` the covariance of the noise. Where ``A`` selects entries these are known, for which
+    :class:`Conditioned` is cheaper, and exact for all rows.
 
     Parameters
     ----------
     denoiser : Denoiser
-        The model of the rows; also one of this module, so that classes can be known besides. Noise
-        levels must be finite.
+        The model of the rows, at finite noise levels; or another wrapper, such as :class:`Guided`.
     matrix : Tensor of shape (m, d)
         What is measured, ``A``. Its rows may depend on each other.
     values : Tensor of shape (m,) or (n, m)
@@ -40,10 +38,9 @@ class Measured:
     noise : Tensor of shape (m,) or float, default=0.0
         Standard deviations of their noise, in their units. 0 is an exact measurement.
     reference : Denoiser or None, default=None
-        A Gaussian's denoiser, where the other is a network. Jacobians of networks are neither
-        symmetric nor positive, and errors in them large where noise is: along directions in which
-        a measurement would have less than a fifth of the variance that it has by the reference, it
-        gets that much. None trusts the Jacobian, as is right for closed forms.
+        A Gaussian's denoiser, where the other is a network, whose Jacobian is neither symmetric nor
+        positive: a measurement has in every direction at least a fifth of the variance that it has
+        by the reference. None trusts the Jacobian, as is right for closed forms.
 
     Raises
     ------
@@ -52,6 +49,9 @@ class Measured:
 
     Notes
     -----
+    Draws are exact for Gaussian rows. Of other rows the shares of modes are off: means of a mixture
+    whose modes overlap by up to a fifth of a standard deviation, and more where they do not.
+
     An evaluation costs one of the denoiser and ``m`` products with its transposed Jacobian.
     Measurements that contradict each other are met in the sense of least squares.
 
@@ -94,28 +94,23 @@ class Measured:
 
     def __call__(self, x: Tensor, sigma: Tensor) -> Posterior:
         """Return the posterior of the clean rows given the measurement."""
-        matrix, values, noise = (part.to(x.device) for part in self._measurement)
-        mean, cross = self._moments(self.denoiser, x, sigma, matrix)
+        parts = self.matrix, self.values, self.noise
+        matrix, values, noise = (part.to(x.device) for part in parts)
+        mean, cross = _moments(self.denoiser, x, sigma, matrix)
         if self.reference is not None:
-            _, expected = self._moments(self.reference, x, sigma, matrix)
+            _, expected = _moments(self.reference, x, sigma, matrix)
             cross = _supported(cross, expected, matrix)
         residual = values - mean @ matrix.mT
         moved = (cross @ _solve(_symmetric(matrix @ cross), noise, residual)).squeeze(2)
         return Posterior((mean + moved).to(x.dtype))
 
-    @property
-    def _measurement(self) -> tuple[Tensor, Tensor, Tensor]:
-        return self.matrix, self.values, self.noise
 
-    @staticmethod
-    def _moments(
-        denoiser: Denoiser, x: Tensor, sigma: Tensor, matrix: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        """Return posterior means, and their covariances (n, d, m) with what is measured."""
-        probes = matrix.mT.to(x.dtype).expand(len(x), -1, -1)
-        mean, products = mean_and_products(denoiser, x, sigma, probes)
-        noise = sigma.to(torch.float64).expand_as(x).unsqueeze(2) ** 2
-        return mean.to(torch.float64), noise * products
+def _moments(denoiser: Denoiser, x: Tensor, sigma: Tensor, matrix: Tensor) -> tuple[Tensor, Tensor]:
+    """Return posterior means, and their covariances (n, d, m) with what is measured."""
+    probes = matrix.mT.to(x.dtype).expand(len(x), -1, -1)
+    mean, products = mean_and_products(denoiser, x, sigma, probes)
+    noise = sigma.to(torch.float64).expand_as(x).unsqueeze(2) ** 2
+    return mean.to(torch.float64), noise * products
 
 
 def _supported(cross: Tensor, expected: Tensor, matrix: Tensor) -> Tensor:
@@ -152,18 +147,14 @@ def _symmetric(matrices: Tensor) -> Tensor:
 
 
 def _check_measurement(matrix: Tensor, values: Tensor, noise: Tensor) -> None:
-    """Check that measurements are finite and fit together."""
-    if matrix.ndim != 2 or values.ndim not in (1, 2) or values.shape[-1] != len(matrix):
+    """Check that measurements fit together and are finite."""
+    m = matrix.shape[:1]
+    fits = matrix.ndim == 2 and values.ndim in (1, 2) and values.shape[-1:] == m
+    if not fits or noise.shape not in ((), m):
+        shapes = ", ".join(str(tuple(part.shape)) for part in (matrix, values, noise))
         raise ValueError(
-            "matrix must be of shape (m, d) and values of shape (m,) or (n, m), got "
-            f"{tuple(matrix.shape)} and {tuple(values.shape)}."
+            "Shapes disagree: expected (m, d) for matrix, (m,) or (n, m) for values and () or (m,) "
+            f"for noise, got {shapes}."
         )
-    if noise.shape not in ((), (len(matrix),)):
-        raise ValueError(
-            f"noise is one number or one for each of {len(matrix)} measurements, got shape "
-            f"{tuple(noise.shape)}."
-        )
-    if not all(bool(part.isfinite().all()) for part in (matrix, values, noise)):
-        raise ValueError("matrix, values and noise must be finite.")
-    if bool((noise < 0).any()):
-        raise ValueError(f"noise must not be negative, got {noise.tolist()}.")
+    if not all(bool(part.isfinite().all()) for part in (matrix, values, noise)) or noise.min() < 0:
+        raise ValueError("matrix, values and noise must be finite, and noise not negative.")

@@ -9,15 +9,7 @@ import numpy as np
 import torch
 from torch.quasirandom import SobolEngine
 
-from skdiffusion.diffusion import (
-    N_STEPS,
-    SOLVERS,
-    GaussianDenoiser,
-    Guided,
-    Measured,
-    karras,
-    run,
-)
+from skdiffusion.diffusion import N_STEPS, SOLVERS, GaussianDenoiser, Guided, Measured, karras, run
 from skdiffusion.tables.conditions import Conditions
 
 CHUNK_ROWS, MAX_ELEMENTS = 4096, 2**23
@@ -164,8 +156,7 @@ def _draw_exactly(model, n, conditions, generator):
 
 def by_solver(model):
     """Return a model whose draws, where they are those of a closed form, are solved for."""
-    is_exact = model.sampling.solver is None
-    return replace(model, sampling=Sampling()) if is_exact else model
+    return model if model.sampling.solver is not None else replace(model, sampling=Sampling())
 
 
 def _conditioned(model, conditions):
@@ -174,9 +165,7 @@ def _conditioned(model, conditions):
     if measurement is None:
         return _given_features(model, conditions)
     if not isinstance(model.prior, GaussianDenoiser):
-        raise ValueError(
-            "Rows in a box cannot be drawn given a measurement: use DiffusionManifoldSampler."
-        )
+        raise ValueError("Rows in a box are not drawn so: use DiffusionManifoldSampler.")
     denoiser = _given_features(model, conditions)
     gaussian = _given_features(replace(model, denoiser=model.prior), conditions)
     parts = [torch.from_numpy(part).to(model.device) for part in measurement]

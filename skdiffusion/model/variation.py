@@ -19,9 +19,8 @@ class VariationMixin:
     def vary(self, X, noise, *, y=None, random_state=None):
         """Draw new rows near given ones: noised, and integrated back.
 
-        With little noise a row hardly changes, with more it keeps its gross features only, and
-        with most of what there is it is drawn afresh. Whatever the noise, rows that are distributed
-        as those of `fit` stay so, as far as the denoiser is right.
+        With little noise rows hardly change, with most of what there is they are drawn afresh.
+        Rows that are distributed as those of `fit` stay so, as far as the denoiser is right.
 
         Parameters
         ----------
@@ -29,8 +28,7 @@ class VariationMixin:
             Rows to start from. Missing cells are drawn first.
         noise : float
             Noise level, in the units of encoded features: standard deviations of a column, unless
-            the encoder was given another scale. Above the lowest level of the model and at most its
-            `sigma_max`.
+            the encoder has other scales. Within the range of levels of the model.
         y : scalar, array-like of shape (n,) or None, default=None
             Target that the new rows shall have: one for all, or one for each. None leaves it free.
         random_state : int, RandomState instance or None, default=None
@@ -78,13 +76,10 @@ def vary(model, X, y, noise, rng):
         drawn = model.draw(len(Z), generator, Conditions(Z))
         # what is drawn as missing stays at the centre, and goes missing again by its indicator
         Z = np.nan_to_num(np.where(np.isnan(Z), drawn, Z))
-    Z, own = Z[:, kept], np.zeros(model.n_features)
-    if model.noise is not None:
-        own[~model.is_target] = model.noise
-    model = by_solver(replace(model.marginal(kept), noise=model.noise))
+    Z, model = Z[:, kept], by_solver(replace(model.marginal(kept), noise=model.noise))
+    own = 0.0 if model.noise is None else np.pad(model.noise, (0, model.is_target.sum()))
     # the noise that rows have is part of their level
-    added = np.sqrt(np.maximum(float(noise) ** 2 - own[kept] ** 2, 0.0))
-    noisy = Z + added * rng.normal(size=Z.shape)
+    noisy = Z + np.sqrt(float(noise) ** 2 - own**2) * rng.normal(size=Z.shape)
     given = Conditions(np.where(model.is_target, Z, np.nan))
     Z = redraw(model, noisy, given, float(noise), generator)
     return model.encoder.inverse_transform(Z[:, ~model.is_target], random_state=rng)

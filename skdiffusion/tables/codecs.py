@@ -36,10 +36,7 @@ class ConstantCodec:
 
     def __init__(self, value):
         self.value = value
-
-    @property
-    def line(self):
-        return 0.0, self.value
+        self.line = 0.0, value
 
     def encode(self, x):
         return np.empty((len(x), 0))
@@ -72,10 +69,7 @@ class StandardCodec:
         self.scale = np.sqrt(share @ (offsets - mean) ** 2) if scale is None else scale
         # beyond what fit has seen, so far that squares stay in floating point
         self.limit = max(FARTHEST, np.abs((values - self.mean) / self.scale).max())
-
-    @property
-    def line(self):
-        return self.scale, self.mean
+        self.line = self.scale, self.mean
 
     def encode(self, x):
         return np.clip((x - self.mean) / self.scale, -self.limit, self.limit)[:, None]

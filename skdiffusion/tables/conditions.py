@@ -17,6 +17,7 @@ from skdiffusion.tables.linear_measurement import (
     LinearMeasurement,
     Measurement,
     encode_measurement,
+    set_there,
 )
 from skdiffusion.tables.options import position_of
 from skdiffusion.tables.reading import AMOUNTS, NUMERIC, TEMPORAL, Column, read_array, read_objects
@@ -71,16 +72,14 @@ class Conditions:
     def take(self, rows):
         """Return the conditions of some rows."""
         values = self.values if len(self.values) == 1 else self.values[rows]
-        measurement = None if self.measurement is None else self.measurement.take(rows)
+        measurement = self.measurement and self.measurement.take(rows)
         return replace(self, values=values, measurement=measurement)
 
     def extended(self, values):
         """Return the conditions of rows that have further encoded features, the given ones."""
         n = max(len(self.values), len(values))
         both = [np.broadcast_to(part, (n, part.shape[1])) for part in (self.values, values)]
-        measurement = self.measurement
-        if measurement is not None:
-            measurement = measurement.extended(values.shape[1])
+        measurement = self.measurement and self.measurement.extended(values.shape[1])
         return replace(self, values=np.concatenate(both, axis=1), measurement=measurement)
 
     def are_met(self, encoder, Z):
@@ -97,7 +96,8 @@ class Conditions:
 def read_conditions(encoder, conditions):
     """Read conditions in the units of the table."""
     if isinstance(conditions, LinearMeasurement):
-        return _measured(encoder, conditions)
+        values, measurement = encode_measurement(encoder, conditions)
+        return Conditions(values, measurement=measurement)
     n, given = _columns_of(encoder, conditions)
     read = Conditions(np.full((n, encoder.n_encoded_), np.nan))
     for key, wanted in given:
@@ -105,7 +105,7 @@ def read_conditions(encoder, conditions):
         coder, is_column = encoder._coders[j], isinstance(wanted, Column)
         if isinstance(wanted, np.ndarray) and wanted.ndim == 0:
             wanted = wanted.item()
-        _set_there(read, encoder, j, ~wanted.gaps if is_column else np.ones(n, dtype=bool))
+        set_there(read.values, encoder, j, ~wanted.gaps if is_column else np.ones(n, dtype=bool))
         if is_column:
             _add_cells(read, coder, j, wanted)
         elif isinstance(wanted, tuple):
@@ -123,22 +123,6 @@ def read_conditions(encoder, conditions):
                     stacklevel=5,
                 )
     return _encoded(read, encoder)
-
-
-def _measured(encoder, conditions):
-    """Read a measurement, whose columns are not to be missing."""
-    places, measurement = encode_measurement(encoder, conditions)
-    read = Conditions(np.full((1, encoder.n_encoded_), np.nan), measurement=measurement)
-    for j in places:
-        _set_there(read, encoder, j, np.ones(1, dtype=bool))
-    return read
-
-
-def _set_there(read, encoder, j, rows):
-    """Say of a column that its cells are not missing in some rows, where it has an indicator."""
-    if j in encoder._indicators:
-        indicator = (encoder.groups_ == j) & encoder.is_indicator_
-        read.values[np.ix_(rows, indicator)] = encoder._indicators[j].vertices[0]
 
 
 def _columns_of(encoder, conditions):

@@ -12,9 +12,9 @@ from skdiffusion.tables.reading import NUMERIC, as_frame
 class LinearMeasurement:
     """A linear measurement of rows: known weighted sums of their numbers, with or without noise.
 
-    Given to ``sample(conditions=...)``, it draws rows that would measure so: the pixels of which
-    the means of blocks are known, parts of a known total, a signal behind a known blur. A row of
-    the matrix with a single 1 makes the number of that column known.
+    By ``sample(conditions=...)`` it draws rows that measure so: pixels of which the means of blocks
+    are known, parts of a total, a signal behind a blur. A row of the matrix with a single 1 makes
+    the number of its column known.
 
     Parameters
     ----------
@@ -22,18 +22,16 @@ class LinearMeasurement:
         Weights of the columns of the table, a row for each measurement. Of a frame, whose columns
         have names of the table's, columns left out have weight zero.
     values : array-like of shape (m,) or (n_samples, m)
-        What was measured: the same for all rows to draw, or for each of them, whose number then is
-        the number of rows.
+        What was measured: of all rows to draw, or of each, whose number then is that of the rows.
     noise : float or array-like of shape (m,), default=0.0
-        Standard deviation of the noise of the measurements, in their units; by default they are
-        exact.
+        Standard deviations of the noise of the measurements, in their units. 0 is exact.
 
     Raises
     ------
     ValueError
         If shapes disagree, something is not finite or noise is negative. In `sample`, if a column
-        with weights is not encoded by its mean and a scale, as with ``numeric_transform="standard"``
-        or a number, or not by itself, or rows pass through an embedding.
+        with weights is not encoded by mean and scale alone, as by ``numeric_transform="standard"``
+        or a number and no relation, or rows pass through an embedding.
 
     See Also
     --------
@@ -41,11 +39,9 @@ class LinearMeasurement:
 
     Notes
     -----
-    Draws are from the distribution of rows given the measurement, exactly where rows are Gaussian
-    and else approximately. Then whole numbers are rounded, and numbers kept to the range of `fit`
-    (``clip`` of the encoder), so that sums differ a little from those measured.
-
-    Draws cost as many derivatives of the network at each step as there are measurements.
+    Draws are exact for Gaussian rows and approximate for others. Afterwards whole numbers are
+    rounded, and numbers kept to the range of `fit` (``clip`` of the encoder), so that sums differ a
+    little from those measured. Each measurement costs a derivative of the network at each step.
 
     Examples
     --------
@@ -67,17 +63,16 @@ class LinearMeasurement:
     def __init__(self, matrix, values, noise=0.0):
         frame = as_frame(matrix)
         self.columns = None if frame is None else list(frame.columns)
-        self.matrix = np.asarray(matrix, dtype=np.float64)
-        self.values = np.asarray(values, dtype=np.float64)
-        shapes = self.matrix.shape, self.values.shape
-        if self.matrix.ndim != 2 or self.values.ndim not in (1, 2) or shapes[1][-1] != shapes[0][0]:
+        self.matrix, self.values = (np.asarray(x, dtype=np.float64) for x in (matrix, values))
+        m, shape = len(self.matrix), self.values.shape
+        if self.matrix.ndim != 2 or len(shape) not in (1, 2) or shape[-1] != m:
             raise ValueError(
-                "matrix must be of shape (m, n_features) and values of shape (m,) or "
-                f"(n_samples, m), got {shapes[0]} and {shapes[1]}."
+                "Shapes disagree: expected (m, n_features) for matrix and (m,) or (n_samples, m) "
+                f"for values, got {self.matrix.shape} and {shape}."
             )
         if not (np.isfinite(self.matrix).all() and np.isfinite(self.values).all()):
             raise ValueError("The matrix and the values of a measurement must be finite.")
-        self.noise = np.full(shapes[0][0], check_noise(noise, shapes[0][0], "measurement"))
+        self.noise = np.full(m, check_noise(noise, m, "measurement"))
 
     @property
     def by_row(self):
@@ -89,7 +84,7 @@ class Measurement(NamedTuple):
     """A linear measurement of encoded rows."""
 
     matrix: np.ndarray  # (m, d)
-    values: np.ndarray  # (1, m), or (n, m)
+    values: np.ndarray  # (1, m) or (n, m)
     noise: np.ndarray  # (m,)
 
     def take(self, rows):
@@ -102,57 +97,51 @@ class Measurement(NamedTuple):
 
 
 def encode_measurement(encoder, measurement):
-    """Return what a measurement in the units of the table is of encoded rows."""
+    """Return known features (1, d) and the measurement of encoded rows."""
     if hasattr(encoder, "n_latent"):
         raise ValueError(
-            "Drawn rows pass through an embedding, after which they do not measure what they did: "
-            "fit with manifold=None."
+            "Drawn rows pass through an embedding, and then measure something else: fit with "
+            "manifold=None."
         )
-    weights = _weights(encoder, measurement)
-    places = np.flatnonzero(weights.any(axis=0))
-    _refuse_others(encoder, places)
-    matrix = np.zeros((len(weights), encoder.n_encoded_))
+    known = np.full((1, encoder.n_encoded_), np.nan)
+    matrix = np.zeros((len(measurement.matrix), encoder.n_encoded_))
     values = np.atleast_2d(measurement.values)
-    for j in places:
+    for j, weights in _measured_columns(encoder, measurement).items():
         slope, offset = encoder.codecs_[j].line
-        matrix[:, encoder.features_of_column(j)] = weights[:, [j]] * slope
-        values = values - weights[:, j] * offset
-    return places, Measurement(matrix, values, measurement.noise)
+        matrix[:, encoder.features_of_column(j)] = slope * weights[:, None]
+        values = values - offset * weights
+        set_there(known, encoder, j, [0])
+    return known, Measurement(matrix, values, measurement.noise)
 
 
-def _weights(encoder, measurement):
-    """Return the weights of all columns of the table (m, n_features)."""
-    n_features, columns = encoder.n_features_in_, measurement.columns
-    given = measurement.matrix
-    if columns is None and given.shape[1] != n_features:
+def set_there(values, encoder, j, rows):
+    """Make it known that cells of a column are there, which an indicator may tell."""
+    if j in encoder._indicators:
+        indicator = np.flatnonzero((encoder.groups_ == j) & encoder.is_indicator_)
+        values[np.ix_(rows, indicator)] = encoder._indicators[j].vertices[0]
+
+
+def _measured_columns(encoder, measurement):
+    """Return the positions of columns with weights, and these; raise where they are no numbers."""
+    n_features, keys = encoder.n_features_in_, measurement.columns
+    if keys is None and measurement.matrix.shape[1] != n_features:
         raise ValueError(
-            f"The matrix of a measurement needs all {n_features} columns, got {given.shape[1]}. "
-            "Give some columns as a data frame."
+            f"A matrix needs all {n_features} columns, got {measurement.matrix.shape[1]}. Give "
+            "some columns as a data frame."
         )
-    weights = np.zeros((len(given), n_features))
-    for k, key in enumerate(range(n_features) if columns is None else columns):
-        j = k if columns is None else position_of(key, encoder._coders, "LinearMeasurement")
-        weights[:, j] = given[:, k]
-    return weights
-
-
-def _refuse_others(encoder, places):
-    """Raise unless columns are numbers that are encoded each by itself, by mean and scale."""
-    own = {j: encoder._coders[j] for j in places}
-    bound = [coder.name for j, coder in own.items() if encoder._coded[j] is not coder]
-    others = [
-        coder.name
-        for coder in own.values()
-        if coder.kind not in NUMERIC or coder.is_empty or not hasattr(coder.codec, "line")
-    ]
-    if others:
+    places = range(n_features)
+    if keys is not None:
+        places = [position_of(key, encoder._coders, "LinearMeasurement") for key in keys]
+    pairs = zip(places, measurement.matrix.T, strict=True)
+    measured = {j: weights for j, weights in pairs if weights.any()}
+    coders = [encoder._coders[j] for j in measured if encoder._coded[j] is encoder._coders[j]]
+    numbers = [coder for coder in coders if coder.kind in NUMERIC and not coder.is_empty]
+    scaled = {coder.name for coder in numbers if hasattr(coder.codec, "line")}
+    wrong = [name for j in measured if (name := encoder._coders[j].name) not in scaled]
+    if wrong:
         raise ValueError(
-            f"Columns {others} cannot be measured: they are no numbers, or not encoded by mean and "
-            'scale. Give the encoder numeric_transform="standard" or a number for numbers.'
+            f"Columns {wrong} cannot be measured: they are no numbers, or not encoded by mean and "
+            'scale alone. Give the encoder numeric_transform="standard", or a number, for numbers, '
+            "and constraints=None where relations encode them."
         )
-    if bound:
-        raise ValueError(
-            f"Columns {bound} cannot be measured: they are encoded by what a relation to others "
-            "leaves open. Give the encoder constraints=None, or numeric_transform="
-            '"standard" where that depends on a category.'
-        )
+    return measured

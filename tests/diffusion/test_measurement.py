@@ -63,9 +63,7 @@ class TestGaussian:
         measured = Measured(GAUSSIAN, MATRIX, VALUES, noise)
         # start around what is expected at the largest noise: the flow would remember another mean
         expected = measured(MEAN.unsqueeze(0), tensor(40.0)).mean
-        white = torch.randn(
-            N_DRAWS, 3, generator=seeded(global_random_seed), dtype=torch.float64
-        )
+        white = torch.randn(N_DRAWS, 3, generator=seeded(global_random_seed), dtype=torch.float64)
         sigmas = karras(0.001, 40.0, n_steps)
         x = run(SOLVERS[name](measured, expected + 40.0 * white, sigmas))
         mean, cov = given(MEAN, COV, MATRIX, VALUES, noise)
@@ -132,11 +130,11 @@ class TestMeasurement:
     @pytest.mark.parametrize(
         ("options", "message"),
         [
-            ((MATRIX[0], VALUES), "matrix must be of shape"),
-            ((MATRIX, VALUES[:1]), "matrix must be of shape"),
-            ((MATRIX, VALUES, NOISE[:1]), "each of 2 measurements"),
+            ((MATRIX[0], VALUES), "Shapes disagree"),
+            ((MATRIX, VALUES[:1]), "Shapes disagree"),
+            ((MATRIX, VALUES, NOISE[:1]), "Shapes disagree"),
             ((MATRIX, VALUES / 0), "must be finite"),
-            ((MATRIX, VALUES, -NOISE), "must not be negative"),
+            ((MATRIX, VALUES, -NOISE), "noise not negative"),
         ],
     )
     def test_wrong(self, options, message):
@@ -195,7 +193,8 @@ class TestReference:
         # within some standard deviations of the way that a Gaussian would take
         mean = wrong(x, sigma).mean
         expected = Measured(GAUSSIAN, MATRIX, VALUES)(x, sigma).mean - GAUSSIAN(x, sigma).mean
-        assert (helped - mean).norm() < 5 * (expected.norm() + (mean - GAUSSIAN(x, sigma).mean).norm())
+        error = (mean - GAUSSIAN(x, sigma).mean).norm()
+        assert (helped - mean).norm() < 5 * (expected.norm() + error)
 
 
 class TestMixture:
@@ -209,7 +208,9 @@ class TestMixture:
 
     def exact(self, matrix, value, noise):
         """Mean and covariance of the mixture given a single measurement."""
-        parts = [given(m, c, matrix, value, noise) for m, c in zip(self.MEANS, self.COVS)]
+        parts = [
+            given(m, c, matrix, value, noise) for m, c in zip(self.MEANS, self.COVS, strict=True)
+        ]
         means, covs = (torch.stack(part) for part in zip(*parts, strict=True))
         variance = (matrix @ self.COVS @ matrix.mT).flatten() + noise**2
         residual = value - self.MEANS @ matrix[0]
