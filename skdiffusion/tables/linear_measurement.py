@@ -7,6 +7,7 @@ import numpy as np
 from skdiffusion._utils.checks import check_noise
 from skdiffusion.tables.options import position_of
 from skdiffusion.tables.reading import NUMERIC, as_frame
+from skdiffusion.tables.vocabulary import as_objects, list_cells
 
 
 class LinearMeasurement:
@@ -140,8 +141,8 @@ def _measured_columns(encoder, measurement):
     wrong = [name for j in measured if (name := encoder._coders[j].name) not in scaled]
     if wrong:
         raise ValueError(
-            f"Columns {wrong} cannot be measured: they are no numbers, or not encoded by mean and "
-            'scale alone. Give the encoder numeric_transform="standard", or a number, for numbers, '
-            "and constraints=None where relations encode them."
+            f"Columns {list_cells(as_objects(wrong))} cannot be measured: they are no numbers, or "
+            'not encoded by mean and scale alone. Give the encoder numeric_transform="standard", or '
+            "a number, for numbers, and constraints=None where relations encode them."
         )
     return measured

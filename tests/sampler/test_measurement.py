@@ -160,7 +160,7 @@ class TestRefused:
     def test_columns_of_other_codes(self, quick, frame, column):
         encoder = TableEncoder(numeric_transform={"count": "quantile"})
         measured = LinearMeasurement(pd.DataFrame({column: [1.0], "a": [1.0]}), [1.0])
-        with pytest.raises(ValueError, match=rf"\['{column}'\] cannot be .*numeric_transform="):
+        with pytest.raises(ValueError, match=rf"Columns '{column}' cannot be .*numeric_transform="):
             quick(encoder=encoder).fit(frame).sample(3, conditions=measured)
 
     def test_columns_in_relations(self, quick, frame):
@@ -168,7 +168,7 @@ class TestRefused:
         relation = [Inequality("low", "high")]
         encoder = TableEncoder(numeric_transform="standard", constraints=relation)
         sampler = quick(encoder=encoder).fit(ends)
-        with pytest.raises(ValueError, match=r"'high'\] cannot be measured.*constraints=None"):
+        with pytest.raises(ValueError, match=r"Columns 'high' cannot be.*constraints=None"):
             sampler.sample(3, conditions=LinearMeasurement([[1.0, 1.0]], [1.0]))
         low = sampler.sample(3, conditions=LinearMeasurement([[1.0, 0.0]], [0.5]))["low"]
         assert_allclose(low, 0.5, atol=1e-6)
