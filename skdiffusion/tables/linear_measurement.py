@@ -40,8 +40,8 @@ class LinearMeasurement:
 
     Notes
     -----
-    Draws are exact for Gaussian rows and approximate for others. Afterwards whole numbers are
-    rounded, and numbers kept to the range of `fit` (``clip`` of the encoder), so that sums differ a
+    Draws are exact for Gaussian rows and approximate for others, for which they are noised as much as
+    rows vary and solved for again, four times. Afterwards whole numbers are rounded, and numbers kept to the range of `fit` (``clip`` of the encoder), so that sums differ a
     little from those measured. Each measurement costs a derivative of the network at each step.
 
     Examples
@@ -142,7 +142,7 @@ def _measured_columns(encoder, measurement):
     if wrong:
         raise ValueError(
             f"Columns {list_cells(as_objects(wrong))} cannot be measured: they are no numbers, or "
-            'not encoded by mean and scale alone. Give the encoder numeric_transform="standard", or '
-            "a number, for numbers, and constraints=None where relations encode them."
+            'not encoded by mean and scale alone. Give the encoder numeric_transform="standard" or '
+            "a number for numbers, and constraints=None where relations encode them."
         )
     return measured
