@@ -40,9 +40,10 @@ class LinearMeasurement:
 
     Notes
     -----
-    Draws are exact for Gaussian rows and approximate for others, for which they are noised as much as
-    rows vary and solved for again, four times. Afterwards whole numbers are rounded, and numbers kept to the range of `fit` (``clip`` of the encoder), so that sums differ a
-    little from those measured. Each measurement costs a derivative of the network at each step.
+    Draws are exact for Gaussian rows and approximate for others, for which they are noised as much
+    as rows vary and solved for again, four times. Afterwards whole numbers are rounded, and numbers
+    kept to the range of `fit` (``clip`` of the encoder), so that sums differ a little from those
+    measured. Each measurement costs a derivative of the network at each step.
 
     Examples
     --------
