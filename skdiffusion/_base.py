@@ -21,6 +21,7 @@ from skdiffusion.model.imputation import (
     read_gaps,
 )
 from skdiffusion.model.open_cells import settle_conditions
+from skdiffusion.model.variation import VariationMixin
 from skdiffusion.model.wanted import need_target, read_wanted
 from skdiffusion.tables.conditions import Conditions
 from skdiffusion.tables.encoder import TableEncoder
@@ -29,7 +30,9 @@ from skdiffusion.tables.gaps import fill_gaps
 from skdiffusion.tables.target import TargetEncoder
 
 
-class TableModel(TableInput, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+class TableModel(
+    VariationMixin, TableInput, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
+):
     """Base of the estimators that learn the distribution of a table's rows, and of a target.
 
     A subclass says how its model is made, and has `encoder`, `target` and `random_state`.
@@ -113,11 +116,12 @@ class TableModel(TableInput, ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
             Target that the rows shall have: one for all, or one for each, whose number then is
             the number of rows. None draws classes with their frequencies in `fit`, and numbers
             together with the rows.
-        conditions : dict, array-like, data frame or None, default=None
+        conditions : dict, array-like, data frame, LinearMeasurement or None, default=None
             A dict from columns to a value, to a range as a tuple ``(low, high)`` with None for no
             end, or to a list of categories; or a table, some columns by name or an array of all
             columns, with a row for each row to draw, whose missing cells are free. Known cells are
-            conditioned on; ranges and lists are met by choosing among draws, which is exact.
+            conditioned on; ranges and lists are met by choosing among draws, which is exact. Or
+            known sums of columns, a :class:`~skdiffusion.tables.LinearMeasurement`.
         return_y : bool, default=False
             Whether to return the targets too.
         random_state : int, RandomState instance or None, default=None

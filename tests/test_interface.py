@@ -73,6 +73,7 @@ class TestSignatures:
         assert inspect.signature(estimator.sample) == inspect.signature(SAMPLER.sample)
         assert inspect.signature(estimator.impute) == inspect.signature(SAMPLER.impute)
         assert inspect.signature(estimator.denoise) == inspect.signature(SAMPLER.denoise)
+        assert inspect.signature(estimator.vary) == inspect.signature(SAMPLER.vary)
 
     @pytest.mark.parametrize("estimator", **named(WITH_INVERSE))
     def test_inverse_transform_takes_X(self, estimator):
@@ -84,7 +85,7 @@ class TestSignatures:
         inherited |= {"fit_transform", "get_metadata_routing"}
         own = [n for n in own if n not in inherited and not n.endswith("_request")]
         assert len(SAMPLER.get_params(deep=False)) <= 16
-        assert len(own) <= 10
+        assert len(own) <= 11
 
 
 class TestSample:

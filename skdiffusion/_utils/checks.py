@@ -42,12 +42,12 @@ def check_positive(value, name):
         raise ValueError(f"{name} must be positive and finite, got {value!r}.")
 
 
-def check_noise(noise, n_features):
+def check_noise(noise, n, each="column"):
     """Return noise as an array, or raise unless it is one number or one for each column."""
     noise = np.asarray(noise, dtype=np.float64)
-    if noise.shape not in ((), (n_features,)):
+    if noise.shape not in ((), (n,)):
         raise ValueError(
-            f"Noise is one number or one for each of {n_features} columns, got shape {noise.shape}."
+            f"Noise is one number or one for each of {n} {each}s, got shape {noise.shape}."
         )
     if not (np.isfinite(noise).all() and (noise >= 0).all()):
         raise ValueError(f"Noise must be finite and not negative, got {noise}.")

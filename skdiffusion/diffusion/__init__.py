@@ -5,6 +5,7 @@ from skdiffusion.diffusion.gaussians import EmpiricalDenoiser, GaussianDenoiser,
 from skdiffusion.diffusion.grid import karras
 from skdiffusion.diffusion.guidance import Conditioned, Guided, Marginal
 from skdiffusion.diffusion.likelihood import decode, encode, log_density
+from skdiffusion.diffusion.measurement import Measured
 from skdiffusion.diffusion.solvers import N_STEPS, SOLVERS, ddim, dpmpp_2m, heun, run
 
 __all__ = [
@@ -14,6 +15,7 @@ __all__ = [
     "GaussianDenoiser",
     "Guided",
     "Marginal",
+    "Measured",
     "MixtureDenoiser",
     "N_STEPS",
     "Posterior",

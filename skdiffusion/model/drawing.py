@@ -9,10 +9,12 @@ import numpy as np
 import torch
 from torch.quasirandom import SobolEngine
 
-from skdiffusion.diffusion import N_STEPS, SOLVERS, Guided, karras, run
+from skdiffusion.diffusion import N_STEPS, SOLVERS, GaussianDenoiser, Guided, Measured, karras, run
 from skdiffusion.tables.conditions import Conditions
 
-CHUNK_ROWS = 4096
+CHUNK_ROWS, MAX_ELEMENTS = 4096, 2**23
+# of rows given a measurement: two more took nothing off the error of restored digits
+N_RESTARTS = 4
 # fewest draws from which the share that meets ranges is judged
 MIN_PROPOSALS = 256
 # share of the draws below which they are no longer chosen among
@@ -95,6 +97,8 @@ def _given_categories(model, n, conditions, generator):
 
 def draw_known(model, n, conditions, generator, start=None):
     """Draw encoded rows of which some features are known, from rows or noise of unit variance."""
+    if conditions.measurement is not None:
+        model = by_solver(model)
     is_exact = model.sampling.solver is None
     if start is None and model.starts is not None:
         # from its noise level on a start is as the rows are, however short the training
@@ -109,7 +113,22 @@ def draw_known(model, n, conditions, generator, start=None):
         return _draw_exactly(model, n, conditions, generator)
     start = even_noise(n, model.n_features, generator) if start is None else start
     sigmas = model.sampling.sigmas(model.lowest, model.sigma_max)
-    return _solve(model, partial(_start, model), start, conditions, sigmas, generator)
+    Z = _solve(model, partial(_start, model), start, conditions, sigmas, generator)
+    return Z if conditions.measurement is None else _restart(model, Z, conditions, generator)
+
+
+def _restart(model, Z, conditions, generator):
+    """Noise rows as much as they vary and draw them again: errors made at more noise wear off.
+
+    Xu et al. (2023), arXiv:2306.14878.
+    """
+    variances = model.prior.cov if model.prior.is_diagonal else model.prior.cov.diagonal()
+    level = float(variances.mean().sqrt().clamp(2 * model.lowest, model.sigma_max))
+    for _ in range(N_RESTARTS):
+        options = {"generator": generator, "device": model.device, "dtype": torch.float64}
+        noise = torch.randn(Z.shape, **options).cpu().numpy()
+        Z = redraw(model, Z + level * noise, conditions, level, generator)
+    return Z
 
 
 def redraw(model, noisy, conditions, sigma, generator):
@@ -152,8 +171,26 @@ def _draw_exactly(model, n, conditions, generator):
     return model.denoiser.sample_posterior(values.nan_to_num(), sigma, generator).numpy()
 
 
+def by_solver(model):
+    """Return a model whose draws, where they are those of a closed form, are solved for."""
+    return model if model.sampling.solver is not None else replace(model, sampling=Sampling())
+
+
 def _conditioned(model, conditions):
-    """Return the denoiser given the known features, of rows without the noise of those of `fit`."""
+    """Return the denoiser given what is known, of rows without the noise of those of `fit`."""
+    measurement = conditions.measurement
+    if measurement is None:
+        return _given_features(model, conditions)
+    if not isinstance(model.prior, GaussianDenoiser):
+        raise ValueError("Rows in a box are not drawn so: use DiffusionManifoldSampler.")
+    denoiser = _given_features(model, conditions)
+    gaussian = _given_features(replace(model, denoiser=model.prior), conditions)
+    parts = [torch.from_numpy(part).to(model.device) for part in measurement]
+    return Measured(denoiser, *parts, reference=gaussian)
+
+
+def _given_features(model, conditions):
+    """Return the denoiser given the known features."""
     known = torch.from_numpy(conditions.known).to(model.device)
     if not known.any():
         return model.clean_denoiser
@@ -167,6 +204,7 @@ def _start(model, denoiser, conditions, noise):
     prior, sigma = model.prior, model.sigma_max
     start = prior.mean + _coloured(prior, sigma, noise)
     known = torch.from_numpy(conditions.known).to(model.device).any(1, keepdim=True)
+    known |= conditions.measurement is not None
     if not known.any():
         return start
     # a deterministic solver remembers the mean it starts from
@@ -188,8 +226,11 @@ def _coloured(gaussian, sigma, noise):
 
 def _solve(model, begin, start, conditions, sigmas, generator):
     """Solve from what `begin` makes of the rows of `start`, in chunks."""
-    parts = []
-    for rows in np.split(np.arange(len(start)), range(CHUNK_ROWS, len(start), CHUNK_ROWS)):
+    parts, size = [], CHUNK_ROWS
+    if conditions.measurement is not None:
+        # a derivative of each feature by each measurement is held at once
+        size = min(size, max(1, MAX_ELEMENTS // conditions.measurement.matrix.size))
+    for rows in np.split(np.arange(len(start)), range(size, len(start), size)):
         given = conditions.take(rows)
         denoiser = _conditioned(model, given)
         with torch.no_grad():

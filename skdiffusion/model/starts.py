@@ -61,6 +61,8 @@ class Starts:
 
     def draw(self, model, conditions, n, rng):
         """Return noisy rows near rows that have the known categories, None if there are too few."""
+        if conditions.measurement is not None:
+            return None
         is_known = conditions.known.any() or np.any(self.is_kept)
         if is_known and model.sampling.guidance_scale != 1.0:
             return None

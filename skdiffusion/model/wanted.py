@@ -19,7 +19,8 @@ def read_wanted(model, n_samples, y, conditions, rng):
     """Return the number of rows to draw, and what is settled about them and the target."""
     if y is not None:
         need_target(model)
-    for name, given in (("y", y), ("conditions", conditions)):
+    by_row = getattr(conditions, "by_row", conditions)
+    for name, given in (("y", y), ("conditions", by_row)):
         # not every frame is an array to NumPy
         shape = getattr(given, "shape", ()) or np.shape(given)
         if shape and not isinstance(given, Mapping):

@@ -1,4 +1,4 @@
-"""Mixed tables as real vectors and back, and relations between their columns."""
+"""Mixed tables as real vectors and back, relations between their columns, and measurements."""
 
 from skdiffusion.tables.constraints import (
     Constraint,
@@ -11,6 +11,7 @@ from skdiffusion.tables.constraints import (
     Recoded,
 )
 from skdiffusion.tables.discovery import discover_constraints
+from skdiffusion.tables.linear_measurement import LinearMeasurement
 
 __all__ = [
     "Constraint",
@@ -19,6 +20,7 @@ __all__ = [
     "FunctionalDependency",
     "Inequality",
     "LinearEquation",
+    "LinearMeasurement",
     "OneHot",
     "Recoded",
     "discover_constraints",

@@ -9,7 +9,8 @@ A codec is fitted by its constructor and offers four methods, row by row:
 - ``log_volume(x, sigma) -> (n,)``, the term that turns the log-density of the encoded value into
   the log-probability (or log-density) of the value.
 
-Numeric codecs work on float values, the simplex on the positions of the categories.
+Where numbers are a linear function of the encoded value, ``line`` has its slope and its value at
+zero. Numeric codecs work on float values, the simplex on the positions of the categories.
 """
 
 import numpy as np
@@ -35,6 +36,7 @@ class ConstantCodec:
 
     def __init__(self, value):
         self.value = value
+        self.line = 0.0, value
 
     def encode(self, x):
         return np.empty((len(x), 0))
@@ -67,6 +69,7 @@ class StandardCodec:
         self.scale = np.sqrt(share @ (offsets - mean) ** 2) if scale is None else scale
         # beyond what fit has seen, so far that squares stay in floating point
         self.limit = max(FARTHEST, np.abs((values - self.mean) / self.scale).max())
+        self.line = self.scale, self.mean
 
     def encode(self, x):
         return np.clip((x - self.mean) / self.scale, -self.limit, self.limit)[:, None]

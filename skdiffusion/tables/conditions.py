@@ -13,6 +13,12 @@ import numpy as np
 
 from skdiffusion.tables.coders import CategoryCoder, OrdinalCoder
 from skdiffusion.tables.frames import as_frame, read_table
+from skdiffusion.tables.linear_measurement import (
+    LinearMeasurement,
+    Measurement,
+    encode_measurement,
+    set_there,
+)
 from skdiffusion.tables.options import position_of
 from skdiffusion.tables.reading import AMOUNTS, NUMERIC, TEMPORAL, Column, read_array, read_objects
 from skdiffusion.tables.relations import broken_rows, on_grid
@@ -33,7 +39,7 @@ class Conditions:
     """What is known about rows: encoded features, cells, ranges, and sets of categories.
 
     `ranges` are in the numbers of the coders; `cells` has cells and the rows that they are in;
-    `opened` those, by relation, that have no feature by themselves.
+    `opened` those, by relation, that have no feature by themselves; `measurement` sums of features.
     """
 
     values: np.ndarray
@@ -41,6 +47,7 @@ class Conditions:
     ranges: dict = field(default_factory=dict)
     categories: dict = field(default_factory=dict)
     opened: list = field(default_factory=list)
+    measurement: Measurement | None = None
 
     @property
     def known(self):
@@ -65,13 +72,15 @@ class Conditions:
     def take(self, rows):
         """Return the conditions of some rows."""
         values = self.values if len(self.values) == 1 else self.values[rows]
-        return replace(self, values=values)
+        measurement = self.measurement and self.measurement.take(rows)
+        return replace(self, values=values, measurement=measurement)
 
     def extended(self, values):
         """Return the conditions of rows that have further encoded features, the given ones."""
         n = max(len(self.values), len(values))
         both = [np.broadcast_to(part, (n, part.shape[1])) for part in (self.values, values)]
-        return replace(self, values=np.concatenate(both, axis=1))
+        measurement = self.measurement and self.measurement.extended(values.shape[1])
+        return replace(self, values=np.concatenate(both, axis=1), measurement=measurement)
 
     def are_met(self, encoder, Z):
         """Return which encoded rows decode to cells in the ranges and the sets of categories."""
@@ -86,6 +95,9 @@ class Conditions:
 
 def read_conditions(encoder, conditions):
     """Read conditions in the units of the table."""
+    if isinstance(conditions, LinearMeasurement):
+        values, measurement = encode_measurement(encoder, conditions)
+        return Conditions(values, measurement=measurement)
     n, given = _columns_of(encoder, conditions)
     read = Conditions(np.full((n, encoder.n_encoded_), np.nan))
     for key, wanted in given:
@@ -93,10 +105,7 @@ def read_conditions(encoder, conditions):
         coder, is_column = encoder._coders[j], isinstance(wanted, Column)
         if isinstance(wanted, np.ndarray) and wanted.ndim == 0:
             wanted = wanted.item()
-        if j in encoder._indicators:
-            settled = ~wanted.gaps if is_column else np.ones(n, dtype=bool)
-            indicator = (encoder.groups_ == j) & encoder.is_indicator_
-            read.values[np.ix_(settled, indicator)] = encoder._indicators[j].vertices[0]
+        set_there(read.values, encoder, j, ~wanted.gaps if is_column else np.ones(n, dtype=bool))
         if is_column:
             _add_cells(read, coder, j, wanted)
         elif isinstance(wanted, tuple):
