@@ -58,8 +58,8 @@ def conditional_dependence(sampler, X, *, sigma=0.5):
     log-density vanishes everywhere [1]_. Noise that is independent from cell to cell leaves this
     so in the posterior of a row given a noisy one. By the second identity of Tweedie its covariance
     is :math:`\sigma^2 J` with the Jacobian :math:`J` of the denoiser, and
-    :math:`\Lambda = (J^{-1} - I) / \sigma^2` is the precision of the rows near by. The dependence of
-    two columns is the mean over the rows of :math:`|\Lambda_{ij}|` over the root of the means of
+    :math:`\Lambda = (J^{-1} - I) / \sigma^2` is the precision of the rows near by. The dependence
+    of two columns is the mean over the rows of :math:`|\Lambda_{ij}|` over the root of the means of
     :math:`\Lambda_{ii}` and :math:`\Lambda_{jj}`, with Frobenius norms where a column has several
     features. For Gaussian rows it is their partial correlation, at any noise level; for others it
     is zero for independent columns as `sigma` tends to zero. Transforms of single columns change no

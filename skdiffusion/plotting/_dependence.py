@@ -1,0 +1,93 @@
+"""Matrices of what columns have to do with one another."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from . import _style
+
+
+@dataclass(kw_only=True, repr=False, eq=False)
+class DependenceDisplay(_style.Display):
+    """How much columns depend on one another, as a heat map.
+
+    Parameters
+    ----------
+    matrix : array of shape (n, n)
+        Any square matrix, such as dependences or weights of attention. Zero is in the middle of the
+        colours where there are both signs.
+    names : list of str
+        What its rows and columns are.
+    label : str, default="dependence given all others"
+        What its entries are.
+
+    Attributes
+    ----------
+    ax_, figure_ : matplotlib.axes.Axes, matplotlib.figure.Figure
+        The axes drawn into, and the figure that holds them.
+    image_ : matplotlib.image.AxesImage
+        The heat map.
+
+    Raises
+    ------
+    ValueError
+        If the matrix is not square, or has not one name for each row.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skdiffusion import RiemannianKernelSmoother
+    >>> from skdiffusion.plotting import DependenceDisplay
+    >>> X = np.random.default_rng(0).normal(size=(200, 3))
+    >>> X[:, 2] += X[:, 0]
+    >>> smoother = RiemannianKernelSmoother(random_state=0).fit(X)
+    >>> display = DependenceDisplay.from_estimator(smoother, X)
+    >>> display.names[display.matrix[0].argmax()]
+    'x2'
+    """
+
+    matrix: np.ndarray
+    names: list[str]
+    label: str = "dependence given all others"
+
+    def __post_init__(self):
+        if np.shape(self.matrix) != (len(self.names),) * 2:
+            raise ValueError(
+                "matrix must be square, with one of the names for each row, got shape "
+                f"{np.shape(self.matrix)} and {len(self.names)} names."
+            )
+
+    @classmethod
+    def from_estimator(cls, sampler, X, *, sigma=0.5):
+        """Show :func:`~skdiffusion.inspection.conditional_dependence`.
+
+        Parameters
+        ----------
+        sampler : estimator
+            A fitted model of a table.
+        X : array-like or data frame of shape (n, n_features)
+            Complete rows at which the model is read.
+        sigma : float, default=0.5
+            Noise level at which it is read, in standard deviations.
+
+        Returns
+        -------
+        display : DependenceDisplay
+            The display, not drawn yet.
+        """
+        # loads PyTorch
+        from skdiffusion.inspection import conditional_dependence
+
+        matrix = conditional_dependence(sampler, X, sigma=sigma)
+        names = getattr(sampler, "feature_names_in_", [f"x{j}" for j in range(len(matrix))])
+        return cls(matrix=matrix, names=list(names))
+
+    def plot(self, ax=None):
+        side, at = 2.0 + 0.35 * len(self.names), range(len(self.names))
+        ax = _style.take_axes(self, ax, side + 0.8, side)
+        self.image_ = ax.imshow(self.matrix, **_style.colour_scale(self.matrix))
+        ax.set_xticks(at, self.names, rotation=90)
+        ax.set_yticks(at, self.names)
+        self.figure_.colorbar(self.image_, ax=ax, label=self.label)
+        _style.tidy(ax)
+        return self
