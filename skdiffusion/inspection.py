@@ -48,10 +48,6 @@ def conditional_dependence(sampler, X, *, sigma=0.5):
     ValueError
         If `sigma` is not positive, rows have missing cells, or an embedding took columns in.
 
-    See Also
-    --------
-    skdiffusion.plotting.DependenceDisplay : A picture of it.
-
     Notes
     -----
     Two columns are independent given all others if and only if the cross derivative of the
@@ -87,8 +83,7 @@ def conditional_dependence(sampler, X, *, sigma=0.5):
     model = _model_of(sampler)
     encoder, columns = model.encoder, np.arange(sampler.n_features_in_)
     for j in columns:
-        # raises where an embedding took the column in
-        encoder.features_of_column(j)
+        encoder.features_of_column(j)  # raises where an embedding took the column in
     Z = torch.from_numpy(sampler._encoded(X)).to(model.device)
     if Z.isnan().any():
         raise ValueError("Rows must be complete: fill them first, for example with impute.")
@@ -100,11 +95,9 @@ def conditional_dependence(sampler, X, *, sigma=0.5):
     owner = torch.from_numpy(encoder.groups_[:, None] == columns).to(Z)
     chunks = Z.split(max(1, CHUNK_ENTRIES // Z.shape[1] ** 2))
     norms = sum(_precision_norms(part.denoiser, chunk, levels, owner) for chunk in chunks)
-    norms = norms.cpu().numpy()
-    size = np.sqrt(norms.diagonal())
-    found = norms / np.where(size, size, 1.0) / np.where(size, size, 1.0)[:, None]
-    np.fill_diagonal(found, 0.0)
-    return found
+    size = norms.diagonal().sqrt()
+    size[size == 0] = 1  # of constant columns
+    return (norms / size / size.unsqueeze(1)).fill_diagonal_(0).cpu().numpy()
 
 
 def cell_surprise(sampler, X):
@@ -129,18 +122,13 @@ def cell_surprise(sampler, X):
     TypeError
         If `sampler` does not score parts of rows.
 
-    See Also
-    --------
-    skdiffusion.plotting.FeatureContributionDisplay : A picture of a row.
-    skdiffusion.DiffusionAnomalyDetector.explain : What makes rows anomalous, calibrated.
-
     Notes
     -----
-    It is `score_samples` of the row without the cell, less that of the row. Densities depend on
-    units: surprises of different columns compare where these have one unit, or after the mean over
-    ordinary rows is subtracted. A cell that another one is encoded by (the category that a number's
-    scale depends on, the start of an interval) takes that one's surprise with it. Above 32 encoded
-    features log-densities of a sampler are estimates, and so are surprises.
+    It is `score_samples` of the row without the cell, less that of the row: one scoring for each
+    column. Densities depend on units: surprises of different columns compare where these have one
+    unit, or less their means over ordinary rows. A cell that another one is encoded by (the
+    category that a number's scale depends on, the start of an interval) takes that one's surprise
+    with it. Above 32 encoded features a sampler's log-densities are estimates, and so are these.
 
     Examples
     --------

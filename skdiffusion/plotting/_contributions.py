@@ -87,8 +87,7 @@ class FeatureContributionDisplay(_style.Display):
             found = detector.explain(taken)
             tables, label = (found.contributions, taken, found.expected), cls.label
         else:
-            # loads PyTorch
-            from skdiffusion.inspection import cell_surprise
+            from skdiffusion.inspection import cell_surprise  # loads PyTorch
 
             tables, label = (cell_surprise(detector, taken), taken), "surprise (nats)"
         names = X.columns if hasattr(X, "columns") else [f"x{j}" for j in range(X.shape[1])]

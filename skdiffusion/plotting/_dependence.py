@@ -14,8 +14,7 @@ class DependenceDisplay(_style.Display):
     Parameters
     ----------
     matrix : array of shape (n, n)
-        Any square matrix, such as dependences or weights of attention. Zero is in the middle of the
-        colours where there are both signs.
+        Any square matrix, such as dependences or weights of attention.
     names : list of str
         What its rows and columns are.
     label : str, default="dependence given all others"
@@ -75,8 +74,7 @@ class DependenceDisplay(_style.Display):
         display : DependenceDisplay
             The display, not drawn yet.
         """
-        # loads PyTorch
-        from skdiffusion.inspection import conditional_dependence
+        from skdiffusion.inspection import conditional_dependence  # loads PyTorch
 
         matrix = conditional_dependence(sampler, X, sigma=sigma)
         names = getattr(sampler, "feature_names_in_", [f"x{j}" for j in range(len(matrix))])

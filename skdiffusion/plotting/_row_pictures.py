@@ -9,10 +9,7 @@ from . import _style
 
 @dataclass(kw_only=True, repr=False, eq=False)
 class RowDisplay(_style.AnimatedDisplay):
-    """Rows as images, or as lines over their columns, in a grid.
-
-    Also for what belongs to cells, such as `cell_surprise` by pixel, and for rows that change, such
-    as states of a trajectory and rows of a traversal.
+    """Rows, or what belongs to their cells, as images or as lines over the columns.
 
     Parameters
     ----------
@@ -27,10 +24,8 @@ class RowDisplay(_style.AnimatedDisplay):
 
     Attributes
     ----------
-    axes_ : list of matplotlib.axes.Axes
-        The pictures.
     artists_ : list of matplotlib.image.AxesImage or matplotlib.lines.Line2D
-        What is drawn in them.
+        The images or lines.
     ax_, figure_ : matplotlib.axes.Axes, matplotlib.figure.Figure
         The axes whose place they take, and the figure that holds them.
 
@@ -76,20 +71,19 @@ class RowDisplay(_style.AnimatedDisplay):
         Raises
         ------
         ValueError
-            If rows are not numbers, do not fit the shape of an image, or have not a title each.
+            If rows are not numbers, fit no image of that shape, or have not a title each.
         """
         rows = np.asarray(rows, dtype=np.float64)
         rows = rows[None] if rows.ndim == 2 else rows
         shape = rows.shape[-1:] if image_shape is None else tuple(image_shape)
-        if rows.ndim != 3 or rows.shape[-1] != np.prod(shape) or len(shape) > 3:
+        is_image = len(shape) < 3 or (len(shape) == 3 and shape[2] in (1, 3, 4))
+        if rows.ndim != 3 or rows.shape[-1] != np.prod(shape) or not is_image:
             raise ValueError(
                 "rows must be of shape (n, d) or (n_frames, n, d), with as many columns as an "
-                f"image has cells: {rows.shape}, {image_shape}."
+                f"image of 1, 3 or 4 channels has cells: {rows.shape}, {image_shape}."
             )
         if titles is not None and len(titles) != rows.shape[1]:
             raise ValueError(f"{rows.shape[1]} rows need a title each, got {len(titles)}.")
-        if len(shape) == 3 and shape[2] not in (1, 3, 4):
-            raise ValueError(f"Images have one, three or four channels, got {shape[2]}.")
         scale = _style.colour_scale(rows[-1])
         limits = (scale["vmin"], scale["vmax"]) if limits is None else limits
         shape = shape[:2] if shape[2:] == (1,) else shape
@@ -97,16 +91,14 @@ class RowDisplay(_style.AnimatedDisplay):
         return cls(frames=frames, limits=limits, titles=titles, n_columns=n_columns)
 
     def plot(self, ax=None):
-        n = self.frames.shape[1]
-        across = min(n, self.n_columns)
-        down = -(-n // across)
+        rows = self.frames[-1]
+        across = min(len(rows), self.n_columns)
+        down = -(-len(rows) // across)
         place = _style.give_up_place(_style.take_axes(self, ax, 1.2 * across, 1.3 * down))
         grid = place.subgridspec(down, across)
-        self.axes_ = [self.figure_.add_subplot(grid[divmod(i, across)]) for i in range(n)]
-        self.artists_ = [
-            self._draw(*pair) for pair in zip(self.axes_, self.frames[-1], strict=True)
-        ]
-        for panel, title in zip(self.axes_, self.titles or [], strict=False):
+        panels = [self.figure_.add_subplot(grid[divmod(i, across)]) for i in range(len(rows))]
+        self.artists_ = [self._draw(*pair) for pair in zip(panels, rows, strict=True)]
+        for panel, title in zip(panels, self.titles or [], strict=False):
             panel.set_title(title, **_style.NOTE)
         return self
 
@@ -117,8 +109,7 @@ class RowDisplay(_style.AnimatedDisplay):
         if row.ndim > 1:
             colours = _style.colour_scale(self.limits)["cmap"]
             return panel.imshow(self._shown(row), cmap=colours, vmin=low, vmax=high)
-        margin = 0.05 * (high - low)
-        panel.set_ylim(low - margin, high + margin)
+        panel.set_ylim(low - 0.05 * (high - low), high + 0.05 * (high - low))
         return panel.plot(row, color=_style.REAL, linewidth=1.2)[0]
 
     def _shown(self, row):
@@ -131,8 +122,8 @@ class RowDisplay(_style.AnimatedDisplay):
 
         def show(frame):
             for artist, row in zip(self.artists_, self.frames[frame], strict=True):
-                # a line has a method of the same name, which takes places too
-                (artist.set_data if row.ndim > 1 else artist.set_ydata)(self._shown(row))
+                change = artist.set_data if row.ndim > 1 else artist.set_ydata
+                change(self._shown(row))
             return self.artists_
 
         return len(self.frames), show

@@ -17,14 +17,12 @@ class TrajectoryDisplay(AnimatedDisplay):
 
     Parameters
     ----------
-    projection : array of shape (n_panels, n, 2)
-        Rows in two coordinates at each picture, from noise to data.
-    sigmas : array of shape (n_panels,)
+    projection : array of shape (n_steps + 1, n, 2)
+        Rows in two coordinates at each state, from noise to data.
+    sigmas : array of shape (n_steps + 1,)
         Noise level of each.
-    frames : array of shape (n_steps + 1, n, 2) or None, default=None
-        The same of all states, for `animate`; None is those of the pictures.
-    frame_sigmas : array of shape (n_steps + 1,) or None, default=None
-        Noise level of each.
+    n_panels : int, default=5
+        Number of pictures; `animate` shows all states.
 
     Attributes
     ----------
@@ -42,14 +40,13 @@ class TrajectoryDisplay(AnimatedDisplay):
     >>> sigmas = np.array([10.0, 3.0, 1.0, 0.3, 0.0])
     >>> states = rows + sigmas[:, None, None] * noise
     >>> display = TrajectoryDisplay.from_states(states, sigmas, n_panels=3)
-    >>> display.sigmas
-    array([10.,  1.,  0.])
+    >>> display.projection.shape
+    (5, 50, 2)
     """
 
     projection: np.ndarray
     sigmas: np.ndarray
-    frames: np.ndarray | None = None
-    frame_sigmas: np.ndarray | None = None
+    n_panels: int = 5
 
     @classmethod
     def from_states(cls, states, sigmas, *, n_panels=5):
@@ -82,7 +79,6 @@ class TrajectoryDisplay(AnimatedDisplay):
                 "states must be of shape (n_steps + 1, n, d) with two steps, rows and columns or "
                 f"more, and sigmas of shape (n_steps + 1,): {states.shape}, {sigmas.shape}."
             )
-        shown = np.linspace(0, len(states) - 1, min(n_panels, len(states))).round().astype(int)
         last = states[-1]
         centre, axes = last.mean(axis=0), np.eye(2)
         if last.shape[1] > 2:
@@ -90,44 +86,40 @@ class TrajectoryDisplay(AnimatedDisplay):
         points = (states - centre) @ axes
         spread = np.sqrt((points[-1] ** 2).mean()) or 1.0
         points /= np.sqrt(1 + (sigmas / spread) ** 2)[:, None, None]
-        kept = {"frames": points, "frame_sigmas": sigmas}
-        return cls(projection=points[shown], sigmas=sigmas[shown], **kept)
+        return cls(projection=points, sigmas=sigmas, n_panels=n_panels)
 
     def plot(self, ax=None):
-        n_panels = len(self.projection)
+        n_panels = min(self.n_panels, len(self.sigmas))
         grid = give_up_place(take_axes(self, ax, 2.2 * n_panels, 2.5)).subgridspec(1, n_panels)
         self.axes_ = np.array([self.figure_.add_subplot(grid[i]) for i in range(n_panels)])
-        for panel, points, sigma in zip(self.axes_, self.projection, self.sigmas, strict=True):
-            self._draw(panel, points, sigma)
+        shown = np.linspace(0, len(self.sigmas) - 1, n_panels).round().astype(int)
+        for panel, state in zip(self.axes_, shown, strict=True):
+            self._draw(panel, state)
         return self
 
-    def _draw(self, panel, points, sigma):
+    def _draw(self, panel, state):
         """Draw a state, and return its points."""
         # a few rows far out shall not squeeze the others
         reach = 1.15 * np.quantile(np.abs(self.projection), 0.99) or 1.0
-        colours = self.projection[-1, :, 0].argsort().argsort()
+        points, colours = self.projection[state], self.projection[-1, :, 0].argsort().argsort()
         size = np.clip(3000 / len(points), 2, 14)
         drawn = panel.scatter(*points.T, c=colours, s=size, linewidths=0)
-        _name(panel, sigma)
+        self._name(panel, state)
         panel.set(xlim=(-reach, reach), ylim=(-reach, reach), aspect="equal", xticks=[])
         tidy(panel, left=False)
         panel.spines["bottom"].set_visible(False)
         return drawn
 
-    def _animated(self, ax):
-        take_axes(self, ax, 3.6, 3.9)
-        frames, sigmas = self.frames, self.frame_sigmas
-        if frames is None:
-            frames, sigmas = self.projection, self.sigmas
-        drawn = self._draw(self.ax_, frames[0], sigmas[0])
+    def _name(self, panel, state):
+        panel.set_title(f"noise {self.sigmas[state]:.2g}", fontsize="small", color=MUTED)
 
-        def show(frame):
-            drawn.set_offsets(frames[frame])
-            _name(self.ax_, sigmas[frame])
+    def _animated(self, ax):
+        ax = take_axes(self, ax, 3.6, 3.9)
+        drawn = self._draw(ax, 0)
+
+        def show(state):
+            drawn.set_offsets(self.projection[state])
+            self._name(ax, state)
             return [drawn]
 
-        return len(frames), show
-
-
-def _name(panel, sigma):
-    panel.set_title(f"noise {sigma:.2g}", fontsize="small", color=MUTED)
+        return len(self.sigmas), show
