@@ -27,8 +27,7 @@ def conditional_dependence(sampler, X, *, sigma=0.5):
     Parameters
     ----------
     sampler : estimator
-        A fitted DiffusionManifoldSampler, RiemannianKernelSmoother or OperatorScoreMatching. An
-        embedding must not have taken columns in, as by ``coupling="latent"``.
+        A fitted DiffusionManifoldSampler, RiemannianKernelSmoother or OperatorScoreMatching.
     X : array-like or data frame of shape (n, n_features)
         Complete rows at which the model is read, such as some hundred of those of `fit`.
     sigma : float, default=0.5
@@ -46,7 +45,7 @@ def conditional_dependence(sampler, X, *, sigma=0.5):
     TypeError
         If `sampler` is not one of these estimators.
     ValueError
-        If `sigma` is not positive, rows have missing cells, or an embedding took columns in.
+        If `sigma` is not positive, cells are missing, or `coupling_` is "latent" for columns.
 
     Notes
     -----
@@ -58,9 +57,7 @@ def conditional_dependence(sampler, X, *, sigma=0.5):
     of two columns is the mean over the rows of :math:`|\Lambda_{ij}|` over the root of the means of
     :math:`\Lambda_{ii}` and :math:`\Lambda_{jj}`, with Frobenius norms where a column has several
     features. For Gaussian rows it is their partial correlation, at any noise level; for others it
-    is zero for independent columns as `sigma` tends to zero. Transforms of single columns change no
-    conditional independence, so that it does not matter for these how a column is encoded.
-
+    is zero for independent columns as `sigma` tends to zero, where the log-density is concave.
     There is no test behind it: how small is none is for the reader to judge.
 
     References
@@ -81,18 +78,17 @@ def conditional_dependence(sampler, X, *, sigma=0.5):
     """
     check_positive(sigma, "sigma")
     model = _model_of(sampler)
-    encoder, columns = model.encoder, np.arange(sampler.n_features_in_)
-    for j in columns:
-        encoder.features_of_column(j)  # raises where an embedding took the column in
-    Z = torch.from_numpy(sampler._encoded(X)).to(model.device)
+    encoder, Z = model.encoder, torch.from_numpy(sampler._encoded(X)).to(model.device)
     if Z.isnan().any():
         raise ValueError("Rows must be complete: fill them first, for example with impute.")
-    part, levels = model.of_rows, np.full(encoder.n_encoded_, sigma)
+    owner = Z.new_zeros(Z.shape[1], sampler.n_features_in_)
+    for j in range(sampler.n_features_in_):
+        owner[encoder.features_of_column(j), j] = 1
+    levels, part = Z.new_full(Z.shape[1:], sigma), model.of_rows
     for features, _ in encoder.category_blocks():
         levels[features] = CATEGORY_LEVEL
     variances = part.prior.cov if part.prior.is_diagonal else part.prior.cov.diagonal()
-    levels = (torch.from_numpy(levels).to(Z) * variances.sqrt()).clamp_min(model.sigma_min)
-    owner = torch.from_numpy(encoder.groups_[:, None] == columns).to(Z)
+    levels = (levels * variances.sqrt()).clamp_min(model.sigma_min)
     chunks = Z.split(max(1, CHUNK_ENTRIES // Z.shape[1] ** 2))
     norms = sum(_precision_norms(part.denoiser, chunk, levels, owner) for chunk in chunks)
     size = norms.diagonal().sqrt()
@@ -125,18 +121,16 @@ def cell_surprise(sampler, X):
     Notes
     -----
     It is `score_samples` of the row without the cell, less that of the row: one scoring for each
-    column. Densities depend on units: surprises of different columns compare where these have one
-    unit, or less their means over ordinary rows. A cell that another one is encoded by (the
-    category that a number's scale depends on, the start of an interval) takes that one's surprise
-    with it. Above 32 encoded features a sampler's log-densities are estimates, and so are these.
+    column. As densities depend on units, subtract the means over ordinary rows to compare columns.
+    A cell that another one is encoded by (the category that a number's scale depends on, the start
+    of an interval) takes that one's surprise with it.
 
     Examples
     --------
     >>> import numpy as np
     >>> from skdiffusion import RiemannianKernelSmoother
     >>> from skdiffusion.inspection import cell_surprise
-    >>> X = np.random.default_rng(0).normal(size=(200, 3))
-    >>> X[:, 1] += 2 * X[:, 0]
+    >>> X = np.random.default_rng(0).normal(size=(200, 3)) @ [[1, 2, 0], [0, 1, 0], [0, 0, 1]]
     >>> smoother = RiemannianKernelSmoother(random_state=0).fit(X)
     >>> cell_surprise(smoother, [[0.0, 0.0, 4.0]]).argmax()
     np.int64(2)
@@ -159,12 +153,8 @@ def cell_surprise(sampler, X):
 
 
 def _model_of(sampler):
-    """Return the fitted model of an estimator that has one."""
     if not isinstance(sampler, TableModel):
-        raise TypeError(
-            "A fitted DiffusionManifoldSampler, RiemannianKernelSmoother or OperatorScoreMatching "
-            f"is needed, got {type(sampler).__name__}."
-        )
+        raise TypeError(f"{type(sampler).__name__} is no estimator with a model of a table.")
     return sampler.model_
 
 

@@ -112,7 +112,7 @@ class TestConditionalDependence:
             conditional_dependence(quick(manifold=PCA(2)).fit(X), X)
         with pytest.raises(NotFittedError):
             conditional_dependence(quick(), X)
-        with pytest.raises(TypeError, match="is needed, got GaussianMixture"):
+        with pytest.raises(TypeError, match="GaussianMixture is no estimator with a model"):
             conditional_dependence(GaussianMixture().fit(X), X)
 
 
@@ -195,5 +195,5 @@ class TestCellSurprise:
         X, _ = chain
         with pytest.raises(TypeError, match="OperatorScoreMatching does not score parts of rows"):
             cell_surprise(OperatorScoreMatching().fit(X[:, :2]), X[:, :2])
-        with pytest.raises(TypeError, match="is needed, got GaussianMixture"):
+        with pytest.raises(TypeError, match="GaussianMixture is no estimator with a model"):
             cell_surprise(GaussianMixture().fit(X), X)

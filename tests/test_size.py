@@ -10,7 +10,7 @@ ROOT = Path(__file__).parent.parent
 FILES = sorted((ROOT / "skdiffusion").rglob("*.py"))
 
 MAX_LINES_OF_A_FILE, MAX_PUBLIC_NAMES = 450, 75
-MAX_LINES, MAX_CODE_LINES = 19_400, 11_300
+MAX_LINES, MAX_CODE_LINES = 19_690, 11_410
 
 NO_CODE = {
     tokenize.COMMENT,

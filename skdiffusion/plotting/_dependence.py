@@ -37,10 +37,8 @@ class DependenceDisplay(_style.Display):
     >>> import numpy as np
     >>> from skdiffusion import RiemannianKernelSmoother
     >>> from skdiffusion.plotting import DependenceDisplay
-    >>> X = np.random.default_rng(0).normal(size=(200, 3))
-    >>> X[:, 2] += X[:, 0]
-    >>> smoother = RiemannianKernelSmoother(random_state=0).fit(X)
-    >>> display = DependenceDisplay.from_estimator(smoother, X)
+    >>> X = np.random.default_rng(0).normal(size=(200, 3)).cumsum(axis=1)[:, [0, 2, 1]]
+    >>> display = DependenceDisplay.from_estimator(RiemannianKernelSmoother().fit(X), X)
     >>> display.names[display.matrix[0].argmax()]
     'x2'
     """
@@ -51,10 +49,8 @@ class DependenceDisplay(_style.Display):
 
     def __post_init__(self):
         if np.shape(self.matrix) != (len(self.names),) * 2:
-            raise ValueError(
-                "matrix must be square, with one of the names for each row, got shape "
-                f"{np.shape(self.matrix)} and {len(self.names)} names."
-            )
+            found = f"{np.shape(self.matrix)} for {len(self.names)} names."
+            raise ValueError(f"matrix must be square, with a name for each row, got shape {found}")
 
     @classmethod
     def from_estimator(cls, sampler, X, *, sigma=0.5):
@@ -62,12 +58,8 @@ class DependenceDisplay(_style.Display):
 
         Parameters
         ----------
-        sampler : estimator
-            A fitted model of a table.
-        X : array-like or data frame of shape (n, n_features)
-            Complete rows at which the model is read.
-        sigma : float, default=0.5
-            Noise level at which it is read, in standard deviations.
+        sampler, X, sigma : estimator, array-like or data frame, and float
+            As for that function.
 
         Returns
         -------

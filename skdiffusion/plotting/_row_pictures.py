@@ -52,16 +52,10 @@ class RowDisplay(_style.AnimatedDisplay):
         rows : array-like or data frame of shape (n, d) or (n_frames, n, d)
             Numbers. Of a traversal `T`, ``T[:, None]`` has a frame for each row.
         image_shape : tuple of (H, W) or (H, W, C) or None, default=None
-            Shape of an image, in the order of NumPy, with one, three or four channels. None draws
-            a line over the columns, which should have one unit.
-        titles : list of str or None, default=None
-            What stands above each row.
-        n_columns : int, default=8
-            How many rows stand side by side.
-        limits : tuple of (low, high) or None, default=None
-            Values that the colours, or the axes of lines, reach to. None is the range of the last
-            frame, as noise of earlier ones would leave nothing to see; where it has both signs,
-            zero is in the middle.
+            Shape of an image, in NumPy's order, with 1, 3 or 4 channels. None draws lines.
+        titles, n_columns, limits : list of str or None, int, tuple of (low, high) or None
+            As for the display. Without limits those of the last frame are taken, as earlier ones
+            may be noise, with zero in the middle of both signs.
 
         Returns
         -------
@@ -86,8 +80,7 @@ class RowDisplay(_style.AnimatedDisplay):
             raise ValueError(f"{rows.shape[1]} rows need a title each, got {len(titles)}.")
         scale = _style.colour_scale(rows[-1])
         limits = (scale["vmin"], scale["vmax"]) if limits is None else limits
-        shape = shape[:2] if shape[2:] == (1,) else shape
-        frames = rows.reshape(*rows.shape[:2], *shape)
+        frames = rows.reshape(*rows.shape[:2], *(shape[:2] if shape[2:] == (1,) else shape))
         return cls(frames=frames, limits=limits, titles=titles, n_columns=n_columns)
 
     def plot(self, ax=None):
@@ -122,8 +115,6 @@ class RowDisplay(_style.AnimatedDisplay):
 
         def show(frame):
             for artist, row in zip(self.artists_, self.frames[frame], strict=True):
-                change = artist.set_data if row.ndim > 1 else artist.set_ydata
-                change(self._shown(row))
-            return self.artists_
+                (artist.set_data if row.ndim > 1 else artist.set_ydata)(self._shown(row))
 
         return len(self.frames), show

@@ -39,7 +39,7 @@ class Display:
 
 
 class AnimatedDisplay(Display):
-    """A display of several states, which can also be drawn one after the other."""
+    """A display of states. `_animated` draws one; it returns how many, and what shows one."""
 
     def animate(self, ax=None, *, interval=100):
         """Draw all states into one place, one after the other.
@@ -47,7 +47,7 @@ class AnimatedDisplay(Display):
         Parameters
         ----------
         ax : matplotlib.axes.Axes, default=None
-            Axes to draw into. With ``None``, a figure is made.
+            As for ``plot``.
         interval : int, default=100
             Milliseconds from one to the next.
 
@@ -60,10 +60,6 @@ class AnimatedDisplay(Display):
         from matplotlib.animation import FuncAnimation
 
         return FuncAnimation(self.figure_, show, frames=n_frames, interval=interval)
-
-    def _animated(self, ax):
-        """Draw a state; return the number of states, and the function that shows one."""
-        raise NotImplementedError
 
 
 def take_axes(display, ax, width, height):

@@ -120,6 +120,5 @@ class TrajectoryDisplay(AnimatedDisplay):
         def show(state):
             drawn.set_offsets(self.projection[state])
             self._name(ax, state)
-            return [drawn]
 
         return len(self.sigmas), show

@@ -77,7 +77,8 @@ class TestAnimation:
         display = RowDisplay.from_rows(rows[:, None], shape)
         _, show = display._animated(None)
         for frame in (3, 0):
-            (artist,) = show(frame)
+            show(frame)
+            (artist,) = display.artists_
             drawn = artist.get_ydata() if shape is None else artist.get_array()
             assert_array_equal(drawn, display._shown(display.frames[frame, 0]))
         assert count_frames(display.animate(interval=50), tmp_path / "rows.gif") == 5
@@ -95,7 +96,8 @@ class TestAnimation:
         _, ax = plt.subplots()
         _, show = display._animated(ax)
         assert display.ax_ is ax
-        (points,) = show(3)
+        show(3)
+        (points,) = ax.collections
         assert ax.get_title() == "noise 3"
         assert_array_equal(points.get_offsets(), display.projection[3])
         assert count_frames(display.animate(), tmp_path / "states.gif") == 7
