@@ -159,13 +159,13 @@ def _model_of(sampler):
 
 
 def _precision_norms(denoiser, Z, levels, owner):
-    """Return the norms of precisions near rows, by pairs of columns and summed over the rows."""
+    """Return norms of precisions near rows, by pairs of columns and summed over the rows."""
     d = Z.shape[1]
     probes = torch.eye(d).to(Z).expand(len(Z), d, d)
     _, jacobian = mean_and_products(denoiser, Z, levels, probes)
-    # posterior covariance in units of the noise, of which a network's may not be one
+    # posterior covariance in units of the noise; what a network says is not quite symmetric
     covariance = jacobian * levels.unsqueeze(1) / levels
     values, vectors = torch.linalg.eigh((covariance + covariance.mT) / 2)
     gain = (1 / values.clamp(FLOOR, 1) - 1).unsqueeze(1)
-    precision = (vectors * gain @ vectors.mT) / (levels.unsqueeze(1) * levels)
+    precision = vectors * gain @ vectors.mT
     return (owner.mT @ precision.square() @ owner).sqrt().sum(0)

@@ -40,24 +40,24 @@ def chain(global_random_seed):
     return X, np.cov(X.T, bias=True)
 
 
-def gaussian_sampler(X, cov):
+def gaussian_sampler(X, cov, unit="standard"):
     """Return a sampler of the numbers X whose denoiser is that of a Gaussian."""
-    encoder = TableEncoder(numeric_transform="standard", clip=False, constraints=None)
+    encoder = TableEncoder(numeric_transform=unit, clip=False, constraints=None)
     sampler = quick(encoder=encoder, manifold=None).fit(X)
-    scale = X.std(axis=0)
+    scale = X.std(axis=0) if unit == "standard" else np.full(len(cov), unit)
     exact = GaussianDenoiser(torch.zeros(len(cov)), torch.from_numpy(cov / np.outer(scale, scale)))
     sampler._model = replace(sampler._model, denoiser=exact.double(), prior=exact.double())
     return sampler
 
 
 class TestConditionalDependence:
-    @pytest.mark.parametrize("sigma", [0.1, 0.5, 2.0])
-    def test_partial_correlations_of_a_gaussian_at_any_noise(self, chain, sigma):
+    @pytest.mark.parametrize(("sigma", "unit"), [(0.1, "standard"), (0.5, 3.0), (2.0, "standard")])
+    def test_partial_correlations_of_a_gaussian_at_any_noise(self, chain, sigma, unit):
         X, cov = chain
         precision = np.linalg.inv(cov)
         size = np.sqrt(precision.diagonal())
         expected = np.abs(precision / size / size[:, None]) - np.eye(4)
-        found = conditional_dependence(gaussian_sampler(X, cov), X[:20], sigma=sigma)
+        found = conditional_dependence(gaussian_sampler(X, cov, unit), X[:20], sigma=sigma)
         assert_allclose(found, expected, atol=1e-5)
 
     def test_what_correlations_do_not_see(self, global_random_seed):
@@ -82,6 +82,16 @@ class TestConditionalDependence:
         found = conditional_dependence(model.fit(frame), frame)
         assert frame.columns[found[1].argmax()] == "a"
         assert found.shape == (5, 5)
+
+    def test_categories_are_read_where_they_are_in_doubt(self, global_random_seed):
+        a, b, same = np.random.default_rng(global_random_seed).random((3, 400))
+        a, b = a > 0.5, b > 0.5
+        frame = pd.DataFrame({"a": a, "b": b, "copy": np.where(same < 0.9, a, ~a)})
+        model = RiemannianKernelSmoother(random_state=0).fit(frame)
+        found = conditional_dependence(model, frame, sigma=0.1)
+        assert_array_equal(found, conditional_dependence(model, frame, sigma=3.0))
+        assert found[0, 2] > 0.4
+        assert max(found[0, 1], found[1, 2]) < 0.2
 
     def test_bounds_symmetry_and_constant_columns(self, chain):
         X = np.column_stack([chain[0], np.full(400, 3.0)])
