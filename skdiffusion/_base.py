@@ -230,9 +230,7 @@ class TableModel(
             whole numbers and repeated values.
         """
         columns, model = self._read(X), self.model_
-        Z = model.encoder.encode_columns(columns)
-        Z[model.encoder.void_features(Z)] = np.nan
-        return model.log_prob(Z) + model.encoder.log_volume_of(columns, model.sigma_min)
+        return model.log_density(columns, model.encoder.encode_columns(columns))
 
     def score(self, X, y=None):
         """Return the mean log-density of the rows, for model selection.

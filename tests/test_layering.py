@@ -49,8 +49,9 @@ MAY_IMPORT_ROOMS = {
     # The smoother works without paying for a network.
     "_smoother": BELOW_ESTIMATORS - {"training", "nets", "manifold"},
     "_operator": BELOW_ESTIMATORS - {"training", "nets", "manifold"},
+    "inspection": {"_base", "diffusion", "_utils"},
     # Duck-typed helpers: they work on what has the right methods, whoever wrote it.
-    "plotting": {"_utils", "metrics", "tables"},
+    "plotting": {"_utils", "inspection", "metrics", "tables"},
     "metrics": {"_utils", "tables"},
     "pipeline": {"_utils", "manifold"},
     # The package itself is lazy; the command line calls the public interface.

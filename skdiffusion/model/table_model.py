@@ -120,6 +120,11 @@ class Model:
         parts = torch.from_numpy(Z).to(self.device).split(CHUNK_ROWS)
         return torch.cat([log_prob(self, part) for part in parts]).cpu().numpy()
 
+    def log_density(self, columns, Z):
+        """Return the log-density of rows in the table's units, by columns read and encoded rows."""
+        Z = np.where(self.encoder.void_features(Z), np.nan, Z)
+        return self.log_prob(Z) + self.encoder.log_volume_of(columns, self.sigma_min)
+
     def encode(self, Z):
         """Return latents of encoded rows: about independent standard normal numbers."""
         part, U = self.of_rows, np.full_like(Z, np.nan)

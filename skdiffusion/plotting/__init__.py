@@ -5,8 +5,11 @@ often as wanted and into axes of your own. It calls methods by name and accepts 
 so it also draws what other libraries sampled and scored. ``skdiffusion[plot]`` has what it needs.
 """
 
+from ._contributions import FeatureContributionDisplay
+from ._dependence import DependenceDisplay
+from ._row_pictures import RowDisplay
 from ._samples import ManifoldDisplay, SyntheticComparisonDisplay
-from ._scores import AnomalyScoreDisplay, FeatureContributionDisplay, LogDensityDisplay
+from ._scores import AnomalyScoreDisplay, LogDensityDisplay
 from ._trajectory import TrajectoryDisplay
 
 __all__ = [
@@ -14,6 +17,8 @@ __all__ = [
     "LogDensityDisplay",
     "AnomalyScoreDisplay",
     "FeatureContributionDisplay",
+    "DependenceDisplay",
+    "RowDisplay",
     "ManifoldDisplay",
     "TrajectoryDisplay",
 ]

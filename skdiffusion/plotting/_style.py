@@ -38,6 +38,30 @@ class Display:
         raise NotImplementedError
 
 
+class AnimatedDisplay(Display):
+    """A display of states. `_animated` draws one; it returns how many, and what shows one."""
+
+    def animate(self, ax=None, *, interval=100):
+        """Draw all states into one place, one after the other.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, default=None
+            As for ``plot``.
+        interval : int, default=100
+            Milliseconds from one to the next.
+
+        Returns
+        -------
+        animation : matplotlib.animation.FuncAnimation
+            To be kept, shown or saved, as by ``animation.save("rows.gif", "pillow")``.
+        """
+        n_frames, show = self._animated(ax)
+        from matplotlib.animation import FuncAnimation
+
+        return FuncAnimation(self.figure_, show, frames=n_frames, interval=interval)
+
+
 def take_axes(display, ax, width, height):
     """Give a display the axes to draw into: those given, or those of a new figure."""
     plt = import_pyplot()
@@ -72,6 +96,14 @@ def legend_above(ax):
     if ax.get_legend_handles_labels()[0]:
         place = {"loc": "lower left", "bbox_to_anchor": (0, 1.0)}
         ax.legend(**place, ncols=3, frameon=False, fontsize="small")
+
+
+def colour_scale(values):
+    """Return colours over the range of values, with zero in the middle of both signs."""
+    low, high = float(np.nanmin(values)), float(np.nanmax(values))
+    if low < 0 < high:
+        return {"cmap": "RdBu_r", "vmin": -max(-low, high), "vmax": max(-low, high)}
+    return {"cmap": "viridis", "vmin": low, "vmax": high if high > low else low + 1.0}
 
 
 def marker_size(n_points):

@@ -87,9 +87,11 @@ class TestManifold:
 class TestTrajectory:
     def test_pictures_are_at_equal_steps_with_both_ends(self):
         states, sigmas = trajectory(10)
-        display = TrajectoryDisplay.from_states(states, sigmas, n_panels=3)
-        assert_array_equal(display.sigmas, sigmas[[0, 2, 4]])
-        assert len(TrajectoryDisplay.from_states(states, sigmas, n_panels=99).sigmas) == 5
+        display = TrajectoryDisplay.from_states(states, sigmas, n_panels=3).plot()
+        assert [panel.get_title() for panel in display.axes_] == ["noise 20", "noise 1", "noise 0"]
+        points = [panel.collections[0].get_offsets() for panel in display.axes_]
+        assert_array_equal(points, display.projection[[0, 2, 4]])
+        assert len(TrajectoryDisplay.from_states(states, sigmas, n_panels=99).plot().axes_) == 5
 
     def test_the_last_picture_holds_the_rows(self):
         states, sigmas = trajectory(40)
