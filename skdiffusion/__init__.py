@@ -18,6 +18,7 @@ __version__ = "0.1.0.dev0"
 if TYPE_CHECKING:
     from ._augmented import AugmentedEstimator as AugmentedEstimator
     from ._detector import DiffusionAnomalyDetector as DiffusionAnomalyDetector
+    from ._hierarchical import HierarchicalSampler as HierarchicalSampler
     from ._imputer import DiffusionImputer as DiffusionImputer
     from ._operator import OperatorScoreMatching as OperatorScoreMatching
     from ._oversampler import DiffusionOversampler as DiffusionOversampler
@@ -32,6 +33,7 @@ _HOMES = {
     "DiffusionAnomalyDetector": "_detector",
     "RiemannianKernelSmoother": "_smoother",
     "OperatorScoreMatching": "_operator",
+    "HierarchicalSampler": "_hierarchical",
     "DiffusionImputer": "_imputer",
     "DiffusionOversampler": "_oversampler",
     "AugmentedEstimator": "_augmented",

@@ -16,6 +16,7 @@ from skdiffusion._utils.fitting import all_or_nothing
 from skdiffusion.tables.encoder import TableEncoder
 from skdiffusion.tables.frames import read_table, validate_table
 from skdiffusion.tables.reading import NUMERIC
+from skdiffusion.training.net import DenoiserNet
 
 # of a column's spread: what subtracting a fit leaves of nothing
 ROUNDING = 1e-9
@@ -38,8 +39,8 @@ class HierarchicalSampler(BaseEstimator):
     sampler : DiffusionManifoldSampler, list of them or None, default=None
         Unfitted model of every level, or one for each and one for the rows. Below the coarsest
         level its columns are what the coarser level leaves of the finer one, in the order of that,
-        and then the coarser level. None is ``DiffusionManifoldSampler()`` without relations between
-        columns.
+        and then the coarser level. None is ``DiffusionManifoldSampler()`` with columns encoded by
+        mean and scale.
     random_state : int, RandomState instance or None, default=None
         Source of randomness of `fit`.
 
@@ -72,6 +73,7 @@ class HierarchicalSampler(BaseEstimator):
 
     Examples
     --------
+    >>> import numpy as np
     >>> from sklearn.datasets import load_digits
     >>> from skdiffusion import DenoiserNet, DiffusionManifoldSampler, HierarchicalSampler
     >>> X, y = load_digits(return_X_y=True)
@@ -127,10 +129,13 @@ class HierarchicalSampler(BaseEstimator):
             codes = [np.asarray(level.transform(rows)) for level in self.levels_] + [rows]
             self.samplers_ = [samplers[0].fit(codes[0], y, sample_weight)]
             self._coarse = []
-            for coarse, fine, sampler in zip(codes, codes[1:], samplers[1:], strict=True):
+            for coarse, fine, sampler in zip(codes[:-1], codes[1:], samplers[1:], strict=True):
                 self._coarse.append(LinearRegression().fit(coarse, fine))
                 left = fine - self._coarse[-1].predict(coarse)
                 left[:, np.ptp(left, axis=0) <= ROUNDING * np.ptp(fine, axis=0)] = 0.0
+                net = DenoiserNet() if sampler.denoiser is None else sampler.denoiser
+                given = range(left.shape[1], left.shape[1] + coarse.shape[1])
+                sampler.set_params(denoiser=net.set_params(given=list(given)))
                 self.samplers_.append(sampler.fit(np.hstack([left, coarse]), y, sample_weight))
         return self
 
@@ -197,9 +202,7 @@ class HierarchicalSampler(BaseEstimator):
                 f"coarse has {codes.shape[1]} columns, but level {level} has "
                 f"{self._coarse[level].n_features_in_}."
             )
-        for linear, sampler in zip(
-            self._coarse[level:], self.samplers_[level + 1 :], strict=True
-        ):
+        for linear, sampler in zip(self._coarse[level:], self.samplers_[level + 1 :], strict=True):
             mean = linear.predict(codes)
             given = np.hstack([np.full(mean.shape, np.nan), codes])
             drawn = sampler.sample(conditions=given, y=y, random_state=rng)
@@ -216,9 +219,8 @@ class HierarchicalSampler(BaseEstimator):
                 f"levels must not be empty, and sampler be one or {n}: one for each level and one "
                 f"for the rows; got {n - 1} levels and {len(given)} samplers."
             )
-        default = DiffusionManifoldSampler(
-            encoder=TableEncoder(constraints=None, identifiers=None), manifold=None
-        )
+        encoder = TableEncoder(numeric_transform="standard", constraints=None, identifiers=None)
+        default = DiffusionManifoldSampler(encoder=encoder, manifold=None)
         samplers = [clone(default if sampler is None else sampler) for sampler in given]
         for sampler in samplers:
             seed = rng.randint(2**31 - 1)

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from skdiffusion.diffusion.cells import Cells
+from skdiffusion.diffusion.cholesky import stable_cholesky
 from skdiffusion.diffusion.denoiser import Posterior
 from skdiffusion.diffusion.patterns import noise_patterns
 from skdiffusion.diffusion.woodbury import Average, Form, Kernels, Woodbury, noised_form
@@ -119,6 +120,38 @@ class KernelDenoiser(nn.Module):
             ]
             draws[rows] = self._draw(y, torch.cat(chosen).squeeze(1), levels, generator)
         return draws
+
+    def sample_measured(
+        self,
+        matrix: Tensor,
+        values: Tensor,
+        noise: Tensor,
+        generator: torch.Generator | None = None,
+    ) -> Tensor:
+        """Draw a row for each measurement (n, m) by a matrix (m, d), with noise (m,)."""
+        _, means, factors, floors = self._kernels()
+        along = matrix @ factors
+        covariance = along @ along.mT + (matrix * floors.unsqueeze(1)) @ matrix.mT
+        root = stable_cholesky(covariance + torch.diag(noise**2))
+        log_peak = self.log_weights - root.diagonal(dim1=1, dim2=2).log().sum(1)
+        values = values - self.origin @ matrix.mT
+        chosen, size = [], max(1, _MAX_ELEMENTS // along[..., 0].numel())
+        for part in values.split(size):
+            surprise = (part.unsqueeze(1) - means @ matrix.mT).permute(1, 2, 0)
+            white = torch.linalg.solve_triangular(root, surprise, upper=False)
+            share = (log_peak - (white**2).sum(1).mT / 2).softmax(1)
+            chosen.append(torch.multinomial(share, 1, generator=generator).squeeze(1))
+        kernel = torch.cat(chosen)
+        # Matheron's rule: a draw of the kernel, moved by what it measures too little
+        _, means, factors, floors = self._kernels().take(kernel)
+        z = self._randn(len(means), factors.shape[2], generator=generator)
+        rows = means + torch.einsum("ndr,nr->nd", factors, z)
+        rows = rows + floors.sqrt() * self._randn(*means.shape, generator=generator)
+        measured = rows @ matrix.mT + noise * self._randn(*values.shape, generator=generator)
+        pull = torch.cholesky_solve((values - measured).unsqueeze(2), root[kernel])
+        pull = (pull.squeeze(2) @ matrix).unsqueeze(2)
+        moved = factors @ (factors.mT @ pull) + floors.unsqueeze(2) * pull
+        return self.origin + rows + moved.squeeze(2)
 
     def marginal(self, kept: Tensor) -> "KernelDenoiser":
         """Return the distribution of some of the columns."""

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import nn
 from torch.quasirandom import SobolEngine
 
 from skdiffusion.diffusion import N_STEPS, SOLVERS, GaussianDenoiser, Guided, Measured, karras, run
@@ -97,8 +98,6 @@ def _given_categories(model, n, conditions, generator):
 
 def draw_known(model, n, conditions, generator, start=None):
     """Draw encoded rows of which some features are known, from rows or noise of unit variance."""
-    if conditions.measurement is not None:
-        model = by_solver(model)
     is_exact = model.sampling.solver is None
     if start is None and model.starts is not None:
         # from its noise level on a start is as the rows are, however short the training
@@ -165,8 +164,16 @@ def _draw_exactly(model, n, conditions, generator):
     """Draw from the posterior of a closed form, whose noise levels may be zero and infinite."""
     values = torch.from_numpy(np.broadcast_to(conditions.values, (n, model.n_features)).copy())
     unknown = values.isnan()
-    if unknown.all():
+    if unknown.all() and conditions.measurement is None:
         return model.denoiser.sample(n, generator).numpy()
+    if conditions.measurement is not None:
+        matrix, measured, noise = map(torch.from_numpy, conditions.measurement)
+        # known features are measured without noise, the same ones of all rows
+        known = ~unknown[0]
+        matrix = torch.cat([matrix, torch.eye(len(known)).to(matrix)[known]])
+        measured = torch.cat([measured.expand(n, -1), values[:, known]], dim=1)
+        noise = nn.functional.pad(noise, (0, int(known.sum())))
+        return model.denoiser.sample_measured(matrix, measured, noise, generator).numpy()
     sigma = torch.where(unknown, torch.inf, 0.0).to(values)
     return model.denoiser.sample_posterior(values.nan_to_num(), sigma, generator).numpy()
 

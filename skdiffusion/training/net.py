@@ -1,6 +1,7 @@
 """The trainer: a skorch net whose ``infer`` and ``get_loss`` hold the denoising objective."""
 
 import copy
+from collections.abc import Sequence
 from contextlib import suppress
 from inspect import signature
 from numbers import Real
@@ -85,6 +86,9 @@ class DenoiserNet(NeuralNet):
         Share of the rows whose entries have different noise levels, from which the network learns
         to condition on any entries. With a target half as many rows are so noised, besides the
         70 % in which the target has a level of its own.
+    given : sequence of int, default=()
+        Positions of columns of the table that are always given: nothing is learned of themselves,
+        and draws take them as conditions.
     patience : int or None, default=6
         Epochs without a better validation loss before training stops; None trains on.
     validation_fraction : float, default=0.1
@@ -143,6 +147,7 @@ class DenoiserNet(NeuralNet):
         sigma_min: float = 0.005,
         sigma_max: float = 20.0,
         per_entry: float = 0.5,
+        given: Sequence[int] = (),
         patience: int | None = 6,
         validation_fraction: float = 0.1,
         steps_per_epoch: int | str = "auto",
@@ -160,6 +165,7 @@ class DenoiserNet(NeuralNet):
         self.sigma_min = sigma_min
         self.sigma_max = sigma_max
         self.per_entry = per_entry
+        self.given = given
         self.patience = patience
         self.validation_fraction = validation_fraction
         self.steps_per_epoch = steps_per_epoch
@@ -211,10 +217,13 @@ class DenoiserNet(NeuralNet):
             groups=columns.unique(return_inverse=True)[1],
             columns=columns,
             target=torch.zeros(d, dtype=torch.bool) if target is None else torch.as_tensor(target),
+            given=torch.isin(columns, torch.as_tensor(self.given)) if len(self.given) else None,
             levels=levels,
         )
         self.n_steps_, self.n_epochs_ = self._choose_n_steps(n), self._choose_n_epochs(n)
-        self.noise_ = NoiseLevels(self.sigma_min, self.sigma_max, self.schedule, self.per_entry)
+        self.noise_ = NoiseLevels(
+            self.sigma_min, self.sigma_max, self.schedule, self.per_entry, len(self.given) > 0
+        )
         self.patterns_, self.n_batches_ = torch.empty(0), 0
         seed = check_random_state(self.random_state).randint(2**31 - 1)
         with seeded_torch(seed, self.device):
@@ -382,7 +391,8 @@ class DenoiserNet(NeuralNet):
         n_rows = -(-len(x0) // (N_PATTERNS if x0.shape[1] < WIDE else N_PATTERNS // 2))
         if self.n_batches_ % N_BATCHES == 0 or n_rows * len(self.patterns_) < len(x0):
             setting, n_patterns = self.setting_, -(-len(x0) // n_rows)
-            self.patterns_ = self.noise_.draw(n_patterns, setting.groups, setting.target).to(x0)
+            kinds = setting.groups, setting.target, setting.given
+            self.patterns_ = self.noise_.draw(n_patterns, *kinds).to(x0)
             self.n_batches_ = 0
         self.n_batches_ += 1
         sigma = self.patterns_.repeat_interleave(n_rows, dim=0)[: len(x0)]

@@ -11,6 +11,8 @@ from skdiffusion.diffusion.schedule import SCHEDULES
 # of log-normal noise levels: the -1.2 and 1.2 of EDM are for images, and tables have structure at
 # more scales
 LOG_MEAN, LOG_STD = -1.0, 1.6
+# where columns are always given: what they say of the others counts where these are drowned
+LOG_MEAN_GIVEN = 1.0
 
 
 @dataclass(frozen=True)
@@ -21,11 +23,13 @@ class NoiseLevels:
     sigma_max: float
     schedule: str = "edm"
     per_entry: float = 0.5
+    has_given: bool = False
 
     def quantile(self, u: Tensor) -> Tensor:
         """Return quantiles of the distribution of noise levels."""
         if self.schedule == "edm":
-            sigma = (LOG_MEAN + LOG_STD * torch.special.ndtri(u)).exp()
+            mean = LOG_MEAN_GIVEN if self.has_given else LOG_MEAN
+            sigma = (mean + LOG_STD * torch.special.ndtri(u)).exp()
         else:
             schedule = SCHEDULES[self.schedule]
             ends = torch.tensor([self.sigma_min, self.sigma_max], dtype=torch.float64)
@@ -33,8 +37,13 @@ class NoiseLevels:
             sigma = schedule.level(low + (high - low) * u)
         return sigma.clamp(self.sigma_min, self.sigma_max)
 
-    def draw(self, n_patterns: int, groups: Tensor, target: Tensor) -> Tensor:
-        """Draw patterns of noise levels, one level for each group of entries."""
+    def draw(
+        self, n_patterns: int, groups: Tensor, target: Tensor, given: Tensor | None = None
+    ) -> Tensor:
+        """Draw patterns of noise levels, one level for each group of entries.
+
+        Entries that are always given have the smallest.
+        """
 
         def uniform(*shape: int) -> Tensor:
             return torch.rand(*shape, dtype=torch.float64)
@@ -57,4 +66,5 @@ class NoiseLevels:
             label = groups[target].unique()
             levels = torch.where(fate < 0.2, self.sigma_max, sigma[:, label])
             sigma[:, label] = torch.where(fate > 0.5, self.sigma_min, levels)
-        return sigma[:, groups]
+        drawn = sigma[:, groups]
+        return drawn if given is None else torch.where(given, self.sigma_min, drawn)
