@@ -35,17 +35,10 @@ from skdiffusion.metrics import GowerScaler, c2st, wasserstein
 from skdiffusion.metrics.alignment import single_precision
 from skdiffusion.nets import TableTransformer
 
+REGULARISED = "wine insurance concrete_compression vehicle glass pima ionosphere"
 TABLES = {
     "nets": ["imb_car-vgood", "tictactoe", "abalone", "churn", "shoppers", "insurance"],
-    "regularisers": [
-        "wine",
-        "insurance",
-        "concrete_compression",
-        "vehicle",
-        "glass",
-        "pima",
-        "ionosphere",
-    ],
+    "regularisers": REGULARISED.split(),
 }
 SEEDS = {"nets": 2, "regularisers": 3}
 REGULARISERS = {
