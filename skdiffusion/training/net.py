@@ -34,6 +34,7 @@ from skdiffusion.training.batches import RowBatches, pair_with_completions
 from skdiffusion.training.callbacks import EarlyStop, training_callbacks
 from skdiffusion.training.noise import NoiseLevels
 from skdiffusion.training.objective import DenoisingLoss
+from skdiffusion.training.spectral import hidden_layers, normalised
 
 # of noise levels in a batch, and batches that share them: closed forms are factorised once for each
 N_PATTERNS, N_BATCHES = 32, 4
@@ -54,6 +55,7 @@ CONSTRAINTS = {
     "max_epochs": [COUNT, StrOptions({"auto"})],
     "batch_size": [COUNT],
     "lr": [Interval(Real, 0, None, closed="left")],
+    "spectral_norm": ["boolean"],
 }
 #: Prefixes of options of skorch that would have no effect here.
 UNUSED = ("dataset__", "iterator_train__", "iterator_valid__", "train_split__")
@@ -67,7 +69,8 @@ class DenoiserNet(NeuralNet):
     can be searched. All options of :class:`skorch.NeuralNet` work too: callbacks, ``compile=True``,
     and mixed precision by deriving from ``skorch.hf.AccelerateMixin`` and this class.
 
-    The weights that are kept are an exponential moving average.
+    The weights that are kept are an exponential moving average. Its regularisers besides early
+    stopping are ``module__dropout``, ``optimizer__weight_decay`` and ``spectral_norm``.
 
     Parameters
     ----------
@@ -106,6 +109,10 @@ class DenoiserNet(NeuralNet):
         Rows per batch.
     lr : float, default=0.003
         Peak of the one-cycle learning rate.
+    spectral_norm : bool, default=False
+        Whether weights of linear and convolutional layers are divided by their largest singular
+        value in training, but for layers that start at zero, such as the last. Off, as of seven
+        tables it made none likelier and three less likely.
     optimizer : type, default=torch.optim.AdamW
         The optimiser.
     device : str, default="auto"
@@ -123,6 +130,11 @@ class DenoiserNet(NeuralNet):
         The trained denoiser.
     history_ : skorch.history.History
         Training and validation loss of each epoch.
+
+    References
+    ----------
+    Miyato, T., Kataoka, T., Koyama, M. and Yoshida, Y. (2018). Spectral normalization for
+    generative adversarial networks. arXiv:1802.05957.
 
     Examples
     --------
@@ -155,6 +167,7 @@ class DenoiserNet(NeuralNet):
         max_time: float = np.inf,
         batch_size: int = 256,
         lr: float = 3e-3,
+        spectral_norm: bool = False,
         optimizer: Any = torch.optim.AdamW,
         device: str = "auto",
         random_state: int | np.random.RandomState | None = None,
@@ -170,6 +183,7 @@ class DenoiserNet(NeuralNet):
         self.validation_fraction = validation_fraction
         self.steps_per_epoch = steps_per_epoch
         self.max_time = max_time
+        self.spectral_norm = spectral_norm
         self.random_state = random_state
         # rows to validate on are set aside by `validation_fraction`
         kwargs.setdefault("train_split", None)
@@ -236,9 +250,11 @@ class DenoiserNet(NeuralNet):
             self.initialize()
         self.notify("on_train_begin", X=X, y=y)
         try:
-            with suppress(EarlyStop):
-                self.fit_loop(X, y, epochs=self.n_epochs_, **fit_params)
-            self.notify("on_train_end", X=X, y=y)
+            # callbacks write the averaged weights at the end
+            with normalised(hidden_layers(self.module_.net) if self.spectral_norm else []):
+                with suppress(EarlyStop):
+                    self.fit_loop(X, y, epochs=self.n_epochs_, **fit_params)
+                self.notify("on_train_end", X=X, y=y)
         except BaseException:
             self.initialized_ = False
             del self.module_

@@ -52,6 +52,7 @@ OTHER = {
 }
 # what they change has tests of its own
 OF_THE_END = {"patience", "max_time"}
+OF_THE_LAYERS = {"spectral_norm"}
 OF_COST_OR_OUTPUT = {"device", "verbose"}
 
 
@@ -69,7 +70,8 @@ def base():
 class TestEffect:
     def test_all_are_tested(self):
         named = set(inspect.signature(DenoiserNet).parameters) - {"kwargs"}
-        assert named == {n for n in OTHER if "__" not in n} | OF_THE_END | OF_COST_OR_OUTPUT
+        elsewhere = OF_THE_END | OF_THE_LAYERS | OF_COST_OR_OUTPUT
+        assert named == {n for n in OTHER if "__" not in n} | elsewhere
 
     @pytest.mark.parametrize("name", OTHER)
     def test_changes_the_denoiser(self, base, name):
@@ -96,6 +98,7 @@ class TestRefusal:
             ("max_epochs", 0),
             ("batch_size", -1),
             ("lr", -1e-3),
+            ("spectral_norm", "yes"),
             ("train_split", "half"),
             ("iterator_train__shuffle", True),
             ("iterator_valid__batch_size", 3),
