@@ -231,7 +231,7 @@ class DenoiserNet(NeuralNet):
             groups=columns.unique(return_inverse=True)[1],
             columns=columns,
             target=torch.zeros(d, dtype=torch.bool) if target is None else torch.as_tensor(target),
-            given=torch.isin(columns, torch.as_tensor(self.given)) if len(self.given) else None,
+            given=torch.isin(columns, torch.as_tensor(self.given)),
             levels=levels,
         )
         self.n_steps_, self.n_epochs_ = self._choose_n_steps(n), self._choose_n_epochs(n)
@@ -407,8 +407,8 @@ class DenoiserNet(NeuralNet):
         n_rows = -(-len(x0) // (N_PATTERNS if x0.shape[1] < WIDE else N_PATTERNS // 2))
         if self.n_batches_ % N_BATCHES == 0 or n_rows * len(self.patterns_) < len(x0):
             setting, n_patterns = self.setting_, -(-len(x0) // n_rows)
-            kinds = setting.groups, setting.target, setting.given
-            self.patterns_ = self.noise_.draw(n_patterns, *kinds).to(x0)
+            patterns = self.noise_.draw(n_patterns, setting.groups, setting.target)
+            self.patterns_ = torch.where(setting.given, self.sigma_min, patterns).to(x0)
             self.n_batches_ = 0
         self.n_batches_ += 1
         sigma = self.patterns_.repeat_interleave(n_rows, dim=0)[: len(x0)]

@@ -37,13 +37,8 @@ class NoiseLevels:
             sigma = schedule.level(low + (high - low) * u)
         return sigma.clamp(self.sigma_min, self.sigma_max)
 
-    def draw(
-        self, n_patterns: int, groups: Tensor, target: Tensor, given: Tensor | None = None
-    ) -> Tensor:
-        """Draw patterns of noise levels, one level for each group of entries.
-
-        Entries that are always given have the smallest.
-        """
+    def draw(self, n_patterns: int, groups: Tensor, target: Tensor) -> Tensor:
+        """Draw patterns of noise levels, one level for each group of entries."""
 
         def uniform(*shape: int) -> Tensor:
             return torch.rand(*shape, dtype=torch.float64)
@@ -66,5 +61,4 @@ class NoiseLevels:
             label = groups[target].unique()
             levels = torch.where(fate < 0.2, self.sigma_max, sigma[:, label])
             sigma[:, label] = torch.where(fate > 0.5, self.sigma_min, levels)
-        drawn = sigma[:, groups]
-        return drawn if given is None else torch.where(given, self.sigma_min, drawn)
+        return sigma[:, groups]

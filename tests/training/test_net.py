@@ -194,6 +194,17 @@ class TestSteps:
 
 
 class TestNoise:
+    def test_columns_that_are_given_are_never_noised(self):
+        net = small(given=[0, 2]).fit(X)
+        levels = net.add_noise(torch.zeros(256, 3)).log_sigma.exp()
+        assert levels[:, [0, 2]].sub(net.sigma_min).abs().max() < 1e-6
+        assert len(levels[:, 1].unique()) > N_PATTERNS / 4
+
+    def test_with_columns_given_the_others_are_drowned_more_often(self):
+        half = torch.tensor([0.5], dtype=torch.float64)
+        medians = [small(given=g).fit(X).noise_.quantile(half).item() for g in ([], [0])]
+        assert medians[1] > 5 * medians[0]
+
     @pytest.mark.parametrize("n", [128, 100, 50, 7])
     def test_every_pattern_is_used_about_equally(self, n):
         """Patterns are drawn stratified, so none of those drawn may be left out."""

@@ -41,6 +41,7 @@ OTHER = {
     "sigma_min": 0.2,
     "sigma_max": 2.0,
     "per_entry": 0.0,
+    "given": [2],
     "validation_fraction": 0.5,
     "steps_per_epoch": 3,
     "max_epochs": 6,
