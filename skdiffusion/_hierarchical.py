@@ -128,11 +128,12 @@ class HierarchicalSampler(BaseEstimator):
             self.levels_ = [_as_estimator(level).fit(rows) for level in self.levels]
             codes = [np.asarray(level.transform(rows)) for level in self.levels_] + [rows]
             self.samplers_ = [samplers[0].fit(codes[0], y, sample_weight)]
-            self._coarse = []
+            self._coarse, self._open = [], []
             for coarse, fine, sampler in zip(codes[:-1], codes[1:], samplers[1:], strict=True):
                 self._coarse.append(LinearRegression().fit(coarse, fine))
                 left = fine - self._coarse[-1].predict(coarse)
                 left[:, np.ptp(left, axis=0) <= ROUNDING * np.ptp(fine, axis=0)] = 0.0
+                self._open.append(_projection(left))
                 net = DenoiserNet() if sampler.denoiser is None else sampler.denoiser
                 given = range(left.shape[1], left.shape[1] + coarse.shape[1])
                 sampler.set_params(denoiser=net.set_params(given=list(given)))
@@ -202,11 +203,13 @@ class HierarchicalSampler(BaseEstimator):
                 f"coarse has {codes.shape[1]} columns, but level {level} has "
                 f"{self._coarse[level].n_features_in_}."
             )
-        for linear, sampler in zip(self._coarse[level:], self.samplers_[level + 1 :], strict=True):
+        parts = self._coarse[level:], self._open[level:], self.samplers_[level + 1 :]
+        for linear, left_open, sampler in zip(*parts, strict=True):
             mean = linear.predict(codes)
             given = np.hstack([np.full(mean.shape, np.nan), codes])
             drawn = sampler.sample(conditions=given, y=y, random_state=rng)
-            codes = mean + drawn[:, : mean.shape[1]]
+            # sums that are coarse are not moved
+            codes = mean + drawn[:, : mean.shape[1]] @ left_open
         encoder = self._encoder
         return encoder.decode_table(encoder.encode_columns(read_table(codes)), rng)
 
@@ -236,6 +239,13 @@ def _as_estimator(level):
     if hasattr(level, "transform"):
         return clone(level)
     return FunctionTransformer(_sums, kw_args={"weights": check_array(level)})
+
+
+def _projection(rows):
+    """Return the projection (d, d) onto the directions in which rows about zero vary."""
+    _, values, vectors = np.linalg.svd(rows, full_matrices=False)
+    kept = vectors[values > ROUNDING * values[0]]
+    return kept.T @ kept
 
 
 def _sums(X, weights):

@@ -52,12 +52,13 @@ class TestDraws:
         assert_allclose(np.cov(rows.T) / np.outer(std, std), cov / np.outer(std, std), atol=0.15)
 
     def test_refined_rows_are_what_is_coarse(self, fitted):
-        """Up to the rounding of decimals: sums over refined rows are those given."""
+        """Sums over refined rows are those given, but where rows are kept to the range of `fit`."""
         sampler, X, y = fitted
         coarse = sampler.levels_[0].transform(X[:200])
         rows = sampler.refine(coarse, y=y[:200], random_state=0)
-        spread = coarse.std(axis=0)
-        assert_allclose(rows @ PAIRS.T / spread, coarse / spread, atol=0.02)
+        inside = ((rows > X.min(axis=0)) & (rows < X.max(axis=0))).all(axis=1)
+        assert inside.mean() > 0.8
+        assert_allclose((rows @ PAIRS.T)[inside], coarse[inside], atol=1e-9)
         assert np.abs(rows - X[:200]).max() > 0.1
 
     def test_refined_rows_vary_as_rows_given_their_sums(self):
@@ -75,13 +76,14 @@ class TestDraws:
         sampler = HierarchicalSampler(levels=levels, sampler=QUICK, random_state=0).fit(X)
         coarse = X[:50] @ PAIRS.T
         rows = sampler.refine(coarse, level=1, random_state=0)
-        assert_allclose((rows @ PAIRS.T - coarse) / coarse.std(axis=0), 0, atol=0.02)
+        inside = ((rows > X.min(axis=0)) & (rows < X.max(axis=0))).all(axis=1)
+        assert_allclose((rows @ PAIRS.T)[inside], coarse[inside], atol=1e-9)
 
     def test_of_a_target(self, fitted):
         sampler, _, _ = fitted
         rows, y = sampler.sample(100, y="high", return_y=True, random_state=0)
         assert set(y) == {"high"}
-        assert np.mean(rows[:, 0] > 5) > 0.9
+        assert np.mean(rows[:, 0] > 5) > 0.75
 
     def test_coordinates_on_a_manifold(self):
         """A level that is no sum of columns."""
