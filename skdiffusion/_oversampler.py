@@ -87,10 +87,6 @@ class DiffusionOversampler(OneToOneFeatureMixin, BaseEstimator):
     feature_names_in_ : ndarray of str
         Names of the columns, where they all have one.
 
-    See Also
-    --------
-    AugmentedEstimator : Trains on real and synthetic rows, if that helps.
-
     Notes
     -----
     The targets of synthetic rows of a numeric target are those of the real rows that they start
@@ -211,7 +207,7 @@ class DiffusionOversampler(OneToOneFeatureMixin, BaseEstimator):
         self._validate_params()
         rng = check_random_state(self.random_state)
         X = validate_table(self, X, reset=True, allow_missing=True)
-        values = read_target(self, X, _one_column(y), warn=False)
+        values = read_target(self, X, _one_column(y))
         has_classes = self.target == "categorical" or (
             self.target == "auto" and is_categorical(values)
         )

@@ -1,13 +1,11 @@
-"""What is done with models, on tables of any kind: detection, imputation and augmentation."""
+"""What is done with models, on tables of any kind: detection, imputation and oversampling."""
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sklearn.dummy import DummyClassifier, DummyRegressor
 
 from skdiffusion import (
-    AugmentedEstimator,
     DiffusionAnomalyDetector,
     DiffusionImputer,
     DiffusionOversampler,
@@ -107,20 +105,3 @@ def test_oversampler_of_any_table(table, numeric, sigma, seed):
         numbers = [cell for cell in drawn if isinstance(cell, float)]
         assert np.isfinite(numbers).all()
         assert None in seen or None not in drawn
-
-
-@cases(10)
-@given(table=tables(least=4), numeric=st.booleans(), sigma=st.sampled_from([0.3, None]), seed=SEEDS)
-def test_augmented_of_any_table(table, numeric, sigma, seed):
-    X = build(table)
-    rng = np.random.default_rng(seed)
-    y = rng.normal(size=table.n) if numeric else rng.choice(["a", "b"], table.n)
-    estimator = DummyRegressor() if numeric else DummyClassifier()
-    model = AugmentedEstimator(
-        estimator, sampler=tiny_sampler(), ratio=1.0, sigma=sigma, random_state=0
-    )
-    if attempt(lambda: model.fit(X, y)) is None:
-        return
-    predicted = model.predict(X)
-    assert len(predicted) == table.n
-    assert np.all(np.isin(predicted, y)) or np.isfinite(predicted).all()
