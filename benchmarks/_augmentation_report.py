@@ -21,12 +21,7 @@ def write_report(folder):
         f"Versions: {versions}.",
         "",
     ]
-    sections = {
-        "classes": _classes,
-        "panel": _panel,
-        "estimators": _estimators,
-        "numbers": _numbers,
-    }
+    sections = {"classes": _classes, "panel": _panel, "numbers": _numbers}
     for name, describe in sections.items():
         path = folder / f"augmentation_{name}.csv"
         if path.exists():
@@ -121,38 +116,6 @@ def _gain(results, metric):
     by_table = gains.groupby("table")
     variance = by_table.var(ddof=1).div(by_table.size(), axis=0).mean() / len(by_table)
     return by_table.mean().mean(), np.sqrt(variance)
-
-
-def _estimators(results):
-    results = results.assign(gain=results["augmented"] - results["plain"])
-    by_cell = results.groupby(["table", "model"], sort=False)
-    means = by_cell[["plain", "augmented", "gain", "ratio"]].mean()
-    means["error"] = by_cell["gain"].sem()
-    body = [
-        [
-            *cell,
-            results[(results["table"] == cell[0])]["scoring"].iloc[0],
-            f"{row.plain:.4f}",
-            f"{row.augmented:.4f}",
-            f"{row.gain:+.4f} ± {row.error:.4f}",
-            f"{row.ratio:.2f}",
-        ]
-        for cell, row in means.iterrows()
-    ]
-    # a loss in a single fold is one standard error exactly, but for rounding
-    below = (means["gain"] < -means["error"] * (1 + 1e-4)).sum()
-    used = (results["ratio"] > 0).mean()
-    header = ["table", "estimator", "score", "plain", "augmented", "gain", "mean ratio"]
-    return [
-        "## AugmentedEstimator beside the estimator that it wraps",
-        "",
-        f"Mean gain {means['gain'].mean():+.4f} over {len(means)} tables and estimators; below the "
-        f"plain estimator by more than a standard error of the folds: {below}. Synthetic rows were "
-        f"used in {100 * used:.0f} % of the fits.",
-        "",
-        *markdown_table(header, body),
-        "",
-    ]
 
 
 def _numbers(results):

@@ -2,13 +2,12 @@
 
     python -m benchmarks.augmentation --data FOLDER --panel FOLDER
 
-Four sections. "classes": imbalanced tables, oversampled inside each fold of a stratified 5-fold
+Three sections. "classes": imbalanced tables, oversampled inside each fold of a stratified 5-fold
 cross-validation with 2 repeats; average precision, and macro-F1 at threshold 0.5, of a logistic
 regression, a random forest and gradient boosting. "panel": the same on the problems of another
-folder, of which one random half was there to design on. "estimators": `AugmentedEstimator` beside
-the estimator that it wraps. "numbers": rare values of a numeric target; RMSE on them and over all.
-Results are appended to CSV files as they come, so that a run can be stopped and resumed;
-``augmentation.md`` is written from them at the end.
+folder, of which one random half was there to design on. "numbers": rare values of a numeric target;
+RMSE on them and over all. Results are appended to CSV files as they come, so that a run can be
+stopped and resumed; ``augmentation.md`` is written from them at the end.
 """
 
 import argparse
@@ -19,8 +18,8 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from sklearn.metrics import average_precision_score, f1_score, get_scorer
-from sklearn.model_selection import KFold, RepeatedStratifiedKFold, StratifiedKFold
+from sklearn.metrics import average_precision_score, f1_score
+from sklearn.model_selection import KFold, RepeatedStratifiedKFold
 from threadpoolctl import threadpool_limits
 
 from benchmarks._augmentation_methods import (
@@ -29,14 +28,12 @@ from benchmarks._augmentation_methods import (
     learners,
     resample_classes,
     resample_numbers,
-    sampler_for,
 )
 from benchmarks._augmentation_report import write_report
 from benchmarks._data import data_folder, load_table, table_names
 from benchmarks._results import append_results, read_results
-from skdiffusion._augmented import AugmentedEstimator
 
-SECTIONS = ("classes", "panel", "estimators", "numbers")
+SECTIONS = ("classes", "panel", "numbers")
 CLASS_METHODS = ["none", "random", "smote", "borderline", "adasyn", *OURS]
 NUMBER_METHODS = ["none", "random", "smoter", *OURS]
 NUMBER_TABLES = [
@@ -47,15 +44,6 @@ NUMBER_TABLES = [
     "insurance",
     "yacht_hydrodynamics",
 ]
-ESTIMATOR_TABLES = [
-    "blood_transfusion",
-    "diabetes_sk",
-    "glass",
-    "ionosphere",
-    "yacht_hydrodynamics",
-]
-# every fold fits six models
-ESTIMATOR_ROWS = 1000
 RARE = 0.9
 SHARES = (0.1, 0.3)
 
@@ -85,39 +73,6 @@ def classes_cell(table, rows, fold, methods, quick):
                 "f1": f1_score(test.y, probability > 0.5, average="macro"),
                 "resample_s": seconds,
             }
-
-
-def estimators_cell(table, rows, fold, methods, quick):
-    """Yield the scores of each estimator on one fold, alone and augmented."""
-    train, test = (table.take(r) for r in rows)
-    if not table.is_classification:
-        scoring = "r2"
-    else:
-        scoring = "average_precision" if table.task == "binary" else "accuracy"
-    scorer = get_scorer(scoring)
-    for name, model in learners(table, fold).items():
-        augmented = AugmentedEstimator(
-            model,
-            sampler=sampler_for(train, quick=quick),
-            ratio=(0, 2) if quick else "auto",
-            cv=2 if quick else 5,
-            scoring=scoring,
-            random_state=fold,
-        )
-        start = time.process_time()
-        y, y_test = (t.y.astype(int) if table.is_classification else t.y for t in (train, test))
-        augmented.fit(train.X, y)
-        seconds = time.process_time() - start
-        yield {
-            "table": table.name,
-            "fold": fold,
-            "model": name,
-            "scoring": scoring,
-            "plain": scorer(model.fit(train.X, y), test.X, y_test),
-            "augmented": scorer(augmented, test.X, y_test),
-            "ratio": augmented.ratio_,
-            "fit_s": seconds,
-        }
 
 
 def numbers_cell(table, rows, fold, methods, quick):
@@ -152,12 +107,7 @@ def _errors_by_decile(y, error, y_train):
     return means
 
 
-CELLS = {
-    "classes": classes_cell,
-    "panel": classes_cell,
-    "estimators": estimators_cell,
-    "numbers": numbers_cell,
-}
+CELLS = {"classes": classes_cell, "panel": classes_cell, "numbers": numbers_cell}
 
 
 def run_section(section, args):
@@ -166,11 +116,10 @@ def run_section(section, args):
     path = args.output / f"augmentation_{section}.csv"
     if args.fresh:
         path.unlink(missing_ok=True)
-    wanted = {"estimators": ["ours"], "numbers": NUMBER_METHODS}.get(section, CLASS_METHODS)
-    done = {(r["table"], int(r["fold"]), r.get("method", "ours")) for r in read_results(path)}
+    wanted = NUMBER_METHODS if section == "numbers" else CLASS_METHODS
+    done = {(r["table"], int(r["fold"]), r["method"]) for r in read_results(path)}
     for name in tables_of(section, args, folder):
-        limit = args.max_rows or (ESTIMATOR_ROWS if section == "estimators" else 0)
-        table = load_table(name, folder=folder, max_rows=limit)
+        table = load_table(name, folder=folder, max_rows=args.max_rows)
         for fold, rows in enumerate(folds(section, table, args)):
             methods = [m for m in wanted if (table.name, fold, m) not in done]
             if not methods:
@@ -186,30 +135,24 @@ def tables_of(section, args, folder):
     """Return the names of the tables of a section."""
     if args.tables:
         return args.tables
-    at_hand = table_names(folder)
     if section == "classes":
-        return imbalanced(folder)[:1] if args.quick else imbalanced(folder)
-    if section == "panel":
-        return at_hand[:1] if args.quick else at_hand
-    if section == "numbers":
+        names = imbalanced(folder)
+    elif section == "panel":
+        names = table_names(folder)
+    else:
+        at_hand = table_names(folder)
         names = [n for n in NUMBER_TABLES if n in at_hand]
-        return names[:1] if args.quick else names
-    names = [n for n in ESTIMATOR_TABLES if n in at_hand]
-    return names[:1] if args.quick else [*imbalanced(folder), *names]
+    return names[:1] if args.quick else names
 
 
 def folds(section, table, args):
     """Return the training and test rows of each fold."""
-    rows = np.arange(len(table.X))
-    if section in ("classes", "panel"):
-        cv = RepeatedStratifiedKFold(n_splits=5, n_repeats=args.repeats, random_state=0)
-    elif section == "numbers":
-        cv = KFold(n_splits=5, shuffle=True, random_state=0)
-    elif table.is_classification:
-        cv = StratifiedKFold(n_splits=3, shuffle=True, random_state=0)
+    if section == "numbers":
+        cv, y = KFold(n_splits=5, shuffle=True, random_state=0), None
     else:
-        cv = KFold(n_splits=3, shuffle=True, random_state=0)
-    found = list(cv.split(rows, table.y if table.is_classification else None))
+        cv = RepeatedStratifiedKFold(n_splits=5, n_repeats=args.repeats, random_state=0)
+        y = table.y
+    found = list(cv.split(table.X, y))
     return found[:1] if args.quick else found
 
 

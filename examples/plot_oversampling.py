@@ -21,12 +21,7 @@ from sklearn.datasets import make_moons
 from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 from sklearn.metrics import balanced_accuracy_score
 
-from skdiffusion import (
-    AugmentedEstimator,
-    DenoiserNet,
-    DiffusionManifoldSampler,
-    DiffusionOversampler,
-)
+from skdiffusion import DenoiserNet, DiffusionManifoldSampler, DiffusionOversampler
 
 SLATE, ORANGE, BLUE = "#35495e", "#f4743b", "#3a8fb7"
 
@@ -131,25 +126,3 @@ for name, table in accuracies.items():
     forest = RandomForestClassifier(min_samples_leaf=2, random_state=0).fit(*table)
     accuracy = balanced_accuracy_score(label_test, forest.predict(P_test))
     print(f"{name:17} balanced accuracy {accuracy:.3f}")
-
-# %%
-# Or let it be decided
-# --------------------
-#
-# :class:`~skdiffusion.AugmentedEstimator` wraps a classifier or regressor and asks by
-# cross-validation whether synthetic rows help it, by the score that it is told. It uses none unless
-# they clearly do.
-
-wrapped = AugmentedEstimator(
-    RandomForestClassifier(min_samples_leaf=2, random_state=0),
-    sampler=small,
-    ratio=(0, 1),
-    balance=True,
-    cv=2,
-    scoring="balanced_accuracy",
-    random_state=0,
-)
-wrapped.fit(P[kept], label[kept])
-accuracy = balanced_accuracy_score(label_test, wrapped.predict(P_test))
-print(f"chosen ratio {wrapped.ratio_}, balanced accuracy {accuracy:.3f}")
-pd.DataFrame(wrapped.cv_results_)[["ratio", "mean_test_score", "mean_gain", "se_gain"]].round(3)

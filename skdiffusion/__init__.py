@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0.dev0"
 
 if TYPE_CHECKING:
-    from ._augmented import AugmentedEstimator as AugmentedEstimator
     from ._detector import DiffusionAnomalyDetector as DiffusionAnomalyDetector
     from ._hierarchical import HierarchicalSampler as HierarchicalSampler
     from ._imputer import DiffusionImputer as DiffusionImputer
@@ -36,7 +35,6 @@ _HOMES = {
     "HierarchicalSampler": "_hierarchical",
     "DiffusionImputer": "_imputer",
     "DiffusionOversampler": "_oversampler",
-    "AugmentedEstimator": "_augmented",
     "DenoiserNet": "training.net",
     "TableEncoder": "tables.encoder",
     "sample_from": "pipeline",

@@ -7,11 +7,9 @@ import numpy as np
 import pytest
 from sklearn.base import clone
 from sklearn.datasets import load_iris, make_regression
-from sklearn.naive_bayes import GaussianNB
 
 import skdiffusion._base
 from skdiffusion import (
-    AugmentedEstimator,
     DenoiserNet,
     DiffusionAnomalyDetector,
     DiffusionImputer,
@@ -39,7 +37,6 @@ FITS = {
     "detector": lambda: DiffusionAnomalyDetector(method=("neighbors", "kernel")).fit(X),
     "imputer": lambda: DiffusionImputer(sampler=SAMPLER, n_models=1, n_draws=2).fit(X),
     "oversampler": lambda: resampled(DiffusionOversampler(sampler=SAMPLER), X[RARE], Y[RARE]),
-    "augmented": lambda: AugmentedEstimator(GaussianNB(), sampler=SAMPLER, ratio=1.0).fit(X, Y),
     "encoder": lambda: TableEncoder().fit(X),
     "embedding": lambda: InvertibleEmbedding(AutoencoderEmbedding(max_epochs=1)).fit(X),
 }

@@ -45,7 +45,6 @@ MAY_IMPORT_ROOMS = {
     "_hierarchical": {"_sampler", "_utils", "tables", "training"},
     "_imputer": {"_sampler", "_utils", "model", "tables", "training"},
     "_oversampler": {"_sampler", "_utils", "augmentation", "tables"},
-    "_augmented": {"_sampler", "_utils", "augmentation", "tables"},
     "_detector": BELOW_ESTIMATORS | {"augmentation"},
     # The smoother works without paying for a network.
     "_smoother": BELOW_ESTIMATORS - {"training", "nets", "manifold"},
@@ -64,7 +63,6 @@ MAY_IMPORT_ROOMS = {
         "_hierarchical",
         "_imputer",
         "_oversampler",
-        "_augmented",
         "training",
         "tables",
         "pipeline",

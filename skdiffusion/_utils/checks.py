@@ -12,7 +12,6 @@ from sklearn.utils._param_validation import (  # noqa: F401
     StrOptions,
     validate_parameter_constraints,
 )
-from sklearn.utils.validation import _check_method_params as params_of_rows  # noqa: F401
 from sklearn.utils.validation import _check_sample_weight
 
 #: What a parameter that counts something may be.

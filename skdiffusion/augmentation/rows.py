@@ -10,13 +10,13 @@ from skdiffusion.tables.reading import AMOUNTS
 from skdiffusion.tables.target import read_values
 
 
-def read_target(estimator, X, y, *, warn=True):
+def read_target(estimator, X, y):
     """Return a target as an array of one column, without missing values."""
     if y is None:
         raise ValueError(
             f"{type(estimator).__name__} requires y to be passed, but the target y is None."
         )
-    y = read_values(y, warn=warn)
+    y = read_values(y, warn=False)
     check_consistent_length(X, y)
     return y
 

@@ -1,13 +1,11 @@
-"""What is done with models, on tables of any kind: detection, imputation and augmentation."""
+"""What is done with models, on tables of any kind: detection, imputation and oversampling."""
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sklearn.dummy import DummyClassifier, DummyRegressor
 
 from skdiffusion import (
-    AugmentedEstimator,
     DiffusionAnomalyDetector,
     DiffusionImputer,
     DiffusionOversampler,
@@ -81,6 +79,10 @@ def test_imputer_of_any_table(table, strategy, seed):
             assert all(a == b for a, b in known), f"column {j}"
 
 
+def upper_third(y):
+    return (y > np.quantile(y, 2 / 3)).astype(float)
+
+
 @cases(10)
 @given(
     table=tables(least=4),
@@ -92,9 +94,8 @@ def test_oversampler_of_any_table(table, numeric, sigma, seed):
     X = build(table)
     rng = np.random.default_rng(seed)
     y = rng.lognormal(0, 2, table.n) if numeric else np.where(rng.random(table.n) < 0.2, "b", "a")
-    options = {"relevance": "density"} if numeric else {}
     oversampler = DiffusionOversampler(
-        sampler=tiny_sampler(), sigma=sigma, random_state=0, **options
+        sampler=tiny_sampler(), sigma=sigma, relevance=upper_third, random_state=0
     )
     result = attempt(lambda: oversampler.fit_resample(X, y))
     if result is None:
@@ -107,20 +108,3 @@ def test_oversampler_of_any_table(table, numeric, sigma, seed):
         numbers = [cell for cell in drawn if isinstance(cell, float)]
         assert np.isfinite(numbers).all()
         assert None in seen or None not in drawn
-
-
-@cases(10)
-@given(table=tables(least=4), numeric=st.booleans(), sigma=st.sampled_from([0.3, None]), seed=SEEDS)
-def test_augmented_of_any_table(table, numeric, sigma, seed):
-    X = build(table)
-    rng = np.random.default_rng(seed)
-    y = rng.normal(size=table.n) if numeric else rng.choice(["a", "b"], table.n)
-    estimator = DummyRegressor() if numeric else DummyClassifier()
-    model = AugmentedEstimator(
-        estimator, sampler=tiny_sampler(), ratio=1.0, sigma=sigma, random_state=0
-    )
-    if attempt(lambda: model.fit(X, y)) is None:
-        return
-    predicted = model.predict(X)
-    assert len(predicted) == table.n
-    assert np.all(np.isin(predicted, y)) or np.isfinite(predicted).all()

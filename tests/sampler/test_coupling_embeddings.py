@@ -4,11 +4,10 @@ import numpy as np
 import pytest
 from sklearn.base import clone
 from sklearn.decomposition import PCA
-from sklearn.linear_model import LinearRegression
 from sklearn.manifold import Isomap
 
 from benchmarks.known_manifolds import Embedded, SwissRoll
-from skdiffusion import AugmentedEstimator, DenoiserNet, DiffusionImputer, DiffusionManifoldSampler
+from skdiffusion import DenoiserNet, DiffusionImputer, DiffusionManifoldSampler
 from skdiffusion.manifold import AutoencoderEmbedding, InvertibleEmbedding
 
 ROLL = Embedded(SwissRoll(), 6)
@@ -75,15 +74,3 @@ class TestWithOthers:
         error = np.sqrt(np.mean((filled - FRESH[:15])[hidden] ** 2))
         mean = np.sqrt(np.mean((X.mean(0) - FRESH[:15])[hidden.nonzero()[0]] ** 2))
         assert error < 0.4 * mean
-
-    @pytest.mark.parametrize("coupling", ["auto", "latent"])
-    def test_augmented_estimator(self, quick, coupling):
-        manifold = "auto" if coupling == "auto" else PCA(3)
-        target = X @ np.arange(6.0)
-        model = AugmentedEstimator(
-            LinearRegression(),
-            sampler=quick(coupling=coupling, manifold=manifold),
-            ratio=1.0,
-            random_state=0,
-        ).fit(X, target)
-        assert model.score(FRESH[:100], FRESH[:100] @ np.arange(6.0)) > 0.8
