@@ -1,7 +1,6 @@
 """`HierarchicalSampler`: coarse rows first, then what is finer given them."""
 
 from numbers import Integral
-from typing import ClassVar
 
 import numpy as np
 from sklearn.base import BaseEstimator, clone
@@ -14,7 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 from skdiffusion._sampler import DiffusionManifoldSampler
 from skdiffusion._utils.fitting import all_or_nothing
 from skdiffusion.tables.encoder import TableEncoder
-from skdiffusion.tables.frames import read_table, validate_table
+from skdiffusion.tables.frames import TableInput, read_table, validate_table
 from skdiffusion.tables.reading import NUMERIC
 from skdiffusion.training.net import DenoiserNet
 
@@ -22,7 +21,7 @@ from skdiffusion.training.net import DenoiserNet
 ROUNDING = 1e-9
 
 
-class HierarchicalSampler(BaseEstimator):
+class HierarchicalSampler(TableInput, BaseEstimator):
     """Diffusion models of rows at several levels, each given the coarser one.
 
     A row of many columns is drawn as few numbers first: principal components, means of blocks of
@@ -89,7 +88,7 @@ class HierarchicalSampler(BaseEstimator):
     (2, 64)
     """
 
-    _parameter_constraints: ClassVar[dict] = {}
+    _allow_missing = False
 
     def __init__(self, *, levels=(8,), sampler=None, random_state=None):
         self.levels = levels

@@ -8,6 +8,7 @@ from skdiffusion import (
     DiffusionAnomalyDetector,
     DiffusionImputer,
     DiffusionManifoldSampler,
+    HierarchicalSampler,
     OperatorScoreMatching,
     RiemannianKernelSmoother,
     TableEncoder,
@@ -32,6 +33,7 @@ ESTIMATORS = [
         clone(TINY).set_params(denoiser=DenoiserNet(max_epochs=1, steps_per_epoch=3, **net))
         for net in NETS
     ),
+    HierarchicalSampler(levels=(1,), sampler=TINY),
     RiemannianKernelSmoother(metric="euclidean", bandwidth=0.5, background=None),
     OperatorScoreMatching(),
     DiffusionAnomalyDetector(),
