@@ -21,11 +21,11 @@ from sklearn.ensemble import HistGradientBoostingRegressor
 from sklearn.linear_model import RidgeCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from sklearn.utils import check_array, check_consistent_length, column_or_1d
 from threadpoolctl import threadpool_limits
 
 from benchmarks._data import load_table, table_names
 from skdiffusion import DenoiserNet, DiffusionManifoldSampler
-from skdiffusion.metrics import crps
 
 TABLES = (
     "abalone",
@@ -100,6 +100,34 @@ def one_hot(train, test):
     """Features of both parts as numbers."""
     both = pd.get_dummies(pd.concat([frame_of(train), frame_of(test)])).to_numpy(dtype=np.float64)
     return both[: len(train.X)], both[len(train.X) :]
+
+
+def crps(y, draws):
+    """Return the continuous ranked probability score of forecasts given as draws.
+
+    ``E|Y - y| - E|Y - Y'| / 2`` with independent draws `Y` and `Y'`: smallest, in the mean, for the
+    true conditional distribution (Gneiting and Raftery, JASA 2007, equation 21).
+
+    Parameters
+    ----------
+    y : array-like of shape (n,)
+        What came.
+    draws : array-like of shape (n, n_draws)
+        Draws of the forecast of each row, at least two.
+
+    Returns
+    -------
+    score : ndarray of shape (n,)
+        In units of `y`; smaller is better. Its mean does not depend on the number of draws.
+    """
+    y = column_or_1d(y)
+    draws = np.sort(check_array(draws, ensure_min_features=2, input_name="draws"), axis=1)
+    check_consistent_length(y, draws)
+    m = draws.shape[1]
+    error = np.abs(draws - np.asarray(y, dtype=np.float64)[:, None]).mean(axis=1)
+    # sums over pairs of sorted draws need no pairs
+    ranks = 2 * np.arange(m) - m + 1
+    return error - draws @ ranks / (m * (m - 1))
 
 
 def measure(name, method, seed, folder, **options):

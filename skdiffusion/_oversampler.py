@@ -12,13 +12,12 @@ from skdiffusion._sampler import DiffusionManifoldSampler
 from skdiffusion._utils.checks import StrOptions, needs
 from skdiffusion._utils.fitting import all_or_nothing
 from skdiffusion._utils.systematic import spread
-from skdiffusion.augmentation.relevance import boxplot_relevance, density_relevance
+from skdiffusion.augmentation.relevance import boxplot_relevance
 from skdiffusion.augmentation.rows import jitter, read_target, regular, stack
 from skdiffusion.augmentation.synthesis import fit_sampler, synthesize
 from skdiffusion.tables.frames import as_frame, as_series, take_rows, validate_table
 from skdiffusion.tables.target import TARGETS, is_categorical
 
-RELEVANCES = {"boxplot": boxplot_relevance, "density": density_relevance}
 # the relevance from which on a number is rare
 RARE = 0.5
 
@@ -59,11 +58,10 @@ class DiffusionOversampler(OneToOneFeatureMixin, BaseEstimator):
     target : {"auto", "categorical", "continuous"}, default="auto"
         What `y` is. "auto" takes text, booleans, and whole numbers of at most 20 values as
         classes.
-    relevance : {"boxplot", "density"} or callable, default="boxplot"
+    relevance : "boxplot" or callable, default="boxplot"
         For numbers: how rare a value is, from 0 to 1; from 0.5 on it counts as rare. "boxplot"
         rises from the median to the ends of the whiskers, on the sides where outliers lie beyond
-        them [1]_; "density" is one minus a kernel density in units of its maximum; a function gets
-        `y` and returns an array.
+        them [1]_; a function gets `y` and returns an array.
     random_state : int, RandomState instance or None, default=None
         Source of randomness.
 
@@ -114,7 +112,7 @@ class DiffusionOversampler(OneToOneFeatureMixin, BaseEstimator):
 
     _parameter_constraints: ClassVar[dict] = {
         "target": [StrOptions(set(TARGETS))],
-        "relevance": [StrOptions(set(RELEVANCES)), callable],
+        "relevance": [StrOptions({"boxplot"}), callable],
     }
 
     def __init__(
@@ -221,7 +219,7 @@ class DiffusionOversampler(OneToOneFeatureMixin, BaseEstimator):
         return X, values, rng
 
     def _relevance(self, y):
-        relevance = self.relevance if callable(self.relevance) else RELEVANCES[self.relevance]
+        relevance = self.relevance if callable(self.relevance) else boxplot_relevance
         values = np.asarray(relevance(y), dtype=np.float64)
         if values.shape != y.shape or not np.all((values >= 0) & (values <= 1)):
             raise ValueError(
@@ -245,8 +243,8 @@ class DiffusionOversampler(OneToOneFeatureMixin, BaseEstimator):
         if n_synthetic and not rare.any():
             raise ValueError(
                 f"No value of y is rare: its relevance is below {RARE} everywhere (by a boxplot "
-                "only outliers are rare). Give relevance='density' or a function; if the numbers "
-                "of y are classes, set target='categorical'."
+                "only outliers are rare). Give a function as relevance; if the numbers of y are "
+                "classes, set target='categorical'."
             )
         return int(n_synthetic)
 

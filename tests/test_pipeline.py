@@ -156,9 +156,7 @@ LEARNERS = {
     "lle": LocallyLinearEmbedding(n_neighbors=8, n_components=1),
     "kernel_pca": KernelPCA(2, kernel="rbf", gamma=0.05),
     "tsne": InvertibleEmbedding(TSNE(1, perplexity=20, max_iter=300), random_state=0),
-    "autoencoder": InvertibleEmbedding(
-        AutoencoderEmbedding(2, max_epochs=6, width=32), random_state=0
-    ),
+    "autoencoder": InvertibleEmbedding(AutoencoderEmbedding(2, max_epochs=6), random_state=0),
 }
 
 

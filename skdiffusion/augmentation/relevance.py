@@ -1,10 +1,8 @@
 """How much a numeric target is worth: 0 where values are common, 1 where they are rare."""
 
 import numpy as np
-from scipy.stats import gaussian_kde
 
 WHISKER = 1.5
-GRID = 512
 
 
 def boxplot_relevance(y):
@@ -24,13 +22,3 @@ def boxplot_relevance(y):
             share = np.clip(distance / far, 0, 1) if far > 0 else np.heaviside(distance, 0)
             relevance += share**2 * (3 - 2 * share)
     return relevance
-
-
-def density_relevance(y):
-    """Return one minus the kernel density of the values, in units of its maximum."""
-    y = np.asarray(y, dtype=np.float64)
-    if np.ptp(y) == 0:
-        return np.zeros(len(y))
-    grid = np.linspace(y.min(), y.max(), GRID)
-    density = np.interp(y, grid, gaussian_kde(y)(grid))
-    return 1.0 - density / density.max()

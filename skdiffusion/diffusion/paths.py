@@ -40,7 +40,6 @@ def relax_path(
     *,
     dimension: int,
     n_iter: int = 10,
-    hold_ends: bool = True,
     tol: float = 0.05,
 ) -> Tensor:
     """Pull a path (n, d) onto the manifold of a denoiser and tighten it to a geodesic.
@@ -51,18 +50,15 @@ def relax_path(
     # crossing gaps that the denoiser is in doubt about
     path = path.detach()
     level = path.new_tensor(sigma)
-    moving = torch.ones_like(path[:, :1])
-    if hold_ends:
-        moving[[0, -1]] = 0
     with torch.no_grad():
-        path = path + moving * (denoiser(path, level).mean - path)
+        path = denoiser(path, level).mean
     tangents = _first_tangents(denoiser, path, level, dimension)
     for round_ in range(n_iter + 1):
         mean, products = mean_and_products(denoiser, path, level, tangents)
         # a power of subspace iteration: the path moves little from round to round
         tangents = torch.linalg.qr(products).Q
         pull = mean - path
-        path = path + moving * (pull - _along(tangents, pull))
+        path = path + pull - _along(tangents, pull)
         if round_ == n_iter:
             break
         step = _tightening(path, tangents[1:-1])

@@ -8,7 +8,7 @@ from sklearn.neighbors import NearestNeighbors
 from sklearn.utils import check_random_state
 
 from skdiffusion import geometry
-from skdiffusion._utils.checks import check_count, check_positive
+from skdiffusion._utils.checks import check_count
 from skdiffusion.diffusion.jacobian import principal_directions
 from skdiffusion.diffusion.paths import local_metric as denoiser_metric
 from skdiffusion.diffusion.paths import relax_path
@@ -23,8 +23,8 @@ MIN_PATH = 50
 CANDIDATES_PER_POINT, MIN_CANDIDATES = 20, 1000
 # of the draws that lie farthest off the manifold, as the model's worst
 LEFT_OUT = 0.05
-# steps of a traversal between two rows of it
-SUBSTEPS = 5
+# how far a traversal goes to each side, and its steps between two rows
+EXTENT, SUBSTEPS = 2.0, 5
 
 
 def intrinsic_dimension(sampler, X=None):
@@ -127,7 +127,7 @@ def local_metric(sampler, X):
     return denoiser_metric(*_reading(sampler, _encoded(sampler, X))).cpu().numpy()
 
 
-def interpolate(sampler, a, b, n_points=20, *, hold_ends=False):
+def interpolate(sampler, a, b, n_points=20):
     """Return a path between two rows along the manifold.
 
     The shortest path along the rows of `fit` is tightened to a geodesic on the manifold that the
@@ -138,11 +138,9 @@ def interpolate(sampler, a, b, n_points=20, *, hold_ends=False):
     sampler : DiffusionManifoldSampler
         A fitted sampler.
     a, b : array-like or data frame of shape (1, n_features)
-        Its ends.
+        Its ends: the path starts and stops on the manifold below them.
     n_points : int, default=20
         Number of rows of the path, its ends included.
-    hold_ends : bool, default=False
-        Whether the path starts and ends at the rows themselves, and not on the manifold below them.
 
     Returns
     -------
@@ -167,18 +165,14 @@ def interpolate(sampler, a, b, n_points=20, *, hold_ends=False):
         # noise would lengthen every step of the path
         smooth = denoiser(rows, rows.new_tensor(level)).mean
     path = geodesic_path(smooth.cpu().numpy(), *ends, n_points=max(n_points, MIN_PATH))
-    path = relax_path(
-        denoiser,
-        _tensor(model, path),
-        level,
-        dimension=_dimension(sampler),
-        hold_ends=hold_ends,
-    )
+    path = relax_path(denoiser, _tensor(model, path), level, dimension=_dimension(sampler))
     return model.encoder.inverse_transform(resample_path(path.cpu().numpy(), n_points))
 
 
-def traverse(sampler, x, component=0, n_points=9, *, extent=2.0):
+def traverse(sampler, x, component=0, n_points=9):
     """Return rows along the manifold through a row, in one of its directions.
+
+    They reach two units of the encoded rows to each side: about two standard deviations.
 
     Parameters
     ----------
@@ -190,8 +184,6 @@ def traverse(sampler, x, component=0, n_points=9, *, extent=2.0):
         Which direction of the tangent space, leading first.
     n_points : int, default=9
         Number of rows.
-    extent : float, default=2.0
-        How far to go to each side, in units of the encoded rows: about standard deviations.
 
     Returns
     -------
@@ -204,11 +196,10 @@ def traverse(sampler, x, component=0, n_points=9, *, extent=2.0):
     dimension = _dimension(sampler)
     if not isinstance(component, Integral) or not 0 <= component < dimension:
         raise ValueError(f"component must be from 0 to {dimension - 1}, got {component!r}.")
-    check_positive(extent, "extent")
     start = _tensor(model, tangent_space(sampler, x)[0, :, component])
     n_back = (n_points - 1) // 2
     n_ahead = n_points - 1 - n_back
-    step = extent / max(n_ahead, 1) / SUBSTEPS
+    step = EXTENT / max(n_ahead, 1) / SUBSTEPS
     level = _path_level(sampler)
     row = _tensor(model, middle)
     back = _walk(model, row, -start, n_back, step, dimension, level)

@@ -9,7 +9,6 @@ Copies of training rows are nearly perfect by `wasserstein`: read distances besi
 
 from skdiffusion.metrics.features import frechet_distance, structural_similarity, vendi_score
 from skdiffusion.metrics.fidelity import exact_copies, shape_error, trend_error
-from skdiffusion.metrics.forecast import crps
 from skdiffusion.metrics.report import FidelityReport, fidelity_report
 from skdiffusion.metrics.scaling import GowerScaler
 from skdiffusion.metrics.two_sample import c2st, coverage_density, dcr_ratio, wasserstein
@@ -19,7 +18,6 @@ __all__ = [
     "GowerScaler",
     "c2st",
     "coverage_density",
-    "crps",
     "dcr_ratio",
     "exact_copies",
     "fidelity_report",

@@ -4,6 +4,8 @@ import torch
 from torch import Tensor, nn
 
 BATCH_SIZE = 128
+# of the hidden layers: half of it trains twice as fast and is a third less exact
+WIDTH = 128
 # peak of the one-cycle learning rate
 LR = 1e-2
 
@@ -11,11 +13,11 @@ LR = 1e-2
 class Bent(nn.Module):
     """A linear map plus a perceptron with smooth activations."""
 
-    def __init__(self, n_inputs: int, n_outputs: int, width: int):
+    def __init__(self, n_inputs: int, n_outputs: int):
         super().__init__()
-        layers = [nn.Linear(n_inputs, width), nn.SiLU(), nn.Linear(width, width), nn.SiLU()]
+        layers = [nn.Linear(n_inputs, WIDTH), nn.SiLU(), nn.Linear(WIDTH, WIDTH), nn.SiLU()]
         self.hidden = nn.Sequential(*layers)
-        self.last = nn.Linear(width, n_outputs)
+        self.last = nn.Linear(WIDTH, n_outputs)
         self.skip = nn.Linear(n_inputs, n_outputs, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -27,11 +29,11 @@ class Bent(nn.Module):
 class Autoencoder(nn.Module):
     """An encoder and a decoder, which start at the principal components of centred rows."""
 
-    def __init__(self, rows: Tensor, n_components: int, width: int = 128):
+    def __init__(self, rows: Tensor, n_components: int):
         super().__init__()
         d = rows.shape[1]
-        self.encode = Bent(d, n_components, width)
-        self.decode = Bent(n_components, d, width)
+        self.encode = Bent(d, n_components)
+        self.decode = Bent(n_components, d)
         _, singular, directions = torch.linalg.svd(rows, full_matrices=False)
         deviation = singular / len(rows) ** 0.5
         # directions in which rows do not differ have no component

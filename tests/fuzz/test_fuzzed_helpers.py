@@ -31,7 +31,7 @@ def test_embedding_of_any_numbers(table):
 @cases(5)
 @given(table=tables(gaps=False, only_numbers=True, least=2))
 def test_autoencoder_of_any_numbers(table):
-    embedding = AutoencoderEmbedding(1, width=4, max_epochs=1, random_state=0)
+    embedding = AutoencoderEmbedding(1, max_epochs=1, random_state=0)
     check_embedding(embedding, build(table))
 
 

@@ -79,6 +79,10 @@ def test_imputer_of_any_table(table, strategy, seed):
             assert all(a == b for a, b in known), f"column {j}"
 
 
+def upper_third(y):
+    return (y > np.quantile(y, 2 / 3)).astype(float)
+
+
 @cases(10)
 @given(
     table=tables(least=4),
@@ -90,9 +94,8 @@ def test_oversampler_of_any_table(table, numeric, sigma, seed):
     X = build(table)
     rng = np.random.default_rng(seed)
     y = rng.lognormal(0, 2, table.n) if numeric else np.where(rng.random(table.n) < 0.2, "b", "a")
-    options = {"relevance": "density"} if numeric else {}
     oversampler = DiffusionOversampler(
-        sampler=tiny_sampler(), sigma=sigma, random_state=0, **options
+        sampler=tiny_sampler(), sigma=sigma, relevance=upper_third, random_state=0
     )
     result = attempt(lambda: oversampler.fit_resample(X, y))
     if result is None:

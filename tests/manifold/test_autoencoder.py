@@ -83,7 +83,7 @@ class TestLatentRows:
         assert_allclose(alone, fitted.transform(X), atol=1e-12)
 
     def test_scale_and_origin_of_the_rows_do_not_matter(self):
-        options = {"max_epochs": 2, "width": 16, "random_state": 0}
+        options = {"max_epochs": 2, "random_state": 0}
         X = sheet(300, seed=3)
         plain = AutoencoderEmbedding(3, **options).fit(X)
         moved = AutoencoderEmbedding(3, **options).fit(1000 * X + 5000)
@@ -93,13 +93,13 @@ class TestLatentRows:
     @pytest.mark.parametrize("n_components", [1, 5])
     def test_any_number_of_components(self, n_components):
         X = np.random.RandomState(0).normal(size=(40, 3))
-        embedding = AutoencoderEmbedding(n_components, max_epochs=1, width=8, random_state=0).fit(X)
+        embedding = AutoencoderEmbedding(n_components, max_epochs=1, random_state=0).fit(X)
         assert embedding.transform(X).shape == (40, n_components)
         assert np.isfinite(round_trip(embedding, X)).all()
 
     @pytest.mark.parametrize("X", [np.ones((6, 2)), np.eye(2)])
     def test_constant_rows_and_two_rows(self, X):
-        embedding = AutoencoderEmbedding(3, max_epochs=1, width=16, random_state=0).fit(X)
+        embedding = AutoencoderEmbedding(3, max_epochs=1, random_state=0).fit(X)
         assert_allclose(round_trip(embedding, X), X, atol=0.3)
 
 
@@ -109,7 +109,7 @@ class TestTraining:
         numpy_state = np.random.get_state()[1].copy()  # noqa: NPY002
         torch_state = torch.get_rng_state()
         embeddings = [
-            AutoencoderEmbedding(2, max_epochs=1, width=8, random_state=seed).fit_transform(X)
+            AutoencoderEmbedding(2, max_epochs=1, random_state=seed).fit_transform(X)
             for seed in (0, 0, 1)
         ]
         assert_array_equal(embeddings[0], embeddings[1])
@@ -135,12 +135,12 @@ class TestTraining:
         assert_array_equal(round_trip(again, X), round_trip(fitted, X))
 
 
-class TestFittedWidth:
+class TestFitted:
     """What is fitted stays as it is until the next fit, whatever the parameters say."""
 
     def test_a_parameter_set_since_changes_nothing(self):
         X = sheet(60, seed=0)
-        embedding = AutoencoderEmbedding(2, max_epochs=1, width=16, random_state=0).fit(X)
+        embedding = AutoencoderEmbedding(2, max_epochs=1, random_state=0).fit(X)
         W, back = embedding.transform(X), round_trip(embedding, X)
         embedding.set_params(n_components=3)
         assert_array_equal(embedding.transform(X), W)
@@ -162,8 +162,8 @@ class TestErrors:
         [
             ({"n_components": 0}, "n_components must be at least 1, a whole number"),
             ({"n_components": "auto"}, "n_components must be at least 1, a whole number"),
-            ({"width": 1.5}, "width must be"),
             ({"max_epochs": 0}, "max_epochs must be"),
+            ({"max_epochs": 1.5}, "max_epochs must be"),
         ],
     )
     def test_bad_parameters(self, options, message):

@@ -7,7 +7,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from skdiffusion.manifold import AutoencoderEmbedding, InvertibleEmbedding
 
 ESTIMATORS = [
-    AutoencoderEmbedding(max_epochs=1, width=8),
+    AutoencoderEmbedding(max_epochs=1),
     InvertibleEmbedding(Isomap(n_components=1)),
     InvertibleEmbedding(TSNE(perplexity=2, max_iter=250, init="random")),
     InvertibleEmbedding(PCA(1), decoder="own"),

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from skdiffusion._utils.systematic import spread
-from skdiffusion.augmentation.relevance import boxplot_relevance, density_relevance
+from skdiffusion.augmentation.relevance import boxplot_relevance
 from skdiffusion.augmentation.rows import jitter
 
 
@@ -26,14 +26,6 @@ class TestRelevance:
     def test_boxplot_without_a_box(self):
         y = np.array([0.0] * 20 + [3.0])
         np.testing.assert_array_equal(boxplot_relevance(y), [0.0] * 20 + [1.0])
-
-    def test_density_against_the_normal_density(self):
-        y = np.random.default_rng(0).normal(size=20_000)
-        expected = 1.0 - np.exp(-(y**2) / 2)
-        np.testing.assert_allclose(density_relevance(y), expected, atol=0.06)
-
-    def test_density_of_one_value(self):
-        np.testing.assert_array_equal(density_relevance(np.ones(5)), 0.0)
 
 
 class TestJitter:

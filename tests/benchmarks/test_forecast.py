@@ -1,11 +1,11 @@
-"""The score of forecasts that are draws."""
+"""The score of the forecast benchmark, of forecasts that are draws."""
 
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 from scipy.stats import norm
 
-from skdiffusion.metrics import crps
+from benchmarks.forecast import crps
 
 RNG = np.random.default_rng(0)
 
