@@ -5,7 +5,7 @@ from typing import ClassVar
 
 import narwhals as nw
 import numpy as np
-from sklearn.base import BaseEstimator, OneToOneFeatureMixin
+from sklearn.base import BaseEstimator, OneToOneFeatureMixin, clone
 from sklearn.utils import Bunch, InputTags, Tags, TargetTags, check_random_state
 
 from skdiffusion._sampler import DiffusionManifoldSampler
@@ -14,7 +14,7 @@ from skdiffusion._utils.fitting import all_or_nothing
 from skdiffusion._utils.systematic import spread
 from skdiffusion.augmentation.relevance import boxplot_relevance
 from skdiffusion.augmentation.rows import jitter, read_target, regular, stack
-from skdiffusion.augmentation.synthesis import fit_sampler, synthesize
+from skdiffusion.model.variation import vary
 from skdiffusion.tables.frames import as_frame, as_series, take_rows, validate_table
 from skdiffusion.tables.target import TARGETS, is_categorical
 
@@ -192,8 +192,10 @@ class DiffusionOversampler(OneToOneFeatureMixin, BaseEstimator):
             origin = np.full(len(rows), -1) if self.sigma is None else rows
             self.sample_indices_ = np.concatenate([np.arange(n_real), origin])
             if len(rows):
-                parents = take_rows(table, rows)
-                new = synthesize(self.sampler_, parents, y_new, self.sigma, rng)
+                if self.sigma is None:
+                    new = self.sampler_.sample(len(rows), y=y_new, random_state=rng)
+                else:
+                    new = vary(self.sampler_.model_, take_rows(table, rows), y_new, self.sigma, rng)
                 table = stack(table, new)
                 values = np.concatenate([values, y_new])
         if isinstance(X, list):
@@ -215,7 +217,7 @@ class DiffusionOversampler(OneToOneFeatureMixin, BaseEstimator):
             self.relevance_ = self._relevance(values.astype(np.float64))
             self.sampling_strategy_ = self._count_numbers(values)
         sampler = DiffusionManifoldSampler() if self.sampler is None else self.sampler
-        self.sampler_ = fit_sampler(sampler, X, values, has_classes, rng)
+        self.sampler_ = _fit_sampler(sampler, X, values, has_classes, rng)
         return X, values, rng
 
     def _relevance(self, y):
@@ -258,6 +260,17 @@ class DiffusionOversampler(OneToOneFeatureMixin, BaseEstimator):
         weights = np.where(self.relevance_ >= RARE, self.relevance_, 0.0)
         rows = spread(regular(X, weights), wanted, rng) if wanted else np.empty(0, dtype=int)
         return rows, jitter(y, rows, rng)
+
+
+def _fit_sampler(sampler, X, y, has_classes, rng):
+    """Fit a copy of a sampler, told what the target is."""
+    sampler, seed = clone(sampler), rng.randint(2**31 - 1)
+    known = sampler.get_params(deep=False)
+    if "target" in known:
+        sampler.set_params(target="categorical" if has_classes else "continuous")
+    if "random_state" in known and known["random_state"] is None:
+        sampler.set_params(random_state=seed)
+    return sampler.fit(X, y)
 
 
 def _count_by_class(strategy, y):
