@@ -187,7 +187,10 @@ def enlarge(images, train, truth, models, n_draws):
         return np.reshape(grown, truth.shape)
 
     def ridge():
-        grid = {"alpha": [1e-3, 1e-2, 0.1, 1], "gamma": np.logspace(-1, 1, 5) / coarse.var() / 256}
+        grid = {
+            "alpha": [1e-3, 1e-2, 0.1, 1],
+            "gamma": np.logspace(-1, 1, 5) / coarse.var() / coarse.shape[1],
+        }
         search = GridSearchCV(
             KernelRidge(kernel="rbf"), grid, cv=5, scoring="neg_mean_squared_error"
         )
