@@ -479,6 +479,65 @@ def assert_moments(draws, mean, cov):
     assert ((products.mean(0) - cov).abs() < 5 * products.std(0) / n**0.5 + 1e-6).all()
 
 
+class TestMeasured:
+    """Draws given weighted sums, against the mixture of the kernels' own conditionals."""
+
+    MATRIX, NOISE = normal(2, D, seed=31), torch.tensor([0.0, 0.4], dtype=F64)
+
+    def moments(self, denoiser, value):
+        """Mean and covariance of rows given the measurement, by Bayes' rule for each kernel."""
+        S, A = covariances(denoiser), self.MATRIX
+        V = A @ S @ A.mT + torch.diag(self.NOISE**2)
+        surprise = value - denoiser.means @ A.mT
+        gain = S @ A.mT @ torch.linalg.inv(V)
+        means = denoiser.means + (gain @ surprise.unsqueeze(2)).squeeze(2)
+        normals = torch.distributions.MultivariateNormal(torch.zeros(2).to(F64), V)
+        share = (denoiser.log_weights + normals.log_prob(surprise)).softmax(0)
+        mean = share @ means
+        spread = S - gain @ A @ S + (means - mean).unsqueeze(2) * (means - mean).unsqueeze(1)
+        return mean, (share[:, None, None] * spread).sum(0)
+
+    def test_moments(self, global_random_seed):
+        denoiser, n = kernels(rank=2), 40_000
+        value = torch.tensor([0.7, -0.4], dtype=F64)
+        rows = denoiser.sample_measured(
+            self.MATRIX, value.expand(n, 2), self.NOISE, seeded(global_random_seed)
+        )
+        mean, cov = self.moments(denoiser, value)
+        error = (rows.mean(0) - mean) / (cov.diagonal() / n).sqrt().clamp_min(1e-6)
+        assert error.abs().max() < 4.5
+        scale = cov.diagonal().sqrt()
+        assert ((rows.T.cov() - cov) / scale / scale[:, None]).abs().max() < 0.06
+
+    def test_without_noise_the_sums_are_met(self):
+        values = normal(50, 2, seed=5)
+        rows = kernels(rank=3).sample_measured(self.MATRIX, values, 0 * self.NOISE, seeded())
+        assert_allclose(rows @ self.MATRIX.mT, values, atol=1e-8)
+
+    def test_selected_entries_are_those_known(self):
+        """The same distribution as the posterior of entries without noise."""
+        denoiser, n = kernels(rank=2), 4000
+        known = torch.tensor([1, 3])
+        values = torch.tensor([0.5, -1.0], dtype=F64).expand(n, 2)
+        none = torch.zeros(2, dtype=F64)
+        rows = denoiser.sample_measured(torch.eye(D).to(F64)[known], values, none, seeded(1))
+        levels = torch.full((D,), math.inf, dtype=F64)
+        levels[known] = 0.0
+        x = torch.zeros(n, D, dtype=F64)
+        x[:, known] = values
+        other = denoiser.sample_posterior(x, levels, seeded(2))
+        assert_allclose(rows[:, known], values, atol=1e-8)
+        assert abs(energy_distance(rows, other)) < 0.02
+
+    def test_each_row_has_its_own(self, monkeypatch):
+        denoiser, values = kernels(rank=2), normal(30, 2, seed=6)
+        whole = denoiser.sample_measured(self.MATRIX, values, 0 * self.NOISE, seeded())
+        monkeypatch.setattr(kernel_module, "_MAX_ELEMENTS", 1)
+        parts = denoiser.sample_measured(self.MATRIX, values, 0 * self.NOISE, seeded())
+        assert_allclose((whole @ self.MATRIX.mT), values, atol=1e-8)
+        assert_allclose((parts @ self.MATRIX.mT), values, atol=1e-8)
+
+
 class TestBatches:
     @every_case
     def test_one_by_one(self, denoiser, sigma):
