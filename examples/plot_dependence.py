@@ -19,6 +19,7 @@ correlations, where the truth is known and where it is not.
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+from matplotlib.patches import Patch
 from sklearn.datasets import load_diabetes
 
 from skdiffusion import DiffusionManifoldSampler
@@ -101,9 +102,8 @@ for ax, (label, matrix) in zip(axes, list(matrices.items())[1:], strict=True):
     ax.barh(texts, matrix[pairs][order], color=np.where(is_edge[order], SLATE, ORANGE))
     ax.set_xlabel(label)
     ax.spines[["top", "right"]].set_visible(False)
-axes[1].barh([], [], color=SLATE, label="edge")
-axes[1].barh([], [], color=ORANGE, label="none")
-axes[1].legend(frameon=False, loc="lower right")
+handles = [Patch(color=SLATE, label="an edge"), Patch(color=ORANGE, label="no edge")]
+axes[1].legend(handles=handles, frameon=False, loc="lower right")
 plt.show()
 
 # %%
@@ -129,21 +129,20 @@ found = pd.DataFrame(
     conditional_dependence(model, patients), index=patients.columns, columns=patients.columns
 )
 
-fig, axes = plt.subplots(1, 2, figsize=(13, 5.2), layout="constrained")
-for ax, (label, matrix) in zip(
-    axes,
-    {"absolute correlation": correlations(patients), "dependence given all others": found}.items(),
-    strict=True,
-):
-    DependenceDisplay(
-        matrix=np.asarray(matrix), names=list(patients.columns), label=label
-    ).plot(ax)
+matrices = {
+    "absolute correlation": correlations(patients),
+    "dependence given all others": found.to_numpy(),
+}
+fig, axes = plt.subplots(1, 2, figsize=(11.5, 5), layout="constrained")
+for ax, (label, matrix) in zip(axes, matrices.items(), strict=True):
+    DependenceDisplay(matrix=matrix, names=list(found), label=label).plot(ax)
 plt.show()
 
 # %%
-# Of the many correlations of blood serum few are left, those by which the values are reckoned from
-# one another. Nearly all columns are correlated with the progression; what is left of this, beside
-# all other columns, is another list.
+# Of the many correlations of blood serum those are left by which values are reckoned from one
+# another: LDL is estimated from cholesterol, HDL and triglycerides, and cholesterol is divided by
+# HDL. Nearly all columns are correlated with the progression. Given the others, body mass and blood
+# pressure are left most clearly; the ratio, correlated as much as the latter, is not.
 
 progression = pd.DataFrame(
     {
