@@ -55,9 +55,9 @@ whole, damaged, ways = X_test[plain], damaged[plain], ways[plain]
 # Which digits
 # ------------
 #
-# Beside it are the distance to the nearest digit and the isolation forest. Damaged digits are judged
-# against all that are whole. Where columns share a unit, as pixels do, nothing finds them better
-# than the nearest digit; the detector is not far from it.
+# Beside it are the distance to the nearest digit and the isolation forest. Damaged digits are
+# judged against all that are whole. Where columns share a unit, as pixels do, the nearest digit is
+# hard to beat; the detector is not far from it.
 
 detector = DiffusionAnomalyDetector().fit(X_train)
 neighbours = NearestNeighbors(n_neighbors=1).fit(X_train)
