@@ -43,6 +43,9 @@ sphinx_gallery_conf = {
             "plot_imputation.py",
             "plot_oversampling.py",
             "plot_anomaly_detection.py",
+            "plot_dependence.py",
+            "plot_digits.py",
+            "plot_digit_anomalies.py",
             "plot_five_ways.py",
             "plot_embedding.py",
             "plot_kernel_smoother.py",
@@ -51,6 +54,7 @@ sphinx_gallery_conf = {
         ]
     ),
     "abort_on_example_error": True,
+    "matplotlib_animations": True,
     "download_all_examples": False,
     "show_signature": False,
     "capture_repr": ("_repr_html_", "__repr__"),
