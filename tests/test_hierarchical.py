@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from numpy.testing import assert_allclose
+from sklearn.base import clone
 from sklearn.manifold import Isomap
 from sklearn.pipeline import make_pipeline
 
@@ -77,6 +78,7 @@ class TestDraws:
         coarse = X[:50] @ PAIRS.T
         rows = sampler.refine(coarse, level=1, random_state=0)
         inside = ((rows > X.min(axis=0)) & (rows < X.max(axis=0))).all(axis=1)
+        assert inside.mean() > 0.7
         assert_allclose((rows @ PAIRS.T)[inside], coarse[inside], atol=1e-9)
 
     def test_of_a_target(self, fitted):
@@ -118,6 +120,17 @@ class TestContract:
         assert set(rows["sign"]) == {"+", "-"}
         assert list(rows) == list(frame)
 
+    def test_rows_without_weight_are_none(self):
+        X, _ = gaussian_rows(0, 300)
+        weights = np.repeat([1.0, 0.0], [250, 50])
+        X[250:] += 1000.0
+        fits = HierarchicalSampler(levels=[2], sampler=QUICK, random_state=0)
+        rows = [
+            clone(fits).fit(*parts).sample(20, random_state=0)
+            for parts in ((X, None, weights), (X[:250],))
+        ]
+        assert_allclose(*rows)
+
     def test_the_template_stays_as_it_was(self):
         sampler = DiffusionManifoldSampler(denoiser=DenoiserNet(max_epochs=1, steps_per_epoch=2))
         X, _ = gaussian_rows(0, 100)
@@ -134,6 +147,9 @@ class TestBadInput:
             ({"levels": [2], "sampler": [QUICK]}, "one or 2: .* 1 levels and 1 samplers"),
             ({"levels": [np.eye(5)]}, "5"),
             ({"levels": [7]}, "n_components=7"),
+            ({"levels": 3}, "levels must be a list, the coarsest first, got 3"),
+            ({"sampler": TableEncoder()}, "must be a DiffusionManifoldSampler"),
+            ({"sampler": clone(QUICK).set_params(manifold=Isomap())}, "can be a level"),
         ],
     )
     def test_parameters(self, options, words):

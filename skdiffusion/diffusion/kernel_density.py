@@ -23,6 +23,8 @@ _MAX_ELEMENTS = 2**19
 # fewer kernels are summed in full, which for matrix products is no slower
 _MIN_TRUNCATED = 8192
 _CELL_SIZE = 512
+# of the largest singular value: what rounding makes of zero
+_DEPENDENT = 1e-10
 _FIRST_CELLS = 4
 
 
@@ -129,15 +131,18 @@ class KernelDenoiser(nn.Module):
         generator: torch.Generator | None = None,
     ) -> Tensor:
         """Draw a row for each measurement (n, m) by a matrix (m, d), with noise (m,)."""
+        matrix, values, noise = _independent(matrix, values, noise)
+        if not len(matrix):
+            return self.sample(len(values), generator)
         _, means, factors, floors = self._kernels()
         along = matrix @ factors
         covariance = along @ along.mT + (matrix * floors.unsqueeze(1)) @ matrix.mT
         root = stable_cholesky(covariance + torch.diag(noise**2))
         log_peak = self.log_weights - root.diagonal(dim1=1, dim2=2).log().sum(1)
-        values = values - self.origin @ matrix.mT
+        values, seen = values - self.origin @ matrix.mT, means @ matrix.mT
         chosen, size = [], max(1, _MAX_ELEMENTS // along[..., 0].numel())
         for part in values.split(size):
-            surprise = (part.unsqueeze(1) - means @ matrix.mT).permute(1, 2, 0)
+            surprise = (part.unsqueeze(1) - seen).permute(1, 2, 0)
             white = torch.linalg.solve_triangular(root, surprise, upper=False)
             share = (log_peak - (white**2).sum(1).mT / 2).softmax(1)
             chosen.append(torch.multinomial(share, 1, generator=generator).squeeze(1))
@@ -266,6 +271,16 @@ class KernelDenoiser(nn.Module):
     @staticmethod
     def _n_rows(form: Form) -> int:
         return max(1, _MAX_ELEMENTS // (len(form.offset) * form.width))
+
+
+def _independent(matrix: Tensor, values: Tensor, noise: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Return measurements of which those without noise depend on no others, by least squares."""
+    exact = noise == 0
+    U, scales, V = torch.linalg.svd(matrix[exact], full_matrices=False)
+    kept = scales > _DEPENDENT * scales.amax() if len(scales) else scales > 0
+    sums = scales[kept].unsqueeze(1) * V[kept], matrix[~exact]
+    told = values[:, exact] @ U[:, kept], values[:, ~exact]
+    return torch.cat(sums), torch.cat(told, dim=1), torch.cat([0 * scales[kept], noise[~exact]])
 
 
 def _merge(log_a: Tensor, value_a: Tensor, log_b: Tensor, value_b: Tensor) -> tuple[Tensor, Tensor]:

@@ -117,10 +117,8 @@ def draw_known(model, n, conditions, generator, start=None):
 
 
 def _restart(model, Z, conditions, generator):
-    """Noise rows as much as they vary and draw them again: errors made at more noise wear off.
-
-    Xu et al. (2023), arXiv:2306.14878.
-    """
+    """Noise rows as much as they vary and draw them again (Xu et al., 2023, arXiv:2306.14878)."""
+    # errors made at more noise wear off
     variances = model.prior.cov if model.prior.is_diagonal else model.prior.cov.diagonal()
     level = float(variances.mean().sqrt().clamp(2 * model.lowest, model.sigma_max))
     for _ in range(N_RESTARTS):

@@ -36,7 +36,7 @@ class UNet(nn.Module):
         Height and width, or height, width and number of channels, in the order of
         ``image.reshape(-1)``: the table's columns, those of constant pixels included.
     width : int, default=16
-        Channels at the full resolution; twice as many at half of it.
+        Channels at the full resolution, a multiple of 4; twice as many at half of it.
     depth : int, default=2
         Number of resolutions, each half of the one above.
     dropout : float, default=0.0
@@ -45,7 +45,7 @@ class UNet(nn.Module):
     Raises
     ------
     ValueError
-        If `image_shape` is none.
+        If `image_shape`, `width` or `depth` cannot be.
 
     References
     ----------
@@ -81,12 +81,16 @@ class UNet(nn.Module):
     ):
         super().__init__()
         inputs, entries, outputs = check_columns(columns, n_inputs, n_outputs)
-        if len(image_shape) not in (2, 3) or min(image_shape) < 1:
+        if len(image_shape or ()) not in (2, 3) or min(image_shape) < 1:
             raise ValueError(
                 "A U-Net needs the image_shape of rows, (height, width) or (height, width, "
                 f"channels), got {image_shape!r}."
             )
-        self.height, self.width, n_channels = (*image_shape, 1)[:3]
+        if width < 1 or width % N_GROUPS or depth < 1:
+            raise ValueError(
+                f"width={width} must be a multiple of {N_GROUPS}, and depth={depth} at least 1."
+            )
+        self.image_height, self.image_width, n_channels = (*image_shape, 1)[:3]
         pixels = torch.arange(math.prod(image_shape))
         self.inputs, self.entries = ByColumn(inputs, pixels), ByColumn(entries, pixels)
         self.outputs = ByColumn(outputs, pixels)
@@ -120,7 +124,9 @@ class UNet(nn.Module):
         known = self.embed(torch.cat([self.level(mean_level / 2), *beside], dim=1))
         features = self.inputs.gather(inputs), self.entries.gather(relative)[:, :, :1]
         # (n, pixels and channels, features) to (n, channels and features, height, width)
-        image = torch.cat(features, dim=2).reshape(len(inputs), self.height, self.width, -1)
+        image = torch.cat(features, dim=2).reshape(
+            len(inputs), self.image_height, self.image_width, -1
+        )
         hidden, seen = self.enter(image.permute(0, 3, 1, 2)), []
         for k, block in enumerate(self.down):
             hidden = block(self.halve(hidden) if k else hidden, known)

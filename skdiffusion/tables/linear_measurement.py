@@ -66,8 +66,8 @@ class LinearMeasurement:
         frame = as_frame(matrix)
         self.columns = None if frame is None else list(frame.columns)
         self.matrix, self.values = (np.asarray(x, dtype=np.float64) for x in (matrix, values))
-        m, shape = len(self.matrix), self.values.shape
-        if self.matrix.ndim != 2 or len(shape) not in (1, 2) or shape[-1] != m:
+        shape, m = self.values.shape, self.matrix.size and len(self.matrix)
+        if self.matrix.ndim != 2 or not m or len(shape) not in (1, 2) or shape[-1] != m:
             raise ValueError(
                 "Shapes disagree: expected (m, n_features) for matrix and (m,) or (n_samples, m) "
                 f"for values, got {self.matrix.shape} and {shape}."

@@ -90,8 +90,9 @@ class DenoiserNet(NeuralNet):
         to condition on any entries. With a target half as many rows are so noised, besides the
         70 % in which the target has a level of its own.
     given : sequence of int, default=()
-        Positions of columns of the table that are always given: nothing is learned of themselves,
-        and draws take them as conditions.
+        Positions of columns of the table that are always given, as conditions of draws: the
+        others are learned given these alone, so that draws without them, and densities, are not
+        the table's.
     patience : int or None, default=6
         Epochs without a better validation loss before training stops; None trains on.
     validation_fraction : float, default=0.1
@@ -231,12 +232,12 @@ class DenoiserNet(NeuralNet):
             groups=columns.unique(return_inverse=True)[1],
             columns=columns,
             target=torch.zeros(d, dtype=torch.bool) if target is None else torch.as_tensor(target),
-            given=torch.isin(columns, torch.as_tensor(self.given)),
+            given=torch.isin(columns, torch.as_tensor(np.atleast_1d(self.given))),
             levels=levels,
         )
         self.n_steps_, self.n_epochs_ = self._choose_n_steps(n), self._choose_n_epochs(n)
         self.noise_ = NoiseLevels(
-            self.sigma_min, self.sigma_max, self.schedule, self.per_entry, len(self.given) > 0
+            self.sigma_min, self.sigma_max, self.schedule, self.per_entry, np.size(self.given) > 0
         )
         self.patterns_, self.n_batches_ = torch.empty(0), 0
         seed = check_random_state(self.random_state).randint(2**31 - 1)
@@ -277,6 +278,8 @@ class DenoiserNet(NeuralNet):
                 "sigma_min and sigma_max must satisfy 0 < sigma_min < sigma_max, "
                 f"got {self.sigma_min!r} and {self.sigma_max!r}."
             )
+        if not all(isinstance(j, int) and j >= 0 for j in np.atleast_1d(self.given).tolist()):
+            raise ValueError(f"given must be positions of columns, got {self.given!r}.")
         unused = [name for name in vars(self) if name.startswith(UNUSED)]
         unused += ["train_split"] if self.train_split is not None else []
         if unused:

@@ -534,8 +534,18 @@ class TestMeasured:
         whole = denoiser.sample_measured(self.MATRIX, values, 0 * self.NOISE, seeded())
         monkeypatch.setattr(kernel_module, "_MAX_ELEMENTS", 1)
         parts = denoiser.sample_measured(self.MATRIX, values, 0 * self.NOISE, seeded())
-        assert_allclose((whole @ self.MATRIX.mT), values, atol=1e-8)
-        assert_allclose((parts @ self.MATRIX.mT), values, atol=1e-8)
+        assert_allclose(parts, whole, atol=1e-8)
+        assert_allclose(whole @ self.MATRIX.mT, values, atol=1e-8)
+
+    def test_sums_that_depend_on_one_another(self):
+        """Those that contradict are met by least squares, and a sum of nothing says nothing."""
+        once = torch.cat([self.MATRIX[:1]] * 2 + [0 * self.MATRIX[:1]])
+        values = torch.tensor([[1.0, 2.0, 5.0]], dtype=F64).expand(40, 3)
+        denoiser, none = kernels(rank=2), torch.zeros(3, dtype=F64)
+        rows = denoiser.sample_measured(once, values, none, seeded())
+        assert_allclose(rows @ self.MATRIX[0], 1.5, atol=1e-8)
+        free = denoiser.sample_measured(once[2:], values[:, 2:], none[2:], seeded())
+        assert torch.equal(free, denoiser.sample(40, seeded()))
 
 
 class TestBatches:

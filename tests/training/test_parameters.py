@@ -100,6 +100,8 @@ class TestRefusal:
             ("batch_size", -1),
             ("lr", -1e-3),
             ("spectral_norm", "yes"),
+            ("given", ["a"]),
+            ("given", [-1]),
             ("train_split", "half"),
             ("iterator_train__shuffle", True),
             ("iterator_valid__batch_size", 3),
