@@ -74,6 +74,7 @@ CHANGES = {
     "denoiser__lr": 0.02,
     "denoiser__max_epochs": 8,
     "denoiser__max_time": 1e-9,
+    "denoiser__given": [1],
     "denoiser__spectral_norm": True,
     "denoiser__module": Shallow,
     "denoiser__optimizer": torch.optim.SGD,
