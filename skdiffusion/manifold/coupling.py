@@ -41,7 +41,7 @@ class Plan(NamedTuple):
         return self.forced or self.is_estimator
 
 
-class Measured(NamedTuple):
+class Survey(NamedTuple):
     """What the units were chosen by."""
 
     is_geometric: bool  # whether rows are points that may lie on a manifold
@@ -81,26 +81,26 @@ def fit_encoder(encoder, X, columns, sample_weight, plan, rng):
     numbers = _numbers(encoder, columns)
     is_geometric = numbers is not None and has_geometry(numbers)
     if plan.coupling == "none" or encoder.numeric_transform != "auto" or not is_geometric:
-        return encoder, Measured(is_geometric)
+        return encoder, Survey(is_geometric)
     kept = regular_rows(numbers)
     numbers, regular = numbers[kept], [column.take(kept) for column in columns]
     transform, scale, factors = linear_units(numbers)
     linear = clone(encoder).set_params(numeric_transform=transform)
     linear.fit_columns(X, columns, sample_weight)
     if plan.wanted:
-        return linear, Measured(True)
+        return linear, Survey(True)
     Z = (numbers - numbers.mean(0)) / scale
     dimension = _measure_dimension(Z, factors)
     has_floor = factors < Z.shape[1]
     if not (has_floor or dimension < Z.shape[1]):
-        return encoder, Measured(False)
-    measured = Measured(True, factors, dimension)
+        return encoder, Survey(False)
+    measured = Survey(True, factors, dimension)
     if has_floor or "quantile" not in encoder.transforms_ or is_thin(_some_rows(Z), dimension):
         return linear, measured
     if linear_does(linear, encoder, regular, rng):
         return linear, measured
     # measured in other units
-    return encoder, Measured(True)
+    return encoder, Survey(True)
 
 
 def decide_geometry(rows, plan, measured, rng):

@@ -81,15 +81,7 @@ class UNet(nn.Module):
     ):
         super().__init__()
         inputs, entries, outputs = check_columns(columns, n_inputs, n_outputs)
-        if len(image_shape or ()) not in (2, 3) or min(image_shape) < 1:
-            raise ValueError(
-                "A U-Net needs the image_shape of rows, (height, width) or (height, width, "
-                f"channels), got {image_shape!r}."
-            )
-        if width < 1 or width % N_GROUPS or depth < 1:
-            raise ValueError(
-                f"width={width} must be a multiple of {N_GROUPS}, and depth={depth} at least 1."
-            )
+        _check_sizes(image_shape, width, depth)
         self.image_height, self.image_width, n_channels = (*image_shape, 1)[:3]
         pixels = torch.arange(math.prod(image_shape))
         self.inputs, self.entries = ByColumn(inputs, pixels), ByColumn(entries, pixels)
@@ -174,3 +166,15 @@ class _Attention(nn.Module):
         """Return the image with what its places have told one another."""
         heard = self.attend(self.norm(image).flatten(2).mT)[0]
         return image + heard.mT.reshape(image.shape)
+
+
+def _check_sizes(image_shape: tuple[int, ...], width: int, depth: int) -> None:
+    if len(image_shape or ()) not in (2, 3) or min(image_shape) < 1:
+        raise ValueError(
+            "A U-Net needs the image_shape of rows, (height, width) or (height, width, "
+            f"channels), got {image_shape!r}."
+        )
+    if width < 1 or width % N_GROUPS or depth < 1:
+        raise ValueError(
+            f"width={width} must be a multiple of {N_GROUPS}, and depth={depth} at least 1."
+        )

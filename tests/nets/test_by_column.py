@@ -177,6 +177,11 @@ class TestUNet:
         with pytest.raises(ValueError, match="image_shape"):
             UNet(16, 16, image_shape=shape)
 
+    @pytest.mark.parametrize("options", [{"width": 6}, {"width": 0}, {"depth": 0}])
+    def test_sizes(self, options):
+        with pytest.raises(ValueError, match="must be a multiple of 4, and depth"):
+            UNet(16, 16, image_shape=(4, 4), **options)
+
     @pytest.mark.parametrize("shape", [(1, 5), (5, 1), (7, 5), (9, 4, 3)])
     def test_odd_sides(self, shape):
         d = int(torch.tensor(shape).prod())

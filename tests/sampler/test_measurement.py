@@ -85,6 +85,15 @@ class TestDistribution:
         gain = cov.sum(axis=1) / cov.sum()
         assert_allclose(rows.mean(axis=0), mean + gain * (0.5 - mean.sum()), atol=0.25)
 
+    def test_of_kernels_on_a_column_that_never_changes(self, gaussian):
+        """Which says nothing, alone and beside others."""
+        smoother = RiemannianKernelSmoother(bandwidth=0.3, encoder=STANDARD, random_state=0)
+        smoother.fit(np.column_stack([gaussian.X[:300, 1:3], np.full(300, 2.0)]))
+        for matrix, values in (([[0, 0, 1]], [2.0]), ([[1, 1, 0], [0, 0, 1]], [0.5, 2.0])):
+            measured = LinearMeasurement(matrix, values)
+            rows = smoother.sample(20, conditions=measured, random_state=0)
+            assert_allclose(rows @ np.transpose(matrix), [values] * 20, atol=1e-6)
+
 
 class TestUnits:
     def test_constants_and_columns_of_other_scales(self, sampler):
