@@ -107,12 +107,12 @@ class TestRay:
         assert_same(in_order(scored), in_order(frame.assign(score=detector.score_samples(frame))))
 
 
-@pytest.fixture(params=[1, 2])
+@pytest.fixture(params=["sync", "processes"])
 def workers(request):
-    """Processes of dask."""
+    """This process alone, and two others."""
     dask = pytest.importorskip("dask")
     pytest.importorskip("dask.dataframe")
-    with dask.config.set(scheduler="processes", num_workers=request.param):
+    with dask.config.set(scheduler=request.param, num_workers=2):
         yield
 
 
