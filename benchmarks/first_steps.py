@@ -65,11 +65,11 @@ print(report)
 
 
 def run(code):
-    """Return wall seconds of a script in a process of its own, in an empty folder."""
+    """Return wall and CPU seconds of a script in a process of its own, in an empty folder."""
     root = str(Path(__file__).parent.parent)
     paths = os.pathsep.join([root, *filter(None, [os.environ.get("PYTHONPATH")])])
     with tempfile.TemporaryDirectory() as folder:
-        start = time.perf_counter()
+        start, before = time.perf_counter(), os.times()
         subprocess.run(
             [sys.executable, "-c", code],
             cwd=folder,
@@ -77,7 +77,12 @@ def run(code):
             stdout=subprocess.DEVNULL,
             check=True,
         )
-        return time.perf_counter() - start
+        after = os.times()
+        cpu = after.children_user + after.children_system
+        return (
+            time.perf_counter() - start,
+            cpu - before.children_user - before.children_system,
+        )
 
 
 def main(argv=None):
@@ -91,18 +96,20 @@ def main(argv=None):
     folder.mkdir(parents=True, exist_ok=True)
     rows = []
     for name, code in STEPS.items():
-        seconds = [run(code) for _ in range(1 if args.quick else args.repeats)]
-        rows.append([name, str(code.count("\n")), f"{median(seconds):.1f}", f"{max(seconds):.1f}"])
+        taken = [run(code) for _ in range(1 if args.quick else args.repeats)]
+        wall, cpu = (f"{median(seconds):.1f}" for seconds in zip(*taken, strict=True))
+        rows.append([name, str(code.count("\n")), wall, cpu])
         print(*rows[-1], sep=", ", flush=True)
-    header = ["step", "lines", "median s", "max s"]
+    header = ["step", "lines", "wall s", "CPU s"]
     with (folder / "first_steps.csv").open("w", newline="", encoding="utf-8") as file:
         csv.writer(file, lineterminator="\n").writerows([header, *rows])
     lines = [
         "# First steps",
         "",
-        "Wall seconds of a script in a fresh process, imports included, with the defaults, on the",
-        f"178 x 13 wines of scikit-learn; {os.cpu_count()} cores. By "
-        f"`python -m benchmarks.first_steps{' --quick' * args.quick}`.",
+        "Medians of a script in a fresh process, imports included, with the defaults, on the",
+        f"178 x 13 wines of scikit-learn; {os.cpu_count()} cores, load of the machine meanwhile "
+        f"{os.getloadavg()[0]:.0f}. By `python -m benchmarks.first_steps"
+        f"{' --quick' * args.quick}`.",
         "",
         *markdown_table(header, rows),
     ]

@@ -31,12 +31,12 @@ def test_readme_shows_them(name):
 
 
 def test_times_and_table(monkeypatch, tmp_path):
-    seconds = iter([1.0, 3.0, 2.0] * len(first_steps.STEPS))
+    seconds = iter([(1.0, 4.0), (3.0, 9.0), (2.0, 5.0)] * len(first_steps.STEPS))
     monkeypatch.setattr(first_steps, "run", lambda code: next(seconds))
     first_steps.main(["--output", str(tmp_path)])
     text = (tmp_path / "first_steps.md").read_text()
     for name in first_steps.STEPS:
-        assert re.search(rf"\| {name} \| \d+ \| 2.0 \| 3.0 \|", text)
+        assert re.search(rf"\| {name} \| \d+ \| 2.0 \| 5.0 \|", text)
 
 
 def test_a_step_that_fails_is_no_time():
