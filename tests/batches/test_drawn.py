@@ -101,7 +101,7 @@ class TestDraws:
         batch = DrawnBatches(model, 5, random_state=0, conditions={0: 1.0})[0]
         assert_array_equal(batch[:, 0], StandardScaler().fit(X).inverse_transform([[1.0, 0]])[0, 0])
 
-    def test_a_search_and_targets(self):
+    def test_targets(self):
         y = np.where(X[:, 0] > 0, "a", "b")
         model = RiemannianKernelSmoother(random_state=0).fit(X, y)
         rows, labels = DrawnBatches(model, 9, batch_size=6, return_y=True, random_state=0)[1]
