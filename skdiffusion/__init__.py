@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from ._oversampler import DiffusionOversampler as DiffusionOversampler
     from ._sampler import DiffusionManifoldSampler as DiffusionManifoldSampler
     from ._smoother import RiemannianKernelSmoother as RiemannianKernelSmoother
+    from .draws import DrawnBatches as DrawnBatches
     from .pipeline import sample_from as sample_from
     from .tables.encoder import TableEncoder as TableEncoder
     from .training.net import DenoiserNet as DenoiserNet
@@ -38,6 +39,7 @@ _HOMES = {
     "DenoiserNet": "training.net",
     "TableEncoder": "tables.encoder",
     "sample_from": "pipeline",
+    "DrawnBatches": "draws",
 }
 __all__ = [*_HOMES]
 
