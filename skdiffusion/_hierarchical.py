@@ -17,7 +17,6 @@ from skdiffusion._utils.fitting import all_or_nothing
 from skdiffusion.tables.encoder import TableEncoder
 from skdiffusion.tables.frames import TableInput, read_table, take, validate_table
 from skdiffusion.tables.reading import NUMERIC
-from skdiffusion.training.net import DenoiserNet
 
 # of a column's spread: what subtracting a fit leaves of nothing
 ROUNDING = 1e-9
@@ -92,6 +91,10 @@ class HierarchicalSampler(TableInput, BaseEstimator):
     """
 
     _allow_missing = False
+    _default_sampler = DiffusionManifoldSampler(
+        encoder=TableEncoder(numeric_transform="standard", constraints=None, identifiers=None),
+        manifold=None,
+    )
 
     def __init__(self, *, levels: Any = (8,), sampler: Any = None, random_state: Seed = None):
         self.levels = levels
@@ -140,9 +143,8 @@ class HierarchicalSampler(TableInput, BaseEstimator):
                 left = fine - self._coarse[-1].predict(coarse)
                 left[:, np.ptp(left, axis=0) <= ROUNDING * np.ptp(fine, axis=0)] = 0.0
                 self._open.append(_projection(left))
-                net = DenoiserNet() if sampler.denoiser is None else sampler.denoiser
                 given = range(left.shape[1], left.shape[1] + coarse.shape[1])
-                sampler.set_params(denoiser=net.set_params(given=list(given)))
+                sampler.set_params(denoiser__given=list(given))
                 self.samplers_.append(sampler.fit(np.hstack([left, coarse]), y, weights))
         return self
 
@@ -234,8 +236,7 @@ class HierarchicalSampler(TableInput, BaseEstimator):
                 f"levels must not be empty, and sampler be one or {n}: one for each level and one "
                 f"for the rows; got {n - 1} levels and {len(given)} samplers."
             )
-        encoder = TableEncoder(numeric_transform="standard", constraints=None, identifiers=None)
-        default = DiffusionManifoldSampler(encoder=encoder, manifold=None)
+        default = self._default_sampler
         samplers = [clone(default if sampler is None else sampler) for sampler in given]
         for sampler in samplers:
             is_sampler = isinstance(sampler, DiffusionManifoldSampler)

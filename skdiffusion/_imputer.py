@@ -84,6 +84,8 @@ class DiffusionImputer(TableInput, OneToOneFeatureMixin, TransformerMixin, BaseE
     3
     """
 
+    _default_sampler = DiffusionManifoldSampler(denoiser=DenoiserNet(max_epochs=12), dcr_ratio=None)
+
     def __init__(
         self, *, sampler=None, n_models=3, strategy="mean", n_draws=32, random_state: Seed = None
     ):
@@ -123,10 +125,7 @@ class DiffusionImputer(TableInput, OneToOneFeatureMixin, TransformerMixin, BaseE
                 check_count(getattr(self, name), name)
             X = validate_table(self, X, reset=True, allow_missing=True)
             rng = check_random_state(self.random_state)
-            sampler = self.sampler
-            if sampler is None:
-                net = DenoiserNet(max_epochs=12)
-                sampler = DiffusionManifoldSampler(denoiser=net, dcr_ratio=None)
+            sampler = self._part("sampler")
             source = rng if sampler.random_state is None else sampler.random_state
             seeds = check_random_state(source).randint(2**31 - 1, size=self.n_models)
             self.models_ = []

@@ -5,12 +5,13 @@ from typing import Any, ClassVar, Self
 
 import narwhals as nw
 import numpy as np
-from sklearn.base import BaseEstimator, OneToOneFeatureMixin, clone
+from sklearn.base import BaseEstimator, OneToOneFeatureMixin
 from sklearn.utils import Bunch, InputTags, Tags, TargetTags, check_random_state
 
 from skdiffusion._sampler import DiffusionManifoldSampler
 from skdiffusion._utils.checks import Seed, StrOptions, needs
 from skdiffusion._utils.fitting import all_or_nothing
+from skdiffusion._utils.parts import Parts
 from skdiffusion._utils.systematic import spread
 from skdiffusion.augmentation.relevance import boxplot_relevance
 from skdiffusion.augmentation.rows import jitter, read_target, regular, stack
@@ -32,7 +33,7 @@ class _Tags(Tags):
     sampler_tags = Bunch(sample_indices=True)
 
 
-class DiffusionOversampler(OneToOneFeatureMixin, BaseEstimator):
+class DiffusionOversampler(Parts, OneToOneFeatureMixin, BaseEstimator):
     """Oversample rare classes, or rare values of a numeric target, by a diffusion model.
 
     A model of rows and target is fitted on all rows. A synthetic row of a class starts from a real
@@ -115,12 +116,14 @@ class DiffusionOversampler(OneToOneFeatureMixin, BaseEstimator):
         "relevance": [StrOptions({"boxplot"}), callable],
     }
 
+    _default_sampler = DiffusionManifoldSampler()
+
     def __init__(
         self,
         *,
         sampler: Any = None,
         sampling_strategy: Any = "auto",
-        sigma: float = 0.3,
+        sigma: float | None = 0.3,
         target: Any = "auto",
         relevance: Any = "boxplot",
         random_state: Seed = None,
@@ -216,8 +219,7 @@ class DiffusionOversampler(OneToOneFeatureMixin, BaseEstimator):
         else:
             self.relevance_ = self._relevance(values.astype(np.float64))
             self.sampling_strategy_ = self._count_numbers(values)
-        sampler = DiffusionManifoldSampler() if self.sampler is None else self.sampler
-        self.sampler_ = _fit_sampler(sampler, X, values, has_classes, rng)
+        self.sampler_ = _fit_sampler(self._part("sampler"), X, values, has_classes, rng)
         return X, values, rng
 
     def _relevance(self, y):
@@ -263,9 +265,8 @@ class DiffusionOversampler(OneToOneFeatureMixin, BaseEstimator):
 
 
 def _fit_sampler(sampler, X, y, has_classes, rng):
-    """Fit a copy of a sampler, told what the target is."""
-    sampler, seed = clone(sampler), rng.randint(2**31 - 1)
-    known = sampler.get_params(deep=False)
+    """Fit a sampler, told what the target is."""
+    seed, known = rng.randint(2**31 - 1), sampler.get_params(deep=False)
     if "target" in known:
         sampler.set_params(target="categorical" if has_classes else "continuous")
     if "random_state" in known and known["random_state"] is None:
