@@ -157,6 +157,9 @@ def _as_pandas(values, native, gaps):
 
 def validate_table(estimator, X, *, reset, allow_missing=False):
     """Validate a container on behalf of an estimator, and note or check its columns."""
+    if hasattr(X, "cpu"):
+        # a tensor of PyTorch, on whatever device; one with a gradient is refused in its words
+        X = X.cpu().numpy()
     frame = as_frame(X)
     if frame is None:
         finite = "allow-nan" if allow_missing else True
