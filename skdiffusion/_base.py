@@ -410,7 +410,10 @@ class TableModel(
 
     def _fit_encoder(self, X, columns, sample_weight, rng):
         """Return the encoder fitted to columns, and what was measured of them."""
-        return self._part("encoder").fit_columns(X, columns, sample_weight), None
+        return self._unfitted_encoder().fit_columns(X, columns, sample_weight), None
+
+    def _unfitted_encoder(self):
+        return self._part("encoder")
 
     def _read(self, X):
         """Validate rows and read their columns."""

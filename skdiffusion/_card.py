@@ -1,20 +1,22 @@
 """`model_card`: what a fitted estimator is, as a page for those who are handed it."""
 
-import platform
 from collections.abc import Iterator
 from contextlib import suppress
 from importlib.metadata import version
 from numbers import Real
 from operator import attrgetter
+from platform import python_version
 from typing import Any
 
 from sklearn.utils.validation import check_is_fitted
 
+from skdiffusion import __version__
+
 HOMES = ("encoder", "model_.encoder", "sampler_.model_.encoder", "_encoder.table", "_encoder")
+LIBRARIES = ("torch", "scikit-learn", "numpy")
 LIMITS = """A fitted model holds rows, categories and quantiles of its table: guard it as the table.
-Rows that are drawn or filled in are not anonymous by themselves: read `dcr_ratio` and
-`exact_copies` of a `fidelity_report` before they are passed on. What the table has too little of,
-such as rare groups, is learned worse, and its biases are learned with it."""
+Drawn rows are not anonymous by themselves: judge their privacy by a `fidelity_report`. Rare groups
+are learned worse than others, and biases of the table are learned with it."""
 
 
 def model_card(
@@ -57,7 +59,7 @@ def model_card(
     if losses := list(getattr(estimator, "history_", [])):
         last = {key: value for key, value in losses[-1].items() if key.endswith("_loss")}
         fitted |= {"epochs": len(losses), **last}
-    libraries = ("skdiffusion", "torch", "scikit-learn", "numpy")
+    libraries = [f"- {name}: {version(name)}" for name in LIBRARIES]
     rows = "" if X is None else f"{len(X):,} rows, "
     parts = {
         "Data": [f"{rows}{estimator.n_features_in_} columns.\n", *_columns(estimator)],
@@ -66,7 +68,7 @@ def model_card(
         "Evaluation": [*_numbers(evaluation or {}), *_numbers(getattr(evaluation, "grades", {}))],
         "Intended use": [intended_use],
         "Limits": [LIMITS],
-        "Versions": [f"- Python: {platform.python_version()}", *map(_version, libraries)],
+        "Versions": [f"- skdiffusion: {__version__}", f"- Python: {python_version()}", *libraries],
     }
     pages = ["\n".join([f"## {title}\n", *lines]) for title, lines in parts.items() if lines]
     what = (type(estimator).__doc__ or "").strip().splitlines()[0]
@@ -90,7 +92,3 @@ def _numbers(found: Any) -> list[str]:
     """Return the numbers and words among what was found, a line each."""
     shown = {key: x for key, x in found.items() if isinstance(x, Real | str)}
     return [f"- {key}: {x if isinstance(x, str) else format(x, '.5g')}" for key, x in shown.items()]
-
-
-def _version(library: str) -> str:
-    return f"- {library}: {version(library)}"

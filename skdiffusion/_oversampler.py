@@ -10,7 +10,7 @@ from sklearn.utils import Bunch, InputTags, Tags, TargetTags, check_random_state
 
 from skdiffusion._sampler import DiffusionManifoldSampler
 from skdiffusion._utils.checks import Seed, StrOptions, needs
-from skdiffusion._utils.fitting import all_or_nothing
+from skdiffusion._utils.fitting import all_or_nothing, say, speak_up
 from skdiffusion._utils.parts import Parts
 from skdiffusion._utils.systematic import spread
 from skdiffusion.augmentation.relevance import boxplot_relevance
@@ -63,6 +63,8 @@ class DiffusionOversampler(Parts, OneToOneFeatureMixin, BaseEstimator):
         For numbers: how rare a value is, from 0 to 1; from 0.5 on it counts as rare. "boxplot"
         rises from the median to the ends of the whiskers, on the sides where outliers lie beyond
         them [1]_; a function gets `y` and returns an array.
+    verbose : int, default=0
+        1 prints what is fitted and drawn, and shows the progress of the model.
     random_state : int, RandomState instance or None, default=None
         Source of randomness.
 
@@ -126,6 +128,7 @@ class DiffusionOversampler(Parts, OneToOneFeatureMixin, BaseEstimator):
         sigma: float | None = 0.3,
         target: Any = "auto",
         relevance: Any = "boxplot",
+        verbose: int = 0,
         random_state: Seed = None,
     ) -> None:
         self.sampler = sampler
@@ -133,6 +136,7 @@ class DiffusionOversampler(Parts, OneToOneFeatureMixin, BaseEstimator):
         self.sigma = sigma
         self.target = target
         self.relevance = relevance
+        self.verbose = verbose
         self.random_state = random_state
 
     def __sklearn_tags__(self):
@@ -195,6 +199,7 @@ class DiffusionOversampler(Parts, OneToOneFeatureMixin, BaseEstimator):
             origin = np.full(len(rows), -1) if self.sigma is None else rows
             self.sample_indices_ = np.concatenate([np.arange(n_real), origin])
             if len(rows):
+                say(self, f"drawing {len(rows):,} rows")
                 if self.sigma is None:
                     new = self.sampler_.sample(len(rows), y=y_new, random_state=rng)
                 else:
@@ -219,7 +224,10 @@ class DiffusionOversampler(Parts, OneToOneFeatureMixin, BaseEstimator):
         else:
             self.relevance_ = self._relevance(values.astype(np.float64))
             self.sampling_strategy_ = self._count_numbers(values)
-        self.sampler_ = _fit_sampler(self._part("sampler"), X, values, has_classes, rng)
+        say(self, f"fitting a model of {len(values):,} rows")
+        self.sampler_ = _fit_sampler(
+            speak_up(self._part("sampler"), self.verbose), X, values, has_classes, rng
+        )
         return X, values, rng
 
     def _relevance(self, y):

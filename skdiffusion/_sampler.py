@@ -211,13 +211,13 @@ class DiffusionManifoldSampler(TableModel):
 
     def _encode(self, X, y, sample_weight, rng):
         if self.contamination:
-            kept = inlier_rows(self._part("encoder"), X, read_table(X), self.contamination)
+            kept = inlier_rows(self._unfitted_encoder(), X, read_table(X), self.contamination)
             X, y, sample_weight = take(kept, X, y, sample_weight)
         return super()._encode(X, y, sample_weight, rng)
 
     def _fit_encoder(self, X, columns, sample_weight, rng):
         plan = read_plan(self.manifold, self.coupling)
-        unfitted = self._part("encoder")
+        unfitted = self._unfitted_encoder()
         encoder, measured = fit_encoder(unfitted, X, columns, sample_weight, plan, rng)
         noise = encoded_noise(self.data_noise, encoder, columns, plan.coupling)
         return encoder, measured._replace(noise=noise)

@@ -17,24 +17,7 @@ class Parts:
         return clone(getattr(self, f"_default_{name}") if part is None else part)
 
     def set_params(self, **params: Any) -> Self:
-        """Set parameters.
-
-        Parameters
-        ----------
-        **params : dict
-            Parameters by name, those of estimators among them as ``name__parameter``. Where an
-            estimator is None, its default takes its place.
-
-        Returns
-        -------
-        self : object
-            The estimator.
-
-        Raises
-        ------
-        ValueError
-            If there is no such parameter, or it has none of its own.
-        """
+        """Set parameters, those of parts as ``part__name``: if one is None, of its default."""
         own = self.get_params(deep=False)
         for name in {key.partition("__")[0] for key in params if "__" in key} & {*own}:
             part = params.get(name, own[name])

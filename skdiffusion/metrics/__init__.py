@@ -10,6 +10,7 @@ Copies of training rows are nearly perfect by `wasserstein`: read distances besi
 from skdiffusion.metrics.features import frechet_distance, structural_similarity, vendi_score
 from skdiffusion.metrics.fidelity import exact_copies, shape_error, trend_error
 from skdiffusion.metrics.report import FidelityReport, fidelity_report
+from skdiffusion.metrics.sample_score import sample_score
 from skdiffusion.metrics.scaling import GowerScaler
 from skdiffusion.metrics.two_sample import c2st, coverage_density, dcr_ratio, wasserstein
 
@@ -22,6 +23,7 @@ __all__ = [
     "exact_copies",
     "fidelity_report",
     "frechet_distance",
+    "sample_score",
     "shape_error",
     "structural_similarity",
     "trend_error",
