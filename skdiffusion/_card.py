@@ -51,7 +51,7 @@ def model_card(
     >>> from skdiffusion import RiemannianKernelSmoother, model_card
     >>> X = load_iris().data
     >>> smoother = RiemannianKernelSmoother(bandwidth=0.2, random_state=0).fit(X)
-    >>> print(model_card(smoother, X=X)[:38])
+    >>> print(model_card(smoother, X=X).splitlines()[0])
     # Model card of RiemannianKernelSmoother
     """
     check_is_fitted(estimator)
