@@ -10,8 +10,8 @@ Copies of training rows are nearly perfect by `wasserstein`: read distances besi
 from skdiffusion.metrics.features import frechet_distance, structural_similarity, vendi_score
 from skdiffusion.metrics.fidelity import exact_copies, shape_error, trend_error
 from skdiffusion.metrics.report import FidelityReport, fidelity_report
-from skdiffusion.metrics.sample_score import sample_score
 from skdiffusion.metrics.scaling import GowerScaler
+from skdiffusion.metrics.search_scores import sample_score
 from skdiffusion.metrics.two_sample import c2st, coverage_density, dcr_ratio, wasserstein
 
 __all__ = [
