@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0.dev0"
 
 if TYPE_CHECKING:
+    from ._card import model_card as model_card
     from ._detector import DiffusionAnomalyDetector as DiffusionAnomalyDetector
     from ._hierarchical import HierarchicalSampler as HierarchicalSampler
     from ._imputer import DiffusionImputer as DiffusionImputer
@@ -40,6 +41,7 @@ _HOMES = {
     "TableEncoder": "tables.encoder",
     "sample_from": "pipeline",
     "DrawnBatches": "draws",
+    "model_card": "_card",
 }
 __all__ = [*_HOMES]
 
