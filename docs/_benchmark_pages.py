@@ -85,14 +85,13 @@ def index(paths):
         "",
         "What was measured, with its rivals in the same run. These pages are the reports as the",
         "runs wrote them, what was lost included: where a rival is better, its figure is there.",
+        "The day is that of the report.",
         "",
-        "| report | question | reported on |",
-        "| --- | --- | --- |",
     ]
     for path in paths:
         title = path.read_text(encoding="utf-8").partition("\n")[0].removeprefix("# ")
-        question = QUESTIONS.get(path.stem, "")
-        lines.append(f"| [{title}]({path.name}) | {question} | {measured(path)[0]} |")
+        question = f": {QUESTIONS[path.stem]}" if path.stem in QUESTIONS else ""
+        lines.append(f"- [{title}]({path.name}), {measured(path)[0]}{question}")
     lines += ["", "Data that a command needs (`--data FOLDER`) are described on its page.", ""]
     return "\n".join([*lines, "```{toctree}", ":hidden:", "", *(p.stem for p in paths), "```", ""])
 

@@ -45,6 +45,7 @@ sphinx_gallery_conf = {
     "within_subsection_order": ExplicitOrder(
         [
             "plot_sample_table.py",
+            "plot_synthetic_report.py",
             "plot_conditions.py",
             "plot_imputation.py",
             "plot_oversampling.py",
@@ -107,9 +108,10 @@ def skip_routing(app, what, name, obj, skip, options):
 
 
 def unlink_elsewhere(app, what, name, obj, options, lines):
-    """Keep the words of links into scikit-learn's guide, which inherited docstrings have."""
+    """Keep the words alone of links into scikit-learn's guide, which inherited docstrings have."""
     if not str(getattr(obj, "__module__", "")).startswith("skdiffusion"):
-        lines[:] = re.sub(r":ref:`([^<`]*?)\s*(?:<[^`]*>)?`", r"\1", "\n".join(lines)).split("\n")
+        text = re.sub(r":ref:`([^<`]+?)\s*<[^`]*>`", r"\1", "\n".join(lines))
+        lines[:] = re.sub(r":ref:`[^`]+`", "scikit-learn's guide", text).split("\n")
 
 
 def setup(app):
