@@ -14,6 +14,8 @@ from docutils import nodes
 DESCRIPTION = "Diffusion models for tables, with the interface of scikit-learn."
 MAX_DESCRIPTION = 160
 IMAGE = re.compile(r"<img\b(?![^>]*\swidth=)[^>]*>")
+# Icons of animations; the theme has them.
+ELSEWHERE = re.compile(r'<link\b[^>]*href="https?://[^"]*font-awesome[^"]*"[^>]*>')
 # Shown in place of pages of any folder, so that its links start from the root of the site.
 BASE = '<base href="{}">'
 
@@ -52,13 +54,14 @@ def sized(tag, folder):
     return tag.replace("<img", f'<img width="{width}" height="{height}"', 1)
 
 
-def size_images(app, failure):
-    """Write sizes into the pages that a build has written."""
+def finish_pages(app, failure):
+    """Write sizes into the pages that a build has written, and take out what needs a network."""
     if failure is not None or app.builder.name not in ("html", "dirhtml"):
         return
     for page in Path(app.outdir).rglob("*.html"):
         text = page.read_text(encoding="utf-8")
         new = IMAGE.sub(lambda tag, page=page: sized(tag[0], page.parent), text)
+        new = ELSEWHERE.sub("", new)
         if new != text:
             page.write_text(new, encoding="utf-8")
 
@@ -67,5 +70,5 @@ def setup(app):
     app.add_config_value("site_sections", [], "html")
     app.connect("builder-inited", lambda app: _benchmark_pages.write())
     app.connect("html-page-context", add_tags)
-    app.connect("build-finished", size_images)
+    app.connect("build-finished", finish_pages)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
