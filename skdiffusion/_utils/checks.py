@@ -1,6 +1,7 @@
 """Checks of what methods are given."""
 
 from contextlib import contextmanager
+from importlib.util import find_spec
 from numbers import Integral, Real
 
 import numpy as np
@@ -20,13 +21,18 @@ COUNT = Interval(Integral, 1, None, closed="left")
 
 @contextmanager
 def needs(extra, purpose):
-    """Say which extra installs a library, where the import in a block fails."""
+    """Say which extra installs or upgrades a library, where the import in a block fails."""
     try:
         yield
     except ImportError as error:
-        raise ImportError(
-            f"{purpose}. Install it with: pip install 'skdiffusion[{extra}]'"
-        ) from error
+        advice = "Install it with: pip install"
+        # a part of something that is there: the versions do not fit, as pip may not know
+        if error.name and find_spec(error.name.partition(".")[0]) is not None:
+            advice = (
+                f"It is installed, but does not fit the versions of its neighbours ({error}). "
+                "Upgrade it with: pip install --upgrade --upgrade-strategy eager"
+            )
+        raise ImportError(f"{purpose}. {advice} 'skdiffusion[{extra}]'") from error
 
 
 def check_count(value, name):
