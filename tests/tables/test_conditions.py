@@ -437,7 +437,8 @@ class TestOfTheWrongKind:
 
     @pytest.mark.parametrize("unit", ["s", "us", "ns"])
     @pytest.mark.parametrize(
-        ("start", "said"), [("2024-01-01", "2024-01-01 .* to 2024-03-.* 08"), (0, "0:00:00 to 66 days")]
+        ("start", "said"),
+        [("2024-01-01", "2024-01-01 .* to 2024-03-.* 08"), (0, "0:00:00 to 66 days")],
     )
     def test_say_times_as_times(self, unit, start, said):
         letter = "M8" if start else "m8"
