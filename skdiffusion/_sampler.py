@@ -2,14 +2,14 @@
 
 from dataclasses import replace
 from numbers import Real
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
 from sklearn.base import clone
 
 from skdiffusion._base import TableModel
-from skdiffusion._utils.checks import COUNT, Interval, StrOptions
+from skdiffusion._utils.checks import COUNT, Interval, Seed, StrOptions
 from skdiffusion.closed_forms.fitted_prior import fit_levels, fit_prior
 from skdiffusion.closed_forms.gap_filling import draw_completions, without_gross_cells
 from skdiffusion.diffusion import SOLVERS
@@ -164,22 +164,22 @@ class DiffusionManifoldSampler(TableModel):
     def __init__(
         self,
         *,
-        denoiser=None,
-        baseline="auto",
-        solver="dpmpp_2m",
-        n_steps=None,
-        n_likelihood_steps=20,
-        guidance_scale=1.0,
-        dcr_ratio=0.75,
-        encoder=None,
-        target="auto",
-        manifold="auto",
-        coupling="auto",
-        data_noise=0.0,
-        contamination=0.0,
-        verbose=0,
-        random_state=None,
-    ):
+        denoiser: Any = None,
+        baseline: Any = "auto",
+        solver: str = "dpmpp_2m",
+        n_steps: int | None = None,
+        n_likelihood_steps: int = 20,
+        guidance_scale: float = 1.0,
+        dcr_ratio: Any = 0.75,
+        encoder: Any = None,
+        target: Any = "auto",
+        manifold: Any = "auto",
+        coupling: Any = "auto",
+        data_noise: Any = 0.0,
+        contamination: Any = 0.0,
+        verbose: int = 0,
+        random_state: Seed = None,
+    ) -> None:
         self.denoiser = denoiser
         self.baseline = baseline
         self.solver = solver
@@ -197,7 +197,7 @@ class DiffusionManifoldSampler(TableModel):
         self.random_state = random_state
 
     @property
-    def model_(self):
+    def model_(self) -> Any:
         """The fitted model, with the present parameters of sampling and of likelihoods."""
         return replace(super().model_, n_likelihood_steps=self.n_likelihood_steps)
 
