@@ -66,4 +66,7 @@ def check_weights(sample_weight, n):
     if sample_weight is None:
         return None
     rows = np.empty((n, 1))
-    return _check_sample_weight(sample_weight, rows, ensure_non_negative=True, dtype=np.float64)
+    weights = _check_sample_weight(sample_weight, rows, ensure_non_negative=True, dtype=np.float64)
+    if not weights.any():  # scikit-learn says so itself from 1.9 on
+        raise ValueError("Sample weights must contain at least one non-zero number.")
+    return weights
