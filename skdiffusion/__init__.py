@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from ._sampler import DiffusionManifoldSampler as DiffusionManifoldSampler
     from ._smoother import RiemannianKernelSmoother as RiemannianKernelSmoother
     from .pipeline import sample_from as sample_from
+    from .saving.model_file import load as load
+    from .saving.model_file import save as save
     from .tables.encoder import TableEncoder as TableEncoder
     from .training.net import DenoiserNet as DenoiserNet
 
@@ -38,6 +40,8 @@ _HOMES = {
     "DenoiserNet": "training.net",
     "TableEncoder": "tables.encoder",
     "sample_from": "pipeline",
+    "save": "saving.model_file",
+    "load": "saving.model_file",
 }
 __all__ = [*_HOMES]
 
