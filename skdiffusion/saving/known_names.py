@@ -12,13 +12,15 @@ BASES = {
     *(f"torch.{name}" for name in ("Module", "Optimizer", "LRScheduler")),
     *("numpy.generic", "pandas.ExtensionDtype"),
 }
+# of these modules, functions of numbers and data types of tensors
+PURE = ("scipy.special", "torch")
 # below these packages, all functions: mathematics, which touch neither files nor processes
 OF_FUNCTIONS = ("skdiffusion.diffusion", "sklearn.metrics", "sklearn.feature_selection")
 # what is called with arguments of the file
 CALLS = """builtins: bytearray complex range slice|collections: OrderedDict defaultdict
 datetime: date datetime time timedelta timezone|decimal: Decimal|fractions: Fraction
 functools: partial|types: SimpleNamespace|zoneinfo: ZoneInfo|numpy.random.mtrand: RandomState
-numpy.random._generator: Generator|numpy.random._mt19937: MT19937|numpy.random._pcg64: PCG64
+numpy.random._generator: Generator|numpy.random._mt19937: MT19937|numpy.random._pcg64: PCG64 PCG64DXSM
 numpy.ma: MaskedArray|numpy.ma.core: MaskedArray|scipy.sparse._csr: csr_array csr_matrix
 scipy.sparse._csc: csc_array csc_matrix|sklearn.neighbors._ball_tree: BallTree
 sklearn.neighbors._kd_tree: KDTree|sklearn.tree._tree: Tree|torch: Size device
@@ -68,7 +70,7 @@ def short_names(kind):
 def find(name):
     """Return what a file names where it is known, else None; no other module is imported."""
     module, _, own = name.partition(":")
-    if name not in NAMES and not _is_in(module, (*PACKAGES, "scipy.special")):
+    if name not in NAMES and not (module in PURE or _is_in(module, PACKAGES)):
         return None
     try:
         value = getattr(import_module(module), own)
