@@ -20,8 +20,8 @@ OF_FUNCTIONS = ("skdiffusion.diffusion", "sklearn.metrics", "sklearn.feature_sel
 CALLS = """builtins: bytearray complex range slice|collections: OrderedDict defaultdict
 datetime: date datetime time timedelta timezone|decimal: Decimal|fractions: Fraction
 functools: partial|types: SimpleNamespace|zoneinfo: ZoneInfo|numpy.random.mtrand: RandomState
-numpy.random._generator: Generator|numpy.random._mt19937: MT19937|numpy.random._pcg64: PCG64 PCG64DXSM
-numpy.ma: MaskedArray|numpy.ma.core: MaskedArray|scipy.sparse._csr: csr_array csr_matrix
+numpy.random._generator: Generator|numpy.random._mt19937: MT19937|numpy.ma: MaskedArray
+numpy.random._pcg64: PCG64 PCG64DXSM|numpy.ma.core: MaskedArray|scipy.sparse._csr: csr_array csr_matrix
 scipy.sparse._csc: csc_array csc_matrix|sklearn.neighbors._ball_tree: BallTree
 sklearn.neighbors._kd_tree: KDTree|sklearn.tree._tree: Tree|torch: Size device
 pandas: Interval StringDtype|pandas._libs.interval: Interval

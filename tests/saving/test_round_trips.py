@@ -108,3 +108,16 @@ def test_a_fresh_process(path, tmp_path):
     found = np.load(tmp_path / "found.npz")
     assert found["scores"].tobytes() == detector.score_samples(mixed()).tobytes()
     assert found["p"].tobytes() == detector.predict_pvalue(mixed()).tobytes()
+
+
+# written by format 1, with its scores: all later versions have to read it
+KEPT = Path(__file__).parent / "format1.skd"
+SCORES = [-1.677342715, -3.649667279, -9.509840692]
+
+
+@pytest.mark.filterwarnings("ignore:.*numbers may differ")
+def test_a_file_of_format_1():
+    smoother = load(KEPT)
+    rows = np.array([[0.0, 0.0], [1.0, 2.0], [3.0, -1.0]])
+    np.testing.assert_allclose(smoother.score_samples(rows), SCORES, rtol=1e-6)
+    assert smoother.sample(3, random_state=0).shape == (3, 2)
