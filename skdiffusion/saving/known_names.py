@@ -21,9 +21,9 @@ CALLS = """builtins: bytearray complex range slice|collections: OrderedDict defa
 datetime: date datetime time timedelta timezone|decimal: Decimal|fractions: Fraction
 functools: partial|types: SimpleNamespace|zoneinfo: ZoneInfo|numpy.random.mtrand: RandomState
 numpy.random._generator: Generator|numpy.random._mt19937: MT19937|numpy.ma: MaskedArray
-numpy.random._pcg64: PCG64 PCG64DXSM|numpy.ma.core: MaskedArray|scipy.sparse._csr: csr_array csr_matrix
-scipy.sparse._csc: csc_array csc_matrix|sklearn.neighbors._ball_tree: BallTree
-sklearn.neighbors._kd_tree: KDTree|sklearn.tree._tree: Tree|torch: Size device
+numpy.random._pcg64: PCG64 PCG64DXSM|numpy.ma.core: MaskedArray|sklearn.tree._tree: Tree
+scipy.sparse._csr: csr_array csr_matrix|scipy.sparse._csc: csc_array csc_matrix
+sklearn.neighbors._ball_tree: BallTree|sklearn.neighbors._kd_tree: KDTree|torch: Size device
 pandas: Interval StringDtype|pandas._libs.interval: Interval
 pandas.core.arrays.string_: StringDtype|pandas._libs.tslibs.nattype: _nat_unpickle
 pandas._libs.tslibs.timestamps: _unpickle_timestamp
