@@ -100,10 +100,14 @@ class Reader:
         if kind == "name":
             return self.found[parts[0]]
         if kind == "array":
-            return _array(self.arrays[parts[0]], *map(self.build, parts[1:]))
+            dtype, shape, order = map(self.build, parts[1:])
+            data = self.arrays[parts[0]].view(dtype).reshape(shape)
+            return data.transpose(np.argsort(order).astype(int))
         if kind not in ("new", "call"):
             parts = [self.build(part) for part in parts]
-            return GROUPS[kind](parts) if kind in GROUPS else _objects(*parts)
+            if kind in GROUPS:
+                return GROUPS[kind](parts)
+            return np.fromiter(parts[1], object, len(parts[1])).reshape(parts[0])
         make, args = self.build(parts[0]), self.build(parts[1])
         if kind == "call" and not any(make is each for each in self.callable):
             raise ValueError(f"{make} is not to be called")
@@ -135,13 +139,3 @@ def _restore(made, state, is_net):
     vars(made).update(own or {})
     for name, value in (slots or {}).items():
         object.__setattr__(made, name, value)
-
-
-def _array(data, dtype, shape, order):
-    # a copy, as aligned as any and to be written to
-    data = data.copy() if data.dtype == dtype else np.frombuffer(data.tobytes(), dtype).copy()
-    return data.reshape(shape).transpose(np.argsort(order).astype(int))
-
-
-def _objects(shape, cells):
-    return np.fromiter(cells, object, len(cells)).reshape(shape)
