@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from ._smoother import RiemannianKernelSmoother as RiemannianKernelSmoother
     from .draws import DrawnBatches as DrawnBatches
     from .pipeline import sample_from as sample_from
+    from .saving.model_file import load as load
+    from .saving.model_file import save as save
     from .tables.encoder import TableEncoder as TableEncoder
     from .training.net import DenoiserNet as DenoiserNet
 
@@ -42,6 +44,8 @@ _HOMES = {
     "sample_from": "pipeline",
     "DrawnBatches": "draws",
     "model_card": "_card",
+    "save": "saving.model_file",
+    "load": "saving.model_file",
 }
 __all__ = [*_HOMES]
 
