@@ -39,7 +39,8 @@ def code_of(path):
 
 
 DOCS = ROOT / "docs"
-PAGES = [page for page in sorted(DOCS.rglob("*.md")) if "_build" not in page.parts]
+WRITTEN = {"_build", "auto_examples", "benchmarks", "generated"}  # by a build
+PAGES = [p for p in sorted(DOCS.rglob("*.md")) if not WRITTEN & {*p.relative_to(DOCS).parts}]
 PROGRAMS = {
     path.relative_to(ROOT).as_posix().removeprefix("docs/"): program
     for path in (ROOT / "README.md", *PAGES)
