@@ -282,4 +282,4 @@ plt.show()
 # shows no such thing, `manifold="auto"` leaves the model as it is. On some of these sets its gain
 # comes from planes, to which the denoiser keeps, and on others from the unit of the columns and
 # from a floor of noise that the network need not learn; `coupling_` tells whether there are planes.
-# :doc:`The guide </manifolds>` says how it decides.
+# :doc:`The guide </embed>` says how it decides.

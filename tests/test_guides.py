@@ -2,11 +2,12 @@
 
 import re
 from pathlib import Path
+from pkgutil import resolve_name
 
 import numpy as np
 import pytest
 import sklearn.datasets
-from sklearn.datasets import load_breast_cancer
+from sklearn.utils import Bunch
 
 from skdiffusion import (
     DenoiserNet,
@@ -24,8 +25,8 @@ pytest.importorskip("safetensors")
 ROOT = Path(__file__).parent.parent
 BLOCK = re.compile(r"^```python\n(.*?)^```$", flags=re.MULTILINE | re.DOTALL)
 # numbers of rows, to learn and to draw, and what they become; a manifold needs more than others
-MANY = re.compile(r"\b(?:200|500|1000|50_000)\b")
-FEW = {"manifolds.md": "300"}
+MANY = re.compile(r"\b(?:200|360|500|1000|50_000)\b")
+FEW = {"embed.md": "300"}
 
 
 def code_of(path):
@@ -38,9 +39,12 @@ def code_of(path):
     return program
 
 
+DOCS = ROOT / "docs"
+WRITTEN = {"_build", "auto_examples", "benchmarks", "generated"}  # by a build
+PAGES = [p for p in sorted(DOCS.rglob("*.md")) if not WRITTEN & {*p.relative_to(DOCS).parts}]
 PROGRAMS = {
-    path.name: program
-    for path in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
+    path.relative_to(ROOT).as_posix().removeprefix("docs/"): program
+    for path in (ROOT / "README.md", *PAGES)
     if path.exists() and (program := code_of(path))
 }
 
@@ -79,18 +83,27 @@ def rows_to_judge():
     return {"X_normal": X[:90], "X_new": X[80:], "X": X, "y": y}
 
 
-GIVEN = {"README.md": readme_tables, "anomaly.md": rows_to_judge}
+GIVEN = {"README.md": readme_tables, "detect.md": rows_to_judge}
+
+
+def few_of(load, n):
+    """Return a loader of data sets that keeps their first rows only."""
+
+    def load_few(**options):
+        found = load(**options)
+        if isinstance(found, tuple):
+            return tuple(part[:n] for part in found)
+        rows = ("data", "target", "frame", "images")
+        return Bunch(**{k: v[:n] if k in rows and v is not None else v for k, v in found.items()})
+
+    return load_few
 
 
 @pytest.fixture(autouse=True)
 def few_rows(monkeypatch):
-    """Load some of the tumours, as exact log-densities of 30 columns are dear."""
-
-    def load_some(**options):
-        X, y = load_breast_cancer(**options)
-        return X[:60], y[:60]
-
-    monkeypatch.setattr(sklearn.datasets, "load_breast_cancer", load_some)
+    """Load some of the tumours and digits, as exact log-densities of many columns are dear."""
+    for name, n in (("load_breast_cancer", 60), ("load_digits", 150)):
+        monkeypatch.setattr(sklearn.datasets, name, few_of(getattr(sklearn.datasets, name), n))
 
 
 # what costs time where nothing is said of it, and what is enough to run
@@ -131,3 +144,55 @@ def test_lines_are_those_of_the_page(tmp_path):
     page = tmp_path / "page.md"
     page.write_text("Words.\n\n```python\na = 1\n```\n```bash\nls\n```\n```python\n1 / 0\n```\n")
     assert code_of(page) == "\n\n\na = 1\n\n\n\n\n\n1 / 0\n"
+
+
+# every guide to a task answers the same questions in the same order
+TASKS = ("generate", "condition", "impute", "augment", "detect", "smooth", "embed", "judge", "tune")
+SECTIONS = [
+    "When to use it",
+    "In five lines",
+    "How it works",
+    "Choices that matter",
+    "What can go wrong",
+    "See also",
+]
+
+
+@pytest.mark.skipif(not PAGES, reason="runs without the source tree")
+@pytest.mark.parametrize("task", TASKS)
+def test_task_pages_have_one_form(task):
+    text = (DOCS / f"{task}.md").read_text(encoding="utf-8")
+    assert re.findall(r"^## (.*)$", text, flags=re.MULTILINE) == SECTIONS
+
+
+def names_in(page):
+    """Names of the package that a page says in full, as code."""
+    return set(re.findall(r"`(skdiffusion(?:\.\w+)+)`", page.read_text(encoding="utf-8")))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(DOCS).as_posix())
+def test_names_on_pages_exist(page):
+    names = names_in(page)
+    assert page.parent.name != "theory" or len(names) >= 4
+    for name in names:
+        resolve_name(name)
+
+
+# what people search for, and where it has to be said
+WORDS = {
+    "missing values": "impute",
+    "missing data imputation": "impute",
+    "hyperparameters": "tune",
+    "synthetic data": "generate",
+    "imbalanced": "augment",
+    "data augmentation": "augment",
+    "outlier": "detect",
+    "density estimation": "smooth",
+    "privacy": "judge",
+}
+
+
+@pytest.mark.skipif(not PAGES, reason="runs without the source tree")
+@pytest.mark.parametrize("word", WORDS)
+def test_words_that_are_searched_for(word):
+    assert word in (DOCS / f"{WORDS[word]}.md").read_text(encoding="utf-8").lower()
