@@ -1,6 +1,7 @@
 """The command line: what verbs write, and that whatever goes wrong is one line and exit code 2."""
 
 import os
+import pickle
 import subprocess
 import sys
 from pathlib import Path
@@ -16,6 +17,11 @@ pd = pytest.importorskip("pandas")
 pytest.importorskip("matplotlib")
 
 N = 120
+
+
+class Harmful:
+    def __reduce__(self):
+        return open, ("harm", "w")
 
 
 @pytest.fixture
@@ -129,14 +135,21 @@ class TestSample:
         assert "COLUMN=VALUE" in refuse(*bad, "age=")
         assert "Rome" in refuse(*bad, "city=Rome")
 
-    def test_other_pickles_are_not_loaded(self, tmp_path, refuse):
-        import pickle
-
+    def test_pickles_are_not_loaded(self, tmp_path, refuse):
         path = tmp_path / "other.model"
-        path.write_bytes(pickle.dumps({"a": np.arange(3)}))
-        assert "is no table of text" in refuse("sample", path, "-o", tmp_path / "new.csv")
-        path.write_bytes(b"skdiffusion model 0.0.0\nabc\0")
-        assert "no model of this version" in refuse("sample", path, "-o", tmp_path / "new.csv")
+        for start in (b"", b"skdiffusion model 0.0.0\n"):
+            path.write_bytes(start + pickle.dumps(Harmful()))
+            line = refuse("sample", path, "-o", tmp_path / "new.csv")
+            assert ("earlier command line" if start else "if you trust it") in line
+        assert not Path("harm").exists()
+
+    def test_a_model_that_was_changed(self, path, tmp_path, refuse):
+        model = tmp_path / "people.model"
+        run("fit", path, "-o", model)
+        data = model.read_bytes()
+        assert b"pickle" not in data
+        model.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
+        assert "was changed" in refuse("sample", model, "-o", tmp_path / "new.csv")
 
 
 class TestFilesAsTheyCome:

@@ -10,7 +10,7 @@ ROOT = Path(__file__).parent.parent
 FILES = sorted((ROOT / "skdiffusion").rglob("*.py"))
 
 MAX_LINES_OF_A_FILE, MAX_PUBLIC_NAMES = 450, 90
-MAX_LINES, MAX_CODE_LINES = 21_950, 12_900
+MAX_LINES, MAX_CODE_LINES = 22_950, 13_500
 
 NO_CODE = {
     tokenize.COMMENT,

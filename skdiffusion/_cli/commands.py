@@ -27,7 +27,7 @@ VERBS = {
     "demo": ("--csv --folder --seed --quiet --quick --target", "--csv people.csv --target risk"),
 }
 HELP = {
-    "fit": "learn a table and keep the model, a pickle with rows of it: load only files you trust",
+    "fit": "learn a table and keep the model, in a file with rows of it",
     "sample": "draw rows, with gaps as often as real ones, from a model or a table to be learned",
     "report": "judge synthetic rows by real ones, as a page",
     "impute": "fill gaps by what is expected there",
@@ -104,7 +104,9 @@ def main(argv=None):
 
 def _lines(args):
     """Return the lines of a verb, or raise before work that would be lost."""
-    needed = {"report": ["ot", "jinja2"], "demo": ["ot", "matplotlib"]}.get(args.verb, [])
+    needed = {"fit": ["safetensors"], "report": ["ot", "jinja2"], "demo": ["ot", "matplotlib"]}.get(
+        args.verb, []
+    )
     suffixes = {value.suffix for value in vars(args).values() if isinstance(value, Path)}
     needed += ["pyarrow"] * (not suffixes.isdisjoint(PARQUET))
     if missing := [name for name in ["pandas", *needed] if find_spec(name) is None]:

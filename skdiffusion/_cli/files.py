@@ -3,10 +3,12 @@
 import csv
 import io
 import os
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from skdiffusion._utils.whole_file import whole_file
 
 PARQUET = (".parquet", ".pq")
 # the first one also where there is a single column, whose cells may hold commas
@@ -173,17 +175,6 @@ def check_output(path, force):
         raise ValueError(f"{path} exists: give another name, or --force to replace a file")
     if not os.access(path.parent, os.W_OK):
         raise ValueError(f"{path.parent} is no folder that {path.name} can be written into")
-
-
-@contextmanager
-def whole_file(path):
-    """Give a temporary path that becomes the file once all is written."""
-    temporary = path.with_name(f".{path.stem}-{os.getpid()}{path.suffix}")
-    try:
-        yield temporary
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def write_table(path, frame, like, text=None):

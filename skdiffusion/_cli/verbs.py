@@ -1,6 +1,5 @@
 """What the verbs do: read files, ask an estimator, write a file, and yield lines to print."""
 
-import pickle
 from dataclasses import replace
 
 import numpy as np
@@ -10,26 +9,21 @@ from sklearn.model_selection import train_test_split
 import skdiffusion
 from skdiffusion._cli.files import read_table, whole_file, write_table
 from skdiffusion.metrics import fidelity_report
+from skdiffusion.saving.model_file import is_saved
 from skdiffusion.tables import discover_constraints
-
-# the first line of a model file, so that no other file is unpickled
-FIRST_LINE = f"skdiffusion model {skdiffusion.__version__}\n".encode()
 
 
 def fit(args):
     """Fit a sampler and keep it in a file."""
     model = _learn(args)
-    with whole_file(args.output) as temporary, temporary.open("wb") as file:
-        file.write(FIRST_LINE)
-        pickle.dump(model, file)
+    skdiffusion.save(model, args.output)
     yield f"Wrote {args.output}, a model of {model[-1]} rows."
 
 
 def sample(args):
     """Draw rows from a model file, or from a table that is learned first."""
-    with args.table.open("rb") as file:
-        is_model = file.readline(len(FIRST_LINE)) == FIRST_LINE
-        sampler, table, n_rows = pickle.load(file) if is_model else _learn(args)
+    learned = skdiffusion.load(args.table) if is_saved(args.table) else _learn(args)
+    sampler, table, n_rows = learned
     n_rows = n_rows if args.n_rows is None else args.n_rows
     drawn = sampler.sample(n_rows, conditions=_where(args.where, table), random_state=args.seed)
     write_table(args.output, drawn, table)
@@ -116,10 +110,10 @@ def augment(args):
 
 
 def _learn(args):
-    """Return a sampler, the table that it was fitted to, without its rows, and their number."""
+    """Return a sampler, its table with names in place of rows, and the number of these."""
     table = read_table(args.table, drop=args.drop)
     sampler = fit_sampler(table.frame, None, args)
-    return sampler, replace(table, frame=table.frame[:0], text=None), len(table.frame)
+    return sampler, replace(table, path=None, frame=list(table.frame), text=None), len(table.frame)
 
 
 def fit_sampler(rows, y, args, **options):
@@ -145,15 +139,17 @@ def split_target(frame, target):
 
 def _where(where, table):
     """Read COLUMN=VALUE, or COLUMN=LOW..HIGH for numbers and times; several values are a list."""
+    import pandas as pd
+
     found = {}
     for name, _, text in (pair.partition("=") for pair in where):
         if not text or name not in table.frame:
-            raise ValueError(f"--where takes COLUMN=VALUE of a column of {list(table.frame)}")
-        cells, style = table.frame[name], table.formats[name]
+            raise ValueError(f"--where takes COLUMN=VALUE of a column of {table.frame}")
+        style = table.formats[name]
         is_range = ".." in text and style.kind != "levels"
         ends = text.split("..", 1) if is_range else [text]
         try:
-            ends = [style.read(type(cells)([e], dtype=object))[0] if e else None for e in ends]
+            ends = [style.read(pd.Series([e], dtype=object))[0] if e else None for e in ends]
         except (ValueError, TypeError) as error:
             kind = "whole numbers" if style.kind == "numbers" and not style.most else style.kind
             raise ValueError(
