@@ -61,7 +61,10 @@ pd.DataFrame({name: report.grades for name, report in reports.items()})
 # %%
 # The words behind the grades name the evidence.
 
-print("\n".join(reports["near rows (default)"].verdict))
+import textwrap
+
+for line in reports["near rows (default)"].verdict:
+    print(textwrap.fill(line, 72, subsequent_indent="    "))
 
 # %%
 # Figures, and what is within reach
