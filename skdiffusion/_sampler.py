@@ -6,7 +6,6 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
-from sklearn.base import clone
 
 from skdiffusion._base import TableModel
 from skdiffusion._utils.checks import COUNT, Interval, Seed, StrOptions
@@ -38,7 +37,7 @@ class DiffusionManifoldSampler(TableModel):
     ----------
     denoiser : DenoiserNet or None, default=None
         Unfitted net: training, noise process and range of noise levels; None is ``DenoiserNet()``.
-        Of one that is given, parameters such as ``denoiser__lr`` can be searched.
+        Its parameters can be searched, such as ``denoiser__lr``.
     baseline : {"auto", "mixture", "gaussian"} or None, default="auto"
         Closed form that the network improves upon: a Gaussian or, with None, the standard normal.
         With "mixture" the network also sees what a mixture of Gaussians would answer. "auto" is
@@ -160,6 +159,8 @@ class DiffusionManifoldSampler(TableModel):
         "contamination": [Interval(Real, 0, 1, closed="left")],
         "data_noise": [StrOptions({"auto"}), Real, "array-like"],
     }
+
+    _default_denoiser = DenoiserNet()
 
     def __init__(
         self,
@@ -292,7 +293,7 @@ class DiffusionManifoldSampler(TableModel):
 
     def _net(self, rng):
         """Return the unfitted net, seeded."""
-        net = DenoiserNet() if self.denoiser is None else clone(self.denoiser)
+        net = self._part("denoiser")
         seed = rng.randint(2**31 - 1)
         return net.set_params(
             verbose=max(net.verbose, self.verbose),
