@@ -54,7 +54,7 @@ def test_the_pinned_versions_fit_what_is_declared(extra):
 
 
 def test_every_optional_library_of_the_package_is_tested():
-    tools = {"benchmark", "demo", "dev", "docs", "test"}
+    tools = {"benchmark", "demo", "dev", "docs", "recipes", "test"}
     tested = set(lower_bounds("test"))
     assert {
         name: lower_bounds(name)
