@@ -8,7 +8,6 @@ and each row asked for is scored and explained.
 
 import argparse
 import os
-import pickle
 import socket
 import subprocess
 import sys
@@ -22,7 +21,7 @@ import numpy as np
 import pandas as pd
 
 from benchmarks._report import markdown_table
-from skdiffusion import DiffusionAnomalyDetector
+from skdiffusion import DiffusionAnomalyDetector, save
 
 ROOT = Path(__file__).parent.parent
 HEADER = ["rows a request", "clients", "requests a second", "rows a second", "median ms"]
@@ -36,12 +35,12 @@ def serve(detector, seconds=120):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    with tempfile.NamedTemporaryFile(suffix=".pickle") as file:
-        file.write(pickle.dumps(detector))
-        file.flush()
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "detector.skd"
+        save(detector, path)
         app = ["scoring_app:app", "--app-dir", str(ROOT / "examples" / "serving")]
         command = [sys.executable, "-m", "uvicorn", *app, "--port", str(port)]
-        environment = os.environ | {"MODEL": file.name, "PYTHONPATH": str(ROOT)}
+        environment = os.environ | {"MODEL": str(path), "PYTHONPATH": str(ROOT)}
         quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
         server = subprocess.Popen(command, env=environment, **quiet)
         try:

@@ -1,17 +1,15 @@
-"""Scores and explains rows over HTTP: MODEL=detector.pickle uvicorn scoring_app:app."""
+"""Scores and explains rows over HTTP: MODEL=detector.skd uvicorn scoring_app:app."""
 
 import os
-import pickle
-from pathlib import Path
-from typing import Annotated
 
 import pandas as pd
 from fastapi import FastAPI, HTTPException
+from fastapi.responses import PlainTextResponse
 from pydantic import BaseModel, Field
 
-# of a file of one's own only: a pickle runs what is in it
-detector = pickle.loads(Path(os.environ["MODEL"]).read_bytes())
-columns = list(detector.feature_names_in_)
+import skdiffusion
+
+detector = skdiffusion.load(os.environ["MODEL"])
 app = FastAPI(title="Anomaly scores")
 
 
@@ -19,35 +17,31 @@ class Request(BaseModel):
     """Rows as records, in which null or nothing is a missing cell."""
 
     rows: list[dict[str, bool | float | str | None]] = Field(min_length=1, max_length=10_000)
-    n_cells: Annotated[int, Field(ge=0)] = 3  # that are named as reasons
+    n_cells: int = Field(3, ge=0)  # that are named as reasons
 
 
 @app.post("/score")
 def score(request: Request):
     """Say how normal rows are, how often normal ones are as odd, and because of which cells."""
+    columns = list(detector.feature_names_in_)
     if unknown := set().union(*request.rows).difference(columns):
         raise HTTPException(422, f"Unknown columns: {sorted(unknown)}. Known are {columns}.")
     X = pd.DataFrame(request.rows, columns=columns)
     try:
-        scores, pvalues = detector.score_samples(X), detector.predict_pvalue(X)
-        labels, why = detector.predict(X), detector.explain(X)
+        found = detector.score_samples(X), detector.predict_pvalue(X), detector.predict(X)
+        why = detector.explain(X)
     except (ValueError, TypeError) as error:  # in the words of the package
         raise HTTPException(422, str(error)) from error
-    found = zip(scores.tolist(), pvalues.tolist(), labels.tolist(), strict=True)
-    return [
-        {"score": s, "pvalue": p, "label": label, "cells": cells(why, i, request.n_cells)}
-        for i, (s, p, label) in enumerate(found)
-    ]
-
-
-def cells(why, i, n_cells):
-    """Return what adds most to the anomaly of a row, in nats, and what it should have been."""
-    top = why.contributions.iloc[i].nlargest(n_cells)
-    expected = why.expected.astype(object).iloc[i].to_dict()
-    return [
-        {"column": name, "contribution": nats, "expected": expected[name]}
-        for name, nats in top[top > 0].items()
-    ]
+    expected, rows = why.expected.astype(object), zip(*map(list, found), strict=True)
+    answer = [{"score": float(s), "pvalue": float(p), "label": int(sign)} for s, p, sign in rows]
+    for i, row in enumerate(answer):
+        top = why.contributions.iloc[i].nlargest(request.n_cells)
+        top = [(name, nats) for name, nats in top.items() if nats > 0]
+        row["cells"] = [
+            {"column": name, "contribution": nats, "expected": expected.iloc[i][name]}
+            for name, nats in top
+        ]
+    return answer
 
 
 @app.get("/health")
@@ -56,10 +50,7 @@ def health():
     return {"status": "ok"}
 
 
-@app.get("/card")
+@app.get("/card", response_class=PlainTextResponse)
 def card():
     """Say what the model is."""
-    parameters = {name: repr(value) for name, value in detector.get_params().items()}
-    name = type(detector).__name__
-    n_rows = len(detector.training_scores_)
-    return {"model": name, "parameters": parameters, "columns": columns, "training_rows": n_rows}
+    return skdiffusion.model_card(detector)

@@ -1,7 +1,6 @@
 """The example that serves a detector, as a server of its own, asked by a client."""
 
 import os
-import pickle
 import socket
 import subprocess
 import sys
@@ -12,11 +11,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from skdiffusion import DiffusionAnomalyDetector
+from skdiffusion import DiffusionAnomalyDetector, model_card, save
 
 pd = pytest.importorskip("pandas")
 pytest.importorskip("fastapi")
 pytest.importorskip("uvicorn")
+pytest.importorskip("safetensors")
 httpx = pytest.importorskip("httpx")
 
 ROOT = Path(__file__).parents[2]
@@ -43,13 +43,13 @@ def detector():
 def client(detector, tmp_path_factory):
     """A client of a server on the loopback address."""
     folder = tmp_path_factory.mktemp("serving")
-    (folder / "detector.pickle").write_bytes(pickle.dumps(detector))
+    save(detector, folder / "detector.skd")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
     environment = os.environ | {
-        "MODEL": str(folder / "detector.pickle"),
+        "MODEL": str(folder / "detector.skd"),
         "PYTHONPATH": os.pathsep.join(paths),
     }
     command = [sys.executable, "-m", "uvicorn", "scoring_app:app", "--app-dir", str(FOLDER)]
@@ -163,9 +163,5 @@ class TestRefusals:
         assert_as_alone(ask(client, frame), detector, frame)
 
 
-def test_card(client):
-    card = client.get("/card").json()
-    assert card["model"] == "DiffusionAnomalyDetector"
-    assert card["columns"] == ["size", "weight", "count", "kind"]
-    assert card["training_rows"] == 80
-    assert card["parameters"]["random_state"] == "0"
+def test_card(client, detector):
+    assert client.get("/card").text == model_card(detector)
