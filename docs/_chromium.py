@@ -160,7 +160,9 @@ class Chromium:
         while time.monotonic() < deadline and not self.of("Page.loadEventFired"):
             self.events += [m for m in self.messages(0.5) if "method" in m]
         self.evaluate(SETTLED)
-        while time.monotonic() < deadline and self.pending():
-            self.events += [m for m in self.messages(0.5) if "method" in m]
+        # Scripts load others: at rest is a page that has been silent for a while.
+        while time.monotonic() < deadline and ((came := self.messages(0.2)) or self.pending()):
+            self.events += [m for m in came if "method" in m]
+        self.evaluate(SETTLED)
         received = self.of("Network.loadingFinished")
         return list(self.events), sum(e["params"]["encodedDataLength"] for e in received)
