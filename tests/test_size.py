@@ -9,7 +9,7 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 FILES = sorted((ROOT / "skdiffusion").rglob("*.py"))
 
-MAX_LINES_OF_A_FILE, MAX_PUBLIC_NAMES = 450, 80
+MAX_LINES_OF_A_FILE, MAX_PUBLIC_NAMES = 450, 82
 MAX_LINES, MAX_CODE_LINES = 20_990, 12_150
 
 NO_CODE = {

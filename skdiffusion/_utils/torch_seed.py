@@ -10,11 +10,17 @@ import torch
 LOCK = RLock()
 
 
+def seed_torch(seed: int, device: str = "cpu") -> None:
+    """Seed the global generator, within a block in which it is lent."""
+    # torch.manual_seed would reach the generators of other devices too
+    is_cpu = torch.device(device).type == "cpu"
+    (torch.default_generator.manual_seed if is_cpu else torch.manual_seed)(seed)
+
+
 @contextmanager
 def seeded_torch(seed: int, device: str = "cpu") -> Iterator[None]:
     """Seed the global generator for a while; other threads that want to have to wait."""
     is_cpu = torch.device(device).type == "cpu"
     with LOCK, torch.random.fork_rng([] if is_cpu else None):
-        # torch.manual_seed would reach the generators of other devices too
-        (torch.default_generator.manual_seed if is_cpu else torch.manual_seed)(seed)
+        seed_torch(seed, device)
         yield
