@@ -66,7 +66,7 @@ class TrainingCheckpoint(Callback):
             self.state_ = self.state_ or read_checkpoint(path)
         if self.state_ is not None:
             set_state(net, self.state_)
-        elif any(folder.glob("*.pt")) and not any(folder.glob(f"{self.name_}-*.pt")):
+        elif not net.n_before_ and {*folder.glob("*.pt")} - {*folder.glob(f"{self.name_}-*.pt")}:
             warnings.warn(
                 f"The checkpoints in {folder} are of other rows, parameters or seeds: training "
                 "starts afresh. Give a random_state for a training that can be resumed.",

@@ -6,29 +6,28 @@ import torch
 from skorch.hf import AccelerateMixin
 from torch import Tensor
 
-from skdiffusion._utils.checks import StrOptions, needs, validate_parameter_constraints
+from skdiffusion._utils.checks import needs
 from skdiffusion._utils.torch_seed import seed_torch
 from skdiffusion.training.memory import step_in_parts
 from skdiffusion.training.net import DenoiserNet
-
-CONSTRAINTS = {"mixed_precision": [StrOptions({"no", "fp16", "bf16"}), None]}
 
 
 class DistributedDenoiserNet(AccelerateMixin, DenoiserNet):
     """A :class:`~skdiffusion.DenoiserNet` that several processes train together.
 
-    Each of the processes, which ``accelerate launch script.py`` or ``torchrun`` starts, fits the
-    same rows. It trains on a share of them, in batches of `batch_size` rows of its own, and
-    gradients are averaged at each step. Validation losses are averaged too, so that all processes
-    stop at once and end with the same net. Started by itself it is a `DenoiserNet`, with mixed
-    precision if that is asked for.
+    Each of the processes, which ``accelerate launch script.py`` starts on GPUs and ``torchrun`` on
+    CPUs too, fits the same rows. It trains on a share of them, in batches of `batch_size` rows of
+    its own, and gradients are averaged at each step. Validation losses are averaged too, so that
+    all processes stop at once and end with the same net. Started by itself it is a `DenoiserNet`,
+    with mixed precision if that is asked for.
 
     Parameters
     ----------
     *args
         Those of :class:`~skdiffusion.DenoiserNet`.
     mixed_precision : {"no", "fp16", "bf16"} or None, default=None
-        Numbers that the network computes with; None is what ``accelerate launch`` was told.
+        Numbers that the network computes with; None is what ``accelerate launch`` was told. It can
+        be chosen once in a Python process.
     **kwargs
         Those of :class:`~skdiffusion.DenoiserNet`. With `steps_per_epoch` "auto" the processes go
         over the rows once between them.
@@ -73,26 +72,13 @@ class DistributedDenoiserNet(AccelerateMixin, DenoiserNet):
         """The accelerator of the training that goes on, if any does."""
         return vars(self).get("accelerator_")
 
-    @property
-    def device(self) -> str:
-        """Where the net trains: what "auto" is says the accelerator."""
-        device = vars(self)["device"]
-        if device == "auto" and self.accelerator is not None:
-            return str(self.accelerator.device)
-        return DenoiserNet.device.fget(self)  # type: ignore[attr-defined]
-
-    @device.setter
-    def device(self, value: str) -> None:
-        self.__dict__["device"] = value
-
     def _train(self, *args: Any, **kwargs: Any) -> Self:
         """Train with an accelerator, which cannot be pickled and is not kept."""
-        validate_parameter_constraints(CONSTRAINTS, vars(self), caller_name=type(self).__name__)
         with needs("distributed", "DistributedDenoiserNet needs accelerate"):
             from accelerate import Accelerator
-        cpu = None if vars(self)["device"] == "auto" else self.device == "cpu"
+        # which makes the device of this process the default one
         self.accelerator_ = Accelerator(
-            cpu=cpu, mixed_precision=self.mixed_precision, device_placement=False
+            cpu=self.device == "cpu", mixed_precision=self.mixed_precision, device_placement=False
         )
         self.rank_ = self.accelerator_.process_index
         self.n_processes_ = self.accelerator_.num_processes
@@ -134,9 +120,8 @@ class DistributedDenoiserNet(AccelerateMixin, DenoiserNet):
     def get_split_datasets(self, X: Tensor, y: Tensor | None = None, **fit_params: Any) -> Any:
         """Split as all processes do, take the share of this one, and noise of its own."""
         train, valid = super().get_split_datasets(X, y, **fit_params)
-        train.X = train.X[self.rank_ :: self.n_processes_]
-        train.y = None if train.y is None else train.y[self.rank_ :: self.n_processes_]
-        train = type(train)(train.X, train.y)
+        share = slice(self.rank_, None, self.n_processes_)
+        train = type(train)(train.X[share], None if train.y is None else train.y[share])
         if self.rank_:
             seed_torch(self.seed_ + self.rank_, self.device)
         return train, valid

@@ -38,7 +38,8 @@ def generator_states(net: Any) -> dict[str, Any]:
 
 def set_generator_states(net: Any, states: dict[str, Any]) -> None:
     """Draw the next batches as at that time."""
-    own = [of_each[net.rank_] for of_each in states["generators"]]
+    # a part of a tensor is no state
+    own = [of_each[net.rank_].clone() for of_each in states["generators"]]
     torch.set_rng_state(own[0])
     if len(own) > 1 and net.device.startswith("cuda"):
         torch.cuda.set_rng_state(own[1])

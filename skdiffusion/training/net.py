@@ -299,7 +299,10 @@ class DenoiserNet(AdaptedNet):
         seed = torch.tensor(check_random_state(self.random_state).randint(2**31 - 1))
         self.seed_ = int(self.gathered(seed.to(self.device))[0]) + self.n_before_
         with seeded_torch(self.seed_, self.device):
-            if not train_on:
+            if train_on:
+                # they know of the learning rate and the number of steps
+                self.initialize_callbacks()
+            else:
                 self.initialize()
             self._run(rows, weights)
         return self
