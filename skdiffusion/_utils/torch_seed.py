@@ -1,5 +1,6 @@
 """Torch's global generator, lent to one fit at a time."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import RLock
@@ -8,6 +9,9 @@ import torch
 
 # initial weights and dropout draw from the global generator, which threads share
 LOCK = RLock()
+if hasattr(os, "register_at_fork"):
+    # a thread that holds it is not there in a child
+    os.register_at_fork(after_in_child=LOCK._at_fork_reinit)  # type: ignore[attr-defined]
 
 
 def seed_torch(seed: int, device: str = "cpu") -> None:

@@ -49,6 +49,8 @@ class RowBatches:
 
 def pair_with_completions(X: np.ndarray, completions: ArrayLike | None) -> np.ndarray:
     """Return rows as they are, or, where some have gaps, pairs of row and completion."""
+    if np.isinf(X).any():
+        raise ValueError("X holds infinite numbers, or larger ones than single precision does.")
     if not np.isnan(X).any():
         return X
     if completions is None:

@@ -212,9 +212,9 @@ class DenoiserNet(AdaptedNet):
         -------
         self : DenoiserNet
         """
-        check_parameters(self)
         # threads that fit one net do so one after the other
         with LOCK:
+            check_parameters(self)
             self._set(np.shape(X)[1], gaussian, baseline, groups, target, levels)
             train_on = self.warm_start and self.initialized_
             return self._train(X, sample_weight, completions, fresh_rows, train_on)
@@ -268,11 +268,11 @@ class DenoiserNet(AdaptedNet):
         extra["fresh_rows"] = fresh_rows
         if not self.initialized_:
             return self.fit(X, y, **extra, **fit_params)
-        check_parameters(self)
         n_entries = len(self.setting_.groups)
         if np.ndim(X) != 2 or np.shape(X)[1] != n_entries:
             raise ValueError(f"X has shape {np.shape(X)}; fit saw {n_entries} columns.")
         with LOCK:
+            check_parameters(self)
             return self._train(X, train_on=True, **extra)
 
     def _train(
