@@ -23,6 +23,7 @@ import sys
 import time
 from pathlib import Path
 from statistics import mean, median
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -43,17 +44,16 @@ FOLDER = Path(__file__).parent / "results"
 def make_rows(n=N_ROWS):
     """Return rows on a curved surface with noise, of unit variance."""
     rng = np.random.RandomState(0)
-    rows = np.tanh(rng.normal(size=(n, 3)) @ rng.normal(size=(3, 8))) + 0.1 * rng.normal(
-        size=(n, 8)
-    )
+    surface = np.tanh(rng.normal(size=(n, 3)) @ rng.normal(size=(3, 8)))
+    rows = surface + 0.1 * rng.normal(size=surface.shape)
     return ((rows - rows.mean(0)) / rows.std(0)).astype(np.float32)
 
 
 class Clock(Callback):
     """Notes the seconds that the steps of each epoch take."""
 
-    def on_train_begin(self, net, **kwargs):
-        self.seconds = []
+    # callbacks are copied with their net
+    seconds: ClassVar[list] = []
 
     def on_epoch_begin(self, net, **kwargs):
         self.start, self.running = time.perf_counter(), True
@@ -104,19 +104,11 @@ def seconds_of_a_reduction(net, n=50):
 
 def run(options, launch=""):
     """Train in a process of its own, or in two; return what the first says."""
-    command = [sys.executable, *launch.split(), "-m", "benchmarks.devices", "--one"]
-    if launch:
-        command = [sys.executable, *launch.split(), __file__, "--one"]
+    command = [sys.executable, *launch.split(), __file__, "--one", json.dumps(options)]
     root = str(Path(__file__).parent.parent)
     path = os.pathsep.join([root, os.environ.get("PYTHONPATH", "")])
     environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": path}
-    done = subprocess.run(
-        [*command, json.dumps(options)],
-        stdout=subprocess.PIPE,
-        env=environment,
-        cwd=root,
-        check=True,
-    )
+    done = subprocess.run(command, stdout=subprocess.PIPE, env=environment, cwd=root, check=True)
     return json.loads(done.stdout.splitlines()[-1])
 
 

@@ -62,11 +62,12 @@ class TrainingCheckpoint(Callback):
         folder = Path(self.dirname)
         folder.mkdir(parents=True, exist_ok=True)
         self.name_, self.state_ = fingerprint(net, X, y), None
-        for path in sorted(folder.glob(f"{self.name_}-*.pt"), reverse=True):
+        own = sorted(folder.glob(f"{self.name_}-*.pt"), reverse=True)
+        for path in own:
             self.state_ = self.state_ or read_checkpoint(path)
         if self.state_ is not None:
             set_state(net, self.state_)
-        elif not net.n_before_ and {*folder.glob("*.pt")} - {*folder.glob(f"{self.name_}-*.pt")}:
+        elif not (own or net.n_before_) and any(folder.glob("*.pt")):
             warnings.warn(
                 f"The checkpoints in {folder} are of other rows, parameters or seeds: training "
                 "starts afresh. Give a random_state for a training that can be resumed.",
@@ -89,11 +90,10 @@ class TrainingCheckpoint(Callback):
         if len(net.history) % self.every:
             return
         state, folder = get_state(net), Path(self.dirname)
-        if net.rank_:
-            return
-        write_checkpoint(folder / f"{self.name_}-{len(net.history):06d}.pt", state)
-        for path in sorted(folder.glob(f"{self.name_}-*.pt"))[:-N_KEPT]:
-            path.unlink(missing_ok=True)
+        if net.rank_ == 0:
+            write_checkpoint(folder / f"{self.name_}-{len(net.history):06d}.pt", state)
+            for path in sorted(folder.glob(f"{self.name_}-*.pt"))[:-N_KEPT]:
+                path.unlink(missing_ok=True)
 
 
 def fingerprint(net: Any, X: Any, y: Any) -> str:

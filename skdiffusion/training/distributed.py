@@ -52,15 +52,10 @@ class DistributedDenoiserNet(AccelerateMixin, DenoiserNet):
     1
     """
 
-    def __init__(
-        self,
-        *args: Any,
-        mixed_precision: str | None = None,
-        device: str = "auto",
-        **kwargs: Any,
-    ):
+    def __init__(self, *args: Any, mixed_precision: str | None = None, **kwargs: Any):
         self.mixed_precision = mixed_precision
-        DenoiserNet.__init__(self, *args, device=device, **kwargs)
+        # not the mixin's, which has parameters of its own
+        DenoiserNet.__init__(self, *args, **kwargs)
 
     # of the mixin, which are no parameters here
     _wrapped_with_accelerator, unwrap_after_train = False, True
@@ -93,12 +88,14 @@ class DistributedDenoiserNet(AccelerateMixin, DenoiserNet):
         # the mixin's refuses a device of ours
         DenoiserNet._validate_params(self)
 
-    def _initialize_accelerator(self) -> Self:
+    def on_train_begin(self, net: Any, **kwargs: Any) -> None:
         """Wrap the network alone: closed forms have no gradients to average."""
         self.module_.net = self.accelerator.prepare(self.module_.net)
         self.optimizer_ = self.accelerator.prepare(self.optimizer_)
         self._wrapped_with_accelerator = True
-        return self
+
+    def _initialize_accelerator(self) -> None:
+        """Wait for the training, as it may go on with a net that was trained before."""
 
     def _unwrap_accelerator(self) -> None:
         if self._wrapped_with_accelerator and self.initialized_:
@@ -106,12 +103,6 @@ class DistributedDenoiserNet(AccelerateMixin, DenoiserNet):
             self.module_.net, self.optimizer_ = net, self.optimizer_.optimizer
             dict(self.callbacks_)["lr_scheduler"].lr_scheduler_.optimizer = self.optimizer_
         self._wrapped_with_accelerator = False
-
-    def _run(self, rows: Tensor, weights: Tensor | None) -> None:
-        if not self._wrapped_with_accelerator:
-            # trained before
-            self._initialize_accelerator()
-        super()._run(rows, weights)
 
     def gathered(self, value: Tensor) -> Tensor:
         """Return what each process has, one below the other."""

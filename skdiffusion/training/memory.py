@@ -15,9 +15,8 @@ MESSAGES = ("out of memory", "can't allocate memory", "not enough memory")
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an error says that memory ran out; on a CPU PyTorch has no class for it."""
-    said = isinstance(error, RuntimeError) and any(m in str(error).lower() for m in MESSAGES)
-    return said or isinstance(error, MemoryError)
+    """Whether a RuntimeError or MemoryError says that memory ran out."""
+    return isinstance(error, MemoryError) or any(m in str(error).lower() for m in MESSAGES)
 
 
 def step_in_parts(net: Any, step: Callable[..., Any], batch: tuple[Tensor, Tensor]) -> Any:

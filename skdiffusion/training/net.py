@@ -220,13 +220,7 @@ class DenoiserNet(AdaptedNet):
             return self._train(X, sample_weight, completions, fresh_rows, train_on)
 
     def _set(
-        self,
-        d: int,
-        gaussian: GaussianDenoiser | None,
-        baseline: nn.Module | None,
-        groups: ArrayLike | None,
-        target: ArrayLike | None,
-        levels: Levels | None,
+        self, d: int, gaussian: Any, baseline: Any, groups: Any, target: Any, levels: Any
     ) -> None:
         columns = torch.arange(d) if groups is None else torch.as_tensor(groups)
         # what the rows tell about the denoiser before its training begins
@@ -264,24 +258,18 @@ class DenoiserNet(AdaptedNet):
         -------
         self : DenoiserNet
         """
-        extra: dict[str, Any] = {"sample_weight": sample_weight, "completions": completions}
-        extra["fresh_rows"] = fresh_rows
         if not self.initialized_:
-            return self.fit(X, y, **extra, **fit_params)
+            extra: dict[str, Any] = {"completions": completions, "fresh_rows": fresh_rows}
+            return self.fit(X, sample_weight=sample_weight, **extra)
         n_entries = len(self.setting_.groups)
         if np.ndim(X) != 2 or np.shape(X)[1] != n_entries:
             raise ValueError(f"X has shape {np.shape(X)}; fit saw {n_entries} columns.")
         with LOCK:
             check_parameters(self)
-            return self._train(X, train_on=True, **extra)
+            return self._train(X, sample_weight, completions, fresh_rows, train_on=True)
 
     def _train(
-        self,
-        X: ArrayLike,
-        sample_weight: ArrayLike | None,
-        completions: ArrayLike | None,
-        fresh_rows: Callable[[int], ArrayLike] | None,
-        train_on: bool = False,
+        self, X: Any, sample_weight: Any, completions: Any, fresh_rows: Any, train_on: bool
     ) -> Self:
         X, weights = np.array(X, dtype=np.float32), None
         if fresh_rows is not None and sample_weight is not None:
