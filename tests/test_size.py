@@ -10,7 +10,7 @@ ROOT = Path(__file__).parent.parent
 FILES = sorted((ROOT / "skdiffusion").rglob("*.py"))
 
 MAX_LINES_OF_A_FILE, MAX_PUBLIC_NAMES = 450, 82
-MAX_LINES, MAX_CODE_LINES = 21_380, 12_330
+MAX_LINES, MAX_CODE_LINES = 21_330, 12_310
 
 NO_CODE = {
     tokenize.COMMENT,
