@@ -1,9 +1,12 @@
 """All or nothing: a fit that fails leaves no trace."""
 
 from contextlib import contextmanager
+from threading import get_ident
 
 # what users and scikit-learn have set: output containers, metadata requests, callbacks
 KEPT = ("_sklearn", "_metadata", "_parent_callback", "_callback", "_skl")
+# estimators and the threads that fit them
+FITTING = {}
 
 
 def say(estimator, step):
@@ -22,6 +25,10 @@ def speak_up(part, verbose):
 @contextmanager
 def all_or_nothing(estimator):
     """Remove an estimator's fitted attributes before a fit, and again if it fails."""
+    thread = get_ident()
+    if FITTING.setdefault(id(estimator), thread) != thread:
+        name = type(estimator).__name__
+        raise RuntimeError(f"This {name} is being fitted by another thread: fit a clone of it.")
     parameters = set(estimator.get_params(deep=False))
 
     def forget():
@@ -29,9 +36,11 @@ def all_or_nothing(estimator):
             if not name.startswith(KEPT):
                 delattr(estimator, name)
 
-    forget()
     try:
+        forget()
         yield
     except BaseException:
         forget()
         raise
+    finally:
+        FITTING.pop(id(estimator), None)

@@ -6,6 +6,7 @@ import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
+from skdiffusion._utils.fitting import all_or_nothing
 from skdiffusion.metrics.alignment import align, robust_limits
 from skdiffusion.tables.frames import TableInput, as_frame, read_table, validate_table
 
@@ -66,14 +67,15 @@ class GowerScaler(TableInput, TransformerMixin, BaseEstimator):
         self : GowerScaler
             The fitted scaler.
         """
-        X = validate_table(self, X, reset=True, allow_missing=True)
-        self._coders, (codes,) = align(X, categorical=self.categorical)
-        self._has_gaps = np.isnan(codes).any(axis=0)
-        columns = zip(self._coders, codes.T, strict=True)
-        limits = [robust_limits(column) for coder, column in columns if coder.levels is None]
-        self.min_, highest = np.reshape(limits, (-1, 2)).T
-        self.range_ = np.where(highest > self.min_, highest - self.min_, 1.0)
-        self.categories_ = [coder.levels for coder in self._coders if coder.levels is not None]
+        with all_or_nothing(self):
+            X = validate_table(self, X, reset=True, allow_missing=True)
+            self._coders, (codes,) = align(X, categorical=self.categorical)
+            self._has_gaps = np.isnan(codes).any(axis=0)
+            columns = zip(self._coders, codes.T, strict=True)
+            limits = [robust_limits(column) for coder, column in columns if coder.levels is None]
+            self.min_, highest = np.reshape(limits, (-1, 2)).T
+            self.range_ = np.where(highest > self.min_, highest - self.min_, 1.0)
+            self.categories_ = [coder.levels for coder in self._coders if coder.levels is not None]
         return self
 
     def transform(self, X: Any) -> np.ndarray:

@@ -10,6 +10,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from skdiffusion._utils.checks import COUNT, Interval, RealNotInt, Seed, StrOptions
+from skdiffusion._utils.fitting import all_or_nothing
 from skdiffusion.tables.column_encoding import ColumnEncoding
 from skdiffusion.tables.frames import TableInput, read_table, validate_table
 
@@ -181,8 +182,9 @@ class TableEncoder(ColumnEncoding, TableInput, TransformerMixin, BaseEstimator):
         UserWarning
             If columns seem to identify rows, or to have codes for missing cells.
         """
-        X = validate_table(self, X, reset=True, allow_missing=True)
-        self.fit_columns(X, read_table(X))
+        with all_or_nothing(self):
+            X = validate_table(self, X, reset=True, allow_missing=True)
+            self.fit_columns(X, read_table(X))
         for hint in self._hints + self._code_hints:
             warnings.warn(hint, UserWarning, stacklevel=2)
         return self

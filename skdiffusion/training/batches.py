@@ -5,8 +5,11 @@ from collections.abc import Iterator
 import numpy as np
 import torch
 from numpy.typing import ArrayLike
+from skorch.dataset import Dataset
 from torch import Tensor
-from torch.utils.data import Dataset
+
+# validation rows are repeated with other noise up to this many, for a loss of low variance
+N_VALIDATION = 1024
 
 
 class RowBatches:
@@ -19,12 +22,12 @@ class RowBatches:
     @property
     def rows(self) -> Tensor:
         """The rows, which may be others in each epoch."""
-        return self.dataset.X  # type: ignore[attr-defined]
+        return self.dataset.X
 
     @property
     def weights(self) -> Tensor:
         """Their weights; skorch knows of no batches without a target."""
-        weights: Tensor | None = self.dataset.y  # type: ignore[attr-defined]
+        weights: Tensor | None = self.dataset.y
         return self.rows.new_empty(len(self.rows), 0) if weights is None else weights
 
     def __len__(self) -> int:
@@ -46,6 +49,8 @@ class RowBatches:
 
 def pair_with_completions(X: np.ndarray, completions: ArrayLike | None) -> np.ndarray:
     """Return rows as they are, or, where some have gaps, pairs of row and completion."""
+    if np.isinf(X).any():
+        raise ValueError("X holds infinite numbers, or larger ones than single precision does.")
     if not np.isnan(X).any():
         return X
     if completions is None:
@@ -63,3 +68,25 @@ def check_fresh(rows: ArrayLike, n_entries: int) -> Tensor:
             f"{' with numbers that are not finite' if not np.isfinite(X).all() else ''}."
         )
     return torch.from_numpy(X)
+
+
+def split_rows(
+    X: Tensor, weights: Tensor | None, validation_fraction: float
+) -> tuple[Dataset, Dataset | None]:
+    """Split rows, and their weights, into those to train on and those to validate on."""
+    # rows with completions come several times, each time completed otherwise
+    copies = X.unsqueeze(0) if X.dim() == 2 else X
+    n = copies.shape[1]
+    n_valid = int(validation_fraction * n)
+    order = torch.randperm(n, device=X.device)
+    taught, held_out = order[n_valid:], order[:n_valid]
+    weights = None if weights is None else weights.to(X.device)
+    train = Dataset(
+        copies[:, taught].flatten(0, 1),
+        None if weights is None else weights[taught].repeat(len(copies)),
+    )
+    if n_valid < 2:
+        return train, None
+    repeated = held_out.repeat(-(-N_VALIDATION // n_valid))[: 2 * N_VALIDATION]
+    weights = None if weights is None else weights[repeated]
+    return train, Dataset(copies[0, repeated], weights)

@@ -16,6 +16,8 @@ from torch import Tensor
 DECAY = 0.995
 # times the loss of the first batch: more than chance makes of training that gains nothing
 DIVERGED = 3.0
+# of averages, for a checkpoint
+STATE = ("averages_", "best_weights_", "best_loss_", "best_epoch_", "count_")
 
 
 class EarlyStop(Exception):
@@ -35,6 +37,17 @@ class AveragedEarlyStopping(Callback):
         self.count_ = 0
         self.weights_ = list(net.module_.net.parameters())
         self.averages_, self.untrained_ = _copies(self.weights_), _copies(self.weights_)
+
+    def get_state(self) -> dict[str, Any]:
+        """Return what a checkpoint holds of the averages."""
+        return {name: getattr(self, name) for name in STATE}
+
+    @torch.no_grad()
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Go on with the averages of a checkpoint."""
+        torch._foreach_copy_(self.averages_, state["averages_"])
+        for name in STATE[1:]:
+            setattr(self, name, state[name])
 
     @contextmanager
     def applied(self) -> Iterator[None]:
@@ -56,14 +69,10 @@ class AveragedEarlyStopping(Callback):
         net: Any,
         batch: Any = None,
         training: bool = False,
-        loss: Any = math.inf,
         **kwargs: Any,
     ) -> None:
         """Update the average after a training step."""
         if training:
-            if not self.count_:
-                # of the initial weights
-                self.first_loss_ = float(loss)
             decay = min(DECAY, (1 + self.count_) / (10 + self.count_))
             torch._foreach_lerp_(self.averages_, self.weights_, 1 - decay)
             self.count_ += 1
@@ -74,9 +83,9 @@ class AveragedEarlyStopping(Callback):
         loss = epoch.get("valid_loss")
         if loss is None:
             return
-        net.history.record("valid_loss_best", loss < self.best_loss_)
+        net.history.record("valid_loss_best", bool(loss < self.best_loss_))
         if loss < self.best_loss_:
-            self.best_loss_, self.best_epoch_ = loss, epoch["epoch"]
+            self.best_loss_, self.best_epoch_ = float(loss), epoch["epoch"]
             self.best_weights_ = _copies(self.averages_)
         elif self.patience is not None and epoch["epoch"] - self.best_epoch_ >= self.patience:
             raise EarlyStop
@@ -84,11 +93,13 @@ class AveragedEarlyStopping(Callback):
     def on_train_end(self, net: Any, **kwargs: Any) -> None:
         """Leave the best average in the network; one that diverged is worse than no training."""
         best, epoch = self.best_weights_ or self.averages_, net.history[-1]
+        # of the initial weights
+        first = net.history[net.n_before_, "batches", 0, "train_loss"]
         last = epoch.get("valid_loss", epoch.get("train_loss", 0.0))
         reached = last if self.best_weights_ is None else self.best_loss_
-        if not reached <= DIVERGED * self.first_loss_:
+        if not reached <= DIVERGED * first:
             message = (
-                f"The training of the network diverged: its loss went from {self.first_loss_:.3g} "
+                f"The training of the network diverged: its loss went from {first:.3g} "
                 f"to {reached:.3g}. Lower its learning rate, lr={net.lr}."
             )
             if not math.isfinite(reached):
@@ -107,12 +118,17 @@ class TimeLimit(Callback):
 
     def on_train_begin(self, net: Any, X: Any = None, y: Any = None, **kwargs: Any) -> None:
         """Look at the clock."""
-        self.start_ = time.monotonic()
+        self.start_, self.n_epochs_ = time.monotonic(), 0
 
     def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
         """Look again."""
         elapsed = time.monotonic() - self.start_
-        if elapsed * (1 + 1 / len(net.history)) > self.seconds:
+        self.n_epochs_ += 1
+        over = torch.tensor(elapsed * (1 + 1 / self.n_epochs_) > self.seconds, device=net.device)
+        # clocks of processes differ
+        if net.gathered(over).any():
+            n_done = len(net.history) - net.n_before_
+            net.history.record("left_out", 1 - n_done / net.n_epochs_)
             raise EarlyStop
 
 
@@ -132,6 +148,8 @@ def training_callbacks(
         # more than its first step
         total_steps=max(n_steps + 1, 11),
         pct_start=0.1,
+        # from the start, whatever was trained before
+        last_epoch=-1,
     )
     return [
         ("train_loss", PassthroughScoring("train_loss", on_train=True)),

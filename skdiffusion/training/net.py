@@ -11,38 +11,34 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike
 from sklearn.utils import check_random_state
-from skorch import NeuralNet
 from skorch.callbacks import ProgressBar
 from skorch.dataset import Dataset
 from torch import Tensor, nn
 
 from skdiffusion._utils.checks import check_weights
-from skdiffusion._utils.torch_seed import seeded_torch
+from skdiffusion._utils.torch_seed import LOCK, seeded_torch
 from skdiffusion.diffusion.categories import Levels
 from skdiffusion.diffusion.gaussians import GaussianDenoiser
 from skdiffusion.diffusion.preconditioning import Preconditioned, Prepared, network_sizes
 from skdiffusion.nets import ResidualMLP
-from skdiffusion.training.batches import RowBatches, check_fresh, pair_with_completions
+from skdiffusion.training.adapted import AdaptedNet
+from skdiffusion.training.batches import RowBatches, check_fresh, pair_with_completions, split_rows
 from skdiffusion.training.callbacks import EarlyStop, training_callbacks
+from skdiffusion.training.draws import draw_noise, generator_states
 from skdiffusion.training.lengths import check_parameters, max_epochs, steps_per_epoch
+from skdiffusion.training.memory import step_in_parts
 from skdiffusion.training.noise import NoiseLevels
 from skdiffusion.training.objective import DenoisingLoss
 
-# of noise levels in a batch, and batches that share them: closed forms are factorised once for each
-N_PATTERNS, N_BATCHES = 32, 4
-# from so many columns on matrices are dear, and patterns half as many
-WIDE = 33
-# validation rows are repeated with other noise up to this many, for a loss of low variance
-N_VALIDATION = 1024
 
-
-class DenoiserNet(NeuralNet):
+class DenoiserNet(AdaptedNet):
     """A skorch net that trains a denoiser on rows of numbers.
 
     It is the place of every training option: :class:`~skdiffusion.DiffusionManifoldSampler`
     takes one, unfitted, as ``denoiser=``, so that ``denoiser__lr`` or ``denoiser__module__width``
-    can be searched. All options of :class:`skorch.NeuralNet` work too: callbacks, ``compile=True``,
-    and mixed precision by deriving from ``skorch.hf.AccelerateMixin`` and this class.
+    can be searched. All options of :class:`skorch.NeuralNet` work too: callbacks, such as
+    :class:`~skdiffusion.training.TrainingCheckpoint`, and ``compile=True``. Several processes, and
+    mixed precision, take :class:`~skdiffusion.training.DistributedDenoiserNet`.
 
     The weights that are kept are an exponential moving average. Its regularisers besides early
     stopping are ``module__dropout`` and ``optimizer__weight_decay``.
@@ -101,7 +97,9 @@ class DenoiserNet(NeuralNet):
     module_ : Preconditioned
         The trained denoiser.
     history_ : skorch.history.History
-        Training and validation loss of each epoch.
+        Training and validation loss of each epoch; ``row_visits``, the rows trained on until then,
+        each as often as it was; in the last, ``left_out``, the share of the epochs that `max_time`
+        cut off.
 
     Examples
     --------
@@ -116,7 +114,9 @@ class DenoiserNet(NeuralNet):
     # of an epoch, and of these; set by fit, and read by skorch before
     n_steps_ = n_epochs_ = 1
     initialized_: bool
-    fresh_rows_: Callable[[int], ArrayLike] | None = None
+    # one process trains, unless there are several: see distributed
+    rank_, n_processes_ = 0, 1
+    fixed_: Prepared | None
 
     def __init__(
         self,
@@ -206,22 +206,22 @@ class DenoiserNet(NeuralNet):
             returns rows (m, d) without gaps, which take the place of those trained on. So a table
             need not fit in memory: `X` is its first part. The rows validated on stay those of `X`.
         **fit_params : dict
-            Ignored.
+            Ignored, as what skorch hands to other networks.
 
         Returns
         -------
         self : DenoiserNet
         """
-        check_parameters(self)
-        X = np.array(X, dtype=np.float32)
-        n, d = X.shape
-        if fresh_rows is not None and sample_weight is not None:
-            raise ValueError("fresh_rows have no weights: leave out sample_weight.")
-        self.fresh_rows_, weights = fresh_rows, None
-        if sample_weight is not None:
-            share = check_weights(sample_weight, n)
-            weights = torch.from_numpy(share / share.mean())
-        rows = torch.from_numpy(pair_with_completions(X, completions))
+        # threads that fit one net do so one after the other
+        with LOCK:
+            check_parameters(self)
+            self._set(np.shape(X)[1], gaussian, baseline, groups, target, levels)
+            train_on = self.warm_start and self.initialized_
+            return self._train(X, sample_weight, completions, fresh_rows, train_on)
+
+    def _set(
+        self, d: int, gaussian: Any, baseline: Any, groups: Any, target: Any, levels: Any
+    ) -> None:
         columns = torch.arange(d) if groups is None else torch.as_tensor(groups)
         # what the rows tell about the denoiser before its training begins
         self.setting_ = SimpleNamespace(
@@ -234,58 +234,86 @@ class DenoiserNet(NeuralNet):
             given=torch.isin(columns, torch.as_tensor(np.atleast_1d(self.given))),
             levels=levels,
         )
-        self.n_steps_, self.n_epochs_ = steps_per_epoch(self, n), max_epochs(self, n)
         self.noise_ = NoiseLevels(
             self.sigma_min, self.sigma_max, self.schedule, self.per_entry, np.size(self.given) > 0
         )
+
+    def partial_fit(
+        self,
+        X: ArrayLike,
+        y: Any = None,
+        *,
+        sample_weight: ArrayLike | None = None,
+        completions: ArrayLike | None = None,
+        fresh_rows: Callable[[int], ArrayLike] | None = None,
+        **fit_params: Any,
+    ) -> Self:
+        """Train on, with other rows: the network stays, the learning rate rises and falls again.
+
+        Parameters are those of `fit`. A net that was not fitted is fitted, and one whose training
+        is interrupted is fitted no longer. Weights are averaged afresh, and those are kept that are
+        best for the new rows.
+
+        Returns
+        -------
+        self : DenoiserNet
+        """
+        if not self.initialized_:
+            extra: dict[str, Any] = {"completions": completions, "fresh_rows": fresh_rows}
+            return self.fit(X, sample_weight=sample_weight, **extra)
+        n_entries = len(self.setting_.groups)
+        if np.ndim(X) != 2 or np.shape(X)[1] != n_entries:
+            raise ValueError(f"X has shape {np.shape(X)}; fit saw {n_entries} columns.")
+        with LOCK:
+            check_parameters(self)
+            return self._train(X, sample_weight, completions, fresh_rows, train_on=True)
+
+    def _train(
+        self, X: Any, sample_weight: Any, completions: Any, fresh_rows: Any, train_on: bool
+    ) -> Self:
+        X, weights = np.array(X, dtype=np.float32), None
+        if fresh_rows is not None and sample_weight is not None:
+            raise ValueError("fresh_rows have no weights: leave out sample_weight.")
+        if sample_weight is not None:
+            share = check_weights(sample_weight, len(X))
+            weights = torch.from_numpy(share / share.mean())
+        rows = torch.from_numpy(pair_with_completions(X, completions))
+        n_here = -(-len(X) // self.n_processes_)
+        self.n_steps_, self.n_epochs_ = steps_per_epoch(self, n_here), max_epochs(self, len(X))
+        self.fresh_rows_, self.fixed_, self.n_parts_, self.share_ = fresh_rows, None, 1, 1.0
         self.patterns_, self.n_batches_ = torch.empty(0), 0
-        seed = check_random_state(self.random_state).randint(2**31 - 1)
-        with seeded_torch(seed, self.device):
-            super().fit(rows, weights, **fit_params)
+        self.n_before_ = len(self.history) if train_on else 0
+        # the same in all processes
+        seed = torch.tensor(check_random_state(self.random_state).randint(2**31 - 1))
+        self.seed_ = int(self.gathered(seed.to(self.device))[0]) + self.n_before_
+        with seeded_torch(self.seed_, self.device):
+            if train_on:
+                # they know of the learning rate and the number of steps
+                self.initialize_callbacks()
+            else:
+                self.initialize()
+            self._run(rows, weights)
         return self
 
-    def partial_fit(self, X: Tensor, y: Any = None, classes: Any = None, **fit_params: Any) -> Self:
-        """Train on until an early stop; an interruption, which skorch takes for one, is raised."""
-        if not self.initialized_:
-            self.initialize()
-        self.notify("on_train_begin", X=X, y=y)
+    def _run(self, rows: Tensor, weights: Tensor | None) -> None:
+        """Train until an early stop; an interruption, which skorch takes for one, is raised."""
         try:
+            self.notify("on_train_begin", X=rows, y=weights)
             with suppress(EarlyStop):
-                self.fit_loop(X, y, epochs=self.n_epochs_, **fit_params)
-            self.notify("on_train_end", X=X, y=y)
+                # a checkpoint brings epochs with it
+                n_done = len(self.history) - self.n_before_
+                self.fit_loop(rows, weights, epochs=self.n_epochs_ - n_done)
+            self.notify("on_train_end", X=rows, y=weights)
         except BaseException:
             self.initialized_ = False
             del self.module_
             raise
-        return self
-
-    def __sklearn_is_fitted__(self) -> bool:
-        """As in skorch 1.3; before, what had been set counted as fitted."""
-        return getattr(self, "initialized_", False)
-
-    def notify(self, method_name: str, **kwargs: Any) -> None:
-        """Call the callbacks; a KeyboardInterrupt of theirs after an epoch is an early stop."""
-        try:
-            super().notify(method_name, **kwargs)
-        except KeyboardInterrupt as error:
-            if method_name != "on_epoch_end":
-                raise
-            raise EarlyStop from error
 
     def denoiser(self, dtype: torch.dtype = torch.float64) -> nn.Module:
         """Return a copy on the CPU, without gradients, in double precision but for the network."""
         module = copy.deepcopy(self.module_).cpu().double().eval().requires_grad_(False)
         module.net.to(dtype)
         return module
-
-    def get_params(self, deep: bool = True, **kwargs: Any) -> dict[str, Any]:
-        """Return the parameters, as :class:`skorch.NeuralNet` does but for its own records."""
-        params = super().get_params(deep=deep, **kwargs)
-        # a set in skorch's list, whose order in a repr would change from process to process
-        params.pop("_params_to_validate", None)
-        # as it was given: skorch reads what "auto" stands for
-        params["device"] = vars(self)["device"]
-        return params
 
     @property
     def _default_callbacks(self) -> list[tuple[str, Any]]:
@@ -295,13 +323,6 @@ class DenoiserNet(NeuralNet):
             return callbacks
         # first, as an early stop keeps the callbacks after it from closing their bar
         return [("progress", ProgressBar(self.n_steps_ + 1)), *callbacks]
-
-    def get_params_for_optimizer(self, *args: Any, **kwargs: Any) -> tuple[Any, dict[str, Any]]:
-        """Return the optimiser's options; AdamW is fused unless told otherwise."""
-        args, kwargs = super().get_params_for_optimizer(*args, **kwargs)
-        if self.optimizer is torch.optim.AdamW:
-            kwargs.setdefault("fused", True)
-        return args, kwargs
 
     def get_iterator(self, dataset: Dataset, training: bool = False) -> RowBatches:
         """Return shuffled batches to train on, or one batch to validate on."""
@@ -316,24 +337,6 @@ class DenoiserNet(NeuralNet):
         with dict(self.callbacks_)["average"].applied():
             return super().run_single_epoch(iterator, training, **kwargs)
 
-    @property
-    def device(self) -> str:
-        """Where the net trains; "auto" is looked up, not replaced, as fit leaves parameters."""
-        device = self.__dict__["device"]
-        if device != "auto":
-            return device
-        return "cuda" if torch.cuda.is_available() else "cpu"
-
-    @device.setter
-    def device(self, value: str) -> None:
-        self.__dict__["device"] = value
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        # skorch moves the weights to the device by its name, of which "auto" is none
-        asked = self.device = state["device"]
-        super().__setstate__(state | {"device": self.device})
-        self.device = asked
-
     def initialize_module(self) -> Self:
         """Make the network a denoiser, which corrects the Gaussian's."""
         setting = self.setting_
@@ -345,68 +348,61 @@ class DenoiserNet(NeuralNet):
         self.module_ = Preconditioned(net, *parts)
         return self
 
-    def torch_compile(self, module: Any, name: str) -> Any:
-        """Compile the network alone; closed forms gain nothing from it."""
-        if self.compile and name == "module":
-            module.net = super().torch_compile(module.net, name)
-        return module
-
     def get_split_datasets(
         self, X: Tensor, y: Tensor | None = None, **fit_params: Any
     ) -> tuple[Dataset, Dataset | None]:
         """Split rows, and their weights, into those to train on and those to validate on."""
-        X = X.to(self.device)
-        # rows with completions come several times, each time completed otherwise
-        copies = X.unsqueeze(0) if X.dim() == 2 else X
-        n = copies.shape[1]
-        n_valid = int(self.validation_fraction * n)
-        order = torch.randperm(n, device=X.device)
-        taught, held_out = order[n_valid:], order[:n_valid]
-        weights = None if y is None else y.to(X.device)
-        self.fixed_: Prepared | None = None
-        train = Dataset(
-            copies[:, taught].flatten(0, 1),
-            None if weights is None else weights[taught].repeat(len(copies)),
-        )
-        if n_valid < 2:
-            return train, None
-        repeated = held_out.repeat(-(-N_VALIDATION // n_valid))[: 2 * N_VALIDATION]
-        weights = None if weights is None else weights[repeated]
-        return train, Dataset(copies[0, repeated], weights)
+        return split_rows(X.to(self.device), y, self.validation_fraction)
 
     def on_epoch_begin(self, net: Any, dataset_train: Any = None, **kwargs: Any) -> None:
         """Start an epoch, with other rows where there are fresh ones."""
         super().on_epoch_begin(net, dataset_train=dataset_train, **kwargs)
-        if self.fresh_rows_ is not None and len(self.history) > 1:
-            rows = check_fresh(self.fresh_rows_(len(self.history)), len(self.setting_.groups))
+        if self.fresh_rows_ is not None and len(self.history) > self.n_before_ + 1:
+            epoch, n_entries = len(self.history) - self.n_before_, len(self.setting_.groups)
+            rows = check_fresh(self.fresh_rows_(epoch), n_entries)
             dataset_train.X = rows.to(self.device)
+
+    def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
+        """Note how many rows were trained on, each as often as it was."""
+        n_done = len(self.history) - self.n_before_
+        n_visits = n_done * self.n_steps_ * self.batch_size * self.n_processes_
+        self.history.record("row_visits", n_visits)
+        self.history.record("left_out", 0.0)
 
     def on_train_end(self, net: Any, X: Any = None, y: Any = None, **kwargs: Any) -> None:
         """Forget the noisy rows of the validation, and the noise levels of the last batches."""
         self.fixed_, self.patterns_, self.fresh_rows_ = None, torch.empty(0), None
 
-    def add_noise(self, x0: Tensor) -> Prepared:
+    def add_noise(self, x0: Tensor, noise: tuple[Tensor, Tensor] | None = None) -> Prepared:
         """Noise clean rows and do all that precedes the network."""
-        # equally many rows for each pattern, and no pattern drawn in vain
-        n_rows = -(-len(x0) // (N_PATTERNS if x0.shape[1] < WIDE else N_PATTERNS // 2))
-        if self.n_batches_ % N_BATCHES == 0 or n_rows * len(self.patterns_) < len(x0):
-            setting, n_patterns = self.setting_, -(-len(x0) // n_rows)
-            patterns = self.noise_.draw(n_patterns, setting.groups, setting.target)
-            self.patterns_ = torch.where(setting.given, self.sigma_min, patterns).to(x0)
-            self.n_batches_ = 0
-        self.n_batches_ += 1
-        sigma = self.patterns_.repeat_interleave(n_rows, dim=0)[: len(x0)]
+        sigma, normal = noise or draw_noise(self, x0)
         # what was filled in is seen like any other entry; only the loss knows of gaps
         x0 = x0 if x0.dim() == 2 else x0[:, 1]
         with torch.no_grad():
-            return self.module_.prepare(x0 + sigma * torch.randn_like(x0), sigma)
+            return self.module_.prepare(x0 + sigma * normal, sigma)
 
-    def infer(self, x0: Tensor, **fit_params: Any) -> tuple[Prepared, Tensor]:
+    def validation_noise(self, x0: Tensor) -> Prepared:
+        """Return the noisy rows of the validation, the same in every epoch."""
+        if self.fixed_ is None:
+            # a checkpoint draws them again
+            self.before_fixed_ = generator_states(self)
+            self.fixed_ = self.add_noise(x0)
+        return self.fixed_
+
+    def gathered(self, value: Tensor) -> Tensor:
+        """Return what each process that trains has, one below the other."""
+        return value.unsqueeze(0)
+
+    def train_step_single(self, batch: Any, **fit_params: Any) -> dict[str, Any]:
+        """Return the loss of a batch, whose gradients it adds; in parts if memory runs out."""
+        return step_in_parts(self, super().train_step_single, batch)
+
+    def infer(
+        self, x0: Tensor, noise: tuple[Tensor, Tensor] | None = None, **fit_params: Any
+    ) -> tuple[Prepared, Tensor]:
         """Noise the rows, afresh in training and as ever in validation, and run the network."""
-        if self.module_.training:
-            prepared = self.add_noise(x0)
-        else:
-            prepared = self.fixed_ = self.fixed_ or self.add_noise(x0)
+        training = self.module_.training
+        prepared = self.add_noise(x0, noise) if training else self.validation_noise(x0)
         return prepared, self.module_.correction(prepared)
 
     def get_loss(
@@ -420,4 +416,5 @@ class DenoiserNet(NeuralNet):
         prepared, correction = y_pred
         x0 = X if X is None or X.dim() == 2 else X[:, 0]
         weights = y_true if y_true.numel() else None
-        return self.criterion_(x0, self.module_, prepared, correction, weights)
+        # less than one for a part of a batch
+        return self.share_ * self.criterion_(x0, self.module_, prepared, correction, weights)

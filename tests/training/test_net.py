@@ -20,8 +20,9 @@ from skdiffusion.diffusion.gaussians import (
 )
 from skdiffusion.diffusion.preconditioning import Preconditioned
 from skdiffusion.diffusion.schedule import SCHEDULES
+from skdiffusion.training.draws import N_BATCHES, N_PATTERNS
 from skdiffusion.training.lengths import steps_per_epoch
-from skdiffusion.training.net import N_BATCHES, N_PATTERNS, DenoiserNet
+from skdiffusion.training.net import DenoiserNet
 
 X = np.random.RandomState(0).normal(size=(80, 3))
 SMALL = {
