@@ -25,8 +25,8 @@ from skdiffusion.closed_forms.baselines import fit_gaussian
 from skdiffusion.diffusion.preconditioning import Preconditioned
 from skdiffusion.nets import ResidualMLP
 from skdiffusion.training import DenoisingLoss
+from skdiffusion.training.batch_noise import N_BATCHES, N_PATTERNS
 from skdiffusion.training.batches import N_VALIDATION
-from skdiffusion.training.draws import N_BATCHES, N_PATTERNS
 from skdiffusion.training.lengths import steps_per_epoch
 from skdiffusion.training.net import DenoiserNet
 from skdiffusion.training.noise import NoiseLevels

@@ -10,8 +10,8 @@ from sklearn.utils import Bunch, InputTags, Tags, TargetTags, check_random_state
 
 from skdiffusion._sampler import DiffusionManifoldSampler
 from skdiffusion._utils.checks import Seed, StrOptions, needs
+from skdiffusion._utils.default_parts import Parts
 from skdiffusion._utils.fitting import all_or_nothing, say, speak_up
-from skdiffusion._utils.parts import Parts
 from skdiffusion._utils.systematic import spread
 from skdiffusion.augmentation.relevance import boxplot_relevance
 from skdiffusion.augmentation.rows import jitter, read_target, regular, stack

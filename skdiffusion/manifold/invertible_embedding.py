@@ -7,9 +7,9 @@ from sklearn.utils import check_array, check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skdiffusion._utils.checks import Seed, check_count
+from skdiffusion._utils.default_parts import Parts
 from skdiffusion._utils.fitting import all_or_nothing
 from skdiffusion._utils.gross import check_magnitudes, have_one_unit, regular_rows
-from skdiffusion._utils.parts import Parts
 from skdiffusion.manifold.autoencoder_embedding import AutoencoderEmbedding
 from skdiffusion.manifold.decoders import Decoder, seeded
 from skdiffusion.manifold.embedding import Embedding, validate_numbers

@@ -9,7 +9,7 @@ from sklearn.utils import check_array
 from sklearn.utils.validation import validate_data
 
 from skdiffusion._utils.checks import take_rows
-from skdiffusion._utils.parts import Parts
+from skdiffusion._utils.default_parts import Parts
 from skdiffusion.tables.clocks import EXACT
 from skdiffusion.tables.reading import NUMERIC, as_frame, read_array, read_series, refuse
 from skdiffusion.tables.vocabulary import as_objects

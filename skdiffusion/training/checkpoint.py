@@ -12,7 +12,7 @@ import torch
 from skorch.callbacks import Callback
 from skorch.history import History
 
-from skdiffusion.training.draws import generator_states, set_generator_states
+from skdiffusion.training.batch_noise import generator_states, set_generator_states
 
 # parameters that another fit may have and be the same training
 MAY_DIFFER = ("callbacks", "device", "max_time", "random_state", "verbose")

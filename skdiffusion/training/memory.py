@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from skdiffusion.diffusion.categories import Levels
-from skdiffusion.training.draws import draw_noise
+from skdiffusion.training.batch_noise import draw_noise
 
 # PyTorch's, on a device, on Linux and macOS, and on Windows
 MESSAGES = ("out of memory", "can't allocate memory", "not enough memory")

@@ -22,9 +22,9 @@ from skdiffusion.diffusion.gaussians import GaussianDenoiser
 from skdiffusion.diffusion.preconditioning import Preconditioned, Prepared, network_sizes
 from skdiffusion.nets import ResidualMLP
 from skdiffusion.training.adapted import AdaptedNet
+from skdiffusion.training.batch_noise import draw_noise, generator_states
 from skdiffusion.training.batches import RowBatches, check_fresh, pair_with_completions, split_rows
 from skdiffusion.training.callbacks import EarlyStop, training_callbacks
-from skdiffusion.training.draws import draw_noise, generator_states
 from skdiffusion.training.lengths import check_parameters, max_epochs, steps_per_epoch
 from skdiffusion.training.memory import step_in_parts
 from skdiffusion.training.noise import NoiseLevels

@@ -20,7 +20,7 @@ from skdiffusion.diffusion.gaussians import (
 )
 from skdiffusion.diffusion.preconditioning import Preconditioned
 from skdiffusion.diffusion.schedule import SCHEDULES
-from skdiffusion.training.draws import N_BATCHES, N_PATTERNS
+from skdiffusion.training.batch_noise import N_BATCHES, N_PATTERNS
 from skdiffusion.training.lengths import steps_per_epoch
 from skdiffusion.training.net import DenoiserNet
 
