@@ -7,10 +7,10 @@ from dataclasses import replace
 import numpy as np
 import torch
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin, clone
-from sklearn.utils import check_array, check_consistent_length, check_random_state
+from sklearn.utils import check_array, check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from skdiffusion._utils.checks import check_count, check_noise, check_weights
+from skdiffusion._utils.checks import check_count, check_noise
 from skdiffusion._utils.fitting import all_or_nothing
 from skdiffusion.model.encoded import EncodedRows, encode_rows
 from skdiffusion.model.imputation import (
@@ -25,8 +25,9 @@ from skdiffusion.model.variation import VariationMixin
 from skdiffusion.model.wanted import need_target, read_wanted
 from skdiffusion.tables.conditions import Conditions
 from skdiffusion.tables.encoder import TableEncoder
-from skdiffusion.tables.frames import NUMERIC, TableInput, read_table, take, validate_table
+from skdiffusion.tables.frames import NUMERIC, TableInput, read_table, validate_table
 from skdiffusion.tables.gaps import fill_gaps
+from skdiffusion.tables.row_source import rows_to_fit
 from skdiffusion.tables.target import TargetEncoder
 
 
@@ -68,11 +69,12 @@ class TableModel(
 
         Parameters
         ----------
-        X : array-like or data frame of shape (n, n_features)
-            The table: a NumPy array, or a pandas or polars frame. Cells may be missing.
-        y : array-like of shape (n,) or None, default=None
-            Target to condition on: classes or numbers.
-        sample_weight : array-like of shape (n,) or None, default=None
+        X : array-like, data frame, path or pyarrow.dataset.Dataset, of shape (n, n_features)
+            The table: a NumPy array, which may be memory-mapped, or a pandas or polars frame; or a
+            Parquet file, or a folder of them, which comes back as pandas. Cells may be missing.
+        y : array-like of shape (n,), str or None, default=None
+            Target to condition on: classes or numbers. Of Parquet also the name of a column.
+        sample_weight : array-like of shape (n,), str or None, default=None
             Weights of the rows, as if they occurred that often; shares of a whole are scaled.
 
         Returns
@@ -91,13 +93,8 @@ class TableModel(
         with all_or_nothing(self):
             self._check_parameters()
             rng = check_random_state(self.random_state)
-            X = validate_table(self, X, reset=True, allow_missing=self._allow_missing)
-            if y is not None:
-                check_consistent_length(X, y)
-            sample_weight = check_weights(sample_weight, len(X))
+            X, y, sample_weight = rows_to_fit(self, X, y, sample_weight, self._most_rows(), rng)
             if sample_weight is not None:
-                kept = np.flatnonzero(sample_weight)
-                X, y, sample_weight = take(kept, X, y, sample_weight)
                 # shares of a whole are no numbers of rows
                 sample_weight = sample_weight * max(1.0, len(X) / sample_weight.sum())
                 sample_weight = None if (sample_weight == 1).all() else sample_weight
@@ -373,6 +370,10 @@ class TableModel(
     @property
     def _n_features_out(self):
         return self._model.encoder.n_encoded_
+
+    def _most_rows(self):
+        """Return how many rows a fit can use, None for any number."""
+        return None
 
     def _encode(self, X, y, sample_weight, rng):
         """Read and encode the rows of `fit` and their target, each once."""

@@ -25,6 +25,8 @@ from skdiffusion.training.net import DenoiserNet
 
 N_PROBES = 16
 MAX_ROWS = 2000
+# rows of `fit`: one pass over them in each epoch is a thousand steps
+MAX_FIT_ROWS = 256_000
 
 
 class DiffusionManifoldSampler(TableModel):
@@ -114,6 +116,8 @@ class DiffusionManifoldSampler(TableModel):
         Number of columns seen in `fit`.
     feature_names_in_ : ndarray of str
         Names of the columns, where they all have one.
+    n_rows_used_ : int
+        Number of rows that were fitted: all that have weight, or a random sample; see the notes.
 
     See Also
     --------
@@ -123,6 +127,11 @@ class DiffusionManifoldSampler(TableModel):
 
     Notes
     -----
+    Of more than 256,000 rows a random sample of so many is fitted, with one row of each category:
+    more would make the fit longer, and by what was measured no better. Where ``denoiser`` has
+    `steps_per_epoch`, as many rows are taken as training visits, if these are more. Of frames and
+    files infinite cells outside the sample go unseen, and the range of numbers is the sample's.
+
     The fitted model holds the rows that draws start from, at most 20,000: whoever has the model has
     these rows.
 
@@ -207,6 +216,15 @@ class DiffusionManifoldSampler(TableModel):
     def _check_parameters(self):
         super()._check_parameters()
         read_plan(self.manifold, self.coupling)
+
+    def _most_rows(self):
+        """Return the rows that training visits, where its steps are given; else many."""
+        net = DenoiserNet() if self.denoiser is None else self.denoiser
+        net._check_parameters()
+        if net.steps_per_epoch == "auto":
+            return MAX_FIT_ROWS
+        n_epochs = net._choose_n_epochs(MAX_FIT_ROWS)
+        return max(MAX_FIT_ROWS, net.batch_size * net.steps_per_epoch * n_epochs)
 
     def _encode(self, X, y, sample_weight, rng):
         if self.contamination:

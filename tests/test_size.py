@@ -10,7 +10,7 @@ ROOT = Path(__file__).parent.parent
 FILES = sorted((ROOT / "skdiffusion").rglob("*.py"))
 
 MAX_LINES_OF_A_FILE, MAX_PUBLIC_NAMES = 450, 80
-MAX_LINES, MAX_CODE_LINES = 20_760, 12_000
+MAX_LINES, MAX_CODE_LINES = 21_010, 12_150
 
 NO_CODE = {
     tokenize.COMMENT,
