@@ -7,8 +7,7 @@ training, and the same to the end of its own default training. Within the second
 many epochs as fit into them, so that its learning rate falls to the end as that of the other does.
 Tables have 6,000 rows at most, of which 80 % are trained on; 300 held-out rows are scored.
 
-``regularisers``: `ResidualMLP` alone, with dropout, weight decay or spectral norms, as a density of
-the features.
+``regularisers``: `ResidualMLP` alone, with dropout or weight decay, as a density of the features.
 
 Rows of results are appended to ``networks.csv`` as they come, so that a run can be stopped and
 resumed; ``networks.md`` is written from it at the end.
@@ -46,7 +45,6 @@ REGULARISERS = {
     "dropout .1": {"module__dropout": 0.1},
     "weight decay .1": {"optimizer__weight_decay": 0.1},
     "weight decay 1": {"optimizer__weight_decay": 1.0},
-    "spectral norm": {"spectral_norm": True},
 }
 MAX_ROWS = 6000
 # held-out rows whose density is read

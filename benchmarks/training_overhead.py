@@ -25,6 +25,7 @@ from skdiffusion.closed_forms.baselines import fit_gaussian
 from skdiffusion.diffusion.preconditioning import Preconditioned
 from skdiffusion.nets import ResidualMLP
 from skdiffusion.training import DenoisingLoss
+from skdiffusion.training.lengths import steps_per_epoch
 from skdiffusion.training.net import N_BATCHES, N_PATTERNS, N_VALIDATION, DenoiserNet
 from skdiffusion.training.noise import NoiseLevels
 
@@ -69,7 +70,7 @@ def bare(rows, gaussian, n_epochs):
     optimizer = torch.optim.AdamW(weights, lr=LEARNING_RATE, fused=True)
     order, n_valid = torch.randperm(n), n // 10
     train, valid = X[order[n_valid:]], X[order[:n_valid]][: 2 * N_VALIDATION]
-    n_steps = DenoiserNet(batch_size=BATCH_SIZE)._choose_n_steps(n)
+    n_steps = steps_per_epoch(DenoiserNet(batch_size=BATCH_SIZE), n)
     policy = torch.optim.lr_scheduler.OneCycleLR(
         optimizer, max_lr=LEARNING_RATE, total_steps=n_epochs * n_steps + 1, pct_start=0.1
     )

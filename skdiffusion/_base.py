@@ -3,6 +3,7 @@
 import warnings
 from abc import abstractmethod
 from dataclasses import replace
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -10,16 +11,10 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, Transfo
 from sklearn.utils import check_array, check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from skdiffusion._utils.checks import check_count, check_noise
+from skdiffusion._utils.checks import Seed, check_count, check_noise
 from skdiffusion._utils.fitting import all_or_nothing
 from skdiffusion.model.encoded import EncodedRows, encode_rows
-from skdiffusion.model.imputation import (
-    STRATEGIES,
-    Known,
-    fill_by_draw,
-    fill_by_mean,
-    read_gaps,
-)
+from skdiffusion.model.imputation import STRATEGIES, Known, fill_by_draw, fill_by_mean, read_gaps
 from skdiffusion.model.open_cells import settle_conditions
 from skdiffusion.model.variation import VariationMixin
 from skdiffusion.model.wanted import need_target, read_wanted
@@ -58,13 +53,13 @@ class TableModel(
         self._validate_params()
 
     @property
-    def model_(self):
+    def model_(self) -> Any:
         """The fitted model, with the present parameters of sampling."""
         # its error is an AttributeError too
         check_is_fitted(self)
         return replace(self._model, sampling=self._sampling())
 
-    def fit(self, X, y=None, sample_weight=None):
+    def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
         """Learn the distribution of the rows, and of the target with them.
 
         Parameters
@@ -102,7 +97,15 @@ class TableModel(
             self._model = self._fit_model(rows, rng)
         return self
 
-    def sample(self, n_samples=1, *, y=None, conditions=None, return_y=False, random_state=None):
+    def sample(
+        self,
+        n_samples: int = 1,
+        *,
+        y: Any = None,
+        conditions: Any = None,
+        return_y: bool = False,
+        random_state: Seed = None,
+    ) -> Any:
         """Draw rows.
 
         Parameters
@@ -155,7 +158,9 @@ class TableModel(
             return X
         return X, model.target_encoder.inverse_transform(Z[:, model.is_target], target.cells)
 
-    def acceptance_rate(self, conditions, *, y=None, n_samples=1000, random_state=None):
+    def acceptance_rate(
+        self, conditions: Any, *, y: Any = None, n_samples: int = 1000, random_state: Seed = None
+    ) -> float:
         """Return the share of draws that meet ranges and lists of categories by themselves.
 
         Parameters
@@ -180,7 +185,7 @@ class TableModel(
         Z, _ = self._draw(n_samples, replace(wanted, ranges={}, categories={}), target, rng)
         return float(wanted.are_met(model.encoder, Z[:, ~model.is_target]).mean())
 
-    def sample_y(self, X, n_samples=1, *, random_state=None):
+    def sample_y(self, X: Any, n_samples: int = 1, *, random_state: Seed = None) -> np.ndarray:
         """Draw targets of rows: a forecast as a distribution.
 
         Parameters
@@ -212,7 +217,7 @@ class TableModel(
         Y = model.target_encoder.inverse_transform(drawn[:, model.is_target])
         return np.asarray(Y).reshape(-1, n_samples)
 
-    def score_samples(self, X):
+    def score_samples(self, X: Any) -> np.ndarray:
         """Return the log-density of each row.
 
         Parameters
@@ -229,7 +234,7 @@ class TableModel(
         columns, model = self._read(X), self.model_
         return model.log_density(columns, model.encoder.encode_columns(columns))
 
-    def score(self, X, y=None):
+    def score(self, X: Any, y: Any = None) -> float:
         """Return the mean log-density of the rows, for model selection.
 
         Parameters
@@ -246,7 +251,7 @@ class TableModel(
         """
         return float(np.mean(self.score_samples(X)))
 
-    def transform(self, X):
+    def transform(self, X: Any) -> np.ndarray:
         """Return latents: about independent standard normal numbers, by the probability flow.
 
         Parameters
@@ -261,7 +266,7 @@ class TableModel(
         """
         return self.model_.encode(self._encoded(X))
 
-    def inverse_transform(self, X):
+    def inverse_transform(self, X: Any) -> Any:
         """Return the rows of latents, the inverse of `transform`.
 
         Parameters
@@ -282,7 +287,7 @@ class TableModel(
             )
         return model.encoder.inverse_transform(model.decode(U))
 
-    def denoise(self, X, noise=None):
+    def denoise(self, X: Any, noise: Any = None) -> Any:
         """Return rows without noise: the expected clean row given each.
 
         Parameters
@@ -319,7 +324,16 @@ class TableModel(
                 sigma = np.maximum(sigma, model.noise)
         return model.encoder.inverse_transform(model.denoise(Z, sigma))
 
-    def impute(self, X, *, y=None, return_y=False, strategy="mean", n_draws=32, random_state=None):
+    def impute(
+        self,
+        X: Any,
+        *,
+        y: Any = None,
+        return_y: bool = False,
+        strategy: str = "mean",
+        n_draws: int = 32,
+        random_state: Seed = None,
+    ) -> Any:
         """Fill missing cells given the others: a regression of any columns on any others.
 
         Parameters

@@ -1,14 +1,22 @@
 """`DiffusionAnomalyDetector`: which rows are unlike the others, why, and how surely."""
 
 from numbers import Real
-from typing import ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils import Bunch, check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from skdiffusion._utils.checks import COUNT, Interval, Options, StrOptions, check_count, take_rows
+from skdiffusion._utils.checks import (
+    COUNT,
+    Interval,
+    Options,
+    Seed,
+    StrOptions,
+    check_count,
+    take_rows,
+)
 from skdiffusion._utils.fitting import all_or_nothing
 from skdiffusion.augmentation.rows import stack
 from skdiffusion.detection.anomaly_model import METHODS, AnomalyModel, AnomalyOptions
@@ -115,19 +123,19 @@ class DiffusionAnomalyDetector(TableInput, TransformerMixin, Verdicts, BaseEstim
     def __init__(
         self,
         *,
-        method="hybrid",
-        contamination="auto",
-        window=None,
-        categorical_features="from_dtype",
-        random_state=None,
-    ):
+        method: Any = "hybrid",
+        contamination: Any = "auto",
+        window: int | None = None,
+        categorical_features: Any = "from_dtype",
+        random_state: Seed = None,
+    ) -> None:
         self.method = method
         self.contamination = contamination
         self.window = window
         self.categorical_features = categorical_features
         self.random_state = random_state
 
-    def fit(self, X, y=None):
+    def fit(self, X: Any, y: Any = None) -> Self:
         """Learn what normal rows are like.
 
         Parameters
@@ -155,7 +163,7 @@ class DiffusionAnomalyDetector(TableInput, TransformerMixin, Verdicts, BaseEstim
             self._learn(X, find_marked(X, y))
         return self
 
-    def partial_fit(self, X, y=None):
+    def partial_fit(self, X: Any, y: Any = None) -> Self:
         """Learn anew from all rows so far, or the latest `window`, as `fit` on them would.
 
         Parameters
@@ -185,7 +193,7 @@ class DiffusionAnomalyDetector(TableInput, TransformerMixin, Verdicts, BaseEstim
         self._learn(rows, marked, self.window or 0)
         return self
 
-    def score_samples(self, X):
+    def score_samples(self, X: Any) -> np.ndarray:
         """Score rows; the more normal the higher.
 
         Parameters
@@ -203,7 +211,7 @@ class DiffusionAnomalyDetector(TableInput, TransformerMixin, Verdicts, BaseEstim
         Z = self._encoded(X)
         return -self._model.score(Z)
 
-    def explain(self, X):
+    def explain(self, X: Any) -> Any:
         """Say which cells make rows anomalous, and what they should have been.
 
         Parameters
@@ -233,7 +241,7 @@ class DiffusionAnomalyDetector(TableInput, TransformerMixin, Verdicts, BaseEstim
             marginal=as_table(self._by_column(marginal_surprise(self._explaining, Z))),
         )
 
-    def repair(self, X):
+    def repair(self, X: Any) -> Any:
         """Return the nearest normal rows that differ in few cells.
 
         The cells that contribute most are replaced by those of the nearest training row.
@@ -255,7 +263,7 @@ class DiffusionAnomalyDetector(TableInput, TransformerMixin, Verdicts, BaseEstim
         cells = {j: (c.values, ~changed[:, j] & ~c.gaps) for j, c in enumerate(columns)}
         return self._encoder.decode(Z[0], settled=cells)
 
-    def transform(self, X):
+    def transform(self, X: Any) -> np.ndarray:
         """Return the profile of rows: the scores that are added up.
 
         Parameters
@@ -271,7 +279,7 @@ class DiffusionAnomalyDetector(TableInput, TransformerMixin, Verdicts, BaseEstim
         Z = self._encoded(X)
         return self._model.profile(Z)
 
-    def get_feature_names_out(self, input_features=None):
+    def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
         """Name the columns of the profile.
 
         Parameters
@@ -287,7 +295,7 @@ class DiffusionAnomalyDetector(TableInput, TransformerMixin, Verdicts, BaseEstim
         check_is_fitted(self)
         return np.array([score.name for score in self._model.scores], dtype=object)
 
-    def sample(self, n_samples=1, *, random_state=None):
+    def sample(self, n_samples: int = 1, *, random_state: Seed = None) -> Any:
         """Draw normal rows, from the kernels.
 
         Parameters

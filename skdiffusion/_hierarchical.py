@@ -1,6 +1,7 @@
 """`HierarchicalSampler`: coarse rows first, then what is finer given them."""
 
 from numbers import Integral
+from typing import Any, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, clone
@@ -11,7 +12,7 @@ from sklearn.utils import check_array, check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from skdiffusion._sampler import DiffusionManifoldSampler
-from skdiffusion._utils.checks import check_weights
+from skdiffusion._utils.checks import Seed, check_weights
 from skdiffusion._utils.fitting import all_or_nothing
 from skdiffusion.tables.encoder import TableEncoder
 from skdiffusion.tables.frames import TableInput, read_table, take, validate_table
@@ -92,12 +93,12 @@ class HierarchicalSampler(TableInput, BaseEstimator):
 
     _allow_missing = False
 
-    def __init__(self, *, levels=(8,), sampler=None, random_state=None):
+    def __init__(self, *, levels: Any = (8,), sampler: Any = None, random_state: Seed = None):
         self.levels = levels
         self.sampler = sampler
         self.random_state = random_state
 
-    def fit(self, X, y=None, sample_weight=None):
+    def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
         """Learn the coarsest level, and each finer one given that above it.
 
         Parameters
@@ -145,7 +146,9 @@ class HierarchicalSampler(TableInput, BaseEstimator):
                 self.samplers_.append(sampler.fit(np.hstack([left, coarse]), y, weights))
         return self
 
-    def sample(self, n_samples=1, *, y=None, return_y=False, random_state=None):
+    def sample(
+        self, n_samples: int = 1, *, y=None, return_y: bool = False, random_state: Seed = None
+    ) -> Any:
         """Draw rows.
 
         Parameters
@@ -175,7 +178,7 @@ class HierarchicalSampler(TableInput, BaseEstimator):
         X = self.refine(drawn, y=y, random_state=rng)
         return (X, y) if return_y else X
 
-    def refine(self, coarse, *, y=None, level=0, random_state=None):
+    def refine(self, coarse: Any, *, y: Any = None, level: int = 0, random_state: Seed = None):
         """Draw rows given what is coarse: super-resolution.
 
         Parameters

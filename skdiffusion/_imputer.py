@@ -1,6 +1,7 @@
 """`DiffusionImputer`: fill missing cells from the distribution of the rows."""
 
 import warnings
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -9,7 +10,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from skdiffusion._sampler import DiffusionManifoldSampler
-from skdiffusion._utils.checks import check_count
+from skdiffusion._utils.checks import Seed, check_count
 from skdiffusion._utils.fitting import all_or_nothing
 from skdiffusion.model.drawing import even_noise
 from skdiffusion.model.imputation import (
@@ -83,14 +84,16 @@ class DiffusionImputer(TableInput, OneToOneFeatureMixin, TransformerMixin, BaseE
     3
     """
 
-    def __init__(self, *, sampler=None, n_models=3, strategy="mean", n_draws=32, random_state=None):
+    def __init__(
+        self, *, sampler=None, n_models=3, strategy="mean", n_draws=32, random_state: Seed = None
+    ):
         self.sampler = sampler
         self.n_models = n_models
         self.strategy = strategy
         self.n_draws = n_draws
         self.random_state = random_state
 
-    def fit(self, X, y=None):
+    def fit(self, X: Any, y: Any = None) -> Self:
         """Learn the distribution of the rows from the cells that they have.
 
         Parameters
@@ -137,7 +140,7 @@ class DiffusionImputer(TableInput, OneToOneFeatureMixin, TransformerMixin, BaseE
             self._seed = int(rng.randint(2**31 - 1))
         return self
 
-    def transform(self, X):
+    def transform(self, X: Any) -> Any:
         """Fill missing cells.
 
         Parameters
@@ -162,7 +165,7 @@ class DiffusionImputer(TableInput, OneToOneFeatureMixin, TransformerMixin, BaseE
             filled, _ = fill_by_draw(known, self._seed, noise, torch.from_numpy(noise.start))
         return fill_gaps(X, gaps, filled, rows)
 
-    def sample_imputations(self, X, n_imputations=5, *, random_state=None):
+    def sample_imputations(self, X: Any, n_imputations: int = 5, *, random_state: Seed = None):
         """Fill missing cells by draws, several times: multiple imputation.
 
         Parameters

@@ -4,14 +4,14 @@ import math
 from dataclasses import dataclass, replace
 from functools import partial
 from numbers import Real
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
 from sklearn.model_selection import KFold
 
 from skdiffusion._base import TableModel
-from skdiffusion._utils.checks import COUNT, Interval, StrOptions
+from skdiffusion._utils.checks import COUNT, Interval, Seed, StrOptions
 from skdiffusion._utils.gross import far_out
 from skdiffusion.closed_forms.baselines import fit_gaussian
 from skdiffusion.closed_forms.gap_filling import without_gross_cells
@@ -137,19 +137,19 @@ class OperatorScoreMatching(TableModel):
     def __init__(
         self,
         *,
-        degree="auto",
-        smoothing="auto",
-        n_steps=40,
-        n_likelihood_steps=32,
-        random_state=None,
-    ):
+        degree: Any = "auto",
+        smoothing: Any = "auto",
+        n_steps: int = 40,
+        n_likelihood_steps: int = 32,
+        random_state: Seed = None,
+    ) -> None:
         self.degree = degree
         self.smoothing = smoothing
         self.n_steps = n_steps
         self.n_likelihood_steps = n_likelihood_steps
         self.random_state = random_state
 
-    def fit(self, X, y=None):
+    def fit(self, X: Any, y: Any = None) -> Self:
         """Solve for the score of the rows at all noise levels.
 
         Parameters
@@ -172,7 +172,7 @@ class OperatorScoreMatching(TableModel):
         """
         return super().fit(X)
 
-    def score_field(self, X, t):
+    def score_field(self, X: Any, t: float) -> np.ndarray:
         """Return the gradient of the log-density of the data that has diffused for some time.
 
         Parameters
@@ -197,7 +197,7 @@ class OperatorScoreMatching(TableModel):
         field[:, encoder.groups_] = gradients / [encoder.codecs_[j].scale for j in encoder.groups_]
         return field
 
-    def loss(self, X, t):
+    def loss(self, X: Any, t: float) -> float:
         """Return the score-matching loss of rows; lower is better.
 
         Parameters

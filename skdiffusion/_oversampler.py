@@ -1,7 +1,7 @@
 """`DiffusionOversampler`: synthetic rows for rare classes and rare values of a target."""
 
 from numbers import Real
-from typing import ClassVar
+from typing import Any, ClassVar, Self
 
 import narwhals as nw
 import numpy as np
@@ -9,7 +9,7 @@ from sklearn.base import BaseEstimator, OneToOneFeatureMixin, clone
 from sklearn.utils import Bunch, InputTags, Tags, TargetTags, check_random_state
 
 from skdiffusion._sampler import DiffusionManifoldSampler
-from skdiffusion._utils.checks import StrOptions, needs
+from skdiffusion._utils.checks import Seed, StrOptions, needs
 from skdiffusion._utils.fitting import all_or_nothing
 from skdiffusion._utils.systematic import spread
 from skdiffusion.augmentation.relevance import boxplot_relevance
@@ -118,13 +118,13 @@ class DiffusionOversampler(OneToOneFeatureMixin, BaseEstimator):
     def __init__(
         self,
         *,
-        sampler=None,
-        sampling_strategy="auto",
-        sigma=0.3,
-        target="auto",
-        relevance="boxplot",
-        random_state=None,
-    ):
+        sampler: Any = None,
+        sampling_strategy: Any = "auto",
+        sigma: float = 0.3,
+        target: Any = "auto",
+        relevance: Any = "boxplot",
+        random_state: Seed = None,
+    ) -> None:
         self.sampler = sampler
         self.sampling_strategy = sampling_strategy
         self.sigma = sigma
@@ -139,7 +139,7 @@ class DiffusionOversampler(OneToOneFeatureMixin, BaseEstimator):
             input_tags=_InputTags(string=True, categorical=True, allow_nan=True),
         )
 
-    def fit(self, X, y):
+    def fit(self, X: Any, y: Any) -> Self:
         """Fit the model and count the rows that are missing; `fit_resample` does it by itself.
 
         Parameters
@@ -158,7 +158,7 @@ class DiffusionOversampler(OneToOneFeatureMixin, BaseEstimator):
             self._fit(X, y)
         return self
 
-    def fit_resample(self, X, y):
+    def fit_resample(self, X: Any, y: Any) -> Any:
         """Fit the model, and add synthetic rows to the real ones.
 
         Parameters

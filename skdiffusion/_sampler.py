@@ -2,14 +2,14 @@
 
 from dataclasses import replace
 from numbers import Real
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
 from sklearn.base import clone
 
 from skdiffusion._base import TableModel
-from skdiffusion._utils.checks import COUNT, Interval, StrOptions
+from skdiffusion._utils.checks import COUNT, Interval, Seed, StrOptions
 from skdiffusion.closed_forms.fitted_prior import fit_levels, fit_prior
 from skdiffusion.closed_forms.gap_filling import draw_completions, without_gross_cells
 from skdiffusion.diffusion import SOLVERS
@@ -21,6 +21,7 @@ from skdiffusion.model.encoded import merge_copies
 from skdiffusion.model.starts import fit_starts
 from skdiffusion.model.table_model import Model
 from skdiffusion.tables.frames import read_table, take
+from skdiffusion.training.lengths import check_parameters, max_epochs
 from skdiffusion.training.net import DenoiserNet
 
 N_PROBES = 16
@@ -173,22 +174,22 @@ class DiffusionManifoldSampler(TableModel):
     def __init__(
         self,
         *,
-        denoiser=None,
-        baseline="auto",
-        solver="dpmpp_2m",
-        n_steps=None,
-        n_likelihood_steps=20,
-        guidance_scale=1.0,
-        dcr_ratio=0.75,
-        encoder=None,
-        target="auto",
-        manifold="auto",
-        coupling="auto",
-        data_noise=0.0,
-        contamination=0.0,
-        verbose=0,
-        random_state=None,
-    ):
+        denoiser: Any = None,
+        baseline: Any = "auto",
+        solver: str = "dpmpp_2m",
+        n_steps: int | None = None,
+        n_likelihood_steps: int = 20,
+        guidance_scale: float = 1.0,
+        dcr_ratio: Any = 0.75,
+        encoder: Any = None,
+        target: Any = "auto",
+        manifold: Any = "auto",
+        coupling: Any = "auto",
+        data_noise: Any = 0.0,
+        contamination: Any = 0.0,
+        verbose: int = 0,
+        random_state: Seed = None,
+    ) -> None:
         self.denoiser = denoiser
         self.baseline = baseline
         self.solver = solver
@@ -206,7 +207,7 @@ class DiffusionManifoldSampler(TableModel):
         self.random_state = random_state
 
     @property
-    def model_(self):
+    def model_(self) -> Any:
         """The fitted model, with the present parameters of sampling and of likelihoods."""
         return replace(super().model_, n_likelihood_steps=self.n_likelihood_steps)
 
@@ -220,11 +221,11 @@ class DiffusionManifoldSampler(TableModel):
     def _most_rows(self):
         """Return the rows that training visits, where its steps are given; else many."""
         net = DenoiserNet() if self.denoiser is None else self.denoiser
-        net._check_parameters()
+        check_parameters(net)
         if net.steps_per_epoch == "auto":
             return MAX_FIT_ROWS
-        n_epochs = net._choose_n_epochs(MAX_FIT_ROWS)
-        return max(MAX_FIT_ROWS, net.batch_size * net.steps_per_epoch * n_epochs)
+        n_steps = net.steps_per_epoch * max_epochs(net, MAX_FIT_ROWS)
+        return max(MAX_FIT_ROWS, net.batch_size * n_steps)
 
     def _encode(self, X, y, sample_weight, rng):
         if self.contamination:

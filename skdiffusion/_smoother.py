@@ -4,13 +4,13 @@ import math
 import warnings
 from dataclasses import replace
 from numbers import Real
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
 
 from skdiffusion._base import TableModel
-from skdiffusion._utils.checks import COUNT, Interval, StrOptions
+from skdiffusion._utils.checks import COUNT, Interval, Seed, StrOptions
 from skdiffusion.closed_forms.baselines import fit_gaussian
 from skdiffusion.closed_forms.gap_filling import draw_completions, without_gross_cells
 from skdiffusion.closed_forms.smoothing import Smoothing, choose_known_noise
@@ -162,18 +162,18 @@ class RiemannianKernelSmoother(TableModel):
     def __init__(
         self,
         *,
-        metric="local",
-        bandwidth="cv",
-        n_neighbors="auto",
-        background="cv",
-        standardize="auto",
-        dcr_ratio=0.75,
-        encoder=None,
-        target="auto",
-        known_noise="cv",
-        n_steps=40,
-        random_state=None,
-    ):
+        metric: str = "local",
+        bandwidth: Any = "cv",
+        n_neighbors: int | str = "auto",
+        background: Any = "cv",
+        standardize: Any = "auto",
+        dcr_ratio: Any = 0.75,
+        encoder: Any = None,
+        target: Any = "auto",
+        known_noise: Any = "cv",
+        n_steps: int = 40,
+        random_state: Seed = None,
+    ) -> None:
         self.metric = metric
         self.bandwidth = bandwidth
         self.n_neighbors = n_neighbors
@@ -186,7 +186,7 @@ class RiemannianKernelSmoother(TableModel):
         self.n_steps = n_steps
         self.random_state = random_state
 
-    def score_field(self, X, t=0.0):
+    def score_field(self, X: Any, t: float = 0.0) -> np.ndarray:
         """Return the gradient of the log-density, also of rows that have diffused for a time.
 
         Parameters

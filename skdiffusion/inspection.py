@@ -1,6 +1,7 @@
 """What a fitted model of a table has learned: which columns depend on which, and odd cells."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -19,7 +20,7 @@ CATEGORY_LEVEL = 1.0
 CHUNK_ENTRIES = 2**22
 
 
-def conditional_dependence(sampler, X, *, sigma=0.5):
+def conditional_dependence(sampler: Any, X: Any, *, sigma: float = 0.5) -> np.ndarray:
     r"""Return how much columns say about one another beyond what all others say.
 
     A matrix of partial correlations, without their signs, that also sees what is not linear.
@@ -88,7 +89,7 @@ def conditional_dependence(sampler, X, *, sigma=0.5):
     return (norms / size / size.unsqueeze(1)).fill_diagonal_(0).cpu().numpy()
 
 
-def attention_map(sampler, X, *, sigma=0.5):
+def attention_map(sampler: Any, X: Any, *, sigma: float = 0.5) -> np.ndarray:
     """Return how much columns look at one another in the attention of a network.
 
     Parameters
@@ -163,7 +164,7 @@ def attention_map(sampler, X, *, sigma=0.5):
     return whole
 
 
-def cell_surprise(sampler, X):
+def cell_surprise(sampler: Any, X: Any) -> Any:
     """Return how improbable each cell is, given the other cells of its row.
 
     Parameters

@@ -2,6 +2,7 @@
 
 import inspect
 from functools import partial
+from typing import Any
 
 import numpy as np
 from sklearn.base import MetaEstimatorMixin
@@ -14,7 +15,9 @@ from sklearn.utils.validation import check_is_fitted
 __all__ = ["sample_from"]
 
 
-def sample_from(pipeline, n_samples=1, *, return_y=False, add_residuals=True, **sample_params):
+def sample_from(
+    pipeline, n_samples: int = 1, *, return_y=False, add_residuals=True, **sample_params: Any
+) -> Any:
     """Draw samples from a pipeline that ends in a sampler.
 
     Draws of the last step are taken back through the earlier ones: by ``sample_inverse``, as

@@ -16,6 +16,8 @@ from sklearn.utils.validation import _check_sample_weight
 
 #: What a parameter that counts something may be.
 COUNT = Interval(Integral, 1, None, closed="left")
+#: What `random_state` may be.
+Seed = int | np.random.RandomState | None
 
 
 @contextmanager

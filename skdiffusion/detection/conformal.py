@@ -1,6 +1,7 @@
 """P-values of anomaly scores from the scores of normal rows, and what to declare by them."""
 
 from numbers import Integral
+from typing import Any
 
 import numpy as np
 from scipy.stats import false_discovery_control
@@ -8,7 +9,7 @@ from scipy.stats import false_discovery_control
 ROUNDING = 1e-12
 
 
-def conformal_pvalues(calibration, scores):
+def conformal_pvalues(calibration: Any, scores: Any) -> np.ndarray:
     """Rank anomaly scores among those of normal rows.
 
     Parameters
@@ -54,7 +55,9 @@ def benjamini_hochberg(pvalues, fdr):
     return false_discovery_control(pvalues, method="bh") <= fdr * (1 + ROUNDING)
 
 
-def benjamini_hochberg_online(pvalues, fdr=0.1, *, window=500, history=()):
+def benjamini_hochberg_online(
+    pvalues: Any, fdr: float = 0.1, *, window: int = 500, history: Any = ()
+) -> np.ndarray:
     """Declare anomalies one by one, as they come, so that few of them are false.
 
     Parameters

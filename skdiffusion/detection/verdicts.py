@@ -1,5 +1,7 @@
 """What follows from scores: labels, p-values and picks, by a threshold that can follow the rows."""
 
+from typing import Any, Self
+
 import numpy as np
 from sklearn.base import OutlierMixin
 
@@ -14,7 +16,7 @@ ROUNDING = 1e-9
 class Verdicts(OutlierMixin):
     """Mixin of detectors with `score_samples`, which call `_calibrate` in `fit`."""
 
-    def fit_predict(self, X, y=None):
+    def fit_predict(self, X: Any, y: Any = None) -> np.ndarray:
         """Fit, and tell the anomalies among the training rows, each judged without itself.
 
         Parameters
@@ -32,7 +34,7 @@ class Verdicts(OutlierMixin):
         self.fit(X, y)
         return np.where(self.training_scores_ < self.offset_, -1, 1)
 
-    def decision_function(self, X):
+    def decision_function(self, X: Any) -> np.ndarray:
         """Score rows; negative for anomalies.
 
         Parameters
@@ -47,7 +49,7 @@ class Verdicts(OutlierMixin):
         """
         return self.score_samples(X) - self.offset_
 
-    def predict(self, X):
+    def predict(self, X: Any) -> np.ndarray:
         """Tell anomalies from normal rows.
 
         Parameters
@@ -62,7 +64,7 @@ class Verdicts(OutlierMixin):
         """
         return np.where(self.decision_function(X) < 0, -1, 1)
 
-    def predict_pvalue(self, X):
+    def predict_pvalue(self, X: Any) -> np.ndarray:
         """Return conformal p-values: how often a normal row is at least as anomalous.
 
         Parameters
@@ -83,7 +85,7 @@ class Verdicts(OutlierMixin):
         nats = -self.score_samples(X)
         return conformal_pvalues(self._calibration, nats)
 
-    def select(self, X, *, fdr=0.1):
+    def select(self, X: Any, *, fdr: float = 0.1) -> np.ndarray:
         """Pick out anomalies so that few of those picked are normal.
 
         Parameters
@@ -100,7 +102,7 @@ class Verdicts(OutlierMixin):
         """
         return benjamini_hochberg(self.predict_pvalue(X), fdr)
 
-    def update_threshold(self, X):
+    def update_threshold(self, X: Any) -> Self:
         """Let the threshold and the p-values follow rows that are mostly normal.
 
         Parameters

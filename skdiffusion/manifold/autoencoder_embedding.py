@@ -1,10 +1,12 @@
 """`AutoencoderEmbedding`: an embedding that is learned together with its inverse."""
 
+from typing import Any, Self
+
 import numpy as np
 import torch
 from sklearn.utils import check_random_state
 
-from skdiffusion._utils.checks import check_count
+from skdiffusion._utils.checks import Seed, check_count
 from skdiffusion._utils.fitting import all_or_nothing
 from skdiffusion._utils.gross import check_magnitudes, regular_rows
 from skdiffusion._utils.torch_seed import seeded_torch
@@ -62,12 +64,12 @@ class AutoencoderEmbedding(Embedding):
     True
     """
 
-    def __init__(self, n_components=2, *, max_epochs=30, random_state=None):
+    def __init__(self, n_components: int = 2, *, max_epochs: int = 30, random_state: Seed = None):
         self.n_components = n_components
         self.max_epochs = max_epochs
         self.random_state = random_state
 
-    def fit(self, X, y=None):
+    def fit(self, X: Any, y: Any = None) -> Self:
         """Train the autoencoder.
 
         Parameters

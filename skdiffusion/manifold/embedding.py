@@ -1,6 +1,7 @@
 """`Embedding`: the methods that embeddings with a way back have in common."""
 
 import re
+from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
@@ -38,7 +39,7 @@ def refuse_gaps(Z):
 class Embedding(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     """Base of embeddings, which define `fit`, `_embed` and `_decode` and set ``embedding_``."""
 
-    def fit_transform(self, X, y=None):
+    def fit_transform(self, X: Any, y: Any = None) -> np.ndarray:
         """Fit the embedding, and return the embedded rows.
 
         Parameters
@@ -55,7 +56,7 @@ class Embedding(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
         """
         return self.fit(X, y).embedding_.copy()
 
-    def transform(self, X):
+    def transform(self, X: Any) -> np.ndarray:
         """Embed rows.
 
         Parameters
@@ -74,7 +75,7 @@ class Embedding(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
             raise ValueError(f"X holds numbers beyond {LARGEST:g}: give them another unit.")
         return self._embed(X)
 
-    def inverse_transform(self, X):
+    def inverse_transform(self, X: Any) -> Any:
         """Return the mean rows of embedded ones.
 
         Parameters

@@ -1,10 +1,12 @@
 """`InvertibleEmbedding`: a manifold learner with a way there and a way back."""
 
+from typing import Any, Self
+
 import numpy as np
 from sklearn.utils import check_array, check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from skdiffusion._utils.checks import check_count
+from skdiffusion._utils.checks import Seed, check_count
 from skdiffusion._utils.fitting import all_or_nothing
 from skdiffusion._utils.gross import check_magnitudes, have_one_unit, regular_rows
 from skdiffusion.manifold.autoencoder_embedding import AutoencoderEmbedding
@@ -79,14 +81,16 @@ class InvertibleEmbedding(Embedding):
     (5, 3)
     """
 
-    def __init__(self, estimator=None, *, decoder="auto", n_neighbors=20, random_state=None):
+    def __init__(
+        self, estimator=None, *, decoder: str = "auto", n_neighbors=20, random_state: Seed = None
+    ):
         self.estimator = estimator
         self.decoder = decoder
         self.n_neighbors = n_neighbors
         self.random_state = random_state
 
     @classmethod
-    def from_fitted(cls, learner, **params):
+    def from_fitted(cls, learner: Any, **params: Any) -> Self:
         """Give a learner that is fitted already a way back.
 
         Parameters
@@ -120,7 +124,7 @@ class InvertibleEmbedding(Embedding):
             self._fit_ways(learner, X, embedded)
         return self
 
-    def fit(self, X, y=None):
+    def fit(self, X: Any, y: Any = None) -> Self:
         """Embed the rows, and learn the way back.
 
         Parameters
@@ -163,7 +167,7 @@ class InvertibleEmbedding(Embedding):
                 self.embedding_[kept] = embedded
         return self
 
-    def sample_inverse(self, X, *, random_state=None):
+    def sample_inverse(self, X: Any, *, random_state: Seed = None) -> Any:
         """Draw rows from embedded ones: with the noise that `inverse_transform` averages away.
 
         Parameters

@@ -1,6 +1,7 @@
 """The manifold near which the rows of a fitted sampler lie: its geometry, and rows along it."""
 
 from numbers import Integral
+from typing import Any
 
 import numpy as np
 import torch
@@ -8,7 +9,7 @@ from sklearn.neighbors import NearestNeighbors
 from sklearn.utils import check_random_state
 
 from skdiffusion import geometry
-from skdiffusion._utils.checks import check_count
+from skdiffusion._utils.checks import Seed, check_count
 from skdiffusion.diffusion.jacobian import principal_directions
 from skdiffusion.diffusion.paths import local_metric as denoiser_metric
 from skdiffusion.diffusion.paths import relax_path
@@ -27,7 +28,7 @@ LEFT_OUT = 0.05
 EXTENT, SUBSTEPS = 2.0, 5
 
 
-def intrinsic_dimension(sampler, X=None):
+def intrinsic_dimension(sampler: Any, X: Any = None) -> Any:
     """Estimate the dimension of the manifold, overall or at rows.
 
     Parameters
@@ -61,7 +62,7 @@ def intrinsic_dimension(sampler, X=None):
     return geometry.intrinsic_dimension(rows, per_point=True)[near[:, 0]].astype(np.float64)
 
 
-def tangent_space(sampler, X):
+def tangent_space(sampler: Any, X: Any) -> Any:
     """Return the directions in which the manifold extends at rows.
 
     Parameters
@@ -85,7 +86,7 @@ def tangent_space(sampler, X):
     return directions[:, :, : _dimension(sampler)].cpu().numpy()
 
 
-def distance_to_manifold(sampler, X):
+def distance_to_manifold(sampler: Any, X: Any) -> np.ndarray:
     """Return how far rows are from the planes through the nearest rows of `fit`.
 
     Parameters
@@ -104,7 +105,7 @@ def distance_to_manifold(sampler, X):
     return _planes(sampler, Z).distance(Z)
 
 
-def local_metric(sampler, X):
+def local_metric(sampler: Any, X: Any) -> np.ndarray:
     """Return a metric in which the way along the manifold is short, and that off it long.
 
     Parameters
@@ -127,7 +128,7 @@ def local_metric(sampler, X):
     return denoiser_metric(*_reading(sampler, _encoded(sampler, X))).cpu().numpy()
 
 
-def interpolate(sampler, a, b, n_points=20):
+def interpolate(sampler: Any, a: Any, b: Any, n_points: int = 20) -> Any:
     """Return a path between two rows along the manifold.
 
     The shortest path along the rows of `fit` is tightened to a geodesic on the manifold that the
@@ -169,7 +170,7 @@ def interpolate(sampler, a, b, n_points=20):
     return model.encoder.inverse_transform(resample_path(path.cpu().numpy(), n_points))
 
 
-def traverse(sampler, x, component=0, n_points=9):
+def traverse(sampler: Any, x: Any, component: int = 0, n_points: int = 9) -> Any:
     """Return rows along the manifold through a row, in one of its directions.
 
     They reach two units of the encoded rows to each side: about two standard deviations.
@@ -208,7 +209,9 @@ def traverse(sampler, x, component=0, n_points=9):
     return model.encoder.inverse_transform(rows.cpu().numpy())
 
 
-def explore(sampler, n_samples=10, *, avoid_seen=True, random_state=None):
+def explore(
+    sampler: Any, n_samples: int = 10, *, avoid_seen: bool = True, random_state: Seed = None
+) -> Any:
     """Draw rows that are far from those of `fit`, and from one another.
 
     Of twenty draws for each row the twentieth that is farthest off the manifold is left out.
@@ -247,7 +250,7 @@ def explore(sampler, n_samples=10, *, avoid_seen=True, random_state=None):
     return model.encoder.inverse_transform(Z[chosen])
 
 
-def trajectory(sampler, n_samples=100, *, random_state=None):
+def trajectory(sampler: Any, n_samples: int = 100, *, random_state: Seed = None) -> Any:
     """Draw rows and return what they were on the way from noise.
 
     Parameters

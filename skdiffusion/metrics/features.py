@@ -1,5 +1,7 @@
 """How far apart are tables in features of rows or as images, how many different rows has one?"""
 
+from typing import Any
+
 import numpy as np
 from scipy.spatial.distance import pdist
 from scipy.stats import entropy
@@ -15,7 +17,7 @@ from skdiffusion.metrics.alignment import align
 from skdiffusion.metrics.scaling import as_points
 
 
-def frechet_distance(real, fake, *, encoder=None):
+def frechet_distance(real: Any, fake: Any, *, encoder: Any = None) -> float:
     """Return the Frechet distance of Gaussians fitted to features of real and generated rows.
 
     The squared 2-Wasserstein distance of Dowson and Landau (J. Multivariate Analysis, 1982), with
@@ -59,7 +61,7 @@ def frechet_distance(real, fake, *, encoder=None):
     return float(((mean - fake_mean) ** 2).sum() + max(spread, 0.0))
 
 
-def vendi_score(X, *, reference=None):
+def vendi_score(X: Any, *, reference: Any = None) -> float:
     """Return how many different rows a table has, in effect.
 
     The exponential of the entropy of the eigenvalues of ``K / n_rows`` (Friedman and Dieng, TMLR
@@ -93,7 +95,7 @@ def vendi_score(X, *, reference=None):
     return float(np.exp(entropy(np.clip(eigenvalues, 0.0, None))))
 
 
-def structural_similarity(real, fake, image_shape, *, data_range=None):
+def structural_similarity(real: Any, fake: Any, image_shape: Any, *, data_range=None) -> float:
     """Return the mean structural similarity (SSIM) of images that are rows, in pairs.
 
     Row by row, as for images that were denoised or completed: drawn ones have no partner. By

@@ -1,6 +1,7 @@
 """Do generated columns, and pairs of them, look like the real ones, and do rows repeat?"""
 
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 from scipy.stats import ks_2samp
@@ -12,7 +13,7 @@ from skdiffusion.metrics.alignment import align, robust_limits
 N_BINS = 10
 
 
-def shape_error(real, fake, *, categorical=()):
+def shape_error(real: Any, fake: Any, *, categorical: Any = ()) -> float:
     """Return the mean error of single columns, in percent.
 
     The Kolmogorov-Smirnov distance of numbers, and the total variation of categories: 100 times one
@@ -42,7 +43,7 @@ def shape_error(real, fake, *, categorical=()):
     return 100 * float(np.mean([*errors.values()]))
 
 
-def trend_error(real, fake, *, categorical=()):
+def trend_error(real: Any, fake: Any, *, categorical: Any = ()) -> float:
     """Return the mean error of pairs of columns, in percent.
 
     For two numeric columns half the difference of their Pearson correlations, or, if that is more,
@@ -73,7 +74,7 @@ def trend_error(real, fake, *, categorical=()):
     return 100 * float(np.mean([*errors.values()])) if errors else 0.0
 
 
-def exact_copies(train, fake):
+def exact_copies(train: Any, fake: Any) -> float:
     """Return the share of the generated rows that equal a training row in every cell.
 
     Parameters

@@ -3,12 +3,13 @@
 from functools import cached_property
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from sklearn.metrics import pairwise_distances_argmin_min, roc_auc_score
 from sklearn.utils import check_random_state
 
-from skdiffusion._utils.checks import needs
+from skdiffusion._utils.checks import Seed, needs
 from skdiffusion._utils.gross import regular_rows
 from skdiffusion.metrics import evidence, fidelity
 from skdiffusion.metrics.alignment import NUMERIC, align, histograms, single_precision
@@ -90,7 +91,7 @@ class FidelityReport(dict):
             for at, error in measure(np.vstack([train, test]), fake, is_category).items()
         ]
 
-    def to_frame(self):
+    def to_frame(self) -> Any:
         """Return what is known of each column as a pandas frame, with a row for each."""
         with needs("pandas", "Frames of a report need pandas"):
             import pandas as pd
@@ -102,7 +103,7 @@ class FidelityReport(dict):
             frame[name] = [*map(evidence.summarise, coders, codes.T)]
         return frame.assign(giveaway=frame["name"].map(self.giveaways)).set_index("name")
 
-    def to_html(self, path=None):
+    def to_html(self, path: Any = None) -> str:
         """Return a page of HTML that needs nothing else, and write it to a path if there is one."""
         with needs("report", "Pages of a report need Jinja2"):
             from jinja2 import Template
@@ -121,8 +122,8 @@ class FidelityReport(dict):
 
 
 def fidelity_report(
-    train, test, fake, *, categorical=(), target=None, relations=(), random_state=None
-):
+    train, test, fake, *, categorical=(), target=None, relations=(), random_state: Seed = None
+) -> FidelityReport:
     """Judge a generated table by fidelity, coverage and privacy.
 
     Distances are taken in the Gower coordinates of the training rows. Columns of categories that

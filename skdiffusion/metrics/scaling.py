@@ -1,5 +1,7 @@
 """Coordinates in which the L1 distance of two rows is their Gower distance."""
 
+from typing import Any, Self
+
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
@@ -46,10 +48,10 @@ class GowerScaler(TableInput, TransformerMixin, BaseEstimator):
     1.5
     """
 
-    def __init__(self, categorical=()):
+    def __init__(self, categorical: Any = ()) -> None:
         self.categorical = categorical
 
-    def fit(self, X, y=None):
+    def fit(self, X: Any, y: Any = None) -> Self:
         """Learn the ranges and the categories.
 
         Parameters
@@ -74,7 +76,7 @@ class GowerScaler(TableInput, TransformerMixin, BaseEstimator):
         self.categories_ = [coder.levels for coder in self._coders if coder.levels is not None]
         return self
 
-    def transform(self, X):
+    def transform(self, X: Any) -> np.ndarray:
         """Return the coordinates of rows.
 
         Parameters

@@ -1,5 +1,7 @@
 """How far apart are two clouds of points, and how near is one to rows that it must not repeat?"""
 
+from typing import Any
+
 import numpy as np
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.metrics import pairwise_distances_argmin_min, pairwise_distances_chunked
@@ -7,12 +9,12 @@ from sklearn.model_selection import StratifiedKFold, cross_val_score
 from sklearn.neighbors import NearestNeighbors
 from sklearn.utils import check_random_state
 
-from skdiffusion._utils.checks import needs
+from skdiffusion._utils.checks import Seed, needs
 from skdiffusion.metrics.alignment import single_precision
 from skdiffusion.metrics.scaling import as_points, subsample
 
 
-def wasserstein(A, B, *, max_rows=None, random_state=None):
+def wasserstein(A: Any, B: Any, *, max_rows: int | None = None, random_state: Seed = None) -> float:
     """Return the exact 1-Wasserstein distance of two point clouds, under the L1 ground distance.
 
     Between Gower coordinates 0.1 says that rows are off by a tenth of one column's range, or by one
@@ -48,7 +50,7 @@ def wasserstein(A, B, *, max_rows=None, random_state=None):
     return float(ot.emd2([], [], cost, numItermax=10_000_000))
 
 
-def c2st(real, fake, *, classifier=None, random_state=None):
+def c2st(real: Any, fake: Any, *, classifier: Any = None, random_state: Seed = None) -> float:
     """Return how well a classifier tells generated rows from real ones.
 
     The classifier two-sample test of Lopez-Paz and Oquab (ICLR 2017), by three folds, in single
@@ -91,7 +93,7 @@ def c2st(real, fake, *, classifier=None, random_state=None):
     return float(cross_val_score(classifier, X, is_real, scoring="roc_auc", cv=folds).mean())
 
 
-def coverage_density(real, fake, *, k=5):
+def coverage_density(real: Any, fake: Any, *, k: int = 5) -> Any:
     """Return the share of real neighbourhoods that are hit, and how densely they are filled.
 
     Around every real row lies the ball that reaches to its `k`-th nearest other real row (L1),
@@ -133,7 +135,7 @@ def coverage_density(real, fake, *, k=5):
     return float((hits > 0).mean()), float(hits.sum() / (k * len(fake)))
 
 
-def dcr_ratio(train, test, fake):
+def dcr_ratio(train: Any, test: Any, fake: Any) -> float:
     """Return how far generated rows are from the training rows, relative to fresh real rows.
 
     The median distance to the closest record (DCR, Zhao et al., "CTAB-GAN", ACML 2021) of the

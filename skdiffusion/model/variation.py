@@ -2,11 +2,13 @@
 
 from dataclasses import replace
 from numbers import Real
+from typing import Any
 
 import numpy as np
 import torch
 from sklearn.utils import check_consistent_length, check_random_state
 
+from skdiffusion._utils.checks import Seed
 from skdiffusion.model.drawing import by_solver, redraw
 from skdiffusion.model.wanted import need_target
 from skdiffusion.tables.conditions import Conditions
@@ -16,7 +18,7 @@ from skdiffusion.tables.frames import validate_table
 class VariationMixin:
     """Mixin of estimators with a `model_`, which draw new rows near given ones."""
 
-    def vary(self, X, noise, *, y=None, random_state=None):
+    def vary(self, X: Any, noise: Any, *, y: Any = None, random_state: Seed = None) -> Any:
         """Draw new rows near given ones: noised, and integrated back.
 
         With little noise rows hardly change, with most of what there is they are drawn afresh.

@@ -1,6 +1,7 @@
 """What the cells of a row add to its own score."""
 
 from dataclasses import dataclass, field
+from typing import Any, Self
 
 import numpy as np
 
@@ -53,7 +54,7 @@ class FeatureContributionDisplay(_style.Display):
     n_features: int = 10
 
     @classmethod
-    def from_estimator(cls, detector, X, *, row=0, n_features=10):
+    def from_estimator(cls, detector: Any, X: Any, *, row: int = 0, n_features: int = 10) -> Self:
         """Show how a fitted detector explains a row, or how improbable its cells are.
 
         Parameters
@@ -96,7 +97,7 @@ class FeatureContributionDisplay(_style.Display):
         cells = dict(zip(("contributions", "observed", "expected"), found, strict=False))
         return cls(row=position, n_features=n_features, label=label, **cells)
 
-    def plot(self, ax=None):
+    def plot(self, ax: Any = None) -> Self:
         # stable, so that tied columns stay in the order of the table
         found = sorted(self.contributions.items(), key=lambda item: -item[1])[: self.n_features]
         names, values = [name for name, _ in found], np.array([value for _, value in found])

@@ -1,6 +1,7 @@
 """Matrices of what columns have to do with one another."""
 
 from dataclasses import dataclass
+from typing import Any, Self
 
 import numpy as np
 
@@ -53,7 +54,7 @@ class DependenceDisplay(_style.Display):
             raise ValueError(f"matrix must be square, with a name for each row, got shape {found}")
 
     @classmethod
-    def from_estimator(cls, sampler, X, *, sigma=0.5):
+    def from_estimator(cls, sampler: Any, X: Any, *, sigma: float = 0.5) -> Self:
         """Show :func:`~skdiffusion.inspection.conditional_dependence`.
 
         Parameters
@@ -72,7 +73,7 @@ class DependenceDisplay(_style.Display):
         names = getattr(sampler, "feature_names_in_", [f"x{j}" for j in range(len(matrix))])
         return cls(matrix=matrix, names=list(names))
 
-    def plot(self, ax=None):
+    def plot(self, ax: Any = None) -> Self:
         side, at = 2.0 + 0.35 * len(self.names), range(len(self.names))
         ax = _style.take_axes(self, ax, side + 0.8, side)
         self.image_ = ax.imshow(self.matrix, **_style.colour_scale(self.matrix))

@@ -1,6 +1,7 @@
 """Rows as pictures, one beside the other or one after the other."""
 
 from dataclasses import dataclass
+from typing import Any, Self
 
 import numpy as np
 
@@ -44,7 +45,9 @@ class RowDisplay(_style.AnimatedDisplay):
     n_columns: int = 8
 
     @classmethod
-    def from_rows(cls, rows, image_shape=None, *, titles=None, n_columns=8, limits=None):
+    def from_rows(
+        cls, rows: Any, image_shape: Any = None, *, titles=None, n_columns: int = 8, limits=None
+    ) -> Self:
         """Show rows, or frames of them.
 
         Parameters
@@ -83,7 +86,7 @@ class RowDisplay(_style.AnimatedDisplay):
         frames = rows.reshape(*rows.shape[:2], *(shape[:2] if shape[2:] == (1,) else shape))
         return cls(frames=frames, limits=limits, titles=titles, n_columns=n_columns)
 
-    def plot(self, ax=None):
+    def plot(self, ax: Any = None) -> Self:
         rows = self.frames[-1]
         across = min(len(rows), self.n_columns)
         down = -(-len(rows) // across)

@@ -1,6 +1,7 @@
 """Real rows against synthetic ones, on a plane and by column."""
 
 from dataclasses import dataclass
+from typing import Any, Self
 
 import numpy as np
 from sklearn.decomposition import PCA
@@ -63,7 +64,9 @@ class SyntheticComparisonDisplay(_style.Display):
     marginals: list[Marginal]
 
     @classmethod
-    def from_samples(cls, real, synthetic, *, categorical_features=(), max_columns=6):
+    def from_samples(
+        cls, real: Any, synthetic: Any, *, categorical_features: Any = (), max_columns: int = 6
+    ) -> Self:
         """Compare two tables with the same columns.
 
         Parameters
@@ -90,7 +93,7 @@ class SyntheticComparisonDisplay(_style.Display):
         found = sorted(compare(aligned), key=lambda column: -column.distance)
         return cls(marginals=found[: max(max_columns, 1)], **project(aligned))
 
-    def plot(self, ax=None):
+    def plot(self, ax: Any = None) -> Self:
         place = _style.give_up_place(_style.take_axes(self, ax, 10.5, 4.6))
         n_rows = min(2, len(self.marginals))
         n_cols = -(-len(self.marginals) // n_rows)
@@ -166,8 +169,8 @@ class ManifoldDisplay(_style.Display):
 
     @classmethod
     def from_samples(
-        cls, real, synthetic=None, *, embedding=None, values=None, value_label="value"
-    ):
+        cls, real: Any, synthetic=None, *, embedding=None, values=None, value_label: str = "value"
+    ) -> Self:
         """Show rows that have been drawn already.
 
         Parameters
@@ -203,7 +206,7 @@ class ManifoldDisplay(_style.Display):
             found["synthetic_projection"] = None
         return cls(values=values, value_label=value_label, **found)
 
-    def plot(self, ax=None):
+    def plot(self, ax: Any = None) -> Self:
         _style.take_axes(self, ax, 5.6, 4.6)
         self.colorbar_ = None
         if self.values is None:

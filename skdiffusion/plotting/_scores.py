@@ -1,6 +1,7 @@
 """Scores of rows: densities and anomalies."""
 
 from dataclasses import dataclass
+from typing import Any, Self
 
 import numpy as np
 
@@ -43,7 +44,7 @@ class LogDensityDisplay(_style.Display):
     log_densities: dict[str, np.ndarray]
 
     @classmethod
-    def from_estimator(cls, estimator, samples):
+    def from_estimator(cls, estimator: Any, samples: Any) -> Self:
         """Compare what a fitted density estimator says of groups of rows.
 
         Parameters
@@ -68,7 +69,7 @@ class LogDensityDisplay(_style.Display):
             raise ValueError("Groups of rows are needed, each with finite log-densities.")
         return cls(log_densities=groups)
 
-    def plot(self, ax=None):
+    def plot(self, ax: Any = None) -> Self:
         ax = _style.take_axes(self, ax, 6.0, 1.2 + 0.75 * len(self.log_densities))
         low, high = self._limits()
         for i, (name, values) in enumerate(self.log_densities.items()):
@@ -155,7 +156,7 @@ class AnomalyScoreDisplay(_style.Display):
     is_anomaly: np.ndarray | None = None
 
     @classmethod
-    def from_estimator(cls, detector, X, *, y=None):
+    def from_estimator(cls, detector: Any, X: Any, *, y: Any = None) -> Self:
         """Show how a fitted detector scores rows.
 
         Parameters
@@ -189,7 +190,7 @@ class AnomalyScoreDisplay(_style.Display):
         threshold = None if offset is None else -float(np.asarray(offset).item())
         return cls(scores=scores, threshold=threshold, is_anomaly=None if y is None else y == -1)
 
-    def plot(self, ax=None):
+    def plot(self, ax: Any = None) -> Self:
         ax, edges = _style.take_axes(self, ax, 6.0, 3.6), self._edges()
         groups = {"rows": self.scores}
         if (odd := self.is_anomaly) is not None:

@@ -1,5 +1,7 @@
 """What all displays share: the way to matplotlib, and a look."""
 
+from typing import Any
+
 import numpy as np
 
 from skdiffusion._utils.checks import needs
@@ -41,7 +43,7 @@ class Display:
 class AnimatedDisplay(Display):
     """A display of states. `_animated` draws one; it returns how many, and what shows one."""
 
-    def animate(self, ax=None, *, interval=100):
+    def animate(self, ax: Any = None, *, interval: int = 100) -> Any:
         """Draw all states into one place, one after the other.
 
         Parameters

@@ -1,6 +1,7 @@
 """How noise becomes rows, step by step."""
 
 from dataclasses import dataclass
+from typing import Any, Self
 
 import numpy as np
 from sklearn.decomposition import PCA
@@ -49,7 +50,7 @@ class TrajectoryDisplay(AnimatedDisplay):
     n_panels: int = 5
 
     @classmethod
-    def from_states(cls, states, sigmas, *, n_panels=5):
+    def from_states(cls, states: Any, sigmas: Any, *, n_panels: int = 5) -> Self:
         """Show the states of a solver.
 
         Parameters
@@ -88,7 +89,7 @@ class TrajectoryDisplay(AnimatedDisplay):
         points /= np.sqrt(1 + (sigmas / spread) ** 2)[:, None, None]
         return cls(projection=points, sigmas=sigmas, n_panels=n_panels)
 
-    def plot(self, ax=None):
+    def plot(self, ax: Any = None) -> Self:
         n_panels = min(self.n_panels, len(self.sigmas))
         grid = give_up_place(take_axes(self, ax, 2.2 * n_panels, 2.5)).subgridspec(1, n_panels)
         self.axes_ = np.array([self.figure_.add_subplot(grid[i]) for i in range(n_panels)])

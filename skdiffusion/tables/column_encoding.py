@@ -1,6 +1,7 @@
 """Columns of a table as encoded features, and back: what `TableEncoder` does once they are read."""
 
 from dataclasses import replace
+from typing import Any, Self
 
 import numpy as np
 from sklearn.utils import check_array, check_random_state
@@ -25,7 +26,7 @@ class ColumnEncoding:
     `_coders` know the cells of columns, `_coded` encode these or what relations make of them.
     """
 
-    def fit_columns(self, X, columns, sample_weight=None):
+    def fit_columns(self, X: Any, columns: Any, sample_weight: Any = None) -> Self:
         """Fit to columns that have been read from the validated table `X`."""
         self._validate_params()
         for column in columns:
@@ -79,11 +80,11 @@ class ColumnEncoding:
                 self._category_of[j] = by
                 self._recoding.relations.append(relation)
 
-    def coded(self, columns):
+    def coded(self, columns: Any) -> Any:
         """Return the columns that are encoded in place of those of the table."""
         return self._recoding.encode(columns)
 
-    def encode_columns(self, columns):
+    def encode_columns(self, columns: Any) -> np.ndarray:
         """Encode columns that have been read."""
         coded = self.coded(columns)
         parts = [c.encode(column) for c, column in zip(self._coded, coded, strict=True)]
@@ -94,11 +95,11 @@ class ColumnEncoding:
         told = [codec.encode(gaps[j].astype(np.intp)) for j, codec in self._indicators.items()]
         return np.concatenate([*blocks, *told], axis=1)
 
-    def encode_known(self, columns, places):
+    def encode_known(self, columns: Any, places: Any) -> Any:
         """Encode columns of which some are known, at `places`."""
         return self.encode_columns(columns)
 
-    def decode_table(self, Z, random_state=None, settled=None, gaps_of_constant=()):
+    def decode_table(self, Z: Any, random_state=None, settled=None, gaps_of_constant=()) -> Any:
         """Decode, but for cells that are settled: by column the cells, and in which rows."""
         Z = self._check_encoded(Z)
         rng = None if random_state is None else check_random_state(random_state)
@@ -116,26 +117,26 @@ class ColumnEncoding:
             gaps[j] = gaps_of_constant[j]
         return self.assemble(cells, len(Z), settled, gaps)
 
-    def decode_coded(self, Z):
+    def decode_coded(self, Z: Any) -> Any:
         """Return what the coders decode, by column, with anything in place of missing cells."""
         *blocks, _ = self._split(Z)
         return [c.decode(block)[0] for c, block in zip(self._coded, blocks, strict=True)]
 
-    def decode_cells(self, Z, settled=None):
+    def decode_cells(self, Z: Any, settled: Any = None) -> Any:
         """Return the cells of the table by column, with anything in place of missing ones."""
         return self._recoding.decode(self.decode_coded(Z), settled or {})
 
-    def column_of(self, j, cells, gaps=None):
+    def column_of(self, j: int, cells: Any, gaps: Any = None) -> Any:
         """Return a column of the table with the cells that its coder decodes."""
         gaps = np.zeros(len(cells), dtype=bool) if gaps is None else gaps
         return replace(self._format.columns[j], values=cells, gaps=gaps)
 
-    def settled_cells(self, columns):
+    def settled_cells(self, columns: Any) -> Any:
         """Return by column the cells that relations must not change, and where they are."""
         places = self.involved(self._recoding.relations)
         return {j: (self._coders[j].cells_of(columns[j]), ~columns[j].gaps) for j in places}
 
-    def involved(self, relations):
+    def involved(self, relations: Any) -> Any:
         """Return the columns of relations, and those that the coding of these needs."""
         places = {j for relation in relations for j in relation.columns}
         for relation in self._recoding.relations[::-1]:
@@ -143,7 +144,7 @@ class ColumnEncoding:
                 places |= set(relation.columns)
         return sorted(places)
 
-    def open_cells(self, settled):
+    def open_cells(self, settled: Any) -> Any:
         """Return relations with known cells that have no feature alone, their rows and cells."""
         places = [j for j in self.involved(self._recoding.relations) if j in settled]
         if not places:
@@ -157,7 +158,7 @@ class ColumnEncoding:
                 opened.append((relations, rows, {j: settled[j][0][rows] for j in there}))
         return opened
 
-    def decode_codes(self, Z):
+    def decode_codes(self, Z: Any) -> Any:
         """Return encoded rows as numbers, indicators last, and which are of categories."""
         *blocks, told = self._split(Z)
         codes, is_category = [], []
@@ -169,12 +170,12 @@ class ColumnEncoding:
         is_category += [True] * told.shape[1]
         return np.column_stack([*codes, told > 0]), np.array(is_category, dtype=bool)
 
-    def assemble(self, cells, n, settled=None, gaps=None):
+    def assemble(self, cells: Any, n: int, settled: Any = None, gaps: Any = None) -> Any:
         """Put what coders decode into a table like that of `fit`, with some cells settled."""
         gaps = [np.full(n, coder.is_empty) for coder in self._coders] if gaps is None else gaps
         return self._format.assemble(self._recoding.decode(cells, settled or {}), n, gaps)
 
-    def log_volume_of(self, columns, sigma):
+    def log_volume_of(self, columns: Any, sigma: Any) -> Any:
         """Return the `log_volume` of columns that have been read."""
         pairs = zip(self._coded, self.coded(columns), strict=True)
         volumes = [coder.log_volume(column, sigma) for coder, column in pairs]
@@ -184,7 +185,7 @@ class ColumnEncoding:
         # by the rule of succession, of what held in all rows
         return np.sum(volumes + told, axis=0) - n_broken * np.log(self._n_rows + 2)
 
-    def encoded_noise(self, columns, noise):
+    def encoded_noise(self, columns: Any, noise: Any) -> Any:
         """Return the noise of encoded rows, by standard deviation, from that of their numbers.
 
         `noise` is in the units of the columns, one for all or one for each.
@@ -201,11 +202,11 @@ class ColumnEncoding:
         )
         return np.abs(above - below)
 
-    def features_of_column(self, j):
+    def features_of_column(self, j: int) -> Any:
         """Return the positions of the encoded features of a column, but for its indicator."""
         return np.flatnonzero((self.groups_ == j) & ~self.is_indicator_)
 
-    def category_blocks(self):
+    def category_blocks(self) -> Any:
         """Return positions and vertices of each category, spike and indicator, in this order."""
         blocks, start = [], 0
         for codec in [*self.codecs_, *self._indicators.values()]:
@@ -214,7 +215,7 @@ class ColumnEncoding:
             start += codec.n_encoded
         return blocks
 
-    def void_features(self, Z):
+    def void_features(self, Z: Any) -> Any:
         """Return which encoded features say nothing: the numbers of cells that are a spike."""
         void = np.zeros(Z.shape, dtype=bool)
         for j, codec in enumerate(self.codecs_):

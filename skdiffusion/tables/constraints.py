@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 
@@ -48,7 +49,7 @@ def some_rows(columns):
 class Constraint:
     """Base of the constraints that :class:`~skdiffusion.TableEncoder` takes."""
 
-    def bind(self, coders, columns):
+    def bind(self, coders: Any, columns: Any) -> Any:
         """Return the relations between columns that have been read, or raise if one fails."""
         bound = self._relations(coders, columns)
         for relation in bound:
@@ -60,7 +61,7 @@ class Constraint:
                 )
         return bound
 
-    def holds(self, X, like=None):
+    def holds(self, X: Any, like: Any = None) -> Any:
         """Return in which rows of a table the constraint holds.
 
         Parameters
@@ -103,7 +104,7 @@ class _OfColumns(Constraint):
 
     columns: tuple
 
-    def __init__(self, *columns):
+    def __init__(self, *columns: Any) -> None:
         if len(columns) < 2:
             raise ValueError(f"{type(self).__name__} needs two columns or more.")
         object.__setattr__(self, "columns", columns)

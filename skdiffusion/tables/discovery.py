@@ -3,7 +3,7 @@
 from contextlib import suppress
 from fractions import Fraction
 from itertools import combinations, permutations
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.linalg import qr, solve_triangular
@@ -51,7 +51,7 @@ class Found(NamedTuple):
     n_rows: int
 
 
-def discover_constraints(X):
+def discover_constraints(X: Any) -> list[Any]:
     """Return the relations that hold in all rows of a table and hardly do so by chance.
 
     Parameters

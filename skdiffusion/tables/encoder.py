@@ -2,14 +2,14 @@
 
 import warnings
 from collections.abc import Mapping
-from typing import ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from skdiffusion._utils.checks import COUNT, Interval, RealNotInt, StrOptions
+from skdiffusion._utils.checks import COUNT, Interval, RealNotInt, Seed, StrOptions
 from skdiffusion.tables.column_encoding import ColumnEncoding
 from skdiffusion.tables.frames import TableInput, read_table, validate_table
 
@@ -133,16 +133,16 @@ class TableEncoder(ColumnEncoding, TableInput, TransformerMixin, BaseEstimator):
     def __init__(
         self,
         *,
-        categorical_features="from_dtype",
-        numeric_transform="auto",
-        clip=True,
-        ordinal_features=None,
-        missing_indicator=False,
-        min_frequency=None,
-        constraints="auto",
-        identifiers="auto",
-        handle_unknown="error",
-    ):
+        categorical_features: Any = "from_dtype",
+        numeric_transform: Any = "auto",
+        clip: bool = True,
+        ordinal_features: Any = None,
+        missing_indicator: bool = False,
+        min_frequency: Any = None,
+        constraints: Any = "auto",
+        identifiers: Any = "auto",
+        handle_unknown: str = "error",
+    ) -> None:
         self.categorical_features = categorical_features
         self.numeric_transform = numeric_transform
         self.clip = clip
@@ -153,7 +153,7 @@ class TableEncoder(ColumnEncoding, TableInput, TransformerMixin, BaseEstimator):
         self.identifiers = identifiers
         self.handle_unknown = handle_unknown
 
-    def fit(self, X, y=None):
+    def fit(self, X: Any, y: Any = None) -> Self:
         """Learn the encoding of each column.
 
         Parameters
@@ -187,7 +187,7 @@ class TableEncoder(ColumnEncoding, TableInput, TransformerMixin, BaseEstimator):
             warnings.warn(hint, UserWarning, stacklevel=2)
         return self
 
-    def transform(self, X):
+    def transform(self, X: Any) -> np.ndarray:
         """Encode the rows of a table.
 
         Parameters
@@ -208,7 +208,7 @@ class TableEncoder(ColumnEncoding, TableInput, TransformerMixin, BaseEstimator):
         """
         return self.encode_columns(self._read(X))
 
-    def inverse_transform(self, X, random_state=None):
+    def inverse_transform(self, X: Any, random_state: Seed = None) -> Any:
         """Decode to a table like the one seen in `fit`.
 
         Parameters
@@ -231,7 +231,7 @@ class TableEncoder(ColumnEncoding, TableInput, TransformerMixin, BaseEstimator):
         """
         return self.decode_table(X, random_state)
 
-    def get_feature_names_out(self, input_features=None):
+    def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
         """Return the names of the encoded features.
 
         Parameters
@@ -254,7 +254,7 @@ class TableEncoder(ColumnEncoding, TableInput, TransformerMixin, BaseEstimator):
         names.extend(f"missing_{inputs[j]}" for j in self._indicators)
         return np.asarray(names, dtype=object)
 
-    def dequantize(self, Z, random_state=None):
+    def dequantize(self, Z: Any, random_state: Seed = None) -> np.ndarray:
         """Spread discrete numbers over the encoded values that decode to them.
 
         Spread they have a density, and decode to the same rows. Points that are far apart stay:
@@ -288,7 +288,7 @@ class TableEncoder(ColumnEncoding, TableInput, TransformerMixin, BaseEstimator):
         blocks = [c.dequantize(block, rng) for c, block in zip(self.codecs_, blocks, strict=True)]
         return np.concatenate([*blocks, told], axis=1)
 
-    def log_volume(self, X, sigma):
+    def log_volume(self, X: Any, sigma: Any) -> np.ndarray:
         r"""Return what turns log-densities of encoded rows into those of rows.
 
         With :math:`q` the density of spread encoded rows (see `dequantize`) under noise of standard

@@ -1,6 +1,6 @@
 """`LinearMeasurement`: weighted sums of the numbers of a row, as a condition on rows to draw."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -62,7 +62,7 @@ class LinearMeasurement:
     array([2.5, 2.5, 2.5, 2.5, 2.5])
     """
 
-    def __init__(self, matrix, values, noise=0.0):
+    def __init__(self, matrix: Any, values: Any, noise: Any = 0.0) -> None:
         frame = as_frame(matrix)
         self.columns = None if frame is None else list(frame.columns)
         self.matrix, self.values = (np.asarray(x, dtype=np.float64) for x in (matrix, values))
@@ -77,7 +77,7 @@ class LinearMeasurement:
         self.noise = np.full(m, check_noise(noise, m, "measurement"))
 
     @property
-    def by_row(self):
+    def by_row(self) -> Any:
         """What each row to draw has for itself: its measurements, or nothing."""
         return self.values if self.values.ndim == 2 else None
 

@@ -13,12 +13,19 @@ class RowBatches:
     """Iterate over shuffled batches of rows and weights, a fixed number of steps an epoch."""
 
     def __init__(self, dataset: Dataset, batch_size: int, n_steps: int | None = None):
-        self.rows: Tensor = dataset.X  # type: ignore[attr-defined]
-        weights: Tensor | None = dataset.y  # type: ignore[attr-defined]
-        # skorch knows of no batches without a target
-        self.weights = self.rows.new_empty(len(self.rows), 0) if weights is None else weights
+        self.dataset, self.n_steps = dataset, n_steps
         self.batch_size = batch_size if batch_size > 0 else len(self.rows)
-        self.n_steps = n_steps
+
+    @property
+    def rows(self) -> Tensor:
+        """The rows, which may be others in each epoch."""
+        return self.dataset.X  # type: ignore[attr-defined]
+
+    @property
+    def weights(self) -> Tensor:
+        """Their weights; skorch knows of no batches without a target."""
+        weights: Tensor | None = self.dataset.y  # type: ignore[attr-defined]
+        return self.rows.new_empty(len(self.rows), 0) if weights is None else weights
 
     def __len__(self) -> int:
         """Return the number of batches per epoch."""
@@ -29,11 +36,12 @@ class RowBatches:
         if self.n_steps is None:
             yield self.rows, self.weights
             return
-        n, device = len(self.rows), self.rows.device
+        rows, weights = self.rows, self.weights
+        n, device = len(rows), rows.device
         needed = self.n_steps * self.batch_size
         order = torch.cat([torch.randperm(n) for _ in range(-(-needed // n))])[:needed]
         for index in order.to(device).split(self.batch_size):
-            yield self.rows[index], self.weights[index]
+            yield rows[index], weights[index]
 
 
 def pair_with_completions(X: np.ndarray, completions: ArrayLike | None) -> np.ndarray:
@@ -44,3 +52,14 @@ def pair_with_completions(X: np.ndarray, completions: ArrayLike | None) -> np.nd
         raise ValueError("Entries are missing: give `completions`, the rows without gaps.")
     filled = np.array(completions, dtype=X.dtype)
     return np.stack([np.broadcast_to(X, filled.shape), filled], axis=2)
+
+
+def check_fresh(rows: ArrayLike, n_entries: int) -> Tensor:
+    """Return the rows (m, d) that an epoch is trained on instead of those before."""
+    X = np.array(rows, dtype=np.float32)
+    if X.ndim != 2 or X.shape[1] != n_entries or not len(X) or not np.isfinite(X).all():
+        raise ValueError(
+            f"fresh_rows must return finite rows of {n_entries} entries, got shape {X.shape}"
+            f"{' with numbers that are not finite' if not np.isfinite(X).all() else ''}."
+        )
+    return torch.from_numpy(X)

@@ -1,10 +1,9 @@
 """The trainer: a skorch net whose ``infer`` and ``get_loss`` hold the denoising objective."""
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from inspect import signature
-from numbers import Real
 from types import SimpleNamespace
 from typing import Any, Self
 
@@ -17,24 +16,17 @@ from skorch.callbacks import ProgressBar
 from skorch.dataset import Dataset
 from torch import Tensor, nn
 
-from skdiffusion._utils.checks import (
-    COUNT,
-    Interval,
-    StrOptions,
-    check_weights,
-    validate_parameter_constraints,
-)
+from skdiffusion._utils.checks import check_weights
 from skdiffusion._utils.torch_seed import seeded_torch
 from skdiffusion.diffusion.categories import Levels
 from skdiffusion.diffusion.gaussians import GaussianDenoiser
 from skdiffusion.diffusion.preconditioning import Preconditioned, Prepared, network_sizes
-from skdiffusion.diffusion.schedule import SCHEDULES
 from skdiffusion.nets import ResidualMLP
-from skdiffusion.training.batches import RowBatches, pair_with_completions
+from skdiffusion.training.batches import RowBatches, check_fresh, pair_with_completions
 from skdiffusion.training.callbacks import EarlyStop, training_callbacks
+from skdiffusion.training.lengths import check_parameters, max_epochs, steps_per_epoch
 from skdiffusion.training.noise import NoiseLevels
 from skdiffusion.training.objective import DenoisingLoss
-from skdiffusion.training.spectral import hidden_layers, normalised
 
 # of noise levels in a batch, and batches that share them: closed forms are factorised once for each
 N_PATTERNS, N_BATCHES = 32, 4
@@ -42,23 +34,6 @@ N_PATTERNS, N_BATCHES = 32, 4
 WIDE = 33
 # validation rows are repeated with other noise up to this many, for a loss of low variance
 N_VALIDATION = 1024
-
-
-#: What a parameter may be.
-CONSTRAINTS = {
-    "schedule": [StrOptions({"edm", *SCHEDULES})],
-    "per_entry": [Interval(Real, 0, 1, closed="both")],
-    "patience": [COUNT, None],
-    "max_time": [Interval(Real, 0, None, closed="right")],
-    "validation_fraction": [Interval(Real, 0, 1, closed="left")],
-    "steps_per_epoch": [COUNT, StrOptions({"auto"})],
-    "max_epochs": [COUNT, StrOptions({"auto"})],
-    "batch_size": [COUNT],
-    "lr": [Interval(Real, 0, None, closed="left")],
-    "spectral_norm": ["boolean"],
-}
-#: Prefixes of options of skorch that would have no effect here.
-UNUSED = ("dataset__", "iterator_train__", "iterator_valid__", "train_split__")
 
 
 class DenoiserNet(NeuralNet):
@@ -70,7 +45,7 @@ class DenoiserNet(NeuralNet):
     and mixed precision by deriving from ``skorch.hf.AccelerateMixin`` and this class.
 
     The weights that are kept are an exponential moving average. Its regularisers besides early
-    stopping are ``module__dropout``, ``optimizer__weight_decay`` and ``spectral_norm``.
+    stopping are ``module__dropout`` and ``optimizer__weight_decay``.
 
     Parameters
     ----------
@@ -110,10 +85,6 @@ class DenoiserNet(NeuralNet):
         Rows per batch.
     lr : float, default=0.003
         Peak of the one-cycle learning rate.
-    spectral_norm : bool, default=False
-        Whether weights of linear and convolutional layers are divided by their largest singular
-        value in training, but for layers that start at zero, such as the last. Off, as of seven
-        tables it made none likelier and three less likely.
     optimizer : type, default=torch.optim.AdamW
         The optimiser.
     device : str, default="auto"
@@ -132,11 +103,6 @@ class DenoiserNet(NeuralNet):
     history_ : skorch.history.History
         Training and validation loss of each epoch.
 
-    References
-    ----------
-    Miyato, T., Kataoka, T., Koyama, M. and Yoshida, Y. (2018). Spectral normalization for
-    generative adversarial networks. arXiv:1802.05957.
-
     Examples
     --------
     >>> import numpy as np
@@ -150,6 +116,7 @@ class DenoiserNet(NeuralNet):
     # of an epoch, and of these; set by fit, and read by skorch before
     n_steps_ = n_epochs_ = 1
     initialized_: bool
+    fresh_rows_: Callable[[int], ArrayLike] | None = None
 
     def __init__(
         self,
@@ -168,7 +135,6 @@ class DenoiserNet(NeuralNet):
         max_time: float = np.inf,
         batch_size: int = 256,
         lr: float = 3e-3,
-        spectral_norm: bool = False,
         optimizer: Any = torch.optim.AdamW,
         device: str = "auto",
         random_state: int | np.random.RandomState | None = None,
@@ -184,7 +150,6 @@ class DenoiserNet(NeuralNet):
         self.validation_fraction = validation_fraction
         self.steps_per_epoch = steps_per_epoch
         self.max_time = max_time
-        self.spectral_norm = spectral_norm
         self.random_state = random_state
         # rows to validate on are set aside by `validation_fraction`
         kwargs.setdefault("train_split", None)
@@ -212,13 +177,47 @@ class DenoiserNet(NeuralNet):
         target: ArrayLike | None = None,
         levels: Levels | None = None,
         completions: ArrayLike | None = None,
+        fresh_rows: Callable[[int], ArrayLike] | None = None,
         **fit_params: Any,
     ) -> Self:
-        """Train a fresh denoiser."""
-        self._check_parameters()
+        """Train a fresh denoiser.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, d)
+            Rows in units of about one standard deviation; NaN where an entry is missing.
+        y : Ignored
+        sample_weight : array-like of shape (n,), default=None
+            Weights of rows in the loss.
+        gaussian : GaussianDenoiser, default=None
+            What the network corrects; None is that of rows of mean zero and unit variance.
+        baseline : nn.Module, default=None
+            A denoiser in closed form, which the network is shown.
+        groups : array-like of shape (d,), default=None
+            The column of the table that each entry belongs to; None for one each.
+        target : array-like of bool of shape (d,), default=None
+            Entries of the target.
+        levels : Levels, default=None
+            Entries of categories.
+        completions : array-like of shape (k, n, d), default=None
+            Rows whose gaps are filled, k times; needed where entries are missing.
+        fresh_rows : callable, default=None
+            ``fresh_rows(epoch)``, called before each epoch but the first, whose number is 1,
+            returns rows (m, d) without gaps, which take the place of those trained on. So a table
+            need not fit in memory: `X` is its first part. The rows validated on stay those of `X`.
+        **fit_params : dict
+            Ignored.
+
+        Returns
+        -------
+        self : DenoiserNet
+        """
+        check_parameters(self)
         X = np.array(X, dtype=np.float32)
         n, d = X.shape
-        weights = None
+        if fresh_rows is not None and sample_weight is not None:
+            raise ValueError("fresh_rows have no weights: leave out sample_weight.")
+        self.fresh_rows_, weights = fresh_rows, None
         if sample_weight is not None:
             share = check_weights(sample_weight, n)
             weights = torch.from_numpy(share / share.mean())
@@ -235,7 +234,7 @@ class DenoiserNet(NeuralNet):
             given=torch.isin(columns, torch.as_tensor(np.atleast_1d(self.given))),
             levels=levels,
         )
-        self.n_steps_, self.n_epochs_ = self._choose_n_steps(n), self._choose_n_epochs(n)
+        self.n_steps_, self.n_epochs_ = steps_per_epoch(self, n), max_epochs(self, n)
         self.noise_ = NoiseLevels(
             self.sigma_min, self.sigma_max, self.schedule, self.per_entry, np.size(self.given) > 0
         )
@@ -251,11 +250,9 @@ class DenoiserNet(NeuralNet):
             self.initialize()
         self.notify("on_train_begin", X=X, y=y)
         try:
-            # callbacks write the averaged weights at the end
-            with normalised(hidden_layers(self.module_.net) if self.spectral_norm else []):
-                with suppress(EarlyStop):
-                    self.fit_loop(X, y, epochs=self.n_epochs_, **fit_params)
-                self.notify("on_train_end", X=X, y=y)
+            with suppress(EarlyStop):
+                self.fit_loop(X, y, epochs=self.n_epochs_, **fit_params)
+            self.notify("on_train_end", X=X, y=y)
         except BaseException:
             self.initialized_ = False
             del self.module_
@@ -271,38 +268,11 @@ class DenoiserNet(NeuralNet):
                 raise
             raise EarlyStop from error
 
-    def _check_parameters(self) -> None:
-        validate_parameter_constraints(CONSTRAINTS, vars(self), caller_name="DenoiserNet")
-        if not 0 < self.sigma_min < self.sigma_max < np.inf:
-            raise ValueError(
-                "sigma_min and sigma_max must satisfy 0 < sigma_min < sigma_max, "
-                f"got {self.sigma_min!r} and {self.sigma_max!r}."
-            )
-        if not all(isinstance(j, int) and j >= 0 for j in np.atleast_1d(self.given).tolist()):
-            raise ValueError(f"given must be positions of columns, got {self.given!r}.")
-        unused = [name for name in vars(self) if name.startswith(UNUSED)]
-        unused += ["train_split"] if self.train_split is not None else []
-        if unused:
-            raise ValueError(
-                f"{unused[0]} has no effect: `batch_size`, `steps_per_epoch` and "
-                "`validation_fraction` say which rows are in a batch and which are set aside."
-            )
-
     def denoiser(self, dtype: torch.dtype = torch.float64) -> nn.Module:
         """Return a copy on the CPU, without gradients, in double precision but for the network."""
         module = copy.deepcopy(self.module_).cpu().double().eval().requires_grad_(False)
         module.net.to(dtype)
         return module
-
-    def _choose_n_steps(self, n: int) -> int:
-        if self.steps_per_epoch != "auto":
-            return int(self.steps_per_epoch)
-        return max(-(-n // self.batch_size), min(50, max(10, n // 4)), min(100, n // 80))
-
-    def _choose_n_epochs(self, n: int) -> int:
-        if self.max_epochs != "auto":
-            return int(self.max_epochs)
-        return int(np.clip(n // 50, 8, 20))
 
     def get_params(self, deep: bool = True, **kwargs: Any) -> dict[str, Any]:
         """Return the parameters, as :class:`skorch.NeuralNet` does but for its own records."""
@@ -400,9 +370,16 @@ class DenoiserNet(NeuralNet):
         weights = None if weights is None else weights[repeated]
         return train, Dataset(copies[0, repeated], weights)
 
+    def on_epoch_begin(self, net: Any, dataset_train: Any = None, **kwargs: Any) -> None:
+        """Start an epoch, with other rows where there are fresh ones."""
+        super().on_epoch_begin(net, dataset_train=dataset_train, **kwargs)
+        if self.fresh_rows_ is not None and len(self.history) > 1:
+            rows = check_fresh(self.fresh_rows_(len(self.history)), len(self.setting_.groups))
+            dataset_train.X = rows.to(self.device)
+
     def on_train_end(self, net: Any, X: Any = None, y: Any = None, **kwargs: Any) -> None:
         """Forget the noisy rows of the validation, and the noise levels of the last batches."""
-        self.fixed_, self.patterns_ = None, torch.empty(0)
+        self.fixed_, self.patterns_, self.fresh_rows_ = None, torch.empty(0), None
 
     def add_noise(self, x0: Tensor) -> Prepared:
         """Noise clean rows and do all that precedes the network."""

@@ -75,7 +75,6 @@ CHANGES = {
     "denoiser__max_epochs": 8,
     "denoiser__max_time": 1e-9,
     "denoiser__given": [1],
-    "denoiser__spectral_norm": True,
     "denoiser__module": Shallow,
     "denoiser__optimizer": torch.optim.SGD,
     "denoiser__patience": 1,

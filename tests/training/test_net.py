@@ -20,6 +20,7 @@ from skdiffusion.diffusion.gaussians import (
 )
 from skdiffusion.diffusion.preconditioning import Preconditioned
 from skdiffusion.diffusion.schedule import SCHEDULES
+from skdiffusion.training.lengths import steps_per_epoch
 from skdiffusion.training.net import N_BATCHES, N_PATTERNS, DenoiserNet
 
 X = np.random.RandomState(0).normal(size=(80, 3))
@@ -185,7 +186,7 @@ class TestSteps:
     )
     def test_auto(self, n, expected):
         """A pass over the rows; 100 for large tables, 50 for small, a quarter of tiny ones."""
-        assert DenoiserNet(batch_size=256)._choose_n_steps(n) == expected
+        assert steps_per_epoch(DenoiserNet(batch_size=256), n) == expected
 
     def test_as_told(self):
         net = small(steps_per_epoch=3).fit(X)

@@ -53,7 +53,6 @@ OTHER = {
 }
 # what they change has tests of its own
 OF_THE_END = {"patience", "max_time"}
-OF_THE_LAYERS = {"spectral_norm"}
 OF_COST_OR_OUTPUT = {"device", "verbose"}
 
 
@@ -71,7 +70,7 @@ def base():
 class TestEffect:
     def test_all_are_tested(self):
         named = set(inspect.signature(DenoiserNet).parameters) - {"kwargs"}
-        elsewhere = OF_THE_END | OF_THE_LAYERS | OF_COST_OR_OUTPUT
+        elsewhere = OF_THE_END | OF_COST_OR_OUTPUT
         assert named == {n for n in OTHER if "__" not in n} | elsewhere
 
     @pytest.mark.parametrize("name", OTHER)
@@ -99,7 +98,6 @@ class TestRefusal:
             ("max_epochs", 0),
             ("batch_size", -1),
             ("lr", -1e-3),
-            ("spectral_norm", "yes"),
             ("given", ["a"]),
             ("given", [-1]),
             ("train_split", "half"),
