@@ -94,7 +94,7 @@ class DiffusionManifoldSampler(TableModel):
         Share of the rows that are outliers and left out of training: those that are farthest from
         their tenth neighbour.
     verbose : int, default=0
-        1 shows a progress bar while fitting.
+        1 shows progress bars while fitting, and while many rows are drawn or scored.
     random_state : int, RandomState instance or None, default=None
         Source of randomness of `fit`.
 
@@ -212,12 +212,13 @@ class DiffusionManifoldSampler(TableModel):
         return replace(super().model_, n_likelihood_steps=self.n_likelihood_steps)
 
     def _sampling(self):
-        return Sampling(self.solver, self.n_steps, float(self.guidance_scale))
+        return Sampling(self.solver, self.n_steps, float(self.guidance_scale), self.verbose)
 
     def _check_parameters(self):
         super()._check_parameters()
         read_plan(self.manifold, self.coupling)
 
+    @property
     def _most_rows(self):
         """Return the rows that training visits, where its steps are given; else many."""
         net = DenoiserNet() if self.denoiser is None else self.denoiser

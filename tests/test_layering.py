@@ -76,7 +76,7 @@ MAY_IMPORT_LIBRARIES = {
     "geometry": {"numpy", "scipy", "sklearn"},
 }
 ONLY_INSIDE_FUNCTIONS = {"matplotlib", "pandas", "polars", "ot", "imblearn", "jinja2", "faker"}
-ONLY_INSIDE_FUNCTIONS |= {"skimage", "pyarrow"}
+ONLY_INSIDE_FUNCTIONS |= {"skimage", "pyarrow", "tqdm"}
 HOMES_OF = {"skorch": {"training"}, "matplotlib": {"plotting"}}
 
 
