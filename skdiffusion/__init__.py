@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0.dev0"
 
 if TYPE_CHECKING:
+    from ._card import model_card as model_card
     from ._detector import DiffusionAnomalyDetector as DiffusionAnomalyDetector
     from ._hierarchical import HierarchicalSampler as HierarchicalSampler
     from ._imputer import DiffusionImputer as DiffusionImputer
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from ._oversampler import DiffusionOversampler as DiffusionOversampler
     from ._sampler import DiffusionManifoldSampler as DiffusionManifoldSampler
     from ._smoother import RiemannianKernelSmoother as RiemannianKernelSmoother
+    from .draws import DrawnBatches as DrawnBatches
     from .pipeline import sample_from as sample_from
     from .tables.encoder import TableEncoder as TableEncoder
     from .training.net import DenoiserNet as DenoiserNet
@@ -38,6 +40,8 @@ _HOMES = {
     "DenoiserNet": "training.net",
     "TableEncoder": "tables.encoder",
     "sample_from": "pipeline",
+    "DrawnBatches": "draws",
+    "model_card": "_card",
 }
 __all__ = [*_HOMES]
 

@@ -7,7 +7,7 @@ from typing import Any, Self
 
 import numpy as np
 import torch
-from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin, clone
+from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils import check_array, check_random_state
 from sklearn.utils.validation import check_is_fitted
 
@@ -407,7 +407,7 @@ class TableModel(
         return self._unfitted_encoder().fit_columns(X, columns, sample_weight), None
 
     def _unfitted_encoder(self):
-        return clone(self._default_encoder if self.encoder is None else self.encoder)
+        return self._part("encoder")
 
     def _read(self, X):
         """Validate rows and read their columns."""

@@ -13,11 +13,10 @@ from sklearn.utils.validation import check_is_fitted
 
 from skdiffusion._sampler import DiffusionManifoldSampler
 from skdiffusion._utils.checks import Seed, check_weights
-from skdiffusion._utils.fitting import all_or_nothing
+from skdiffusion._utils.fitting import all_or_nothing, say, speak_up
 from skdiffusion.tables.encoder import TableEncoder
 from skdiffusion.tables.frames import TableInput, read_table, take, validate_table
 from skdiffusion.tables.reading import NUMERIC
-from skdiffusion.training.net import DenoiserNet
 
 # of a column's spread: what subtracting a fit leaves of nothing
 ROUNDING = 1e-9
@@ -43,6 +42,8 @@ class HierarchicalSampler(TableInput, BaseEstimator):
         level its columns are what the coarser level leaves of the finer one, in the order of that,
         and then the coarser level. None is ``DiffusionManifoldSampler()`` with columns encoded by
         mean and scale.
+    verbose : int, default=0
+        1 prints which level is fitted, and shows the progress of each model.
     random_state : int, RandomState instance or None, default=None
         Source of randomness of `fit`.
 
@@ -92,10 +93,15 @@ class HierarchicalSampler(TableInput, BaseEstimator):
     """
 
     _allow_missing = False
+    _default_sampler = DiffusionManifoldSampler(
+        encoder=TableEncoder(numeric_transform="standard", constraints=None, identifiers=None),
+        manifold=None,
+    )
 
-    def __init__(self, *, levels: Any = (8,), sampler: Any = None, random_state: Seed = None):
+    def __init__(self, *, levels=(8,), sampler=None, verbose: int = 0, random_state: Seed = None):
         self.levels = levels
         self.sampler = sampler
+        self.verbose = verbose
         self.random_state = random_state
 
     def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
@@ -133,6 +139,7 @@ class HierarchicalSampler(TableInput, BaseEstimator):
             rows = _numbers(X, self._encoder)
             self.levels_ = [_as_estimator(level).fit(rows) for level in self.levels]
             codes = [np.asarray(level.transform(rows)) for level in self.levels_] + [rows]
+            say(self, f"model 1 of {len(samplers)}")
             self.samplers_ = [samplers[0].fit(codes[0], y, weights)]
             self._coarse, self._open = [], []
             for coarse, fine, sampler in zip(codes[:-1], codes[1:], samplers[1:], strict=True):
@@ -140,9 +147,9 @@ class HierarchicalSampler(TableInput, BaseEstimator):
                 left = fine - self._coarse[-1].predict(coarse)
                 left[:, np.ptp(left, axis=0) <= ROUNDING * np.ptp(fine, axis=0)] = 0.0
                 self._open.append(_projection(left))
-                net = DenoiserNet() if sampler.denoiser is None else sampler.denoiser
                 given = range(left.shape[1], left.shape[1] + coarse.shape[1])
-                sampler.set_params(denoiser=net.set_params(given=list(given)))
+                say(self, f"model {len(self.samplers_) + 1} of {len(samplers)}")
+                sampler.set_params(denoiser__given=list(given))
                 self.samplers_.append(sampler.fit(np.hstack([left, coarse]), y, weights))
         return self
 
@@ -234,10 +241,10 @@ class HierarchicalSampler(TableInput, BaseEstimator):
                 f"levels must not be empty, and sampler be one or {n}: one for each level and one "
                 f"for the rows; got {n - 1} levels and {len(given)} samplers."
             )
-        encoder = TableEncoder(numeric_transform="standard", constraints=None, identifiers=None)
-        default = DiffusionManifoldSampler(encoder=encoder, manifold=None)
+        default = self._default_sampler
         samplers = [clone(default if sampler is None else sampler) for sampler in given]
         for sampler in samplers:
+            speak_up(sampler, self.verbose)
             is_sampler = isinstance(sampler, DiffusionManifoldSampler)
             if not is_sampler or hasattr(sampler.manifold, "fit"):
                 raise ValueError(

@@ -12,7 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 from skdiffusion._sampler import DiffusionManifoldSampler
 from skdiffusion._utils.checks import Seed, check_count
 from skdiffusion._utils.chunks import row_blocks
-from skdiffusion._utils.fitting import all_or_nothing
+from skdiffusion._utils.fitting import all_or_nothing, say, speak_up
 from skdiffusion.model.drawing import even_noise
 from skdiffusion.model.imputation import (
     STRATEGIES,
@@ -45,6 +45,8 @@ class DiffusionImputer(TableInput, OneToOneFeatureMixin, TransformerMixin, BaseE
         which has the smallest error; or one draw, which keeps spreads and relations.
     n_draws : int, default=32
         Number of draws that the mean is taken over.
+    verbose : int, default=0
+        1 prints what is fitted and filled, and shows the progress of each model.
     random_state : int, RandomState instance or None, default=None
         Source of randomness of `fit`, and of what `transform` draws with, the same at every call.
 
@@ -85,13 +87,16 @@ class DiffusionImputer(TableInput, OneToOneFeatureMixin, TransformerMixin, BaseE
     3
     """
 
+    _default_sampler = DiffusionManifoldSampler(denoiser=DenoiserNet(max_epochs=12), dcr_ratio=None)
+
     def __init__(
-        self, *, sampler=None, n_models=3, strategy="mean", n_draws=32, random_state: Seed = None
-    ):
+        self, *, sampler=None, n_models=3, strategy="mean", n_draws=32, verbose=0, random_state=None
+    ) -> None:
         self.sampler = sampler
         self.n_models = n_models
         self.strategy = strategy
         self.n_draws = n_draws
+        self.verbose = verbose
         self.random_state = random_state
 
     def fit(self, X: Any, y: Any = None) -> Self:
@@ -124,14 +129,12 @@ class DiffusionImputer(TableInput, OneToOneFeatureMixin, TransformerMixin, BaseE
                 check_count(getattr(self, name), name)
             X = validate_table(self, X, reset=True, allow_missing=True)
             rng = check_random_state(self.random_state)
-            sampler = self.sampler
-            if sampler is None:
-                net = DenoiserNet(max_epochs=12)
-                sampler = DiffusionManifoldSampler(denoiser=net, dcr_ratio=None)
+            sampler = speak_up(self._part("sampler"), self.verbose)
             source = rng if sampler.random_state is None else sampler.random_state
             seeds = check_random_state(source).randint(2**31 - 1, size=self.n_models)
             self.models_ = []
-            for seed in seeds:
+            for k, seed in enumerate(seeds, 1):
+                say(self, f"model {k} of {self.n_models}")
                 with warnings.catch_warnings():
                     if self.models_:
                         # the first has said it
@@ -157,6 +160,7 @@ class DiffusionImputer(TableInput, OneToOneFeatureMixin, TransformerMixin, BaseE
         X, columns, gaps, rows = self._read(X)
         if not rows.any():
             return X
+        say(self, f"filling {rows.sum():,} rows")
         if self.strategy == "mean":
             knowns = [Known(model, columns, rows=rows) for model in self.models_]
             filled, _ = fill_by_mean(knowns, self.n_draws, self._seed)

@@ -5,12 +5,13 @@ from typing import Any, ClassVar, Self
 
 import narwhals as nw
 import numpy as np
-from sklearn.base import BaseEstimator, OneToOneFeatureMixin, clone
+from sklearn.base import BaseEstimator, OneToOneFeatureMixin
 from sklearn.utils import Bunch, InputTags, Tags, TargetTags, check_random_state
 
 from skdiffusion._sampler import DiffusionManifoldSampler
 from skdiffusion._utils.checks import Seed, StrOptions, needs
-from skdiffusion._utils.fitting import all_or_nothing
+from skdiffusion._utils.fitting import all_or_nothing, say, speak_up
+from skdiffusion._utils.parts import Parts
 from skdiffusion._utils.systematic import spread
 from skdiffusion.augmentation.relevance import boxplot_relevance
 from skdiffusion.augmentation.rows import jitter, read_target, regular, stack
@@ -32,7 +33,7 @@ class _Tags(Tags):
     sampler_tags = Bunch(sample_indices=True)
 
 
-class DiffusionOversampler(OneToOneFeatureMixin, BaseEstimator):
+class DiffusionOversampler(Parts, OneToOneFeatureMixin, BaseEstimator):
     """Oversample rare classes, or rare values of a numeric target, by a diffusion model.
 
     A model of rows and target is fitted on all rows. A synthetic row of a class starts from a real
@@ -62,6 +63,8 @@ class DiffusionOversampler(OneToOneFeatureMixin, BaseEstimator):
         For numbers: how rare a value is, from 0 to 1; from 0.5 on it counts as rare. "boxplot"
         rises from the median to the ends of the whiskers, on the sides where outliers lie beyond
         them [1]_; a function gets `y` and returns an array.
+    verbose : int, default=0
+        1 prints what is fitted and drawn, and shows the progress of the model.
     random_state : int, RandomState instance or None, default=None
         Source of randomness.
 
@@ -115,14 +118,17 @@ class DiffusionOversampler(OneToOneFeatureMixin, BaseEstimator):
         "relevance": [StrOptions({"boxplot"}), callable],
     }
 
+    _default_sampler = DiffusionManifoldSampler()
+
     def __init__(
         self,
         *,
         sampler: Any = None,
         sampling_strategy: Any = "auto",
-        sigma: float = 0.3,
+        sigma: float | None = 0.3,
         target: Any = "auto",
         relevance: Any = "boxplot",
+        verbose: int = 0,
         random_state: Seed = None,
     ) -> None:
         self.sampler = sampler
@@ -130,6 +136,7 @@ class DiffusionOversampler(OneToOneFeatureMixin, BaseEstimator):
         self.sigma = sigma
         self.target = target
         self.relevance = relevance
+        self.verbose = verbose
         self.random_state = random_state
 
     def __sklearn_tags__(self):
@@ -192,6 +199,7 @@ class DiffusionOversampler(OneToOneFeatureMixin, BaseEstimator):
             origin = np.full(len(rows), -1) if self.sigma is None else rows
             self.sample_indices_ = np.concatenate([np.arange(n_real), origin])
             if len(rows):
+                say(self, f"drawing {len(rows):,} rows")
                 if self.sigma is None:
                     new = self.sampler_.sample(len(rows), y=y_new, random_state=rng)
                 else:
@@ -216,8 +224,10 @@ class DiffusionOversampler(OneToOneFeatureMixin, BaseEstimator):
         else:
             self.relevance_ = self._relevance(values.astype(np.float64))
             self.sampling_strategy_ = self._count_numbers(values)
-        sampler = DiffusionManifoldSampler() if self.sampler is None else self.sampler
-        self.sampler_ = _fit_sampler(sampler, X, values, has_classes, rng)
+        say(self, f"fitting a model of {len(values):,} rows")
+        self.sampler_ = _fit_sampler(
+            speak_up(self._part("sampler"), self.verbose), X, values, has_classes, rng
+        )
         return X, values, rng
 
     def _relevance(self, y):
@@ -263,9 +273,8 @@ class DiffusionOversampler(OneToOneFeatureMixin, BaseEstimator):
 
 
 def _fit_sampler(sampler, X, y, has_classes, rng):
-    """Fit a copy of a sampler, told what the target is."""
-    sampler, seed = clone(sampler), rng.randint(2**31 - 1)
-    known = sampler.get_params(deep=False)
+    """Fit a sampler, told what the target is."""
+    seed, known = rng.randint(2**31 - 1), sampler.get_params(deep=False)
     if "target" in known:
         sampler.set_params(target="categorical" if has_classes else "continuous")
     if "random_state" in known and known["random_state"] is None:

@@ -6,7 +6,6 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
-from sklearn.base import clone
 
 from skdiffusion._base import TableModel
 from skdiffusion._utils.checks import COUNT, Interval, Seed, StrOptions
@@ -41,7 +40,7 @@ class DiffusionManifoldSampler(TableModel):
     ----------
     denoiser : DenoiserNet or None, default=None
         Unfitted net: training, noise process and range of noise levels; None is ``DenoiserNet()``.
-        Of one that is given, parameters such as ``denoiser__lr`` can be searched.
+        Its parameters can be searched, such as ``denoiser__lr``.
     baseline : {"auto", "mixture", "gaussian"} or None, default="auto"
         Closed form that the network improves upon: a Gaussian or, with None, the standard normal.
         With "mixture" the network also sees what a mixture of Gaussians would answer. "auto" is
@@ -128,8 +127,8 @@ class DiffusionManifoldSampler(TableModel):
 
     Notes
     -----
-    Of more than 256,000 rows a random sample of so many is fitted, with one row of each category:
-    more would make the fit longer, and by what was measured no better. Where ``denoiser`` has
+    Of more than 256,000 rows a random sample of so many is fitted, with one row of each category, so
+    that the time of a fit has a bound: it is a thousand steps an epoch. Where ``denoiser`` has
     `steps_per_epoch`, as many rows are taken as training visits, if these are more. Of frames and
     files infinite cells outside the sample go unseen, and the range of numbers is the sample's.
 
@@ -170,6 +169,8 @@ class DiffusionManifoldSampler(TableModel):
         "contamination": [Interval(Real, 0, 1, closed="left")],
         "data_noise": [StrOptions({"auto"}), Real, "array-like"],
     }
+
+    _default_denoiser = DenoiserNet()
 
     def __init__(
         self,
@@ -312,7 +313,7 @@ class DiffusionManifoldSampler(TableModel):
 
     def _net(self, rng):
         """Return the unfitted net, seeded."""
-        net = DenoiserNet() if self.denoiser is None else clone(self.denoiser)
+        net = self._part("denoiser")
         seed = rng.randint(2**31 - 1)
         return net.set_params(
             verbose=max(net.verbose, self.verbose),

@@ -11,6 +11,7 @@ import torch
 
 from skdiffusion._base import TableModel
 from skdiffusion._utils.checks import COUNT, Interval, Seed, StrOptions
+from skdiffusion._utils.fitting import say
 from skdiffusion.closed_forms.baselines import fit_gaussian
 from skdiffusion.closed_forms.gap_filling import draw_completions, without_gross_cells
 from skdiffusion.closed_forms.smoothing import Smoothing, choose_known_noise
@@ -82,6 +83,8 @@ class RiemannianKernelSmoother(TableModel):
     n_steps : int, default=40
         Steps of the probability flow in `transform` and `inverse_transform`, of four evaluations
         each.
+    verbose : int, default=0
+        1 prints what is chosen while fitting.
     random_state : int, RandomState instance or None, default=None
         Source of the folds and of the background's initial assignments.
 
@@ -172,6 +175,7 @@ class RiemannianKernelSmoother(TableModel):
         target: Any = "auto",
         known_noise: Any = "cv",
         n_steps: int = 40,
+        verbose: int = 0,
         random_state: Seed = None,
     ) -> None:
         self.metric = metric
@@ -184,6 +188,7 @@ class RiemannianKernelSmoother(TableModel):
         self.target = target
         self.known_noise = known_noise
         self.n_steps = n_steps
+        self.verbose = verbose
         self.random_state = random_state
 
     def score_field(self, X: Any, t: float = 0.0) -> np.ndarray:
@@ -238,7 +243,8 @@ class RiemannianKernelSmoother(TableModel):
             Z = draw_completions(Z, 1, random_state=rng)[0]
         seed = rng.randint(2**31 - 1)
         fits = []
-        for smoothing in self._candidates(rows, Z):
+        for k, smoothing in enumerate(self._candidates(rows, Z), 1):
+            say(self, f"bandwidths of {len(Z):,} rows, scale {k}")
             kernels, denoiser = smoothing.fit(Z, seed, weights)
             volume = np.log(smoothing.unit).sum()
             fits.append((kernels.bandwidth.log_likelihood + volume, smoothing, kernels, denoiser))
@@ -249,6 +255,7 @@ class RiemannianKernelSmoother(TableModel):
         self.background_ = kernels.bandwidth.share
         self._warn_of_the_limit(kernels)
         if self.known_noise == "cv":
+            say(self, "noise of what is known")
             self.known_noise_ = choose_known_noise(Z, smoothing, kernels, rng)
         else:
             self.known_noise_ = np.full(Z.shape[1], float(self.known_noise))
@@ -268,6 +275,7 @@ class RiemannianKernelSmoother(TableModel):
             known_noise=self.known_noise_,
             rows=Z,
         )
+        say(self, "starts of draws")
         starts, self.dcr_ratio_ = fit_starts(model, rows, Z, self.dcr_ratio, rng)
         return replace(model, starts=starts)
 

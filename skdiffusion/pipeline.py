@@ -18,7 +18,7 @@ __all__ = ["sample_from"]
 def sample_from(
     pipeline, n_samples: int = 1, *, return_y=False, add_residuals=True, **sample_params: Any
 ) -> Any:
-    """Draw samples from a pipeline that ends in a sampler.
+    """Draw samples from a pipeline that ends in a sampler, or from a search over such ones.
 
     Draws of the last step are taken back through the earlier ones: by ``sample_inverse``, as
     :class:`~skdiffusion.manifold.InvertibleEmbedding` has, or else ``inverse_transform``. A
@@ -30,7 +30,7 @@ def sample_from(
 
     Parameters
     ----------
-    pipeline : Pipeline or estimator
+    pipeline : Pipeline, search or estimator
         A fitted pipeline whose last step has a ``sample`` method, such as
         :class:`~skdiffusion.DiffusionManifoldSampler` or
         :class:`~sklearn.neighbors.KernelDensity`; or a fitted estimator of that kind alone.
@@ -44,7 +44,7 @@ def sample_from(
         noisy as the data. False takes its mean rows, which lie closer together than the data do.
     **sample_params : dict
         Further parameters of the last step's ``sample``, for example ``random_state``, from which
-        the earlier steps' randomness comes too.
+        the earlier steps' randomness comes too. A mixture draws with its own.
 
     Returns
     -------
@@ -79,7 +79,8 @@ def sample_from(
     if not hasattr(sampler, "sample"):
         raise TypeError(
             f"The last step {name!r} ({type(sampler).__name__}) has no method 'sample'. "
-            "End the pipeline in a sampler such as DiffusionManifoldSampler or KernelDensity."
+            "End the pipeline in a sampler such as DiffusionManifoldSampler or KernelDensity, and "
+            "fit a search with refit=True."
         )
     check_is_fitted(sampler)
     seed = sample_params.get("random_state")
@@ -88,8 +89,12 @@ def sample_from(
         for position, (name, step) in enumerate(steps)
         if step not in (None, "passthrough")
     ]
-    if "return_y" in inspect.signature(sampler.sample).parameters:
+    known = inspect.signature(sampler.sample).parameters
+    if "return_y" in known:
         sample_params["return_y"] = return_y
+    if "random_state" not in known and hasattr(sampler, "random_state"):
+        # a mixture draws with its own
+        sample_params.pop("random_state", None)
     drawn = sampler.sample(n_samples, **sample_params)
     # a mixture returns the components whether wanted or not
     rows, y = drawn if isinstance(drawn, tuple) else (drawn, None)

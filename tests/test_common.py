@@ -1,6 +1,9 @@
 """The scikit-learn contract of every public estimator."""
 
+import sklearn
+from packaging.version import Version
 from sklearn.base import clone
+from sklearn.utils import get_tags
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from skdiffusion import (
@@ -38,13 +41,21 @@ ESTIMATORS = [
     OperatorScoreMatching(),
     DiffusionAnomalyDetector(),
     DiffusionAnomalyDetector(method=("neighbors", "kernel")),
-    DiffusionAnomalyDetector(contamination=0.1),
+    DiffusionAnomalyDetector(method=("neighbors",), contamination=0.1),
     DiffusionImputer(sampler=TINY, n_models=1, n_draws=4),
     DiffusionImputer(sampler=TINY, n_models=2, strategy="draw"),
     TableEncoder(),
 ]
 
 
-@parametrize_with_checks(ESTIMATORS)
+def expected_failures(estimator):
+    tags = get_tags(estimator).input_tags
+    if Version(sklearn.__version__) >= Version("1.8") or not tags.categorical or tags.allow_nan:
+        return {}
+    reason = "the check itself centres whole numbers in place, which NumPy refuses"
+    return {"check_positive_only_tag_during_fit": reason}
+
+
+@parametrize_with_checks(ESTIMATORS, expected_failed_checks=expected_failures)
 def test_scikit_learn_contract(estimator, check):
     check(estimator)

@@ -52,8 +52,10 @@ MAY_IMPORT_ROOMS = {
     "inspection": {"_base", "diffusion", "_utils"},
     # Duck-typed helpers: they work on what has the right methods, whoever wrote it.
     "plotting": {"_utils", "inspection", "metrics", "tables"},
-    "metrics": {"_utils", "tables"},
+    "metrics": {"_utils", "pipeline", "tables"},
     "pipeline": {"_utils", "manifold"},
+    "draws": {"_utils", "pipeline"},
+    "_card": {"__init__"},
     # The package itself is lazy; the command line calls the public interface.
     "__init__": {
         "_sampler",
@@ -66,6 +68,8 @@ MAY_IMPORT_ROOMS = {
         "training",
         "tables",
         "pipeline",
+        "draws",
+        "_card",
     },
     "_cli": {"__init__", "metrics", "plotting", "tables", "_utils"},
     "__main__": {"_cli"},

@@ -302,8 +302,13 @@ class TestGapsAndSearches:
 
     def test_a_search_without_refit_has_no_sample(self):
         search = GridSearchCV(KernelDensity(), {"bandwidth": [1.0]}, refit=False).fit(X)
-        with pytest.raises(TypeError, match="no method 'sample'"):
+        with pytest.raises(TypeError, match=r"no method 'sample'.*refit=True"):
             sample_from(search)
+
+    def test_a_mixture_draws_with_its_own_seed(self):
+        pipeline = make_pipeline(StandardScaler(), GaussianMixture(random_state=3)).fit(X)
+        drawn = sample_from(pipeline, 5, random_state=0)
+        assert_array_equal(drawn, sample_from(pipeline, 5))
 
 
 class TestErrors:

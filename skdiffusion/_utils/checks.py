@@ -1,6 +1,7 @@
 """Checks of what methods are given."""
 
 from contextlib import contextmanager
+from importlib.util import find_spec
 from numbers import Integral, Real
 
 import numpy as np
@@ -22,13 +23,18 @@ Seed = int | np.random.RandomState | None
 
 @contextmanager
 def needs(extra, purpose):
-    """Say which extra installs a library, where the import in a block fails."""
+    """Say which extra installs or upgrades a library, where the import in a block fails."""
     try:
         yield
     except ImportError as error:
-        raise ImportError(
-            f"{purpose}. Install it with: pip install 'skdiffusion[{extra}]'"
-        ) from error
+        advice = "Install it with: pip install"
+        # a part of something that is there: the versions do not fit, as pip may not know
+        if error.name and find_spec(error.name.partition(".")[0]) is not None:
+            advice = (
+                f"It is installed, but does not fit the versions of its neighbours ({error}). "
+                "Upgrade it with: pip install --upgrade --upgrade-strategy eager"
+            )
+        raise ImportError(f"{purpose}. {advice} 'skdiffusion[{extra}]'") from error
 
 
 def check_count(value, name):
@@ -60,4 +66,7 @@ def check_weights(sample_weight, n):
     if sample_weight is None:
         return None
     rows = np.empty((n, 1))
-    return _check_sample_weight(sample_weight, rows, ensure_non_negative=True, dtype=np.float64)
+    weights = _check_sample_weight(sample_weight, rows, ensure_non_negative=True, dtype=np.float64)
+    if not weights.any():  # scikit-learn says so itself from 1.9 on
+        raise ValueError("Sample weights must contain at least one non-zero number.")
+    return weights

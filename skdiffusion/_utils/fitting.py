@@ -6,6 +6,19 @@ from contextlib import contextmanager
 KEPT = ("_sklearn", "_metadata", "_parent_callback", "_callback", "_skl")
 
 
+def say(estimator, step):
+    """Print what an estimator is about to do, if it is verbose."""
+    if estimator.verbose:
+        print(f"[{type(estimator).__name__}] {step}", flush=True)
+
+
+def speak_up(part, verbose):
+    """Let an unfitted part be as verbose as the whole, if it knows how."""
+    if part.get_params(deep=False).get("verbose", verbose) < verbose:
+        part.set_params(verbose=verbose)
+    return part
+
+
 @contextmanager
 def all_or_nothing(estimator):
     """Remove an estimator's fitted attributes before a fit, and again if it fails."""

@@ -2,6 +2,7 @@
 
 import warnings
 
+from sklearn import config_context
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import GaussianMixture
@@ -31,7 +32,8 @@ def refit(mixture, X):
 
 
 def _fit(mixture, X):
-    with warnings.catch_warnings():
+    # the start by k-means is for NumPy alone
+    with warnings.catch_warnings(), config_context(array_api_dispatch=False):
         # a mixture that has not fully converged still serves
         warnings.simplefilter("ignore", ConvergenceWarning)
         return mixture.fit(X)

@@ -136,7 +136,7 @@ def count_dimension(
     return _corrected(raw, first / spectra.n_rows, second / spectra.n_rows)
 
 
-def _count_range(spectra: Spectra, base: float, start: int) -> tuple[int, int, NDArray[np.bool]]:
+def _count_range(spectra: Spectra, base: float, start: int) -> tuple[int, int, NDArray[np.bool_]]:
     """Return two neighbours, and which rows have the first of them beyond the noise."""
     limit = spectra.distances.shape[1]
     firsts = [start * 2**i for i in range(5) if start * 2 ** (i + 2) <= limit]

@@ -9,6 +9,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from skdiffusion._utils.checks import Seed, check_count
 from skdiffusion._utils.fitting import all_or_nothing
 from skdiffusion._utils.gross import check_magnitudes, have_one_unit, regular_rows
+from skdiffusion._utils.parts import Parts
 from skdiffusion.manifold.autoencoder_embedding import AutoencoderEmbedding
 from skdiffusion.manifold.decoders import Decoder, seeded
 from skdiffusion.manifold.embedding import Embedding, validate_numbers
@@ -18,7 +19,7 @@ from skdiffusion.manifold.units import column_units
 WAYS = ("auto", "local", "own")
 
 
-class InvertibleEmbedding(Embedding):
+class InvertibleEmbedding(Parts, Embedding):
     """Give any manifold learner an inverse, and a transform where it has none.
 
     Where the learner cannot embed new rows, as TSNE, MDS and SpectralEmbedding cannot, linear maps
@@ -80,6 +81,8 @@ class InvertibleEmbedding(Embedding):
     >>> InvertibleEmbedding.from_fitted(isomap).sample_inverse(W[:5], random_state=0).shape
     (5, 3)
     """
+
+    _default_estimator = AutoencoderEmbedding(3)
 
     def __init__(
         self, estimator=None, *, decoder: str = "auto", n_neighbors=20, random_state: Seed = None
@@ -148,7 +151,7 @@ class InvertibleEmbedding(Embedding):
             two rows.
         """
         with all_or_nothing(self):
-            learner = AutoencoderEmbedding(3) if self.estimator is None else self.estimator
+            learner = self._default_estimator if self.estimator is None else self.estimator
             self._check_parameters(learner)
             X = validate_numbers(self, X, ensure_min_samples=2)
             check_magnitudes(X)

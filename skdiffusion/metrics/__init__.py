@@ -11,6 +11,7 @@ from skdiffusion.metrics.features import frechet_distance, structural_similarity
 from skdiffusion.metrics.fidelity import exact_copies, shape_error, trend_error
 from skdiffusion.metrics.report import FidelityReport, fidelity_report
 from skdiffusion.metrics.scaling import GowerScaler
+from skdiffusion.metrics.search_scores import sample_score
 from skdiffusion.metrics.two_sample import c2st, coverage_density, dcr_ratio, wasserstein
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "exact_copies",
     "fidelity_report",
     "frechet_distance",
+    "sample_score",
     "shape_error",
     "structural_similarity",
     "trend_error",

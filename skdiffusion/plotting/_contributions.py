@@ -110,7 +110,10 @@ class FeatureContributionDisplay(_style.Display):
                 f"{cell}, expected {_shown(wanted[n])}"
                 for cell, n in zip(cells, names, strict=True)
             ]
-        ax.set_yticks(at, [f"{name}\n{cell}" for name, cell in zip(names, cells, strict=True)])
+        # inches for each label, which take 0.3 in two lines
+        height = ax.get_window_extent().height / ax.figure.dpi / max(len(names), 1)
+        gap = "\n" if height > 0.35 else "  "
+        ax.set_yticks(at, [f"{name}{gap}{cell}" for name, cell in zip(names, cells, strict=True)])
         ax.invert_yaxis()
         ax.axvline(0, color=_style.MUTED, linewidth=0.8)
         heading = f"row {self.row}: {len(names)} of {len(self.observed)} columns, largest first"

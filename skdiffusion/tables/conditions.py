@@ -192,7 +192,9 @@ def _reach(coder):
         return "nothing: it was empty in fit"
     cells = coder.restore(np.array(coder.extent))
     if coder.kind in TEMPORAL:
-        cells = cells.view(coder.scale.clock.dtype)
+        clock = np.dtype(coder.scale.clock.dtype)
+        # Python has no times of nanoseconds, and would list numbers
+        cells = cells.view(clock).astype(clock.str.replace("[ns]", "[us]"))
     return " to ".join(map(repr if coder.levels is not None else str, cells.tolist()))
 
 

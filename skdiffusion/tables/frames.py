@@ -9,6 +9,7 @@ from sklearn.utils import check_array
 from sklearn.utils.validation import validate_data
 
 from skdiffusion._utils.checks import take_rows
+from skdiffusion._utils.parts import Parts
 from skdiffusion.tables.clocks import EXACT
 from skdiffusion.tables.reading import NUMERIC, as_frame, read_array, read_series, refuse
 from skdiffusion.tables.vocabulary import as_objects
@@ -20,8 +21,8 @@ LARGEST = 1e150
 PYTHON_TIMES = "0001-01-01T00:00:00", "9999-12-31T23:59:59"
 
 
-class TableInput:
-    """Mixin of estimators whose input is a table of mixed columns."""
+class TableInput(Parts):
+    """Mixin of estimators whose input is a table of mixed columns, beside their parts."""
 
     _allow_missing = True
 
@@ -156,6 +157,9 @@ def _as_pandas(values, native, gaps):
 
 def validate_table(estimator, X, *, reset, allow_missing=False):
     """Validate a container on behalf of an estimator, and note or check its columns."""
+    if hasattr(X, "cpu"):
+        # a tensor of PyTorch, on whatever device; one with a gradient is refused in its words
+        X = X.cpu().numpy()
     frame = as_frame(X)
     if frame is None:
         finite = "allow-nan" if allow_missing else True

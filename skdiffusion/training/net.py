@@ -259,6 +259,10 @@ class DenoiserNet(NeuralNet):
             raise
         return self
 
+    def __sklearn_is_fitted__(self) -> bool:
+        """As in skorch 1.3; before, what had been set counted as fitted."""
+        return getattr(self, "initialized_", False)
+
     def notify(self, method_name: str, **kwargs: Any) -> None:
         """Call the callbacks; a KeyboardInterrupt of theirs after an epoch is an early stop."""
         try:

@@ -199,7 +199,7 @@ class TestWayThere:
         "learner",
         [
             TSNE(max_iter=250, random_state=0),
-            MDS(n_init=1, max_iter=20, init="random", random_state=0),
+            MDS(n_init=1, max_iter=20, random_state=0),
             SpectralEmbedding(n_neighbors=10, random_state=0),
         ],
     )

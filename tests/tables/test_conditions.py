@@ -92,9 +92,9 @@ def inside(cells, low, high):
         cells = cells.cat.codes
     met = np.ones(len(cells), dtype=bool)
     if low is not None:
-        met &= (cells >= low).to_numpy()
+        met &= (cells >= low).to_numpy(dtype=bool)
     if high is not None:
-        met &= (cells <= high).to_numpy()
+        met &= (cells <= high).to_numpy(dtype=bool)
     return met
 
 
@@ -434,6 +434,19 @@ class TestOfTheWrongKind:
     def test_say_what_to_give(self, plain, wanted, error, said):
         with pytest.raises(error, match=said):
             read_conditions(plain, wanted)
+
+    @pytest.mark.parametrize("unit", ["s", "us", "ns"])
+    @pytest.mark.parametrize(
+        ("start", "said"),
+        [("2024-01-01", "2024-01-01 .* to 2024-03-.* 08"), (0, "0:00:00 to 66 days")],
+    )
+    def test_say_times_as_times(self, unit, start, said):
+        letter = "M8" if start else "m8"
+        cells = np.array(start, f"{letter}[h]") + np.arange(200) * np.timedelta64(8, "h")
+        encoder = TableEncoder().fit(pd.DataFrame({"t": cells.astype(f"{letter}[{unit}]")}))
+        outside = cells[-1] + np.timedelta64(99, "D")
+        with pytest.raises(ValueError, match=f"within {said}"):
+            read_conditions(encoder, {"t": (outside, None)})
 
     @pytest.mark.parametrize(
         ("wanted", "said"),

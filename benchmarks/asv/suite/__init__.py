@@ -1,0 +1,1 @@
+"""Speed and memory by commit, for asv: ``asv run --python=same --quick``."""
