@@ -127,8 +127,8 @@ class DiffusionManifoldSampler(TableModel):
 
     Notes
     -----
-    Of more than 256,000 rows a random sample of so many is fitted, with one row of each category, so
-    that the time of a fit has a bound: it is a thousand steps an epoch. Where ``denoiser`` has
+    Of more than 256,000 rows a random sample of so many is fitted, with one row of each category:
+    so the time of a fit has a bound, of a thousand steps an epoch. Where ``denoiser`` has
     `steps_per_epoch`, as many rows are taken as training visits, if these are more. Of frames and
     files infinite cells outside the sample go unseen, and the range of numbers is the sample's.
 

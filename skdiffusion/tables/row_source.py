@@ -7,6 +7,7 @@ from sklearn.utils import check_consistent_length
 from sklearn.utils.random import sample_without_replacement
 
 from skdiffusion._utils.checks import check_weights, needs
+from skdiffusion._utils.fitting import say
 from skdiffusion.tables.frames import take, validate_table
 from skdiffusion.tables.reading import as_frame
 from skdiffusion.tables.vocabulary import MAX_CATEGORIES
@@ -37,8 +38,8 @@ def rows_to_fit(estimator, X, y, sample_weight, most, rng):
         X, y, sample_weight = take(kept, X, y, sample_weight)
     if most is not None:
         estimator.n_rows_used_ = len(X)
-        if n > most and estimator.verbose:
-            print(f"Fitting on {len(X):,} of {n:,} rows, drawn at random.")
+        if n > most:
+            say(estimator, f"fitting {len(X):,} of {n:,} rows, drawn at random")
     return X, y, sample_weight
 
 
