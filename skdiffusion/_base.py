@@ -8,20 +8,21 @@ from typing import Any, Self
 import numpy as np
 import torch
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
-from sklearn.utils import check_array, check_consistent_length, check_random_state
+from sklearn.utils import check_array, check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from skdiffusion._utils.checks import Seed, check_count, check_noise, check_weights
+from skdiffusion._utils.checks import Seed, check_count, check_noise, take_rows
+from skdiffusion._utils.chunks import row_blocks
 from skdiffusion._utils.fitting import all_or_nothing
 from skdiffusion.model.encoded import EncodedRows, encode_rows
 from skdiffusion.model.imputation import STRATEGIES, Known, fill_by_draw, fill_by_mean, read_gaps
 from skdiffusion.model.open_cells import settle_conditions
 from skdiffusion.model.variation import VariationMixin
 from skdiffusion.model.wanted import need_target, read_wanted
-from skdiffusion.tables.conditions import Conditions
 from skdiffusion.tables.encoder import TableEncoder
-from skdiffusion.tables.frames import NUMERIC, TableInput, read_table, take, validate_table
+from skdiffusion.tables.frames import NUMERIC, TableInput, read_table, validate_table
 from skdiffusion.tables.gaps import fill_gaps
+from skdiffusion.tables.row_source import rows_to_fit
 from skdiffusion.tables.target import TargetEncoder
 
 
@@ -35,6 +36,7 @@ class TableModel(
 
     _default_encoder = TableEncoder()
     _target_transform = "auto"
+    _most_rows: int | None = None  # that a fit can use
 
     def __sklearn_is_fitted__(self):
         return hasattr(self, "_model")
@@ -63,11 +65,12 @@ class TableModel(
 
         Parameters
         ----------
-        X : array-like or data frame of shape (n, n_features)
-            The table: a NumPy array, or a pandas or polars frame. Cells may be missing.
-        y : array-like of shape (n,) or None, default=None
-            Target to condition on: classes or numbers.
-        sample_weight : array-like of shape (n,) or None, default=None
+        X : array-like, data frame, path or pyarrow.dataset.Dataset, of shape (n, n_features)
+            The table: a NumPy array, which may be memory-mapped, or a pandas or polars frame; or a
+            Parquet file, or a folder of them, which comes back as pandas. Cells may be missing.
+        y : array-like of shape (n,), str or None, default=None
+            Target to condition on: classes or numbers. Of Parquet also the name of a column.
+        sample_weight : array-like of shape (n,), str or None, default=None
             Weights of the rows, as if they occurred that often; shares of a whole are scaled.
 
         Returns
@@ -86,13 +89,8 @@ class TableModel(
         with all_or_nothing(self):
             self._check_parameters()
             rng = check_random_state(self.random_state)
-            X = validate_table(self, X, reset=True, allow_missing=self._allow_missing)
-            if y is not None:
-                check_consistent_length(X, y)
-            sample_weight = check_weights(sample_weight, len(X))
+            X, y, sample_weight = rows_to_fit(self, X, y, sample_weight, self._most_rows, rng)
             if sample_weight is not None:
-                kept = np.flatnonzero(sample_weight)
-                X, y, sample_weight = take(kept, X, y, sample_weight)
                 # shares of a whole are no numbers of rows
                 sample_weight = sample_weight * max(1.0, len(X) / sample_weight.sum())
                 sample_weight = None if (sample_weight == 1).all() else sample_weight
@@ -214,11 +212,8 @@ class TableModel(
         check_count(n_samples, "n_samples")
         rng = check_random_state(random_state)
         model = self.model_
-        Z = np.repeat(self._encoded(X), n_samples, axis=0)
-        free = np.full((1, int(model.is_target.sum())), np.nan)
-        drawn = model.draw(len(Z), self._generator(rng), Conditions(Z).extended(free))
-        Y = model.target_encoder.inverse_transform(drawn[:, model.is_target])
-        return np.asarray(Y).reshape(-1, n_samples)
+        drawn = model.draw_targets(self._encoded(X), n_samples, self._generator(rng))
+        return np.asarray(model.target_encoder.inverse_transform(drawn)).reshape(-1, n_samples)
 
     def score_samples(self, X: Any) -> np.ndarray:
         """Return the log-density of each row.
@@ -234,8 +229,7 @@ class TableModel(
             Nats, in the units of the table: densities of numbers, probabilities of categories,
             whole numbers and repeated values.
         """
-        columns, model = self._read(X), self.model_
-        return model.log_density(columns, model.encoder.encode_columns(columns))
+        return self._by_blocks(self.model_.log_density, X)
 
     def score(self, X: Any, y: Any = None) -> float:
         """Return the mean log-density of the rows, for model selection.
@@ -267,7 +261,7 @@ class TableModel(
         U : ndarray of shape (n, n_encoded)
             Latents, one for each encoded feature.
         """
-        return self.model_.encode(self._encoded(X))
+        return self._by_blocks(lambda columns, Z: self.model_.encode(Z), X)
 
     def inverse_transform(self, X: Any) -> Any:
         """Return the rows of latents, the inverse of `transform`.
@@ -420,6 +414,15 @@ class TableModel(
         check_is_fitted(self)
         X = validate_table(self, X, reset=False, allow_missing=self._allow_missing)
         return read_table(X)
+
+    def _by_blocks(self, function, X):
+        """Return what a function makes of rows, read and encoded, by blocks that memory holds."""
+        check_is_fitted(self)
+        X = validate_table(self, X, reset=False, allow_missing=self._allow_missing)
+        blocks = row_blocks(len(X), self._model.n_features)
+        parts = (read_table(take_rows(X, rows)) for rows in blocks)
+        encode = self._model.encoder.encode_columns
+        return np.concatenate([function(columns, encode(columns)) for columns in parts])
 
     def _encoded(self, X):
         """Read rows and encode them."""

@@ -11,6 +11,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skdiffusion._sampler import DiffusionManifoldSampler
 from skdiffusion._utils.checks import Seed, check_count
+from skdiffusion._utils.chunks import row_blocks
 from skdiffusion._utils.fitting import all_or_nothing, say, speak_up
 from skdiffusion.model.drawing import even_noise
 from skdiffusion.model.imputation import (
@@ -163,11 +164,15 @@ class DiffusionImputer(TableInput, OneToOneFeatureMixin, TransformerMixin, BaseE
         if self.strategy == "mean":
             knowns = [Known(model, columns, rows=rows) for model in self.models_]
             filled, _ = fill_by_mean(knowns, self.n_draws, self._seed)
-        else:
-            known = Known(self.models_[0], columns, rows=rows)
-            noise = RowNoise(known.Z, self._seed)
-            filled, _ = fill_by_draw(known, self._seed, noise, torch.from_numpy(noise.start))
-        return fill_gaps(X, gaps, filled, rows)
+            return fill_gaps(X, gaps, filled, rows)
+        known, places = Known(self.models_[0], columns, rows=rows), np.flatnonzero(rows)
+        # each row has a source of randomness
+        for block in row_blocks(len(places), known.Z.shape[1]):
+            part, here = known.take(block), np.isin(np.arange(len(rows)), places[block])
+            noise = RowNoise(part.Z, self._seed)
+            filled, _ = fill_by_draw(part, self._seed, noise, torch.from_numpy(noise.start))
+            X = fill_gaps(X, gaps & here[:, None], filled, here)
+        return X
 
     def sample_imputations(self, X: Any, n_imputations: int = 5, *, random_state: Seed = None):
         """Fill missing cells by draws, several times: multiple imputation.

@@ -20,10 +20,13 @@ from skdiffusion.model.encoded import merge_copies
 from skdiffusion.model.starts import fit_starts
 from skdiffusion.model.table_model import Model
 from skdiffusion.tables.frames import read_table, take
+from skdiffusion.training.lengths import check_parameters, max_epochs
 from skdiffusion.training.net import DenoiserNet
 
 N_PROBES = 16
 MAX_ROWS = 2000
+# rows of `fit`: one pass over them in each epoch is a thousand steps
+MAX_FIT_ROWS = 256_000
 
 
 class DiffusionManifoldSampler(TableModel):
@@ -90,7 +93,7 @@ class DiffusionManifoldSampler(TableModel):
         Share of the rows that are outliers and left out of training: those that are farthest from
         their tenth neighbour.
     verbose : int, default=0
-        1 shows a progress bar while fitting.
+        1 shows progress bars while fitting, and while many rows are drawn or scored.
     random_state : int, RandomState instance or None, default=None
         Source of randomness of `fit`.
 
@@ -113,6 +116,8 @@ class DiffusionManifoldSampler(TableModel):
         Number of columns seen in `fit`.
     feature_names_in_ : ndarray of str
         Names of the columns, where they all have one.
+    n_rows_used_ : int
+        Number of rows that were fitted: all that have weight, or a random sample; see the notes.
 
     See Also
     --------
@@ -122,6 +127,11 @@ class DiffusionManifoldSampler(TableModel):
 
     Notes
     -----
+    Of more than 256,000 rows a random sample of so many is fitted, with one row of each category:
+    so the time of a fit has a bound, of a thousand steps an epoch. Where ``denoiser`` has
+    `steps_per_epoch`, as many rows are taken as training visits, if these are more. Of frames and
+    files infinite cells outside the sample go unseen, and the range of numbers is the sample's.
+
     The fitted model holds the rows that draws start from, at most 20,000: whoever has the model has
     these rows.
 
@@ -203,11 +213,21 @@ class DiffusionManifoldSampler(TableModel):
         return replace(super().model_, n_likelihood_steps=self.n_likelihood_steps)
 
     def _sampling(self):
-        return Sampling(self.solver, self.n_steps, float(self.guidance_scale))
+        return Sampling(self.solver, self.n_steps, float(self.guidance_scale), self.verbose)
 
     def _check_parameters(self):
         super()._check_parameters()
         read_plan(self.manifold, self.coupling)
+
+    @property
+    def _most_rows(self):
+        """Return the rows that training visits, where its steps are given; else many."""
+        net = DenoiserNet() if self.denoiser is None else self.denoiser
+        check_parameters(net)
+        if net.steps_per_epoch == "auto":
+            return MAX_FIT_ROWS
+        n_steps = net.steps_per_epoch * max_epochs(net, MAX_FIT_ROWS)
+        return max(MAX_FIT_ROWS, net.batch_size * n_steps)
 
     def _encode(self, X, y, sample_weight, rng):
         if self.contamination:

@@ -83,7 +83,7 @@ MAY_IMPORT_LIBRARIES = {
     "geometry": {"numpy", "scipy", "sklearn"},
 }
 ONLY_INSIDE_FUNCTIONS = {"matplotlib", "pandas", "polars", "ot", "imblearn", "jinja2", "faker"}
-ONLY_INSIDE_FUNCTIONS |= {"accelerate", "pyarrow", "safetensors", "skimage"}
+ONLY_INSIDE_FUNCTIONS |= {"accelerate", "pyarrow", "safetensors", "skimage", "tqdm"}
 HOMES_OF = {"skorch": {"training"}, "matplotlib": {"plotting"}}
 
 

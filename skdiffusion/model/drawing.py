@@ -7,13 +7,17 @@ from typing import Any
 
 import numpy as np
 import torch
+from sklearn.utils import gen_batches
 from torch import nn
 from torch.quasirandom import SobolEngine
 
+from skdiffusion._utils.chunks import progress
 from skdiffusion.diffusion import N_STEPS, SOLVERS, GaussianDenoiser, Guided, Measured, karras, run
 from skdiffusion.tables.conditions import Conditions
 
 CHUNK_ROWS, MAX_ELEMENTS = 4096, 2**23
+# rows that are drawn together, from one set of even noise: the same whatever the memory
+BLOCK_ROWS = 2**16
 # of rows given a measurement: two more took nothing off the error of restored digits
 N_RESTARTS = 4
 # fewest draws from which the share that meets ranges is judged
@@ -33,6 +37,7 @@ class Sampling:
     solver: Any = "dpmpp_2m"  # a name, a function, or None for exact draws of a closed form
     n_steps: int | None = None  # None: the solver's own number
     guidance_scale: float = 1.0
+    verbose: int = 0
 
     @property
     def solve(self):
@@ -56,6 +61,17 @@ def even_noise(n, d, generator):
 
 
 def draw(model, n, conditions, generator):
+    """Draw encoded rows given known features, block by block."""
+    if n <= BLOCK_ROWS:
+        return _draw_block(model, n, conditions, generator)
+    Z = np.empty((n, model.n_features))
+    for rows in progress(gen_batches(n, BLOCK_ROWS), model.sampling.verbose):
+        given = conditions.take(rows)
+        Z[rows] = _draw_block(model, rows.stop - rows.start, given, generator)
+    return Z
+
+
+def _draw_block(model, n, conditions, generator):
     """Draw encoded rows given known features; ranges are met by choosing among draws."""
     if not conditions.has_ranges:
         return draw_known(model, n, conditions, generator)
@@ -235,7 +251,8 @@ def _solve(model, begin, start, conditions, sigmas, generator):
     if conditions.measurement is not None:
         # a derivative of each feature by each measurement is held at once
         size = min(size, max(1, MAX_ELEMENTS // conditions.measurement.matrix.size))
-    for rows in np.split(np.arange(len(start)), range(size, len(start), size)):
+    blocks = np.split(np.arange(len(start)), range(size, len(start), size))
+    for rows in progress(blocks, model.sampling.verbose):
         given = conditions.take(rows)
         denoiser = _conditioned(model, given)
         with torch.no_grad():

@@ -1,10 +1,12 @@
 """Missing cells filled from models of their table, by means or by draws."""
 
+from copy import copy
 from dataclasses import replace
 
 import numpy as np
 import torch
 
+from skdiffusion._utils.chunks import row_blocks
 from skdiffusion.diffusion.solvers import SOLVERS
 from skdiffusion.model.drawing import draw_known, even_noise
 from skdiffusion.model.open_cells import N_PROPOSALS, choose, propose
@@ -33,6 +35,14 @@ class Known:
         cells = encoder.settled_cells(columns)
         self.settled = {j: (each[rows], there[rows]) for j, (each, there) in cells.items()}
         self.opened, self.proposals = encoder.open_cells(self.settled), None
+
+    def take(self, rows):
+        """Return what is known of some of the rows."""
+        part = copy(self)
+        part.Z, part.proposals = self.Z[rows], None
+        part.settled = {j: (each[rows], there[rows]) for j, (each, there) in self.settled.items()}
+        part.opened = self.model.encoder.open_cells(part.settled)
+        return part
 
     def settle(self, seed, level):
         """Return features, NaN where they are to be found, and settled cells; open ones by draws.
@@ -71,7 +81,9 @@ def complete(model, Z, start, seed):
     # where posteriors are exact, nothing stands in for them
     starts = None if sampling.solver is None else model.starts
     model = replace(model, sampling=sampling, starts=starts)
-    return draw_known(model, len(Z), Conditions(Z), generator, start)
+    if start is not None:
+        return draw_known(model, len(Z), Conditions(Z), generator, start)
+    return model.draw(len(Z), generator, Conditions(Z))
 
 
 def expected_cells(knowns, n_draws, seed):
@@ -79,6 +91,13 @@ def expected_cells(knowns, n_draws, seed):
 
     Draws are spread over the models of what is known, and start from the same noise in all rows.
     """
+    # the draws of a block are held at once, and depend on no row outside
+    blocks = row_blocks(len(knowns[0].Z), n_draws * knowns[0].Z.shape[1] // 4)
+    if len(blocks) > 1:
+        parts = [expected_cells([k.take(rows) for k in knowns], n_draws, seed) for rows in blocks]
+        cells, targets = zip(*parts, strict=True)
+        targets = None if targets[0] is None else np.concatenate(targets)
+        return list(map(np.concatenate, zip(*cells, strict=True))), targets
     model = knowns[0].model
     is_exact = model.known_noise is not None
     generator = torch.Generator(model.device).manual_seed(seed)

@@ -7,11 +7,13 @@ from typing import Any
 
 import numpy as np
 import torch
+from sklearn.utils import gen_batches
 
+from skdiffusion._utils.chunks import progress
 from skdiffusion.diffusion import GaussianDenoiser, Marginal, decode, encode
 from skdiffusion.diffusion.clean import CleanDenoiser
 from skdiffusion.model.density import log_prob
-from skdiffusion.model.drawing import Sampling, draw
+from skdiffusion.model.drawing import BLOCK_ROWS, Sampling, draw
 from skdiffusion.model.starts import Starts
 from skdiffusion.tables.conditions import Conditions
 
@@ -105,6 +107,15 @@ class Model:
             conditions = Conditions(np.full((1, self.n_features), np.nan))
         return draw(self, n, conditions, generator)
 
+    def draw_targets(self, Z, k, generator):
+        """Draw the targets (n * k, n_target) of encoded rows without them, `k` of each."""
+        parts, free = [], np.full((1, int(self.is_target.sum())), np.nan)
+        for rows in gen_batches(len(Z), max(1, BLOCK_ROWS // k)):
+            given = np.repeat(Z[rows], k, axis=0)
+            drawn = self.draw(len(given), generator, Conditions(given).extended(free))
+            parts.append(drawn[:, self.is_target])
+        return np.concatenate(parts)
+
     def trajectory(self, n, generator):
         """Draw encoded rows without their target; return all states (t, n, d) and noise levels."""
         part = self.of_rows
@@ -118,6 +129,7 @@ class Model:
     def log_prob(self, Z):
         """Return the log-density of encoded rows without target, in their own units."""
         parts = torch.from_numpy(Z).to(self.device).split(CHUNK_ROWS)
+        parts = progress(parts, self.sampling.verbose)
         return torch.cat([log_prob(self, part) for part in parts]).cpu().numpy()
 
     def log_density(self, columns, Z):
@@ -157,6 +169,7 @@ class Model:
         """Carry rows along the probability flow, in chunks."""
         options = part.limits, part.prior, self.n_likelihood_steps
         chunks = torch.from_numpy(Z).to(self.device).split(CHUNK_ROWS)
+        chunks = progress(chunks, self.sampling.verbose)
         moved = [function(part.denoiser, chunk, *options) for chunk in chunks]
         return torch.cat(moved).cpu().numpy()
 
