@@ -122,7 +122,7 @@ def test_plain_values(again, value):
         torch.optim.AdamW,
         SOLVERS["heun"],
     ],
-    ids=repr,
+    ids=lambda value: getattr(value, "__name__", repr(value)),
 )
 def test_a_value(again, value):
     found = again(value)
