@@ -12,6 +12,7 @@ import torch
 from skorch.callbacks import Callback
 from skorch.history import History
 
+from skdiffusion._utils.whole_file import whole_file
 from skdiffusion.training.batch_noise import generator_states, set_generator_states
 
 # parameters that another fit may have and be the same training
@@ -138,15 +139,9 @@ def write_checkpoint(path: Path, state: dict[str, Any]) -> None:
     """Write a file whose first bytes are the digest of the others, under its name when complete."""
     buffer = io.BytesIO()
     torch.save(state, buffer)
-    content, partial = buffer.getvalue(), path.with_suffix(f".{os.getpid()}.partial")
-    try:
-        with partial.open("wb") as file:
-            file.write(hashlib.sha256(content).digest() + content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
+    content = buffer.getvalue()
+    with whole_file(path) as partial:
+        partial.write_bytes(hashlib.sha256(content).digest() + content)
 
 
 def read_checkpoint(path: Path) -> dict[str, Any] | None:
