@@ -91,15 +91,7 @@ class DiffusionAnomalyDetector(TableInput, TransformerMixin, Verdicts, BaseEstim
     A row with missing cells is scored and calibrated in its other columns alone. Where too few
     training rows are complete in them, others are filled by draws, and the share of filled cells
     counts in favour of the row. A category that `fit` has not seen counts as rarer than the rarest.
-
-    References
-    ----------
-    Livernoche, V. et al. (2024). On diffusion modeling for anomaly detection. arXiv:2305.18593. The
-    nearest neighbour is the closed form of its diffusion time.
-
-    Lazarevic, A., Kumar, V. (2005). Feature bagging for outlier detection. KDD.
-
-    Bates, S. et al. (2023). Testing for outliers with conformal p-values. Annals of Statistics 51.
+    The theory page on anomaly scores has formulas and references.
 
     Examples
     --------
@@ -227,11 +219,6 @@ class DiffusionAnomalyDetector(TableInput, TransformerMixin, Verdicts, BaseEstim
             - contributions: how much it adds to the anomaly, in nats; zero where it is missing.
             - expected: its mean given the others, rounded as in `fit`, or its nearest category.
             - marginal: how improbable it is by itself, whatever the others, in nats.
-
-        Notes
-        -----
-        A contribution is four times the nats by which patterns with the column exceed those
-        without it, and the logarithm of one plus how improbable the kernels find the cell.
         """
         Z = self._encoded(X)
         as_table = self._encoder.table._format.assemble_floats
@@ -316,7 +303,6 @@ class DiffusionAnomalyDetector(TableInput, TransformerMixin, Verdicts, BaseEstim
         return self._encoder.decode(drawn)
 
     def _methods(self):
-        """Return the names of the methods in use."""
         if isinstance(self.method, str):
             return METHODS if self.method == "hybrid" else (self.method,)
         if not self.method or not set(self.method) <= set(METHODS):

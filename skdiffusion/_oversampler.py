@@ -43,9 +43,8 @@ class DiffusionOversampler(Parts, OneToOneFeatureMixin, BaseEstimator):
     Parameters
     ----------
     sampler : DiffusionManifoldSampler or None, default=None
-        Unfitted model of the table; None is ``DiffusionManifoldSampler()``. With
-        ``sigma=None`` any estimator with ``fit(X, y)`` and
-        ``sample(n_samples, y=, random_state=)`` will do.
+        Unfitted model of the table; None is ``DiffusionManifoldSampler()``. With ``sigma=None`` any
+        estimator with ``fit(X, y)`` and ``sample(n_samples, y=, random_state=)`` will do.
     sampling_strategy : str, float, dict or callable, default="auto"
         How many synthetic rows. For classes as in imbalanced-learn: "auto" and "not majority" give
         every class as many rows as the largest has, "minority" the smallest alone, a float is the
@@ -57,8 +56,7 @@ class DiffusionOversampler(Parts, OneToOneFeatureMixin, BaseEstimator):
         synthetic rows repeat the real ones, and far above 1 nothing is left of those. More noise
         ranks rows better and is worse at a fixed threshold. None draws fresh rows.
     target : {"auto", "categorical", "continuous"}, default="auto"
-        What `y` is. "auto" takes text, booleans, and whole numbers of at most 20 values as
-        classes.
+        What `y` is. By "auto" text, booleans, and whole numbers of at most 20 values are classes.
     relevance : "boxplot" or callable, default="boxplot"
         For numbers: how rare a value is, from 0 to 1; from 0.5 on it counts as rare. "boxplot"
         rises from the median to the ends of the whiskers, on the sides where outliers lie beyond
@@ -97,7 +95,6 @@ class DiffusionOversampler(Parts, OneToOneFeatureMixin, BaseEstimator):
     ----------
     .. [1] Ribeiro and Moniz, "Imbalanced regression and extreme value prediction", Machine Learning
        109, 2020, section 3.
-    .. [2] Torgo et al., "SMOTE for regression", EPIA 2013.
 
     Examples
     --------
@@ -178,8 +175,7 @@ class DiffusionOversampler(Parts, OneToOneFeatureMixin, BaseEstimator):
         Returns
         -------
         X_resampled : array-like or data frame of shape (n_resampled, n_features)
-            The rows of `X` and then the synthetic ones, in the container and with the data types
-            of `X`.
+            The rows of `X` and then the synthetic ones, in its container and its data types.
         y_resampled : array-like of shape (n_resampled,)
             Their targets, in the container of `y`.
 
@@ -216,18 +212,15 @@ class DiffusionOversampler(Parts, OneToOneFeatureMixin, BaseEstimator):
         rng = check_random_state(self.random_state)
         X = validate_table(self, X, reset=True, allow_missing=True)
         values = read_target(self, X, _one_column(y))
-        has_classes = self.target == "categorical" or (
-            self.target == "auto" and is_categorical(values)
-        )
+        has_classes = is_categorical(values, self.target)
         if has_classes:
             self.sampling_strategy_ = _count_by_class(self.sampling_strategy, values)
         else:
             self.relevance_ = self._relevance(values.astype(np.float64))
             self.sampling_strategy_ = self._count_numbers(values)
         say(self, f"fitting a model of {len(values):,} rows")
-        self.sampler_ = _fit_sampler(
-            speak_up(self._part("sampler"), self.verbose), X, values, has_classes, rng
-        )
+        sampler = speak_up(self._part("sampler"), self.verbose)
+        self.sampler_ = _fit_sampler(sampler, X, values, has_classes, rng)
         return X, values, rng
 
     def _relevance(self, y):
@@ -305,8 +298,7 @@ def _restore(values, y):
     """Put targets into a container like `y`."""
     native = nw.from_native(y, allow_series=True, pass_through=True)
     if isinstance(native, nw.Series):
-        series = nw.from_native(as_series(values, native), series_only=True)
-        return series.alias(native.name).to_native()
+        return as_series(values, native)
     if isinstance(native, nw.DataFrame) and native.shape[1] == 1:
         column = _restore(values, native.get_column(native.columns[0]).to_native())
         return nw.from_native(column, series_only=True).to_frame().to_native()

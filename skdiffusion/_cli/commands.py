@@ -69,7 +69,6 @@ class _Parser(argparse.ArgumentParser):
     """A parser whose errors are one line."""
 
     def error(self, message):
-        """Leave with the message and exit code 2."""
         self.exit(2, f"{self.prog}: error: {message} (see --help)\n")
 
 

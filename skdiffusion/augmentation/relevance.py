@@ -6,10 +6,7 @@ WHISKER = 1.5
 
 
 def boxplot_relevance(y):
-    """Return 0 at the median and 1 from the ends of the whiskers on, where outliers lie beyond.
-
-    Between them is a cubic of slope 0 at both (Ribeiro and Moniz, 2020, Machine Learning 109).
-    """
+    """Return 0 at the median, 1 beyond the whiskers if outliers are there, and cubics between."""
     y = np.asarray(y, dtype=np.float64)
     first, median, third = np.quantile(y, [0.25, 0.5, 0.75])
     reach = WHISKER * (third - first)

@@ -86,7 +86,6 @@ class AnomalyModel:
         return values
 
     def scores_of(self, kind):
-        """Return the scores of one class."""
         return [score for score in self.scores if isinstance(score, kind)]
 
     def by_gaps(self, X):

@@ -1,8 +1,7 @@
 """The scores of a row, all in one form.
 
-Each has a `name`, a `weight`, `held_out` of shape (n,), the scores of the training rows found
-without themselves, and ``evaluate(X, near)`` of shape (m,) for new rows and what is nearest to
-them. Rows come in both coordinates, as (2, n, n_features), of which a score looks at one.
+Each has a `name`, a `weight`, `held_out` (n,), scores of the training rows without themselves, and
+`evaluate(X, near)` (m,) for new rows (2, m, n_features), in both coordinates, and what is nearest.
 """
 
 import numpy as np

@@ -29,10 +29,8 @@ class HeldOutScale:
         self.inner = self.steps[[0, -1]] if verdict else (0.0, 0.0)
 
     def __call__(self, scores):
-        """Return scores on the common scale."""
         distances = (scores - self.centre) / self.spread
-        # lines between the steps make it continuous; the logarithm keeps one score from
-        # outshouting the others where it is far out
+        # lines between the steps make it continuous; by the logarithm none drowns the others
         tail = np.arcsinh(distances) - np.arcsinh(np.clip(distances, *self.inner))
         return np.interp(distances, self.steps, self.nats) + TAIL_SHARE * tail
 

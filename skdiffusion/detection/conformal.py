@@ -22,18 +22,14 @@ def conformal_pvalues(calibration: Any, scores: Any) -> np.ndarray:
     Returns
     -------
     pvalues : ndarray of shape (m,)
-        ``(1 + #{calibration >= score}) / (n + 1)``. Ties count against the row.
+        ``(1 + #{calibration >= score}) / (n + 1)``. Ties count against the row. For a normal row
+        exchangeable with the calibration rows ``P(p <= a) <= a`` for every ``a``, whatever the
+        scores, on average over calibration sets: given one, it varies like ``n ** -0.5``.
 
     Raises
     ------
     ValueError
         If there is no calibration score, or a score is NaN.
-
-    Notes
-    -----
-    Let a normal row and the calibration rows be exchangeable. Then ``P(p <= a) <= a`` for every
-    ``a``, whatever the scores (Vovk et al., "Algorithmic learning in a random world", 2005), on
-    average over calibration sets: given one, it varies like ``n ** -0.5`` (arXiv:2104.08279).
 
     Examples
     --------

@@ -34,15 +34,12 @@ class Nearest:
         # in half the time by single precision; distances are exact in any case
         self.products = np.ascontiguousarray(products.T, dtype=dtype)
 
-    def find(self, Z):
-        """Return root mean square distances of new rows and the nearest rows, both (m, n_masks)."""
-        return self._in_batches(Z, None)
-
     def held_out(self, Z):
         """Return the distances of the training rows, each without itself."""
-        return self._in_batches(Z, self.position)[0]
+        return self.find(Z, self.position)[0]
 
-    def _in_batches(self, Z, position):
+    def find(self, Z, position=None):
+        """Return root mean square distances of new rows and the nearest rows, both (m, n_masks)."""
         size = max(1, MAX_ELEMENTS // self.products.shape[1])
         distances = np.empty((len(Z), len(self.masks)))
         rows = np.empty(distances.shape, dtype=np.intp)

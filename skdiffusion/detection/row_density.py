@@ -15,8 +15,7 @@ from skdiffusion.geometry.nearest_rows import neighbor_graph
 # Rows that shape a kernel; more than for densities, as directions matter here and not detail
 N_NEIGHBORS = 50
 
-# Of the local covariance that a kernel has. Kernels as wide as their neighbourhood blur its edge;
-# 0.1 to 0.3 are alike.
+# Of the local covariance that a kernel has. All of it blurs edges; 0.1 to 0.3 are alike.
 SHARE = 0.2
 
 # Standard deviation of a kernel in all directions, and of the noise on top
@@ -122,7 +121,6 @@ class RowKernels:
         return expected
 
     def sample(self, n_samples, rng):
-        """Draw encoded rows."""
         generator = torch.Generator().manual_seed(int(rng.randint(2**31 - 1)))
         return self.denoiser.sample(n_samples, generator).numpy()
 

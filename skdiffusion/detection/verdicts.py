@@ -75,12 +75,9 @@ class Verdicts(OutlierMixin):
         Returns
         -------
         pvalues : ndarray of shape (n,)
-            For a normal row ``P(p <= a)`` is about `a`; none is below ``1 / (n_train + 1)``.
-
-        Notes
-        -----
-        See :func:`~skdiffusion.detection.conformal_pvalues`. With anomalies among the training rows
-        they are too large by up to the contamination.
+            By :func:`~skdiffusion.detection.conformal_pvalues`: for a normal row ``P(p <= a)`` is
+            about `a`, and none is below ``1 / (n_train + 1)``. With anomalies among the training
+            rows they are too large by up to the contamination.
         """
         nats = -self.score_samples(X)
         return conformal_pvalues(self._calibration, nats)

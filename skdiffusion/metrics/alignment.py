@@ -83,11 +83,9 @@ class Alignment(NamedTuple):
 
     @property
     def is_category(self):
-        """Return which columns hold categories."""
         return np.array([coder.levels is not None for coder in self.coders])
 
     def keep(self, is_kept):
-        """Return some of the columns."""
         coders = [coder for coder, kept in zip(self.coders, is_kept, strict=True) if kept]
         return Alignment(coders, [codes[:, is_kept] for codes in self.codes])
 

@@ -29,8 +29,6 @@ class FeatureContributionDisplay(_style.Display):
 
     Attributes
     ----------
-    ax_, figure_ : matplotlib.axes.Axes, matplotlib.figure.Figure
-        The axes drawn into, and the figure that holds them.
     bars_ : matplotlib.container.BarContainer
         The bars, top to bottom.
 
@@ -65,10 +63,8 @@ class FeatureContributionDisplay(_style.Display):
             ``explain``, a model for :func:`~skdiffusion.inspection.cell_surprise`.
         X : array or frame of shape (n, n_features)
             A table that holds the row.
-        row : int, default=0
-            The position of the row to draw, the only one that is explained.
-        n_features : int, default=10
-            How many columns to draw at most: those with the largest contributions.
+        row, n_features : int, default=0 and 10
+            As for the display; the row is the only one that is explained.
 
         Returns
         -------
@@ -104,12 +100,8 @@ class FeatureContributionDisplay(_style.Display):
         at, colours = np.arange(len(names)), np.where(values >= 0, _style.SYNTHETIC, _style.REAL)
         ax = _style.take_axes(self, ax, 6.0, 1.1 + 0.42 * len(names))
         self.bars_ = ax.barh(at, values, height=0.62, color=colours)
-        cells = [_shown(self.observed[name]) for name in names]
-        if wanted := self.expected:
-            cells = [
-                f"{cell}, expected {_shown(wanted[n])}"
-                for cell, n in zip(cells, names, strict=True)
-            ]
+        wanted = {name: f", expected {_shown(cell)}" for name, cell in self.expected.items()}
+        cells = [_shown(self.observed[name]) + wanted.get(name, "") for name in names]
         # inches for each label, which take 0.3 in two lines
         height = ax.get_window_extent().height / ax.figure.dpi / max(len(names), 1)
         gap = "\n" if height > 0.35 else "  "
@@ -129,5 +121,4 @@ def _cells(table):
 
 
 def _shown(value):
-    """Return a cell as a few characters."""
     return f"{value:.5g}" if isinstance(value, float | np.floating) else str(value)

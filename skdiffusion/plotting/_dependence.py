@@ -23,8 +23,6 @@ class DependenceDisplay(_style.Display):
 
     Attributes
     ----------
-    ax_, figure_ : matplotlib.axes.Axes, matplotlib.figure.Figure
-        The axes drawn into, and the figure that holds them.
     image_ : matplotlib.image.AxesImage
         The heat map.
 

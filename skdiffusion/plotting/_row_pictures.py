@@ -27,8 +27,6 @@ class RowDisplay(_style.AnimatedDisplay):
     ----------
     artists_ : list of matplotlib.image.AxesImage or matplotlib.lines.Line2D
         The images or lines.
-    ax_, figure_ : matplotlib.axes.Axes, matplotlib.figure.Figure
-        The axes whose place they take, and the figure that holds them.
 
     Examples
     --------

@@ -42,8 +42,6 @@ class SyntheticComparisonDisplay(_style.Display):
 
     Attributes
     ----------
-    ax_, figure_ : matplotlib.axes.Axes, matplotlib.figure.Figure
-        Axes of the principal components, and the figure that holds them.
     marginal_axes_ : ndarray of matplotlib.axes.Axes
         Axes of the columns.
 
@@ -76,8 +74,7 @@ class SyntheticComparisonDisplay(_style.Display):
         categorical_features : sequence of str or int, default=()
             Names or indices of numeric columns that hold categories, as others do anyway.
         max_columns : int, default=6
-            How many columns to draw: those that are least alike by the distance of their
-            distribution functions (of their shares, for categories).
+            How many columns to draw: the least alike by distribution functions, or shares.
 
         Returns
         -------
@@ -145,8 +142,6 @@ class ManifoldDisplay(_style.Display):
 
     Attributes
     ----------
-    ax_, figure_ : matplotlib.axes.Axes, matplotlib.figure.Figure
-        The axes drawn into, and the figure that holds them.
     colorbar_ : matplotlib.colorbar.Colorbar or None
         The scale of the values.
 
@@ -180,10 +175,8 @@ class ManifoldDisplay(_style.Display):
         embedding : transformer or None, default=None
             Whose first two columns of ``transform`` are drawn. With ``None``, the first two
             principal components are, of columns scaled to unit variance.
-        values : array of shape (n,) or None, default=None
-            What the real rows are coloured by, where there are no synthetic ones.
-        value_label : str, default="value"
-            What the values are.
+        values, value_label : array of shape (n,) or None, and str
+            As for the display; values only where there are no synthetic rows.
 
         Returns
         -------

@@ -24,11 +24,6 @@ class LogDensityDisplay(_style.Display):
     log_densities : dict of str to array of shape (n,)
         Log-densities in nats, by the name of the group.
 
-    Attributes
-    ----------
-    ax_, figure_ : matplotlib.axes.Axes, matplotlib.figure.Figure
-        The axes drawn into, and the figure that holds them.
-
     Examples
     --------
     >>> from sklearn.datasets import load_iris
@@ -132,8 +127,6 @@ class AnomalyScoreDisplay(_style.Display):
 
     Attributes
     ----------
-    ax_, figure_ : matplotlib.axes.Axes, matplotlib.figure.Figure
-        The axes drawn into, and the figure that holds them.
     histograms_ : list of matplotlib.patches.StepPatch
         The histogram; of the normal and of the anomalous rows where labels are known.
     threshold_line_ : matplotlib.lines.Line2D or None

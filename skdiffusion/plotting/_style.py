@@ -35,7 +35,7 @@ class Display:
         Returns
         -------
         display : Display
-            The display itself, with its attributes.
+            The display itself, now with `ax_`, the axes drawn into, and their `figure_`.
         """
         raise NotImplementedError
 

@@ -29,8 +29,6 @@ class TrajectoryDisplay(AnimatedDisplay):
     ----------
     axes_ : array of matplotlib.axes.Axes
         The pictures that `plot` has drawn.
-    ax_, figure_ : matplotlib.axes.Axes, matplotlib.figure.Figure
-        The axes whose place they take, and the figure that holds them.
 
     Examples
     --------

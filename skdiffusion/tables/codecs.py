@@ -1,13 +1,9 @@
 r"""Codecs of single columns: constant, standard, simplex, and spike.
 
-A codec is fitted by its constructor and offers four methods, row by row:
+A codec is fitted by its constructor and offers, row by row, what `TableEncoder` does for tables:
 
-- ``encode(x) -> (n, n_encoded)`` and ``decode(z) -> (n,)``, inverse to each other on the values
-  seen in training;
-- ``dequantize(z, rng) -> (n, n_encoded)``, which spreads each discrete value, unless it is a point,
-  over the cell of numbers that decode to it;
-- ``log_volume(x, sigma) -> (n,)``, the term that turns the log-density of the encoded value into
-  the log-probability (or log-density) of the value.
+- ``encode(x) -> (n, n_encoded)`` and ``decode(z) -> (n,)``;
+- ``dequantize(z, rng) -> (n, n_encoded)`` and ``log_volume(x, sigma) -> (n,)``.
 
 Where numbers are a linear function of the encoded value, ``line`` has its slope and its value at
 zero. Numeric codecs work on float values, the simplex on the positions of the categories.
@@ -96,16 +92,14 @@ class SimplexCodec:
     name = "simplex"
 
     def __init__(self, counts):
-        n_categories = len(counts)
-        share = counts / counts.sum()
-        basis = dct(np.eye(n_categories), axis=1, norm="ortho")[:, 1:]
+        n_categories, share = len(counts), counts / counts.sum()
         even = 1 - 1 / n_categories
         stretch = min(even / (1 - share @ share), MAX_STRETCH)
         self.n_encoded = n_categories - 1
         self.scale = np.sqrt(n_categories * stretch)
-        self.basis = basis
-        self.mean = share @ basis
-        self.vertices = self.scale * (basis - self.mean)
+        self.basis = dct(np.eye(n_categories), axis=1, norm="ortho")[:, 1:]
+        self.mean = share @ self.basis
+        self.vertices = self.scale * (self.basis - self.mean)
 
     def encode(self, x):
         return self.vertices[x]

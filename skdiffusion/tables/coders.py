@@ -233,7 +233,6 @@ class OrdinalCoder(CategoricalCoder):
 
 
 def fit_coder(column, transform, options):
-    """Fit the coder of a column."""
     if column.kind in NUMERIC:
         return NumberCoder(column, transform, options.clip)
     if column.kind in TEMPORAL:

@@ -21,10 +21,9 @@ from skdiffusion.tables.relations import broken_rows
 
 
 class ColumnEncoding:
-    """What estimators call without validation.
+    """What estimators call without validation."""
 
-    `_coders` know the cells of columns, `_coded` encode these or what relations make of them.
-    """
+    # `_coders` know the cells of columns, `_coded` encode these or what relations make of them
 
     def fit_columns(self, X: Any, columns: Any, sample_weight: Any = None) -> Self:
         """Fit to columns that have been read from the validated table `X`."""
@@ -186,14 +185,10 @@ class ColumnEncoding:
         return np.sum(volumes + told, axis=0) - n_broken * np.log(self._n_rows + 2)
 
     def encoded_noise(self, columns: Any, noise: Any) -> Any:
-        """Return the noise of encoded rows, by standard deviation, from that of their numbers.
-
-        `noise` is in the units of the columns, one for all or one for each.
-        """
+        """Return the standard deviations of encoded noise; `noise` is in the columns' units."""
         steps = np.where(np.isin(self.kinds_, NUMERIC), noise, 0.0)
         for relation in self._recoding.relations:
-            # in a difference noise adds up; where functions or a category stand for columns
-            # there is none
+            # in a difference noise adds up; functions or a category for columns have none
             steps[[*relation.coded]] *= -1 if len(relation.coded) == 1 else 0
         pairs = list(zip(columns, steps, strict=True))
         below, above = (
@@ -233,14 +228,8 @@ class ColumnEncoding:
 
     def _check_encoded(self, Z):
         check_is_fitted(self)
-        Z = check_array(
-            Z,
-            dtype=np.float64,
-            input_name="X",
-            ensure_all_finite="allow-nan",
-            ensure_min_features=0,
-            ensure_min_samples=0,
-        )
+        allowed = {"ensure_all_finite": "allow-nan", "ensure_min_features": 0}
+        Z = check_array(Z, dtype=np.float64, input_name="X", ensure_min_samples=0, **allowed)
         if Z.shape[1] != self.n_encoded_:
             raise ValueError(
                 f"X has {Z.shape[1]} columns, but TableEncoder makes {self.n_encoded_} features."

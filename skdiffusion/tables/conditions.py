@@ -24,11 +24,9 @@ from skdiffusion.tables.reading import AMOUNTS, NUMERIC, TEMPORAL, Column, read_
 from skdiffusion.tables.relations import broken_rows, on_grid
 from skdiffusion.tables.vocabulary import as_objects, find_positions, known_positions, list_cells
 
-NUMBER = "a number, or a range (low, high) of numbers"
 # What to give for a column of each kind
 GIVEN = {
-    "continuous": NUMBER,
-    "integer": NUMBER,
+    **dict.fromkeys(NUMERIC, "a number, or a range (low, high) of numbers"),
     "datetime": "a date or time, such as '2024-01-31', or a range (first, last)",
     "duration": "a timedelta, or a range (low, high)",
 }
@@ -36,27 +34,21 @@ GIVEN = {
 
 @dataclass(frozen=True)
 class Conditions:
-    """What is known about rows: encoded features, cells, ranges, and sets of categories.
-
-    `ranges` are in the numbers of the coders; `cells` has cells and the rows that they are in;
-    `opened` those, by relation, that have no feature by themselves; `measurement` sums of features.
-    """
+    """What is known about rows: encoded features, cells, ranges, and sets of categories."""
 
     values: np.ndarray
-    cells: dict = field(default_factory=dict)
-    ranges: dict = field(default_factory=dict)
+    cells: dict = field(default_factory=dict)  # and the rows that they are in
+    ranges: dict = field(default_factory=dict)  # in the numbers of the coders
     categories: dict = field(default_factory=dict)
-    opened: list = field(default_factory=list)
-    measurement: Measurement | None = None
+    opened: list = field(default_factory=list)  # relations whose cells have no feature alone
+    measurement: Measurement | None = None  # sums of features
 
     @property
     def known(self):
-        """Return which encoded features are known."""
         return ~np.isnan(self.values)
 
     @property
     def has_ranges(self):
-        """Return whether there is a range or a set of categories."""
         return bool(self.ranges or self.categories)
 
     def constrained(self, encoder):
@@ -70,7 +62,6 @@ class Conditions:
         return mask
 
     def take(self, rows):
-        """Return the conditions of some rows."""
         values = self.values if len(self.values) == 1 else self.values[rows]
         measurement = self.measurement and self.measurement.take(rows)
         return replace(self, values=values, measurement=measurement)

@@ -1,7 +1,6 @@
 """Constraints: relations between the columns of a table that hold in every row.
 
-Each is met by coding: what it determines is not encoded, or encoded as what it leaves open, so that
-every decoded row meets it.
+Every decoded row meets them: what they determine is not encoded, or as what they leave open.
 """
 
 from collections import Counter
@@ -175,8 +174,7 @@ class FixedIncrement(Constraint):
 class LinearEquation(Constraint):
     """Columns of numbers whose weighted sum is the same in every row, up to their rounding.
 
-    One of them is not encoded, but computed from the others: the total, where one coefficient has
-    another sign than the others.
+    One is not encoded, but computed: the total, where a single coefficient has another sign.
 
     Parameters
     ----------

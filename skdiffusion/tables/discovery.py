@@ -25,8 +25,7 @@ from skdiffusion.tables.reading import AMOUNTS, NUMERIC, TEMPORAL
 from skdiffusion.tables.relations import any_gaps, as_cells
 from skdiffusion.tables.vocabulary import distinct, find_positions
 
-# complete rows from which a relation is looked for, the columns in which it is, and the first rows,
-# which rule most pairs out
+# complete rows that a relation needs, columns in which it is looked for, rows that rule most out
 MIN_ROWS, MAX_COLUMNS, N_FIRST = 50, 200, 200
 # share of pairs of rows that break an inequality: fewer say that the ranges hardly meet
 OVERLAP = 0.05
@@ -229,10 +228,7 @@ def _may_be_line(x, y):
 
 
 def _sum_of(amounts, rows, parts, total, step=0.0):
-    """Return simple coefficients of columns, or a slope, and a constant; None if there is no sum.
-
-    What makes up the total may be off by the rounding of it to a multiple of `step`.
-    """
+    """Return coefficients and a constant of what sums to a total up to its `step`, or None."""
     Z, y = np.column_stack([amounts[j][rows] for j in parts]), amounts[total][rows]
     scale, spread = Z.std(0), np.std(y)
     Q, R, order = qr((Z - Z.mean(0)) / scale, mode="economic", pivoting=True)

@@ -10,12 +10,10 @@ from sklearn.utils.validation import validate_data
 
 from skdiffusion._utils.checks import take_rows
 from skdiffusion._utils.default_parts import Parts
+from skdiffusion._utils.gross import LARGEST
 from skdiffusion.tables.clocks import EXACT
 from skdiffusion.tables.reading import NUMERIC, as_frame, read_array, read_series, refuse
 from skdiffusion.tables.vocabulary import as_objects
-
-# Largest number, whose square is within floating point
-LARGEST = 1e150
 
 # The first and the last time that Python has objects of
 PYTHON_TIMES = "0001-01-01T00:00:00", "9999-12-31T23:59:59"
@@ -43,7 +41,6 @@ class TableFormat:
         self.columns = [column.take([]) for column in columns]
 
     def assemble(self, columns, n_rows, gaps):
-        """Put the columns together."""
         template = as_frame(self.template)
         if template is None:
             X = np.empty((n_rows, len(columns)), dtype=self.template.dtype)
@@ -60,7 +57,6 @@ class TableFormat:
         return _as_container(series, self.template)
 
     def assemble_floats(self, Z):
-        """Put floating-point columns together."""
         return Z if as_frame(self.template) is None else _as_container(Z.T, self.template)
 
     def _cells(self, j, values, gap, dtype):
@@ -103,11 +99,11 @@ def _as_container(columns, template):
 
 
 def as_series(values, like, gaps=None):
-    """Return a native series of the exact data type of another one."""
+    """Return a native series of the name and the exact data type of another one."""
     native = like.to_native()
     gaps = None if gaps is None or not gaps.any() else gaps
     if nw.dependencies.is_pandas_like_series(native):
-        return _as_pandas(values, native, gaps)
+        return _as_pandas(values, native, gaps).rename(native.name)
     is_time = values.dtype.kind in "mM"
     cells = (values.view(np.int64) if is_time else values).astype(object)
     if gaps is not None:

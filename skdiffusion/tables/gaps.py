@@ -15,10 +15,7 @@ def gaps_of(columns):
 
 
 def mean_cells(encoder, draws, as_cells=True):
-    """Return by column the mean or most frequent cell of several draws of the same rows.
-
-    Means are among the cells that columns can hold, unless they are to be means of numbers as such.
-    """
+    """Return by column the mean of draws, by `as_cells` a possible cell, or the commonest one."""
     means = []
     for coder, *cells in zip(encoder._coded, *draws, strict=True):
         cells = np.stack(cells)

@@ -13,9 +13,8 @@ from skdiffusion.tables.vocabulary import as_objects, list_cells
 class LinearMeasurement:
     """A linear measurement of rows: known weighted sums of their numbers, with or without noise.
 
-    By ``sample(conditions=...)`` it draws rows that measure so: pixels of which the means of blocks
-    are known, parts of a total, a signal behind a blur. A row of the matrix with a single 1 makes
-    the number of its column known.
+    By ``sample(conditions=...)`` it draws rows that measure so: pixels of known means of blocks,
+    parts of a total, a signal behind a blur. A row of the matrix with a single 1 gives a number.
 
     Parameters
     ----------
@@ -40,10 +39,9 @@ class LinearMeasurement:
 
     Notes
     -----
-    Draws are exact for Gaussian rows and approximate for others, for which they are noised as much
-    as rows vary and solved for again, four times. Afterwards whole numbers are rounded, and numbers
-    kept to the range of `fit` (``clip`` of the encoder), so that sums differ a little from those
-    measured. Each measurement costs a derivative of the network at each step.
+    Draws are exact for Gaussian rows and approximate for others. Afterwards whole numbers are
+    rounded, and numbers kept to the range of `fit` (``clip`` of the encoder), so that sums differ a
+    little from those measured. Each measurement costs a derivative of the network at each step.
 
     Examples
     --------
@@ -90,7 +88,6 @@ class Measurement(NamedTuple):
     noise: np.ndarray  # (m,)
 
     def take(self, rows):
-        """Return the measurement of some rows."""
         return self if len(self.values) == 1 else self._replace(values=self.values[rows])
 
     def extended(self, n_features):

@@ -1,9 +1,7 @@
 """Which codec a numeric column gets, and which of its cells seem to be codes for missing ones.
 
-The quantile transform turns every marginal into a Gaussian exactly, ties included, at the price
-of bending the relations between columns. That pays where a column has spikes, few values, heavy
-tails or sharp ends, which a model of standardised numbers smears so visibly that a classifier
-tells real from generated rows by them; it costs distance on smooth columns of small tables.
+Quantiles make every marginal Gaussian and bend the relations between columns. That pays where a
+model of standardised numbers smears spikes and ends, and costs distance on smooth small tables.
 """
 
 from numbers import Real
@@ -36,8 +34,7 @@ EDGE = 0.2
 SKEWNESS = 1.0
 EXCESS_KURTOSIS = 3.0
 
-# Least range of a column, and least difference of its numbers: below, squares and slopes leave
-# floating point
+# Least range and difference of numbers: below, squares and slopes leave floating point
 SMALLEST, CLOSEST = 1e-150, 1e-300
 
 # rows and distinct cells among which one seems to be a code for missing ones
@@ -97,7 +94,6 @@ def find_spike(values, counts):
 
 
 def choose_transform(values, counts, lattice=None):
-    """Return the transform of a numeric column."""
     kept = ~far_out(values, counts)
     values, counts = values[kept], counts[kept]
     n_rows = counts.sum()

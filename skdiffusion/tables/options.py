@@ -24,7 +24,6 @@ def position_of(key, columns, parameter):
 
 
 def _categorical_mask(wanted, columns):
-    """Return which columns `categorical_features` makes categorical."""
     textual = np.array([column.kind == "categorical" for column in columns], dtype=bool)
     if isinstance(wanted, str) and wanted == "from_dtype":
         return textual
@@ -49,7 +48,6 @@ def _categorical_mask(wanted, columns):
 
 
 def transform_per_column(given, columns):
-    """Return the transform of each column by `numeric_transform`."""
     transforms = [given] * len(columns)
     if isinstance(given, Mapping):
         transforms = ["auto"] * len(columns)

@@ -1,11 +1,8 @@
 r"""The quantile codec: a probability-integral transform that keeps tied values exactly.
 
-The map from score to value is monotone and piecewise linear. A value that many rows share (an
-*atom*) occupies the interval of scores that corresponds to its interval of ranks, and every score
-of that interval decodes to it. Where scores are spread, an atom of a narrow interval is spread over
-its ranks, and one of a wide interval stays a *point*, as a category does. Between atoms the
-empirical quantile function is interpolated linearly from a limited number of knots, and it
-continues linearly beyond the extreme ones, so that a value never seen gets a score far out.
+The map from score to value is monotone and piecewise linear, between a limited number of knots and
+beyond them. A value that many rows share, an *atom*, has the scores of all its ranks. Where scores
+are spread, an atom of a narrow interval is, too, and one of a wide one stays a *point*.
 """
 
 import numpy as np
@@ -33,8 +30,7 @@ MAX_KNOTS = 1000
 # Rows beyond the extra knots of a tail
 TAIL_KNOTS = np.array([2.0, 6.0, 18.0])
 
-# Ranks by which a stretch ends short of the atom above it, so that its last value is not taken
-# for the atom
+# Ranks by which a stretch ends short of the atom above it, not to be taken for that
 SHY = 1e-7
 
 # Share of the rows beyond the quantile that sets the slope of a tail's continuation
@@ -145,10 +141,7 @@ class QuantileCodec:
         self.knot_x, self.knot_z = np.concatenate(knots, axis=1)
         self.anchor_x, self.anchor_z = np.concatenate(anchors, axis=1)
         # beyond an extreme atom nothing else is decoded
-        self.ends = [
-            0.0 if is_atom else 1 / slope
-            for is_atom, slope in zip(atoms[[0, -1]], self.tails, strict=True)
-        ]
+        self.ends = np.where(atoms[[0, -1]], 0.0, 1 / np.array(self.tails))
 
     def _atom_of(self, x):
         """Return the position of each value among the atoms, and whether it is one."""

@@ -53,7 +53,6 @@ class Column:
         return np.bincount(positions, None if self.weights is None else self.weights[~self.gaps])
 
     def take(self, rows):
-        """Return the column of some rows."""
         weights = None if self.weights is None else self.weights[rows]
         return replace(self, values=self.values[rows], gaps=self.gaps[rows], weights=weights)
 
@@ -70,7 +69,6 @@ def as_frame(X):
 
 
 def read_array(name, values):
-    """Read one column of a NumPy array."""
     kind = values.dtype.kind
     if kind == "O":
         return read_objects(name, values)
@@ -155,7 +153,6 @@ def _read_time_objects(name, cells):
 
 
 def read_series(name, series):
-    """Read one column of a frame."""
     dtype, native = series.dtype, series.to_native()
     if hasattr(native, "sparse"):  # an accessor of pandas, there if it is
         return read_series(name, nw.from_native(native.sparse.to_dense(), series_only=True))

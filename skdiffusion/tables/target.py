@@ -28,9 +28,7 @@ class TargetEncoder(BaseEstimator):
         values = read_values(y)
         series = nw.from_native(y, series_only=True, pass_through=True)
         self.template_ = series.head(0) if isinstance(series, nw.Series) else None
-        self.is_categorical_ = self.target == "categorical" or (
-            self.target == "auto" and is_categorical(values)
-        )
+        self.is_categorical_ = is_categorical(values, self.target)
         if self.is_categorical_:
             self.classes_, labels = np.unique(values, return_inverse=True)
             counts = np.bincount(labels, sample_weight)
@@ -44,7 +42,6 @@ class TargetEncoder(BaseEstimator):
         return self
 
     def transform(self, y):
-        """Code a target."""
         return self.encoder_.transform(self.known(y).reshape(-1, 1))
 
     def known(self, y):
@@ -67,8 +64,7 @@ class TargetEncoder(BaseEstimator):
         if self.template_.dtype.is_integer():
             # which scikit-learn reads as floats where its data type has missing cells
             values = np.rint(values.astype(np.float64)).astype(np.int64)
-        series = as_series(values, self.template_)
-        return nw.from_native(series, series_only=True).alias(self.template_.name).to_native()
+        return as_series(values, self.template_)
 
 
 def read_values(y, *, warn=True):
@@ -93,10 +89,10 @@ def read_values(y, *, warn=True):
     return y
 
 
-def is_categorical(values):
+def is_categorical(values, target="auto"):
     """Decide whether a target consists of classes."""
-    if values.dtype.kind not in "iuf":
-        return True
+    if target != "auto" or values.dtype.kind not in "iuf":
+        return target != "continuous"
     n_distinct = len(np.unique(values))
     whole = bool(np.all(values == np.rint(values)))
     return whole and n_distinct <= min(MAX_CLASSES, max(2, len(values) // 2))
