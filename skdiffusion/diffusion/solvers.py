@@ -1,9 +1,5 @@
 """Solvers: from noise to data along a decreasing grid of noise levels.
 
-With ``D`` the posterior mean, rows at noise level ``sigma`` are carried to smaller noise by the
-probability flow ``dx / d sigma = (x - D(x, sigma)) / sigma`` (`heun`, `dpmpp_2m`, `ddim`) or by
-stochastic processes with the same marginals (`ddim` with a positive `eta`; "ancestral" has 1).
-
 A solver is a generator that yields every state, the initial one first; :func:`run` returns the
 last. The initial rows are the caller's: draws of the data noised at ``sigmas[0]``. Solvers never
 write into the rows they are given, keep their dtype and device, and leave the gradient mode as it
