@@ -1,19 +1,10 @@
 r"""A Gaussian of few factors and a noise floor, and the coordinates in which it is white.
 
-Rows that lie near a low-dimensional part of their space, and differ from it by noise alone, are
-
-.. math:: x = \mu + L z + s (1 - L L') \epsilon, \qquad z \sim N(0, \Lambda)
-
-with far fewer factors :math:`z` than columns and orthonormal :math:`L`. What a network has to see
-and to correct are the factors, and all matrices are of their number, whichever entries are noised:
-with noise levels :math:`\sigma`, :math:`M = \sigma^2 + s^2` and :math:`G = L' M^{-1} L` a noisy row
-says of the factors :math:`h = (1 - s^2 G)^{-1} L' M^{-1} (x - \mu)`, with the precision
+Rows :math:`x = \mu + L z + s (1 - L L') \epsilon` have far fewer factors :math:`z` than columns.
+What a network has to see and to correct are these: see ``docs/theory/couplings.md``. With
+:math:`M = \sigma^2 + s^2` and :math:`G = L' M^{-1} L` a noisy row says of the factors
+:math:`h = (1 - s^2 G)^{-1} L' M^{-1} (x - \mu)`, with the precision
 :math:`A = G (1 - s^2 G)^{-1}` (Woodbury's identity). Across them the Gaussian is exact.
-
-References
-----------
-Tipping, M. E. and Bishop, C. M. (1999). Probabilistic principal component analysis. Journal of the
-Royal Statistical Society B 61.
 """
 
 from typing import NamedTuple

@@ -1,8 +1,7 @@
 """The discretisation of the range of noise levels.
 
-A grid is a decreasing float64 tensor of ``n_steps + 1`` noise levels in variance-exploding
-currency: what a solver walks down in `n_steps` steps. The last level is 0, because the last step of
-a solver removes the remaining noise.
+A grid is a decreasing float64 tensor of ``n_steps + 1`` noise levels, what a solver walks down in
+`n_steps` steps. The last is 0: the last step of a solver removes the remaining noise.
 """
 
 import math

@@ -1,9 +1,7 @@
 """A kernel density whose kernels have their own covariances, as a denoiser in closed form.
 
-With kernel covariances ``S_i = F_i F_i' + diag(floor_i)`` and the noise ``N = diag(sigma ** 2)``
-the noised distribution is the mixture of ``N(x_i, S_i + N)``: its density, score and posterior are
-sums over the kernels, exact for noise levels that differ from entry to entry. Nothing is integrated
-or approximated.
+Noised it is the mixture of ``N(x_i, S_i + N)``: its density, score and posterior are sums over the
+kernels, exact for noise levels that differ from entry to entry.
 """
 
 import math

@@ -1,8 +1,7 @@
 """Linear algebra shared by all rows with the same noise levels.
 
-A batch of rows usually has few distinct patterns of per-entry noise levels (one while sampling, a
-few dozen while training). Factorising a matrix once per pattern instead of once per row is what
-makes exact closed forms affordable inside a training loop.
+A batch has few distinct patterns of them (one while sampling, a few dozen while training).
+Factorising once per pattern is what makes closed forms affordable inside a training loop.
 """
 
 from collections.abc import Callable
