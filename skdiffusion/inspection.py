@@ -8,6 +8,7 @@ import torch
 
 from skdiffusion._base import TableModel
 from skdiffusion._utils.checks import check_positive
+from skdiffusion.diffusion.cholesky import symmetric
 from skdiffusion.diffusion.jacobian import mean_and_products
 
 __all__ = ["conditional_dependence", "attention_map", "cell_surprise"]
@@ -248,7 +249,7 @@ def _precision_norms(denoiser, Z, levels, owner):
     _, jacobian = mean_and_products(denoiser, Z, levels, probes)
     # posterior covariance in units of the noise; what a network says is not quite symmetric
     covariance = jacobian * levels.unsqueeze(1) / levels
-    values, vectors = torch.linalg.eigh((covariance + covariance.mT) / 2)
+    values, vectors = torch.linalg.eigh(symmetric(covariance))
     gain = (1 / values.clamp(FLOOR, 1) - 1).unsqueeze(1)
     precision = vectors * gain @ vectors.mT
     return (owner.mT @ precision.square() @ owner).sqrt().sum(0)

@@ -68,5 +68,4 @@ def check_grid(sigmas: Tensor) -> list[float]:
             "sigmas must be a vector of two or more noise levels, finite, strictly decreasing and "
             f"not negative, got {sigmas}."
         )
-    numbers: list[float] = levels.tolist()
-    return numbers
+    return levels.tolist()

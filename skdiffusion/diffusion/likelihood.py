@@ -76,7 +76,7 @@ def log_density(
     References
     ----------
     Song, Y. et al. (2021). Score-based generative modeling through stochastic differential
-    equations. arXiv:2011.13456, equation 39; the estimate of the trace is equation 40.
+    equations. arXiv:2011.13456, equations 39 and 40 (the trace); section 4.3 for latents.
 
     Examples
     --------
@@ -135,11 +135,6 @@ def encode(
     ------
     ValueError
         Unless ``0 < sigma_min < sigma_max`` and ``n_steps >= 1``, or if `x` has the wrong shape.
-
-    References
-    ----------
-    Song, Y. et al. (2021). Score-based generative modeling through stochastic differential
-    equations. arXiv:2011.13456, section 4.3.
 
     Examples
     --------

@@ -8,6 +8,7 @@ part along the manifold is left out: it leads to where rows are many.
 import torch
 from torch import Tensor
 
+from skdiffusion.diffusion.cholesky import symmetric
 from skdiffusion.diffusion.denoiser import Denoiser
 from skdiffusion.diffusion.jacobian import mean_and_products, principal_directions
 
@@ -92,9 +93,8 @@ def _first_tangents(denoiser: Denoiser, path: Tensor, sigma: Tensor, dimension: 
         first = torch.linalg.qr(torch.cat(parts, dim=2)).Q
         probes = torch.linalg.qr(mean_and_products(denoiser, path, wide, first)[1]).Q
     _, products = mean_and_products(denoiser, path, wide, probes)
-    small = probes.mT @ products
     # eigenvalues ascend: largest first
-    vectors = torch.linalg.eigh((small + small.mT) / 2).eigenvectors.flip(-1)
+    vectors = torch.linalg.eigh(symmetric(probes.mT @ products)).eigenvectors.flip(-1)
     return torch.linalg.qr(probes @ vectors[:, :, :dimension]).Q
 
 

@@ -115,8 +115,7 @@ class Preconditioned(nn.Module):
         if isinstance(self.baseline, FactorMixture) and self.baseline.gaussian is factors:
             # the frame has read already what rows say of the factors
             return self.baseline.mean(coordinates.reading)
-        mean: Tensor = self.baseline(x, sigma).mean  # type: ignore[misc]
-        return mean
+        return self.baseline(x, sigma).mean  # type: ignore[misc]
 
     def _white_direction(self, coordinates: WhiteCoordinates, direction: Tensor) -> Tensor:
         if self.levels is None:

@@ -50,8 +50,7 @@ def heun(
     Examples
     --------
     >>> import torch
-    >>> from skdiffusion.diffusion.gaussians import GaussianDenoiser
-    >>> from skdiffusion.diffusion.grid import karras
+    >>> from skdiffusion.diffusion import GaussianDenoiser, karras
     >>> normal = GaussianDenoiser(torch.zeros(1), torch.ones(1))
     >>> run(heun(normal, torch.full((1, 1), 8.0), karras(0.01, 8.0, 50)))
     tensor([[0.9938]])
@@ -101,8 +100,7 @@ def dpmpp_2m(
     Examples
     --------
     >>> import torch
-    >>> from skdiffusion.diffusion.gaussians import GaussianDenoiser
-    >>> from skdiffusion.diffusion.grid import karras
+    >>> from skdiffusion.diffusion import GaussianDenoiser, karras
     >>> normal = GaussianDenoiser(torch.zeros(1), torch.ones(1))
     >>> run(dpmpp_2m(normal, torch.full((1, 1), 8.0), karras(0.01, 8.0, 50)))
     tensor([[0.9938]])
@@ -162,8 +160,7 @@ def ddim(
     Examples
     --------
     >>> import torch
-    >>> from skdiffusion.diffusion.gaussians import GaussianDenoiser
-    >>> from skdiffusion.diffusion.grid import karras
+    >>> from skdiffusion.diffusion import GaussianDenoiser, karras
     >>> normal = GaussianDenoiser(torch.zeros(1), torch.ones(1))
     >>> run(ddim(normal, torch.full((1, 1), 8.0), karras(0.01, 8.0, 500)))
     tensor([[0.9894]])
@@ -197,8 +194,7 @@ def run(states: Iterator[Tensor]) -> Tensor:
     Examples
     --------
     >>> import torch
-    >>> from skdiffusion.diffusion.gaussians import GaussianDenoiser
-    >>> from skdiffusion.diffusion.grid import karras
+    >>> from skdiffusion.diffusion import GaussianDenoiser, karras
     >>> point = GaussianDenoiser(torch.ones(1), torch.zeros(1))
     >>> run(ddim(point, torch.zeros(1, 1), karras(0.01, 8.0, 5)))
     tensor([[1.]])
