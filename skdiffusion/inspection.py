@@ -93,6 +93,8 @@ def conditional_dependence(sampler: Any, X: Any, *, sigma: float = 0.5) -> np.nd
 def attention_map(sampler: Any, X: Any, *, sigma: float = 0.5) -> np.ndarray:
     """Return how much columns look at one another in the attention of a network.
 
+    It says where a network looks, not how much it makes of what is there.
+
     Parameters
     ----------
     sampler : DiffusionManifoldSampler
@@ -121,12 +123,6 @@ def attention_map(sampler: Any, X: Any, *, sigma: float = 0.5) -> np.ndarray:
     See Also
     --------
     conditional_dependence : What columns say about one another; any network, and closed forms.
-
-    Notes
-    -----
-    Attention says where a network looks, not how much it makes of what is there. A column's inputs
-    have in them already what the Gaussian of all columns makes of it, so that linear relations need
-    no attention.
 
     Examples
     --------
@@ -189,8 +185,8 @@ def cell_surprise(sampler: Any, X: Any) -> Any:
 
     Notes
     -----
-    It is `score_samples` of the row without the cell, less that of the row: one scoring for each
-    column. As densities depend on units, subtract the means over ordinary rows to compare columns.
+    It is `score_samples` of the row without the cell, less that of the row. To compare columns,
+    whose densities depend on units, subtract the means over ordinary rows.
     A cell that another one is encoded by (the category that a number's scale depends on, the start
     of an interval) takes that one's surprise with it.
 

@@ -73,11 +73,7 @@ class KernelDenoiser(nn.Module):
         return self.log_weights.exp()
 
     def forward(self, x: Tensor, sigma: Tensor) -> Posterior:
-        """Return the exact posterior mean; see :class:`Denoiser`.
-
-        Noise levels may be zero, of entries that are known, and infinite, of entries that are not:
-        then it is the conditional mean.
-        """
+        """Return the exact posterior mean, also for noise levels of zero and of infinity."""
         return Posterior((self._evaluate(x, sigma, "mean")[1] + self.origin).to(x.dtype))
 
     def log_prob(self, x: Tensor, sigma: Tensor) -> Tensor:

@@ -55,10 +55,7 @@ class UniformBox:
 
 
 class OperatorDenoiser:
-    """Denoiser in the span of the eigenfunctions of a diffusion in a box, fitted to rows.
-
-    Functions are of all columns jointly, or of each by itself.
-    """
+    """Denoiser in the span of eigenfunctions, of all columns jointly or of each by itself."""
 
     def __init__(
         self, rows: Tensor, degree: int, *, is_joint: bool = False, ridge: float = 1e-3

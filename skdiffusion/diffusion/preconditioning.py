@@ -71,10 +71,7 @@ class Prepared(NamedTuple):
 
 
 class Preconditioned(nn.Module):
-    """A denoiser that is a Gaussian's plus a network's correction.
-
-    The network is ``net(inputs (n, m), log_sigma (n, d))``, of the sizes of `network_sizes`.
-    """
+    """A Gaussian's denoiser plus the correction of ``net(inputs (n, m), log_sigma (n, d))``."""
 
     def __init__(
         self,
