@@ -92,19 +92,13 @@ class OperatorScoreMatching(TableModel):
 
     Notes
     -----
-    **Process.** Rows diffuse by Brownian motion in a box with reflecting walls, the range of the
-    data and 5 % more on either side. Its eigenfunctions are cosines. Each column is scaled so that
-    the box becomes ``[0, pi]``; after time `t` the noise has variance ``2 t`` there. Up to five
-    columns functions are products over several columns, of a largest frequency in all; beyond,
-    where they would be too coarse, columns are taken as independent.
+    Rows diffuse in a box with reflecting walls, the range of the data and 5 % more on either side,
+    of which each column is scaled to ``[0, pi]``; after time `t` the noise has variance ``2 t``
+    there. Up to five columns functions are products over several of them; beyond, columns are taken
+    as independent. The page *Operator score matching* has the equations.
 
-    **Smoothing.** Near time zero the fit follows the noise of the rows, and the more so the richer
-    the basis. The log-density of held-out rows at all stopping times follows at once, without a
-    solver, and the best one is taken. With it a large basis does no harm.
-
-    **Outside the box** the reflected process has no density. `score_samples` therefore mixes in
-    the Gaussian of the data's mean and covariance, with the weight of one row among those of
-    `fit`: ``1 / (n + 1)``. Drawn rows are in the box.
+    Outside the box the reflected process has no density. `score_samples` therefore mixes in the
+    Gaussian of the data, with the weight of one row among those of `fit`. Drawn rows are in it.
 
     References
     ----------

@@ -116,22 +116,18 @@ class RiemannianKernelSmoother(TableModel):
 
     Notes
     -----
-    The kernel smoother is inspired by the Riemannian diffusion kernel smoothing of Shen and Oates;
-    metric, background and choice of bandwidths are our own construction.
-
     A row costs a product with a matrix of ``n (d + 1)(d + 2) / 2`` entries. From 8192 rows on, far
     kernels are left out where this changes no log-density by more than 1e-6. Above 2000 rows the
     bandwidths are chosen on that many. With no class of ten rows nothing is held out: the
     bandwidths are time 1 and a quarter of Scott's blur (0 and all of it for "euclidean").
 
-    The kernels are of numbers and times. With classes as target, each has neighbours and a
-    background of its own. With other columns of categories each kernel keeps the categories of its
-    row, so that only combinations that `fit` has seen are drawn, and there is no background.
+    Classes as target have neighbours and a background of their own. With other columns of
+    categories each kernel keeps those of its row, and there is no background.
 
     References
     ----------
     Shen, Z., Oates, C. J. (2024). Operator-informed score matching for Markov diffusion models.
-    arXiv:2406.09084.
+    arXiv:2406.09084: what inspired the smoother; metric, background and bandwidths are our own.
 
     Vincent, P., Bengio, Y. (2002). Manifold Parzen windows. NeurIPS 15.
 

@@ -8,6 +8,7 @@ import torch
 
 from skdiffusion._base import TableModel
 from skdiffusion._utils.checks import check_positive
+from skdiffusion.diffusion.cholesky import symmetric
 from skdiffusion.diffusion.jacobian import mean_and_products
 
 __all__ = ["conditional_dependence", "attention_map", "cell_surprise"]
@@ -92,6 +93,8 @@ def conditional_dependence(sampler: Any, X: Any, *, sigma: float = 0.5) -> np.nd
 def attention_map(sampler: Any, X: Any, *, sigma: float = 0.5) -> np.ndarray:
     """Return how much columns look at one another in the attention of a network.
 
+    It says where a network looks, not how much it makes of what is there.
+
     Parameters
     ----------
     sampler : DiffusionManifoldSampler
@@ -120,12 +123,6 @@ def attention_map(sampler: Any, X: Any, *, sigma: float = 0.5) -> np.ndarray:
     See Also
     --------
     conditional_dependence : What columns say about one another; any network, and closed forms.
-
-    Notes
-    -----
-    Attention says where a network looks, not how much it makes of what is there. A column's inputs
-    have in them already what the Gaussian of all columns makes of it, so that linear relations need
-    no attention.
 
     Examples
     --------
@@ -188,8 +185,8 @@ def cell_surprise(sampler: Any, X: Any) -> Any:
 
     Notes
     -----
-    It is `score_samples` of the row without the cell, less that of the row: one scoring for each
-    column. As densities depend on units, subtract the means over ordinary rows to compare columns.
+    It is `score_samples` of the row without the cell, less that of the row. To compare columns,
+    whose densities depend on units, subtract the means over ordinary rows.
     A cell that another one is encoded by (the category that a number's scale depends on, the start
     of an interval) takes that one's surprise with it.
 
@@ -248,7 +245,7 @@ def _precision_norms(denoiser, Z, levels, owner):
     _, jacobian = mean_and_products(denoiser, Z, levels, probes)
     # posterior covariance in units of the noise; what a network says is not quite symmetric
     covariance = jacobian * levels.unsqueeze(1) / levels
-    values, vectors = torch.linalg.eigh((covariance + covariance.mT) / 2)
+    values, vectors = torch.linalg.eigh(symmetric(covariance))
     gain = (1 / values.clamp(FLOOR, 1) - 1).unsqueeze(1)
     precision = vectors * gain @ vectors.mT
     return (owner.mT @ precision.square() @ owner).sqrt().sum(0)

@@ -26,15 +26,13 @@ def fit_levels(
     """Return the categories of encoded rows, with their shares, from columns and vertices."""
     if not blocks:
         return None
-    shares = []
+    pairs, shares = [], []
     for columns, vertices in blocks:
+        pairs.append((torch.from_numpy(columns), torch.from_numpy(vertices)))
         category = cdist(Z[:, columns], vertices).argmin(1)
         counts = np.bincount(category, sample_weight, minlength=len(vertices))
         # a category seen in other cells only must not be impossible
         shares.append(torch.from_numpy(counts + 0.5))
-    pairs = [
-        (torch.from_numpy(columns), torch.from_numpy(vertices)) for columns, vertices in blocks
-    ]
     return Levels(Z.shape[1], pairs, shares)
 
 

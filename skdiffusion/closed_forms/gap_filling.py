@@ -9,7 +9,7 @@ from sklearn.utils import check_random_state
 from torch import Tensor
 
 from skdiffusion._utils.gross import gross_cells
-from skdiffusion.closed_forms.baselines import MAX_FULL_COLUMNS, fit_gaussian, fit_mixture
+from skdiffusion.closed_forms.baselines import MAX_FULL_COLUMNS, Rows, fit_gaussian, fit_mixture
 from skdiffusion.diffusion.cholesky import stable_cholesky
 from skdiffusion.diffusion.gaussians import GaussianDenoiser, MixtureDenoiser
 from skdiffusion.diffusion.kernel_density import KernelDenoiser
@@ -26,10 +26,8 @@ MAX_ELEMENTS = 2**22
 
 
 def draw_completions(
-    Z: NDArray[np.float64],
-    n_completions: int = 5,
-    random_state: int | np.random.RandomState | None = None,
-) -> NDArray[np.float64]:
+    Z: Rows, n_completions: int = 5, random_state: int | np.random.RandomState | None = None
+) -> Rows:
     """Fill gaps by draws from a model that is fitted to the filled rows, in turns."""
     rng = check_random_state(random_state)
     generator = torch.Generator().manual_seed(int(rng.randint(2**31 - 1)))
@@ -47,7 +45,7 @@ def draw_completions(
     return np.stack([_fill(Z, model, generator) for _ in range(n_completions)])
 
 
-def without_gross_cells(Z: NDArray[np.float64], rows: Any) -> NDArray[np.float64]:
+def without_gross_cells(Z: Rows, rows: Any) -> Rows:
     """Take numbers far off all others for missing, and fill them where nothing else is."""
     numbers = ~rows.is_category
     blank = Z.copy()
@@ -58,9 +56,7 @@ def without_gross_cells(Z: NDArray[np.float64], rows: Any) -> NDArray[np.float64
     return draw_completions(blank, 1, random_state=0)[0]
 
 
-def _fill_by_column(
-    Z: NDArray[np.float64], gaps: NDArray[np.bool_], rng: np.random.RandomState
-) -> NDArray[np.float64]:
+def _fill_by_column(Z: Rows, gaps: NDArray[np.bool_], rng: np.random.RandomState) -> Rows:
     """Draw what is missing from what is there in the same column."""
     filled = Z.copy()
     for j in np.flatnonzero(gaps.any(0)):
@@ -68,9 +64,7 @@ def _fill_by_column(
     return filled
 
 
-def _fill(
-    Z: NDArray[np.float64], model: MixtureDenoiser, generator: torch.Generator
-) -> NDArray[np.float64]:
+def _fill(Z: Rows, model: MixtureDenoiser, generator: torch.Generator) -> Rows:
     """Draw what is missing from a Gaussian or a mixture, given what is there."""
     gaps = torch.from_numpy(np.isnan(Z))
     rows = gaps.any(1)

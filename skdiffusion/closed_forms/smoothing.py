@@ -1,8 +1,7 @@
 """A kernel density of encoded rows: kernels on their numbers, points at their categories.
 
-The columns of categories have no width: there a kernel sits at the vertices of its row. The classes
-of a target get neighbours and a background of their own; beneath rows with other categories there
-is no background.
+The classes of a target get neighbours and a background of their own; beneath rows with other
+categories there is no background.
 """
 
 from dataclasses import dataclass, replace

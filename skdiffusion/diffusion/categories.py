@@ -1,21 +1,9 @@
-r"""Categories as noisy vertices: what is known of a category before and after the rest of the row.
+"""Categories as noisy vertices: what is known of a category before and after the rest of the row.
 
-A category is one of the vertices ``v_l`` of a simplex, of which the noisy row shows
-``x = v_l + sigma * eps``. Given the rest of the row the noise says all there is to say, so that by
-Bayes' rule
-
-    ``p(l | row) ~ pi_l N(x; v_l, sigma^2 I) exp(F_l)``,   ``D(x, sigma) = sum_l p(l | row) v_l``
-
-where ``pi_l`` is the share of the category and ``F_l`` what the rest of the row adds: the logarithm
-of ``p(l | rest) / pi_l``. The first two factors are known in closed form; a network has to learn
-the third only, which depends on neither ``x`` nor, but for the noise on the rest, on ``sigma``.
-With ``F = 0`` the posterior is exact for a column that is independent of everything else.
-
-References
-----------
-Dieleman, S. et al. (2022). Continuous diffusion for categorical data. arXiv:2211.15089, section 3:
-the denoiser as an expected embedding, trained by cross-entropy; there the network learns all three
-factors.
+By Bayes' rule ``p(l | row) ~ pi_l N(x; v_l, sigma^2 I) exp(F_l)`` for the vertices ``v_l`` of a
+column, with the share ``pi_l`` of a category. A network has to learn ``F_l`` only, what the rest of
+the row adds: see ``docs/theory/columns.md``. In Dieleman et al. (2022), arXiv:2211.15089, section
+3, it learns all three factors.
 """
 
 from collections.abc import Sequence

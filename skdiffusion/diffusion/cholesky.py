@@ -1,10 +1,15 @@
-"""Cholesky factors of covariances that rounding may leave short of positive definite."""
+"""Covariances that rounding may leave neither symmetric nor positive definite."""
 
 import torch
 from torch import Tensor
 
 # shares of the variances that are added, the first that will do
 JITTERS = (0.0, 1e-15, 1e-13, 1e-11, 1e-9, 1e-7)
+
+
+def symmetric(matrices: Tensor) -> Tensor:
+    """Return the symmetric parts of matrices (..., d, d)."""
+    return (matrices + matrices.mT) / 2
 
 
 def stable_cholesky(covariances: Tensor) -> Tensor:

@@ -1,20 +1,8 @@
-r"""Rows without the noise that all known rows have.
+"""Rows without the noise that all known rows have.
 
-Rows :math:`y = x_0 + n` with noise of known standard deviations :math:`\nu` teach a denoiser
-:math:`D_y` of noisy rows. Noise of levels :math:`\tau` added to them makes clean rows with noise of
-:math:`\sigma^2 = \nu^2 + \tau^2`, so that by Tweedie's formula both have the same score there:
-
-.. math:: D_x(x, \sigma) = x + \frac{\sigma^2}{\tau^2} (D_y(x, \tau) - x)
-
-is the denoiser of rows that no one has seen clean, at every level from their own noise on. No other
-training is needed. Near that noise the factor would multiply the errors of :math:`D_y`, so that it
-is never asked below half of it; and below it nothing is known.
-
-References
-----------
-Daras, G., Dimakis, A. G. and Daskalakis, C. (2024). Consistent diffusion meets Tweedie: training
-exact ambient diffusion models with noisy data. arXiv:2404.10177, section 3: the same identity,
-there for training.
+A denoiser of noisy rows, asked at the noise that is added to theirs, is by Tweedie's formula one of
+clean rows at both together: see ``docs/theory/couplings.md``. Near the rows' own noise this would
+magnify its errors, so that it is never asked below half of it; and below it nothing is known.
 """
 
 import torch

@@ -8,10 +8,9 @@ from skdiffusion.diffusion.white import WhiteCoordinates, WhiteFrame
 
 
 class ColumnFrame(nn.Module):
-    """Each entry white by itself, beside what the Gaussian of all makes of it.
+    """Each entry white by itself, as coordinates that are white together mix the columns.
 
-    Coordinates that are white together mix the columns. Here corrections start from the Gaussian of
-    all entries too, but in the units of what each alone leaves open.
+    Corrections start from the Gaussian of all, in units of what each entry alone leaves open.
     """
 
     def __init__(self, gaussian: GaussianDenoiser, numbers: Tensor | None = None):

@@ -1,13 +1,9 @@
-"""The one abstraction: a denoiser, and the identities that turn it into everything else.
+"""The one abstraction: a denoiser, and the identity that turns it into a score.
 
 A denoiser is any callable ``D(x, sigma) -> Posterior`` that returns the expected clean row
 ``E[x0 | x]`` given the noisy row ``x = x0 + sigma * eps`` with ``eps ~ N(0, I)``. The noise level
 ``sigma`` broadcasts against ``x``, so *every entry of a table may carry its own*: an entry that is
 known has ``sigma`` near zero, an entry that is unknown has a large one.
-
-All functions of this package work in this variance-exploding currency. A process with a signal
-scale ``alpha`` (DDPM, flow matching) enters it by ``x = z / alpha``; see
-:mod:`skdiffusion.diffusion.schedule`.
 """
 
 from typing import NamedTuple, Protocol

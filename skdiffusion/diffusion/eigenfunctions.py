@@ -1,11 +1,8 @@
 """Cosines, the eigenfunctions of Brownian motion with reflecting walls, and their products.
 
-The generator ``L`` of a diffusion has eigenfunctions with ``E[phi_n(X_t) | X_0] = exp(lambda_n t)
-phi_n(X_0)``: their expectation at any time is known from the data alone, without simulating
-anything. Those of ``dX = sqrt(2) dW`` on ``[0, pi]`` are ``sqrt(2) cos(n x)`` and one, orthonormal
-under the uniform distribution, with ``lambda_n = -n^2``; noise of standard deviation ``s`` is the
-time ``s^2 / 2``. Columns diffuse independently, so that the eigenfunctions of a whole row are
-products of these, told apart by one index for each column.
+Those of ``dX = sqrt(2) dW`` on ``[0, pi]`` are ``sqrt(2) cos(n x)`` and one, orthonormal under the
+uniform distribution, with ``lambda_n = -n^2``; noise of standard deviation ``s`` is the time
+``s^2 / 2``. Products over the columns have one index for each.
 """
 
 import itertools

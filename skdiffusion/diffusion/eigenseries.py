@@ -1,15 +1,9 @@
 """Score matching in the span of a diffusion's eigenfunctions, from means over the data alone.
 
-The density of the diffusing rows relative to the stationary one is sought as the exponential of a
-series, ``f = sum_a alpha_a phi_a``. With weights ``w_j`` of the columns, score matching minimises
-``J = sum_j w_j E[(d_j f) ** 2 + 2 L_j f]`` over rows whose columns have diffused for times ``t_j``,
-where ``L_j`` is the generator of column j: a quadratic form ``alpha' A alpha - 2 alpha' b`` with
+See ``docs/theory/operator.md`` for the equations ``alpha = (A + ridge D)^{-1} b`` of the
+coefficients. With weights ``w_j`` of the columns, which have diffused for times of their own,
 
 ``A[a, b] = sum_j w_j E[d_j phi_a d_j phi_b]`` and ``b[a] = -sum_j w_j lambda_{a_j} E[phi_a]``.
-
-Products of eigenfunctions are sums of eigenfunctions, and those have expectations at any time from
-their means over the data. The solution ``(A + ridge D)^{-1} b``, with ``D`` what ``A`` is under the
-stationary distribution, is the projection of the noised data's own score on the span.
 
 Columns are taken together in blocks, which do not mix: derivatives in different columns of a sum
 over blocks have no product. One block of all columns is the joint basis; blocks of one column each

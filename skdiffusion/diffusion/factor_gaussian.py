@@ -1,19 +1,10 @@
 r"""A Gaussian of few factors and a noise floor, and the coordinates in which it is white.
 
-Rows that lie near a low-dimensional part of their space, and differ from it by noise alone, are
-
-.. math:: x = \mu + L z + s (1 - L L') \epsilon, \qquad z \sim N(0, \Lambda)
-
-with far fewer factors :math:`z` than columns and orthonormal :math:`L`. What a network has to see
-and to correct are the factors, and all matrices are of their number, whichever entries are noised:
-with noise levels :math:`\sigma`, :math:`M = \sigma^2 + s^2` and :math:`G = L' M^{-1} L` a noisy row
-says of the factors :math:`h = (1 - s^2 G)^{-1} L' M^{-1} (x - \mu)`, with the precision
+Rows :math:`x = \mu + L z + s (1 - L L') \epsilon` have far fewer factors :math:`z` than columns.
+What a network has to see and to correct are these: see ``docs/theory/couplings.md``. With
+:math:`M = \sigma^2 + s^2` and :math:`G = L' M^{-1} L` a noisy row says of the factors
+:math:`h = (1 - s^2 G)^{-1} L' M^{-1} (x - \mu)`, with the precision
 :math:`A = G (1 - s^2 G)^{-1}` (Woodbury's identity). Across them the Gaussian is exact.
-
-References
-----------
-Tipping, M. E. and Bishop, C. M. (1999). Probabilistic principal component analysis. Journal of the
-Royal Statistical Society B 61.
 """
 
 from typing import NamedTuple
@@ -21,7 +12,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from skdiffusion.diffusion.cholesky import stable_cholesky
+from skdiffusion.diffusion.cholesky import stable_cholesky, symmetric
 from skdiffusion.diffusion.denoiser import Posterior
 from skdiffusion.diffusion.gaussians import GaussianDenoiser
 from skdiffusion.diffusion.patterns import apply_by_pattern, keep_last, noise_patterns
@@ -62,11 +53,11 @@ class FactorGaussian(GaussianDenoiser):
         delta = x.to(torch.float64) - self.mean
         noised = patterns**2 + self.floor
         weighted = self.loadings / noised.unsqueeze(2)
-        gram = _symmetric(weighted.mT @ self.loadings)
+        gram = symmetric(weighted.mT @ self.loadings)
         inverse = torch.linalg.inv(_eye(gram) - self.floor * gram)
         freed = weighted @ inverse
         said = apply_by_pattern(freed.mT, delta, index)
-        return Reading(delta, noised, freed, said, _symmetric(gram @ inverse), index)
+        return Reading(delta, noised, freed, said, symmetric(gram @ inverse), index)
 
     def assemble(self, reading: Reading, factors: Tensor) -> Tensor:
         """Return the rows (n, d) of factors (n, k), with what they have across them."""
@@ -101,7 +92,7 @@ class FactorFrame(nn.Module):
         reading, cov = self.gaussian.read(x, sigma), self.gaussian.factor_cov
         # the covariance of the factors is what the row explains and what it leaves open
         eye, precision = _eye(cov), reading.precision
-        explained = _symmetric(cov @ torch.linalg.solve(eye + precision @ cov, precision) @ cov)
+        explained = symmetric(cov @ torch.linalg.solve(eye + precision @ cov, precision) @ cov)
         left = cov - explained
         jitter = _JITTER * torch.diag(cov.diagonal().clamp_min(_JITTER))
         factors = apply_by_pattern(left, reading.said, reading.pattern)
@@ -172,7 +163,3 @@ class FactorMixture(nn.Module):
 
 def _eye(matrices: Tensor) -> Tensor:
     return torch.eye(matrices.shape[-1], dtype=matrices.dtype, device=matrices.device)
-
-
-def _symmetric(matrices: Tensor) -> Tensor:
-    return (matrices + matrices.mT) / 2

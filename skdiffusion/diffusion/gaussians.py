@@ -1,12 +1,9 @@
 """Denoisers in closed form: a Gaussian, a Gaussian mixture and the data set itself.
 
-They are the oracles of the test suite and the baselines that networks improve upon. Each is exact
-for every noise level and for noise levels that differ from entry to entry: with
-``N = diag(sigma ** 2)`` a Gaussian ``N(mu, S)`` noised by ``N`` is ``N(mu, S + N)``, and its
-posterior mean is ``x - N (S + N)^{-1} (x - mu)``.
-
-Matrices are factorised once per *distinct* pattern of noise levels in the batch, in float64
-whatever the dtype of the rows, because ``S + N`` is badly conditioned at small noise.
+They are the oracles of the test suite and the baselines that networks improve upon, exact for noise
+levels that differ from entry to entry. Matrices are factorised once per *distinct* pattern of noise
+levels in the batch, in float64 whatever the dtype of the rows, because noised covariances are
+badly conditioned at small noise.
 """
 
 import math

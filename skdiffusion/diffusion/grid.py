@@ -1,8 +1,7 @@
 """The discretisation of the range of noise levels.
 
-A grid is a decreasing float64 tensor of ``n_steps + 1`` noise levels in variance-exploding
-currency: what a solver walks down in `n_steps` steps. The last level is 0, because the last step of
-a solver removes the remaining noise.
+A grid is a decreasing float64 tensor of ``n_steps + 1`` noise levels, what a solver walks down in
+`n_steps` steps. The last is 0: the last step of a solver removes the remaining noise.
 """
 
 import math
@@ -69,5 +68,4 @@ def check_grid(sigmas: Tensor) -> list[float]:
             "sigmas must be a vector of two or more noise levels, finite, strictly decreasing and "
             f"not negative, got {sigmas}."
         )
-    numbers: list[float] = levels.tolist()
-    return numbers
+    return levels.tolist()

@@ -1,9 +1,7 @@
 """Conditioning, marginals and guidance: denoisers made of denoisers.
 
-Since every entry of a row may carry its own noise level, an entry that is known is one with next to
-no noise, and an entry about which nothing is known is one with the largest noise. The wrappers
-here set those levels and are denoisers themselves, so every solver and likelihood takes them
-without knowing about it.
+An entry that is known is one with next to no noise, and an entry about which nothing is known is
+one with the largest noise: every solver and likelihood takes the wrappers that set these levels.
 """
 
 import torch

@@ -10,6 +10,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from skdiffusion.diffusion.cholesky import symmetric
 from skdiffusion.diffusion.denoiser import Denoiser
 
 _MAX_EXACT_COLUMNS = 32
@@ -38,7 +39,7 @@ def principal_directions(denoiser: Denoiser, x: Tensor, sigma: Tensor) -> tuple[
     """Return eigenvalues and eigenvectors of the symmetric part of ``dD / dx``, largest first."""
     n, d = x.shape
     _, jacobian = mean_and_products(denoiser, x, sigma, torch.eye(d).to(x).expand(n, d, d))
-    values, vectors = torch.linalg.eigh((jacobian + jacobian.mT) / 2)
+    values, vectors = torch.linalg.eigh(symmetric(jacobian))
     return values.flip(-1), vectors.flip(-1)
 
 

@@ -1,9 +1,7 @@
 """A kernel density whose kernels have their own covariances, as a denoiser in closed form.
 
-With kernel covariances ``S_i = F_i F_i' + diag(floor_i)`` and the noise ``N = diag(sigma ** 2)``
-the noised distribution is the mixture of ``N(x_i, S_i + N)``: its density, score and posterior are
-sums over the kernels, exact for noise levels that differ from entry to entry. Nothing is integrated
-or approximated.
+Noised it is the mixture of ``N(x_i, S_i + N)``: its density, score and posterior are sums over the
+kernels, exact for noise levels that differ from entry to entry.
 """
 
 import math
@@ -75,11 +73,7 @@ class KernelDenoiser(nn.Module):
         return self.log_weights.exp()
 
     def forward(self, x: Tensor, sigma: Tensor) -> Posterior:
-        """Return the exact posterior mean; see :class:`Denoiser`.
-
-        Noise levels may be zero, of entries that are known, and infinite, of entries that are not:
-        then it is the conditional mean.
-        """
+        """Return the exact posterior mean, also for noise levels of zero and of infinity."""
         return Posterior((self._evaluate(x, sigma, "mean")[1] + self.origin).to(x.dtype))
 
     def log_prob(self, x: Tensor, sigma: Tensor) -> Tensor:

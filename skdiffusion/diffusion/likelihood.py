@@ -1,19 +1,11 @@
 """Log-densities and latents of rows, from any denoiser.
 
-The probability flow ``dx / d log(sigma) = x - D(x, sigma)`` carries rows from noise level
-`sigma_min` to `sigma_max` and back. Along it the log-density changes by the divergence
-``d - tr(dD / dx)``, which gives :func:`log_density`; the map itself is :func:`encode` and
-:func:`decode`.
-
-For a Gaussian ``N(mu, V S V')`` the flow is known: ``u = (S + sigma ** 2)^{-1/2} V' (x - mu)``
-stands still. So `u` is what is integrated, by the fourth-order Runge-Kutta method, and moves by
-what the denoiser knows beyond its prior alone; the divergence too is the prior's, which is known,
-and a rest. The rest is summed over the ends of the steps, at which alone derivatives are taken, by
-the trapezoidal rule with Gregory's weights: smooth and nearly gone at both ends, it needs no more.
-
-Steps are even in ``-a ** 0.85``, ``a = asinh(s / sigma)``, with ``s`` the largest standard
-deviation of the prior: nearly in ``log(sigma)`` below it, and wide above, where all is Gaussian.
-They do not adapt to the rows, so that the score of a row does not depend on the rows beside it.
+The probability flow is integrated in coordinates `u` in which that of the prior stands still, so
+that only what a denoiser knows beyond its prior takes steps: see ``docs/theory/likelihood.md``.
+Derivatives are taken at the ends of steps alone. Steps are even in ``-a ** 0.85``,
+``a = asinh(s / sigma)``, with ``s`` the largest standard deviation of the prior: nearly in
+``log(sigma)`` below it, and wide above, where all is Gaussian. They do not adapt to the rows, so
+that the score of a row does not depend on the rows beside it.
 """
 
 import math
@@ -84,7 +76,7 @@ def log_density(
     References
     ----------
     Song, Y. et al. (2021). Score-based generative modeling through stochastic differential
-    equations. arXiv:2011.13456, equation 39; the estimate of the trace is equation 40.
+    equations. arXiv:2011.13456, equations 39 and 40 (the trace); section 4.3 for latents.
 
     Examples
     --------
@@ -143,11 +135,6 @@ def encode(
     ------
     ValueError
         Unless ``0 < sigma_min < sigma_max`` and ``n_steps >= 1``, or if `x` has the wrong shape.
-
-    References
-    ----------
-    Song, Y. et al. (2021). Score-based generative modeling through stochastic differential
-    equations. arXiv:2011.13456, section 4.3.
 
     Examples
     --------

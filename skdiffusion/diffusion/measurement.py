@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from skdiffusion.diffusion.cholesky import symmetric
 from skdiffusion.diffusion.denoiser import Denoiser, Posterior
 from skdiffusion.diffusion.jacobian import mean_and_products
 
@@ -51,8 +52,6 @@ class Measured:
     -----
     Draws are exact for Gaussian rows. Of other rows the shares of modes are off: means of a mixture
     whose modes overlap by up to a fifth of a standard deviation, and more where they do not.
-
-    An evaluation costs one of the denoiser and ``m`` products with its transposed Jacobian.
     Measurements that contradict each other are met in the sense of least squares.
 
     References
@@ -101,7 +100,7 @@ class Measured:
             _, expected = _moments(self.reference, x, sigma, matrix)
             cross = _supported(cross, expected, matrix)
         residual = values - mean @ matrix.mT
-        moved = (cross @ _solve(_symmetric(matrix @ cross), noise, residual)).squeeze(2)
+        moved = (cross @ _solve(symmetric(matrix @ cross), noise, residual)).squeeze(2)
         return Posterior((mean + moved).to(x.dtype))
 
 
@@ -115,15 +114,15 @@ def _moments(denoiser: Denoiser, x: Tensor, sigma: Tensor, matrix: Tensor) -> tu
 
 def _supported(cross: Tensor, expected: Tensor, matrix: Tensor) -> Tensor:
     """Return covariances by which a measurement has its least share of the expected variance."""
-    seen, least = matrix @ cross, _symmetric(matrix @ expected)
+    seen, least = matrix @ cross, symmetric(matrix @ expected)
     variances = least.diagonal(dim1=-2, dim2=-1)
     # where nothing is measured, or all is known already, nothing is expected
     floor = (_ROUNDING * variances.amax(1, keepdim=True)).clamp_min(_SMALLEST)
     jitter = _ROUNDING * variances.maximum(floor)
     factor = torch.linalg.cholesky(least + jitter.diag_embed())
-    halfway = torch.linalg.solve_triangular(factor, _symmetric(seen), upper=False)
+    halfway = torch.linalg.solve_triangular(factor, symmetric(seen), upper=False)
     shares = torch.linalg.solve_triangular(factor, halfway.mT, upper=False)
-    shares, vectors = torch.linalg.eigh(_symmetric(shares))
+    shares, vectors = torch.linalg.eigh(symmetric(shares))
     root = factor @ vectors
     supported = (root * shares.clamp_min(_LEAST_SHARE).unsqueeze(1)) @ root.mT
     # what the network lacks, or has in one direction only, is as the reference has it
@@ -140,10 +139,6 @@ def _solve(covariance: Tensor, noise: Tensor, residual: Tensor) -> Tensor:
     known = values > (_ROUNDING * values[:, -1:]).clamp_min(_SMALLEST)
     weights = torch.where(known, 1 / values, 0.0).unsqueeze(2)
     return scale * (vectors @ (weights * (vectors.mT @ (scale * residual.unsqueeze(2)))))
-
-
-def _symmetric(matrices: Tensor) -> Tensor:
-    return (matrices + matrices.mT) / 2
 
 
 def _check_measurement(matrix: Tensor, values: Tensor, noise: Tensor) -> None:

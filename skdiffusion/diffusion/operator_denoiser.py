@@ -1,19 +1,9 @@
 """Operator-informed score matching: a denoiser from means of eigenfunctions over the data.
 
-The score of the noised data is sought in the span of the gradients of a diffusion's eigenfunctions,
-whose expectations at every noise level follow from their means over the clean data. Score matching
-is then a system of linear equations: no network, no training, no simulated noise, and no data kept
-after the fit. The rank of the basis decides how much detail the denoiser has: as the basis grows it
-tends to the denoiser of the data set itself, memory of the rows included.
-
-The noise is Gaussian and reflected at the walls of a box: the same as unbounded noise while it is
-small beside the box. Under large noise the rows become uniform, the score zero and the mean the
-noisy row itself, so that it is *not* the posterior mean under unbounded noise.
-
-References
-----------
-Shen, Z., Wang, H., Riabiz, M., Oates, C. J. (2025). Operator-informed score matching for Markov
-diffusion models. arXiv:2406.09084. The ridge and the weights of the columns are choices made here.
+Score matching in the span of a diffusion's eigenfunctions is a system of linear equations: see
+``docs/theory/operator.md``. As the basis grows the denoiser tends to that of the data set itself,
+memory of the rows included. Under noise that is large beside the box rows become uniform, the score
+zero and the mean the noisy row itself: it is *not* the posterior mean under unbounded noise.
 """
 
 import math
@@ -65,10 +55,7 @@ class UniformBox:
 
 
 class OperatorDenoiser:
-    """Denoiser in the span of the eigenfunctions of a diffusion in a box, fitted to rows.
-
-    Functions are of all columns jointly, or of each by itself.
-    """
+    """Denoiser in the span of eigenfunctions, of all columns jointly or of each by itself."""
 
     def __init__(
         self, rows: Tensor, degree: int, *, is_joint: bool = False, ridge: float = 1e-3

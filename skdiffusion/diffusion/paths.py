@@ -1,25 +1,14 @@
 """Geodesics on the manifold that a denoiser has learned, and its metric.
 
-At a noise level ``sigma`` above the noise of the data and below the radius of its curvature, a
-denoiser ``D`` projects onto the manifold, and its Jacobian ``J = Cov[x0 | x] / sigma^2`` onto the
-tangent space: the eigenvalues of ``J`` are near one along the manifold and near zero across. A path
-becomes a geodesic by two moves in turn, as in the string method: across the manifold each point
-goes where the denoiser sends it, and along the manifold the points go where the energy
-``sum_i |x_{i+1} - x_i|^2`` is least with both ends held. The energy is least where the path is
-shortest and its points are equally spaced.
-
-Of the denoiser's move the part along the manifold is left out: it leads to where rows are many, and
-would bend every path that way.
-
-References
-----------
-E, W., Ren, W., Vanden-Eijnden, E. (2002). String method for the study of rare events. Physical
-Review B 66, which moves a path across and along itself in turn.
+Across the manifold each point of a path goes where the denoiser sends it, and along it to where the
+energy of the path is least, in turn: see ``docs/theory/couplings.md``. Of the denoiser's move the
+part along the manifold is left out: it leads to where rows are many.
 """
 
 import torch
 from torch import Tensor
 
+from skdiffusion.diffusion.cholesky import symmetric
 from skdiffusion.diffusion.denoiser import Denoiser
 from skdiffusion.diffusion.jacobian import mean_and_products, principal_directions
 
@@ -104,9 +93,8 @@ def _first_tangents(denoiser: Denoiser, path: Tensor, sigma: Tensor, dimension: 
         first = torch.linalg.qr(torch.cat(parts, dim=2)).Q
         probes = torch.linalg.qr(mean_and_products(denoiser, path, wide, first)[1]).Q
     _, products = mean_and_products(denoiser, path, wide, probes)
-    small = probes.mT @ products
     # eigenvalues ascend: largest first
-    vectors = torch.linalg.eigh((small + small.mT) / 2).eigenvectors.flip(-1)
+    vectors = torch.linalg.eigh(symmetric(probes.mT @ products)).eigenvectors.flip(-1)
     return torch.linalg.qr(probes @ vectors[:, :, :dimension]).Q
 
 

@@ -1,8 +1,7 @@
 """Linear algebra shared by all rows with the same noise levels.
 
-A batch of rows usually has few distinct patterns of per-entry noise levels (one while sampling, a
-few dozen while training). Factorising a matrix once per pattern instead of once per row is what
-makes exact closed forms affordable inside a training loop.
+A batch has few distinct patterns of them (one while sampling, a few dozen while training).
+Factorising once per pattern is what makes closed forms affordable inside a training loop.
 """
 
 from collections.abc import Callable
@@ -62,13 +61,9 @@ def apply_by_pattern(matrices: Tensor, vectors: Tensor, index: Tensor) -> Tensor
     if g == 1:
         return torch.einsum("n...d,...ed->n...e", vectors, matrices[0])
     counts = torch.bincount(index, minlength=g)
-    if g == n or bool((counts != counts[0]).any()):
+    even = g < n and bool((counts == counts[0]).all() and (index[1:] >= index[:-1]).all())
+    if not even:
         return torch.einsum("n...d,n...ed->n...e", vectors, matrices[index])
     # the training case: equally many rows share each pattern, so no matrix is copied
-    order = None
-    if not bool((index[1:] >= index[:-1]).all()):
-        order = torch.argsort(index, stable=True)
-        vectors = vectors[order]
     grouped = vectors.reshape(g, n // g, *vectors.shape[1:])
-    product = torch.einsum("gm...d,g...ed->gm...e", grouped, matrices).flatten(0, 1)
-    return product if order is None else product[torch.argsort(order)]
+    return torch.einsum("gm...d,g...ed->gm...e", grouped, matrices).flatten(0, 1)

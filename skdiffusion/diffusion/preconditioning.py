@@ -1,35 +1,13 @@
 """A network made into a denoiser: what a Gaussian cannot know, in coordinates that are white.
 
-If the clean rows were Gaussian, ``N(mu, S)``, and the noise ``N = diag(sigma ** 2)``, then
-
-- the noisy row has covariance ``S + N``: ``w = (S + N)^{-1/2} (x - mu)`` is white;
-- the clean row given the noisy one has mean ``D_gauss`` and covariance
-  ``C = S - S (S + N)^{-1} S``.
-
-So the network sees ``w``, and its output is coloured by ``C^{1/2}``:
-
     ``D(x, sigma) = D_gauss(x, sigma) + C^{1/2} F(w, b, log sigma)``
 
-where ``b = C^{-1/2} (D0 - D_gauss)`` is the direction in which a closed-form baseline ``D0``, such
-as a Gaussian mixture, improves upon the Gaussian. Inputs and targets have unit variance in every
-direction at every noise level, however thin or correlated the data and whichever entries are
-noised. For ``S`` a multiple of the identity and no other baseline this is the preconditioning of
-Karras et al. (2022), table 1.
-
-Entries that hold categories are not corrected in white coordinates, which would take a network that
-is sharp where categories part: for them ``F`` is a logit for each category, added to what the noisy
-entries say by themselves (:class:`~skdiffusion.diffusion.categories.Levels`).
-
-Where rows have few factors and a noise floor (:mod:`~skdiffusion.diffusion.factor_gaussian`), the
-coordinates are those of the factors, and what is left is the Gaussian's, which is exact there.
-
-The baseline is an input and not the starting point because it has seen the training rows: on them
-its own residual is too small, and a network trained on that residual learns to trust it.
-
-References
-----------
-Karras, T., Aittala, M., Aila, T., Laine, S. (2022). Elucidating the design space of
-diffusion-based generative models. arXiv:2206.00364.
+with ``w`` the white noisy row, ``C`` the covariance that the Gaussian leaves open and ``b`` the
+white direction in which a closed-form baseline, such as a mixture, improves upon it: see
+``docs/theory/training.md``. Categories are not corrected so, which would take a network that is
+sharp where they part: for them ``F`` is a logit for each
+(:class:`~skdiffusion.diffusion.categories.Levels`). Where rows have few factors and a noise floor
+(:mod:`~skdiffusion.diffusion.factor_gaussian`), the coordinates are those of the factors.
 """
 
 from typing import Any, NamedTuple
@@ -55,29 +33,21 @@ def network_sizes(
 ) -> dict[str, Any]:
     """Return the sizes of the network that :class:`Preconditioned` takes."""
     frame = _frame(gaussian, levels, columns)
-    sizes = {"n_inputs": frame.n_white, "n_outputs": frame.n_outputs}
-    if baseline is not None:
-        sizes["n_inputs"] += frame.n_outputs
-    if levels is not None:
-        sizes["n_inputs"] += levels.n_levels
-        sizes["n_inputs"] += 0 if baseline is None else len(levels.entries)
-        sizes["n_outputs"] += levels.n_levels
+    n_levels, n_vertices = (0, 0) if levels is None else (levels.n_levels, len(levels.entries))
+    n_better = 0 if baseline is None else frame.n_outputs + n_vertices
+    n_inputs, n_outputs = frame.n_white + n_better + n_levels, frame.n_outputs + n_levels
+    sizes = {"n_inputs": n_inputs, "n_outputs": n_outputs}
     n_entries = frame.n_white if columns is None else len(columns)
-    if sizes["n_outputs"] != n_entries:
+    if n_outputs != n_entries:
         sizes["n_entries"] = n_entries
     if columns is None:
         return sizes
     own, more = columns, columns[:0]
     if levels is not None:
         own, more = columns[levels.numbers], columns[levels.places]
-    n_times = (sizes["n_inputs"] - len(more)) // n_entries
-    return sizes | {
-        "columns": (
-            torch.cat([columns.repeat(n_times), more]),
-            columns,
-            torch.cat([own, more]),
-        )
-    }
+    n_times = (n_inputs - len(more)) // n_entries
+    inputs = torch.cat([columns.repeat(n_times), more])
+    return sizes | {"columns": (inputs, columns, torch.cat([own, more]))}
 
 
 def _frame(
@@ -101,10 +71,7 @@ class Prepared(NamedTuple):
 
 
 class Preconditioned(nn.Module):
-    """A denoiser that is a Gaussian's plus a network's correction.
-
-    The network is ``net(inputs (n, m), log_sigma (n, d))``, of the sizes of `network_sizes`.
-    """
+    """A Gaussian's denoiser plus the correction of ``net(inputs (n, m), log_sigma (n, d))``."""
 
     def __init__(
         self,
@@ -145,8 +112,7 @@ class Preconditioned(nn.Module):
         if isinstance(self.baseline, FactorMixture) and self.baseline.gaussian is factors:
             # the frame has read already what rows say of the factors
             return self.baseline.mean(coordinates.reading)
-        mean: Tensor = self.baseline(x, sigma).mean  # type: ignore[misc]
-        return mean
+        return self.baseline(x, sigma).mean  # type: ignore[misc]
 
     def _white_direction(self, coordinates: WhiteCoordinates, direction: Tensor) -> Tensor:
         if self.levels is None:

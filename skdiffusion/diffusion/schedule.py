@@ -1,8 +1,7 @@
 """Noise schedules: how a diffusion process spends its time on noise levels.
 
-A process with its own state ``z = alpha(t) * x0 + sigma(t) * eps`` is, after division by ``alpha``,
-the variance-exploding process ``x = x0 + (sigma / alpha) * eps``, in which the package works. What
-is left of its schedule is the level ``sigma / alpha`` at each time.
+A process ``z = alpha(t) * x0 + sigma(t) * eps`` is, after division by ``alpha``, the
+variance-exploding one of the package at the level ``sigma / alpha``.
 """
 
 import math

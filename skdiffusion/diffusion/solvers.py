@@ -1,9 +1,5 @@
 """Solvers: from noise to data along a decreasing grid of noise levels.
 
-With ``D`` the posterior mean, rows at noise level ``sigma`` are carried to smaller noise by the
-probability flow ``dx / d sigma = (x - D(x, sigma)) / sigma`` (`heun`, `dpmpp_2m`, `ddim`) or by
-stochastic processes with the same marginals (`ddim` with a positive `eta`; "ancestral" has 1).
-
 A solver is a generator that yields every state, the initial one first; :func:`run` returns the
 last. The initial rows are the caller's: draws of the data noised at ``sigmas[0]``. Solvers never
 write into the rows they are given, keep their dtype and device, and leave the gradient mode as it
@@ -54,8 +50,7 @@ def heun(
     Examples
     --------
     >>> import torch
-    >>> from skdiffusion.diffusion.gaussians import GaussianDenoiser
-    >>> from skdiffusion.diffusion.grid import karras
+    >>> from skdiffusion.diffusion import GaussianDenoiser, karras
     >>> normal = GaussianDenoiser(torch.zeros(1), torch.ones(1))
     >>> run(heun(normal, torch.full((1, 1), 8.0), karras(0.01, 8.0, 50)))
     tensor([[0.9938]])
@@ -105,8 +100,7 @@ def dpmpp_2m(
     Examples
     --------
     >>> import torch
-    >>> from skdiffusion.diffusion.gaussians import GaussianDenoiser
-    >>> from skdiffusion.diffusion.grid import karras
+    >>> from skdiffusion.diffusion import GaussianDenoiser, karras
     >>> normal = GaussianDenoiser(torch.zeros(1), torch.ones(1))
     >>> run(dpmpp_2m(normal, torch.full((1, 1), 8.0), karras(0.01, 8.0, 50)))
     tensor([[0.9938]])
@@ -166,8 +160,7 @@ def ddim(
     Examples
     --------
     >>> import torch
-    >>> from skdiffusion.diffusion.gaussians import GaussianDenoiser
-    >>> from skdiffusion.diffusion.grid import karras
+    >>> from skdiffusion.diffusion import GaussianDenoiser, karras
     >>> normal = GaussianDenoiser(torch.zeros(1), torch.ones(1))
     >>> run(ddim(normal, torch.full((1, 1), 8.0), karras(0.01, 8.0, 500)))
     tensor([[0.9894]])
@@ -201,8 +194,7 @@ def run(states: Iterator[Tensor]) -> Tensor:
     Examples
     --------
     >>> import torch
-    >>> from skdiffusion.diffusion.gaussians import GaussianDenoiser
-    >>> from skdiffusion.diffusion.grid import karras
+    >>> from skdiffusion.diffusion import GaussianDenoiser, karras
     >>> point = GaussianDenoiser(torch.ones(1), torch.zeros(1))
     >>> run(ddim(point, torch.zeros(1, 1), karras(0.01, 8.0, 5)))
     tensor([[1.]])

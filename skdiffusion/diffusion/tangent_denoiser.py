@@ -1,24 +1,9 @@
-r"""Denoising onto a manifold: across it by local planes, along it by another denoiser.
+"""Denoising onto a manifold: across it by local planes, along it by another denoiser.
 
-Near a manifold a noisy row is known well along the tangent space and hardly across it. So below a
-noise level at which rows still tell near planes from far ones, the posterior mean splits: along
-the plane it is that of a denoiser that knows the density there, and across the plane, where rows
-deviate by a small noise of variance :math:`s^2`, it is that of a Gaussian:
-
-.. math:: D(x, \sigma) = \sum_i w_i \Big[ c_i + P_i (D_0(x, \sigma) - c_i)
-          + \frac{s_i^2}{s_i^2 + \sigma^2} (1 - P_i) (x - c_i) \Big]
-
-with :math:`P_i` the projection onto the plane through :math:`c_i`, and weights of the planes
-nearest to :math:`D_0`. A row drawn by it lies on the manifold, but for the noise that the rows of
-`fit` had: that is what :math:`s^2` gives back.
-
-Entries of different noise levels are projected by weighted least squares, so that what is known
-about an entry decides where on the plane a row lies.
-
-References
-----------
-Stanczuk, J. et al. (2024). Diffusion models encode the intrinsic dimension of data manifolds.
-arXiv:2212.12611: close to a manifold the score is normal to it.
+Along the plane a posterior mean is that of a denoiser that knows the density there, and across it,
+where rows deviate by a small noise, that of a Gaussian: see ``docs/theory/couplings.md``. Entries
+of different noise levels are projected by weighted least squares, so that what is known about an
+entry decides where on the plane a row lies.
 """
 
 from typing import NamedTuple

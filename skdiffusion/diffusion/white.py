@@ -42,9 +42,9 @@ class WhiteFrame(nn.Module):
 
     centre: Tensor
     values: Tensor
-    vectors: Tensor | None
+    vectors: Tensor  # None, as those of outputs, for diagonal covariances
     numbers: Tensor | None
-    output_vectors: Tensor | None
+    output_vectors: Tensor
 
     def __init__(self, gaussian: GaussianDenoiser, numbers: Tensor | None = None):
         super().__init__()
@@ -86,8 +86,6 @@ class WhiteFrame(nn.Module):
     def _maps(self, patterns: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Return the maps to white inputs, to the mean, and from and to white outputs."""
         values, vectors, output = self._variances, self.vectors, self.output_vectors
-        if vectors is None or output is None:
-            raise ValueError("A diagonal covariance has no principal directions.")
         turned = (vectors.mT * patterns.unsqueeze(1) ** 2) @ vectors
         factor = stable_cholesky(turned + torch.diag(values))
         # C = S - S (S + N)^{-1} S loses all digits where the noise is small; with

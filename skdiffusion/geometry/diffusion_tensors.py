@@ -1,7 +1,6 @@
 """Diffusion tensors at the rows of a data set: inverses of the Riemannian metrics it suggests.
 
-Kernels of the covariances ``eps C_i + h^2 I`` let each row diffuse for the time ``eps`` and blur it
-by ``h``. The tensors are held fixed at the rows, which makes the kernels integrate to one and is
+They are held fixed at the rows, which makes kernels ``eps C_i + h^2 I`` integrate to one and is
 exact to first order in ``eps`` (Berry and Sauer, 2016, arXiv:1407.1426).
 """
 

@@ -1,9 +1,8 @@
 """Shortest paths along a neighbour graph, and rows that are far from all others.
 
-A path along edges of a neighbour graph stays among the rows, but zigzags between them and takes up
-their noise: :mod:`skdiffusion.diffusion.paths` makes a geodesic of it. Paths are those of
-Isomap (Tenenbaum, de Silva and Langford, 2000, Science 290), farthest points those of Gonzalez
-(1985, Theoretical Computer Science 38).
+A path along edges zigzags between rows and takes up their noise: :mod:`skdiffusion.diffusion.paths`
+makes a geodesic of it. Paths are those of Isomap (Tenenbaum, de Silva and Langford, 2000, Science
+290), farthest points those of Gonzalez (1985, Theoretical Computer Science 38).
 """
 
 import numpy as np

@@ -53,10 +53,8 @@ def intrinsic_dimension(X: Any, *, per_point: bool = False) -> Any:
     spectra at several scales [1]_ then show which whole number near it is followed by a gap. Equal
     rows count once, and their order does not matter.
 
-    Its few constants were chosen on fourteen manifolds of dimension 1 to 15, none of which is in
-    `benchmarks/dimension.py`. It errs by one or two where a manifold of many dimensions bends so
-    much that its neighbourhoods fill the space, and where rows of several dimensions lie in much
-    noise.
+    It errs by one or two where a manifold of many dimensions bends so much that its neighbourhoods
+    fill the space, and where rows of several dimensions lie in much noise.
 
     References
     ----------

@@ -23,8 +23,7 @@ class LocalPlanes(NamedTuple):
         rest = queries - self.centres
         along = np.einsum("mdk,md->mk", self.bases, rest)
         across = rest - np.einsum("mdk,mk->md", self.bases, along)
-        distance: NDArray[np.float64] = np.linalg.norm(across, axis=1)
-        return distance
+        return np.linalg.norm(across, axis=1)
 
 
 def local_planes(

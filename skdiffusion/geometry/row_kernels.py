@@ -192,9 +192,7 @@ def _choice(
     growth = thinning ** (-4 / (d + 4))
     given = options.n_neighbors is not None
     scaled = [max(1, round(k / growth)) for k in candidates] if given else candidates
-    k, bandwidth = choose_kernels(
-        usable, options, scaled, fixed=fixed, share=share, random_state=int(seed)
-    )
+    k, bandwidth = choose_kernels(usable, options, scaled, random_state=int(seed))
     if fixed is None:
         rate = thinning ** (1 / (d + 4))
         bandwidth = bandwidth._replace(h=max(bandwidth.h * rate, options.h_min))
@@ -206,8 +204,6 @@ def choose_kernels(
     options: KernelOptions,
     candidates: Sequence[int],
     *,
-    fixed: tuple[float, float] | None = None,
-    share: float | None = None,
     random_state: int | None = None,
 ) -> tuple[int, Bandwidth]:
     """Choose neighbours, bandwidths and share of the background by held-out likelihood."""
@@ -223,8 +219,8 @@ def choose_kernels(
             folds,
             h_min=options.h_min,
             isotropic=options.metric == "euclidean",
-            fixed=fixed,
-            share=share,
+            fixed=options.bandwidth,
+            share=options.background,
         )
         found.append((k, bandwidth))
     return max(found, key=lambda choice: choice[1].log_likelihood)

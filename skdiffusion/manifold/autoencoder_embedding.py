@@ -1,16 +1,13 @@
 """`AutoencoderEmbedding`: an embedding that is learned together with its inverse."""
 
-from typing import Any, Self
-
 import numpy as np
 import torch
 from sklearn.utils import check_random_state
 
 from skdiffusion._utils.checks import Seed, check_count
-from skdiffusion._utils.fitting import all_or_nothing
-from skdiffusion._utils.gross import check_magnitudes, regular_rows
+from skdiffusion._utils.gross import regular_rows
 from skdiffusion._utils.torch_seed import seeded_torch
-from skdiffusion.manifold.embedding import Embedding, validate_numbers
+from skdiffusion.manifold.embedding import Embedding
 from skdiffusion.manifold.units import column_units
 from skdiffusion.nets.autoencoder import Autoencoder, train_autoencoder
 
@@ -69,39 +66,17 @@ class AutoencoderEmbedding(Embedding):
         self.max_epochs = max_epochs
         self.random_state = random_state
 
-    def fit(self, X: Any, y: Any = None) -> Self:
-        """Train the autoencoder.
+    def _check_parameters(self):
+        check_count(self.n_components, "n_components")
+        check_count(self.max_epochs, "max_epochs")
 
-        Parameters
-        ----------
-        X : array-like or data frame of shape (n, n_features)
-            Rows of numbers.
-        y : object, default=None
-            Ignored.
-
-        Returns
-        -------
-        self : AutoencoderEmbedding
-            The fitted transformer. A fit that fails or is interrupted leaves it unfitted.
-
-        Raises
-        ------
-        ValueError
-            If a parameter is out of range, cells are missing or infinite, or there are fewer than
-            two rows.
-        """
-        with all_or_nothing(self):
-            check_count(self.n_components, "n_components")
-            check_count(self.max_epochs, "max_epochs")
-            X = validate_numbers(self, X, ensure_min_samples=2)
-            check_magnitudes(X)
-            regular = X[regular_rows(X)]
-            self._mean = regular.mean(0)
-            self._scale = column_units(regular)
-            self._train(torch.from_numpy((regular - self._mean) / self._scale).float())
-            self._whiten(self._latents(regular))
-            self.embedding_ = self._embed(X)
-        return self
+    def _fit_rows(self, X, y):
+        regular = X[regular_rows(X)]
+        self._mean = regular.mean(0)
+        self._scale = column_units(regular)
+        self._train(torch.from_numpy((regular - self._mean) / self._scale).float())
+        self._whiten(self._latents(regular))
+        self.embedding_ = self._embed(X)
 
     def _train(self, rows):
         seed = check_random_state(self.random_state).randint(2**31 - 1)

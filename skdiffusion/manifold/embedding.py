@@ -1,14 +1,15 @@
 """`Embedding`: the methods that embeddings with a way back have in common."""
 
 import re
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils import check_array
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from skdiffusion._utils.gross import LARGEST
+from skdiffusion._utils.fitting import all_or_nothing
+from skdiffusion._utils.gross import LARGEST, check_magnitudes
 
 # what NumPy, pandas and polars say of columns that hold no numbers
 NO_NUMBERS = re.compile("(could not|cannot) convert|.*could not be promoted")
@@ -37,7 +38,37 @@ def refuse_gaps(Z):
 
 
 class Embedding(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
-    """Base of embeddings, which define `fit`, `_embed` and `_decode` and set ``embedding_``."""
+    """Base of embeddings: `_check_parameters`, `_fit_rows` (sets ``embedding_``) and both ways."""
+
+    def fit(self, X: Any, y: Any = None) -> Self:
+        """Embed the rows, and learn the way back.
+
+        Parameters
+        ----------
+        X : array-like or data frame of shape (n, n_features)
+            Rows of numbers.
+        y : object, default=None
+            Passed on to the learner, where there is one.
+
+        Returns
+        -------
+        self : object
+            The fitted transformer. A fit that fails or is interrupted leaves it unfitted.
+
+        Raises
+        ------
+        TypeError
+            If there is a learner without ``fit_transform``, or for "own" ``inverse_transform``.
+        ValueError
+            If a parameter is out of range, cells are missing or infinite, or there are fewer than
+            two rows.
+        """
+        with all_or_nothing(self):
+            self._check_parameters()
+            X = validate_numbers(self, X, ensure_min_samples=2)
+            check_magnitudes(X)
+            self._fit_rows(X, y)
+        return self
 
     def fit_transform(self, X: Any, y: Any = None) -> np.ndarray:
         """Fit the embedding, and return the embedded rows.

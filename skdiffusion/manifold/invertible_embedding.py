@@ -9,10 +9,10 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from skdiffusion._utils.checks import Seed, check_count
 from skdiffusion._utils.default_parts import Parts
 from skdiffusion._utils.fitting import all_or_nothing
-from skdiffusion._utils.gross import check_magnitudes, have_one_unit, regular_rows
+from skdiffusion._utils.gross import have_one_unit, regular_rows
 from skdiffusion.manifold.autoencoder_embedding import AutoencoderEmbedding
 from skdiffusion.manifold.decoders import Decoder, seeded
-from skdiffusion.manifold.embedding import Embedding, validate_numbers
+from skdiffusion.manifold.embedding import Embedding
 from skdiffusion.manifold.local_maps import LocalLinearRegressor
 from skdiffusion.manifold.units import column_units
 
@@ -119,7 +119,7 @@ class InvertibleEmbedding(Parts, Embedding):
         check_is_fitted(learner)
         self = cls(learner, **params)
         with all_or_nothing(self):
-            self._check_parameters(learner)
+            self._check_parameters()
             X = validate_data(self, _stored_rows(learner), dtype=np.float64)
             self._units = 1.0
             is_kept = hasattr(learner, "embedding_")
@@ -127,48 +127,24 @@ class InvertibleEmbedding(Parts, Embedding):
             self._fit_ways(learner, X, embedded)
         return self
 
-    def fit(self, X: Any, y: Any = None) -> Self:
-        """Embed the rows, and learn the way back.
+    def _fit_rows(self, X, y):
+        learner = seeded(self._learner, check_random_state(self.random_state))
+        kept = regular_rows(X)
+        regular, is_all = X[kept], len(kept) == len(X)
+        units = column_units(regular)
+        self._units = 1.0 if have_one_unit(units) else units
+        regular = regular / self._units
+        y = y if is_all or y is None else np.asarray(y)[kept]
+        self._fit_ways(learner, regular, learner.fit_transform(regular, y))
+        if not is_all:
+            # rows with gross cells have a place and make none
+            embedded, self.embedding_ = self.embedding_, self._embed(X)
+            self.residuals_ = X - self._decode(self.embedding_)
+            self.embedding_[kept] = embedded
 
-        Parameters
-        ----------
-        X : array-like or data frame of shape (n, n_features)
-            Rows of numbers.
-        y : object, default=None
-            Passed on to the learner.
-
-        Returns
-        -------
-        self : InvertibleEmbedding
-            The fitted transformer. A fit that fails or is interrupted leaves it unfitted.
-
-        Raises
-        ------
-        TypeError
-            If the learner has no ``fit_transform``, or for "own" no ``inverse_transform``.
-        ValueError
-            If a parameter is out of range, cells are missing or infinite, or there are fewer than
-            two rows.
-        """
-        with all_or_nothing(self):
-            learner = self._default_estimator if self.estimator is None else self.estimator
-            self._check_parameters(learner)
-            X = validate_numbers(self, X, ensure_min_samples=2)
-            check_magnitudes(X)
-            learner = seeded(learner, check_random_state(self.random_state))
-            kept = regular_rows(X)
-            regular, is_all = X[kept], len(kept) == len(X)
-            units = column_units(regular)
-            self._units = 1.0 if have_one_unit(units) else units
-            regular = regular / self._units
-            y = y if is_all or y is None else np.asarray(y)[kept]
-            self._fit_ways(learner, regular, learner.fit_transform(regular, y))
-            if not is_all:
-                # rows with gross cells have a place and make none
-                embedded, self.embedding_ = self.embedding_, self._embed(X)
-                self.residuals_ = X - self._decode(self.embedding_)
-                self.embedding_[kept] = embedded
-        return self
+    @property
+    def _learner(self):
+        return self._default_estimator if self.estimator is None else self.estimator
 
     def sample_inverse(self, X: Any, *, random_state: Seed = None) -> Any:
         """Draw rows from embedded ones: with the noise that `inverse_transform` averages away.
@@ -188,7 +164,8 @@ class InvertibleEmbedding(Parts, Embedding):
         X = self._check_embedded(X)
         return self._decoder.draw(X, check_random_state(random_state)) * self._units
 
-    def _check_parameters(self, learner):
+    def _check_parameters(self):
+        learner = self._learner
         if isinstance(learner, type) or not hasattr(learner, "fit_transform"):
             raise TypeError(
                 f"estimator must be a manifold learner with fit_transform, got {learner!r}."

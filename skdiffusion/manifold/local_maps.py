@@ -3,9 +3,6 @@
 A prediction is ``sum_j share_j y_j`` over the neighbours ``z_j`` of row ``z``. With weights ``w_j``
 of unit sum, weighted mean ``m`` and covariance ``S`` of the neighbours and their mean variance
 ``v``, ``share_j = w_j (1 + (z - m)' (S + ridge v I)^{-1} (z_j - m))``.
-
-Cleveland, W. S. (1979). Robust locally weighted regression and smoothing scatterplots. Journal of
-the American Statistical Association 74, 829-836.
 """
 
 import numpy as np

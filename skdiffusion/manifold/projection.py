@@ -1,8 +1,7 @@
 """Projection while sampling: a trained denoiser that keeps to local planes of the rows.
 
-Neighbours and dimension of the planes are those that denoise held-out rows best, weighted as their
-log-likelihood weighs it. Whether planes are needed is decided by drawn rows, which a network that
-denoises well may still leave farther from the manifold than held-out rows are.
+Neighbours and dimension of the planes are those that denoise held-out rows best. Whether planes are
+needed is decided by drawn rows, which may still lie farther from the manifold than held-out ones.
 """
 
 from itertools import product

@@ -150,13 +150,11 @@ def interpolate(sampler: Any, a: Any, b: Any, n_points: int = 20) -> Any:
 
     Notes
     -----
-    Ends move to where the denoiser expects rows, at a noise level of about the distance between
-    neighbours. Near a surface that is little; in a table of unrelated columns the ends can be far
-    from `a` and `b`, and categories change. Put the two rows themselves before and behind the path.
-
-    The geodesic is the one that the shortest path can be moved to: it does not jump over gaps. It
-    lies on the inner side of bends, by about half the squared noise level at which the denoiser is
-    read times the sum of the curvatures.
+    Ends move to where the denoiser expects rows, which in a table of unrelated columns can be far
+    from `a` and `b`: put the two rows themselves before and behind the path. The geodesic is the
+    one that the shortest path can be moved to: it does not jump over gaps. It lies on the inner
+    side of bends, by about half the squared noise level at which the denoiser is read (about the
+    distance between neighbours) times the sum of the curvatures.
     """
     check_count(n_points, "n_points")
     if n_points < 2:

@@ -22,5 +22,4 @@ class Attention(nn.Module):
         query, key, value = parts.unbind(0)
         scaled = query * (width // self.n_heads) ** -0.5
         weights = torch.softmax(scaled @ key.mT, dim=3)
-        heard: Tensor = self.leave((weights @ value).transpose(1, 2).flatten(2))
-        return heard, weights
+        return self.leave((weights @ value).transpose(1, 2).flatten(2)), weights

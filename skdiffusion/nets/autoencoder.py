@@ -22,8 +22,7 @@ class Bent(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the images of rows."""
-        images: Tensor = self.skip(x) + self.last(self.hidden(x))
-        return images
+        return self.skip(x) + self.last(self.hidden(x))
 
 
 class Autoencoder(nn.Module):
@@ -48,8 +47,7 @@ class Autoencoder(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the reconstructions of rows."""
-        rows: Tensor = self.decode(self.encode(x))
-        return rows
+        return self.decode(self.encode(x))
 
 
 def train_autoencoder(net: Autoencoder, rows: Tensor, n_steps: int, input_noise: float) -> None:
