@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 from numbers import Integral
 from operator import index
+from typing import Any
 
 import numpy as np
 from sklearn.utils import check_random_state
 
-from skdiffusion._utils.checks import check_count, take_rows
+from skdiffusion._utils.checks import Seed, check_count, take_rows
 from skdiffusion.pipeline import sample_from
 
 __all__ = ["DrawnBatches"]
@@ -64,7 +65,15 @@ class DrawnBatches(Sequence):
     True
     """
 
-    def __init__(self, model, rows, *, batch_size=100_000, random_state=None, **params):
+    def __init__(
+        self,
+        model: Any,
+        rows: Any,
+        *,
+        batch_size: int = 100_000,
+        random_state: Seed = None,
+        **params: Any,
+    ):
         check_count(batch_size, "batch_size")
         if isinstance(rows, Integral):
             check_count(rows, "rows")
@@ -81,10 +90,10 @@ class DrawnBatches(Sequence):
             random_state = check_random_state(random_state).randint(2**32, size=4, dtype=np.uint32)
         self._entropy = np.random.SeedSequence(random_state).entropy
 
-    def __len__(self):
+    def __len__(self) -> int:
         return -(-self._n_rows // self.batch_size)
 
-    def __getitem__(self, position):
+    def __getitem__(self, position: Any) -> Any:
         i = range(len(self))[index(position)]
         # child i of `SeedSequence.spawn`, without those before it
         child = np.random.SeedSequence(self._entropy, spawn_key=(i,))

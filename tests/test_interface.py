@@ -129,8 +129,8 @@ class TestOneReading:
             counts["encode"] += len(columns) > 1
             return encode(self, columns)
 
-        for module in ("skdiffusion._base", "skdiffusion.tables.encoder"):
-            monkeypatch.setattr(f"{module}.validate_table", counted_validate)
+        for module in ("_base", "tables.row_source", "tables.encoder"):
+            monkeypatch.setattr(f"skdiffusion.{module}.validate_table", counted_validate)
         monkeypatch.setattr(TableEncoder, "encode_columns", counted_encode)
         return counts
 

@@ -6,9 +6,12 @@ libraries, and the SHA-256 of the file with zeros in its place.
 
 import hashlib
 import json
+import os
 import warnings
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -34,7 +37,7 @@ OTHERS = {
 }
 
 
-def save(estimator, path):
+def save(estimator: Any, path: str | os.PathLike) -> None:
     """Write an estimator, fitted or not, to a file that holds no code.
 
     Parameters
@@ -79,7 +82,7 @@ def save(estimator, path):
         file.writelines([start, digest, end])
 
 
-def load(path, *, trusted=()):
+def load(path: str | os.PathLike, *, trusted: Sequence[Any] = ()) -> Any:
     """Read an estimator that :func:`save` has written, without running code of the file.
 
     Parameters

@@ -116,7 +116,7 @@ MAKERS = {
     "embedding": lambda: (InvertibleEmbedding(Isomap(n_components=2)), CURVE),
     "autoencoder": lambda: (embedding(), CURVE),
     "net": lambda: (net(random_state=0), X),
-    "net, SGD": lambda: (net(optimizer=torch.optim.SGD, spectral_norm=True), X),
+    "net, SGD": lambda: (net(optimizer=torch.optim.SGD), X),
     "pipeline": lambda: (make_pipeline(LOGS, StandardScaler(), sampler()), X),
     "search": lambda: (GridSearchCV(KERNELS, {"bandwidth": [0.5, 1]}, cv=KFold(2)), X),
     "forest": lambda: (RandomForestRegressor(3, random_state=0), X, X[:, 0]),

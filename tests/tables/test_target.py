@@ -209,7 +209,7 @@ class TestBadInput:
         [
             (np.r_[np.nan, NUMBERS], "y contains NaN"),
             (np.r_[np.inf, NUMBERS], "y contains infinity"),
-            (pd.Series(["a", None, "b"]), "y contains NaN|y contains missing"),
+            (pd.Series(["a", None, "b"]), "contains NaN|y contains missing"),
             (pd.Series([1, None, 2], dtype="Int64"), "y contains NaN"),
             (["a", None, "b"], "y contains .*missing|y contains NaN"),
             (np.zeros((4, 2)), "1d array"),
