@@ -137,8 +137,8 @@ def processes(quick):
     """Yield lines of the table of processes."""
     yield "| rows a batch | processes | rows/s | ms a step | of these all-reduce | losses |"
     yield "|---:|---:|---:|---:|---:|---|"
-    for batch_size in (256, 1024, 4096):
-        n_steps = max(4, (4096 if quick else 16_384) // batch_size)
+    for batch_size in (256, 1024, 4096, 16_384):
+        n_steps = max(4, (4096 if quick else 65_536) // batch_size)
         options = {"batch_size": batch_size, "steps_per_epoch": n_steps, "max_epochs": 5}
         options |= {"device": "cpu", "random_state": 0, "draws": 0}
         for n, launch in ((1, ""), (2, LAUNCH)):

@@ -9,8 +9,8 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 FILES = sorted((ROOT / "skdiffusion").rglob("*.py"))
 
-MAX_LINES_OF_A_FILE, MAX_PUBLIC_NAMES = 450, 90
-MAX_LINES, MAX_CODE_LINES = 22_950, 13_500
+MAX_LINES_OF_A_FILE, MAX_PUBLIC_NAMES = 450, 87
+MAX_LINES, MAX_CODE_LINES = 22_150, 13_000
 
 NO_CODE = {
     tokenize.COMMENT,

@@ -1,5 +1,8 @@
 """Training by several processes, and in mixed precision."""
 
+import atexit
+from contextlib import suppress
+from datetime import timedelta
 from typing import Any, Self
 
 import torch
@@ -77,6 +80,8 @@ class DistributedDenoiserNet(AccelerateMixin, DenoiserNet):
         )
         self.rank_ = self.accelerator_.process_index
         self.n_processes_ = self.accelerator_.num_processes
+        atexit.unregister(leave_group)
+        atexit.register(leave_group)
         self._wrapped_with_accelerator = False
         try:
             return super()._train(*args, **kwargs)
@@ -133,3 +138,13 @@ class DistributedDenoiserNet(AccelerateMixin, DenoiserNet):
     def on_grad_computed(self, net: Any, *args: Any, **kwargs: Any) -> None:
         """Undo the scale of gradients of half precision before they are clipped."""
         self.accelerator.unscale_gradients()
+
+
+def leave_group() -> None:
+    """Leave the group of processes together, as threads of it abort one that ends in it."""
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
+        if torch.distributed.get_backend() == "gloo":
+            # one that failed is not waited for
+            with suppress(RuntimeError):
+                torch.distributed.monitored_barrier(timeout=timedelta(seconds=10))
+        torch.distributed.destroy_process_group()
