@@ -28,10 +28,12 @@ pandas: Interval StringDtype|pandas._libs.interval: Interval
 pandas.core.arrays.string_: StringDtype|pandas._libs.tslibs.nattype: _nat_unpickle
 pandas._libs.tslibs.timestamps: _unpickle_timestamp
 pandas._libs.tslibs.timedeltas: _timedelta_unpickle
-pyarrow.lib: decimal128 dictionary field list_ timestamp type_for_alias
+pytz: timezone|pyarrow.lib: decimal128 dictionary field list_ timestamp type_for_alias
 skdiffusion.saving.parts: dtype frame index ipc scalar series tensor wrapped"""
 # of skorch no callback that writes files, as training on would write where the file says
-VALUES = """builtins: bool bytes dict float int list set str|numpy: float64|pandas: NA
+VALUES = """builtins: bool bytes dict float int list set str|numpy: float64
+pandas: NA|pandas._libs.missing: NA
+sklearn.utils._metadata_requests: MetadataRequest MethodMetadataRequest
 sklearn.metrics._scorer: _MultimetricScorer _PassthroughScorer|sklearn.utils._bunch: Bunch
 skorch.callbacks.logging: EpochTimer PrintLog ProgressBar|skorch.callbacks.scoring: EpochScoring
 skorch.callbacks.scoring: PassthroughScoring|skorch.callbacks.lr_scheduler: LRScheduler

@@ -2,6 +2,7 @@
 
 import copyreg
 import io
+import sys
 
 import narwhals as nw
 import numpy as np
@@ -99,6 +100,8 @@ REDUCE = {
     "builtins.float": lambda x: (copyreg.__newobj__, (float, str(x))),
     "builtins.bytes": lambda x: (copyreg.__newobj__, (bytes, x.decode("latin-1"), "latin-1")),
     "zoneinfo.ZoneInfo": lambda x: (type(x), (x.key,)),
+    # of pandas before 3
+    "pytz.BaseTzInfo": lambda x: (sys.modules["pytz"].timezone, (x.zone,)),
     "numpy.generic": lambda x: (scalar, (np.asarray(x),)),
     "numpy.dtype": lambda x: (dtype, (np.lib.format.dtype_to_descr(x),)),
     "numpy.MaskedArray": lambda x: (type(x), (x.data, x.mask)),

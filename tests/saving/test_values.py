@@ -65,11 +65,12 @@ def again(tmp_path):
 
 
 def equal(one, other):
-    """Whether values are of one type and equal, NaN and the sign of zero included."""
+    """Whether values are of one type and equal, that of NaN, and the sign of zero, included."""
     if type(one) is not type(other):
         return False
     if isinstance(one, float):
-        return math.copysign(1, one) == math.copysign(1, other) and (one == other or one != one)
+        same_sign = math.copysign(1, one) == math.copysign(1, other)
+        return (one == other and same_sign) or (one != one and other != other)
     if isinstance(one, (list, tuple)):
         return len(one) == len(other) and all(map(equal, one, other))
     if isinstance(one, dict):
