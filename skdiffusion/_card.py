@@ -60,7 +60,8 @@ def model_card(
         last = {key: value for key, value in losses[-1].items() if key.endswith("_loss")}
         fitted |= {"epochs": len(losses), **last}
     libraries = [f"- {name}: {version(name)}" for name in LIBRARIES]
-    rows = "" if X is None else f"{len(X):,} rows, "
+    # a file does not tell its length
+    rows = f"{len(X):,} rows, " if hasattr(X, "shape") or isinstance(X, list) else ""
     parts = {
         "Data": [f"{rows}{estimator.n_features_in_} columns.\n", *_columns(estimator)],
         "Parameters": [f"```python\n{estimator!r}\n```"],

@@ -10,7 +10,7 @@ ROOT = Path(__file__).parent.parent
 FILES = sorted((ROOT / "skdiffusion").rglob("*.py"))
 
 MAX_LINES_OF_A_FILE, MAX_PUBLIC_NAMES = 450, 87
-MAX_LINES, MAX_CODE_LINES = 22_160, 13_000
+MAX_LINES, MAX_CODE_LINES = 22_220, 13_050
 
 NO_CODE = {
     tokenize.COMMENT,

@@ -25,11 +25,10 @@ def speak_up(part, verbose):
 @contextmanager
 def all_or_nothing(estimator):
     """Remove an estimator's fitted attributes before a fit, and again if it fails."""
-    thread = get_ident()
+    parameters, thread = set(estimator.get_params(deep=False)), get_ident()
     if FITTING.setdefault(id(estimator), thread) != thread:
         name = type(estimator).__name__
         raise RuntimeError(f"This {name} is being fitted by another thread: fit a clone of it.")
-    parameters = set(estimator.get_params(deep=False))
 
     def forget():
         for name in set(vars(estimator)) - parameters:

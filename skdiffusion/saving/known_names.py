@@ -14,8 +14,9 @@ BASES = {
 }
 # of these modules, functions of numbers and data types of tensors
 PURE = ("scipy.special", "torch")
-# below these packages, all functions: mathematics, which touch neither files nor processes
-OF_FUNCTIONS = ("skdiffusion.diffusion", "sklearn.metrics", "sklearn.feature_selection")
+# the public functions of these modules: mathematics, which touch neither files nor processes
+OF_FUNCTIONS = ("skdiffusion.diffusion", "sklearn.metrics", "sklearn.metrics.pairwise")
+OF_FUNCTIONS += ("sklearn.feature_selection",)
 # what is called with arguments of the file
 CALLS = """builtins: bytearray complex range slice|collections: OrderedDict defaultdict
 datetime: date datetime time timedelta timezone|decimal: Decimal|fractions: Fraction
@@ -92,5 +93,7 @@ def _is_known(value):
         ours = _is_in(value.__module__, ("skdiffusion",))
         return ours or not BASES.isdisjoint(short_names(value))
     if isinstance(value, FunctionType):
-        return _is_in(value.__module__, OF_FUNCTIONS)
+        name = value.__name__
+        homes = [sys.modules[home] for home in OF_FUNCTIONS if home in sys.modules]
+        return name[0] != "_" and any(getattr(home, name, None) is value for home in homes)
     return short_names(type(value))[0] in ("numpy.ufunc", "torch.dtype")

@@ -18,6 +18,7 @@ import numpy as np
 import skdiffusion
 from skdiffusion._utils.checks import needs
 from skdiffusion._utils.whole_file import whole_file
+from skdiffusion.saving.known_names import find
 from skdiffusion.saving.object_graph import Reader, Writer
 
 #: Files have this format; all up to it can be read.
@@ -53,6 +54,12 @@ def save(estimator: Any, path: str | os.PathLike) -> None:
     TypeError
         If the estimator holds what cannot be saved, such as a lambda.
 
+    Warns
+    -----
+    UserWarning
+        If `load` has to be told to trust a class or function, as it is not known: one of your own,
+        and of scikit-learn some internal ones, such as those of histograms of gradient boosting.
+
     See Also
     --------
     load : The way back.
@@ -71,6 +78,10 @@ def save(estimator: Any, path: str | os.PathLike) -> None:
         import safetensors.numpy
     writer = Writer()
     tree = {"root": writer.refer(estimator), "nodes": writer.nodes}
+    names = {node[1] for node in writer.nodes if node[0] == "name"}
+    if unknown := sorted(name.rpartition(":")[2] for name in names if find(name) is None):
+        own = ", ".join(unknown)
+        warnings.warn(f"{path} can be loaded by load(path, trusted=[{own}]) alone.", stacklevel=2)
     text = np.frombuffer(json.dumps(tree, allow_nan=False).encode(), np.uint8)
     versions = {"skdiffusion": skdiffusion.__version__}
     versions |= {name: version(name) for name in ("scikit-learn", "torch", "numpy")}

@@ -1,6 +1,7 @@
 """Objects as nodes, which are JSON and refer to one another by position, and arrays; and back."""
 
 import copyreg
+from collections import defaultdict
 from types import BuiltinFunctionType, FunctionType
 
 import numpy as np
@@ -111,6 +112,10 @@ class Reader:
         make, args = self.build(parts[0]), self.build(parts[1])
         if kind == "call" and not any(make is each for each in self.callable):
             raise ValueError(f"{make} is not to be called")
+        if kind == "new" and not isinstance(make, type):
+            raise ValueError(f"{make} is no class")
+        if make is defaultdict and args[0] not in (None, *GROUPS.values(), dict, int, float, str):
+            raise ValueError(f"{args[0]} is no default of a dict")
         return make(*args) if kind == "call" else make.__new__(make, *args)
 
     def _fill(self, made, kind, parts):
@@ -121,9 +126,9 @@ class Reader:
         elif kind in ("new", "call"):
             state, items, pairs = map(self.build, parts[2:])
             for item in items:
-                made.append(item)
+                type(made).append(made, item)
             for key, value in pairs:
-                made[key] = value
+                type(made).__setitem__(made, key, value)
             names = short_names(type(made))
             if state is not None:
                 _restore(made, state, "skorch.NeuralNet" in names)
@@ -133,8 +138,8 @@ class Reader:
 
 def _restore(made, state, is_net):
     """Give an object its attributes; skorch's own way would load a pickle."""
-    if hasattr(made, "__setstate__") and not is_net:
-        return made.__setstate__(state)
+    if hasattr(type(made), "__setstate__") and not is_net:
+        return type(made).__setstate__(made, state)
     own, slots = state if isinstance(state, tuple) else (state, None)
     vars(made).update(own or {})
     for name, value in (slots or {}).items():

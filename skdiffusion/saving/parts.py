@@ -9,8 +9,16 @@ import numpy as np
 import torch
 
 
+def _expect(kinds, *values):
+    """Raise for what other files hold: an operation on any object may call a function."""
+    if not all(isinstance(value, kinds) for value in values):
+        raise ValueError(f"parts are no {kinds}")
+
+
 def tensor(array, dtype, is_parameter, requires_grad, device):
     """Make a tensor, on its device if there is one."""
+    _expect(np.ndarray, array)
+    _expect(str, dtype, device)
     x = torch.from_numpy(array).view(getattr(torch, dtype))
     x = x.to(device) if device.startswith("cuda") and torch.cuda.is_available() else x
     return torch.nn.Parameter(x, requires_grad) if is_parameter else x.requires_grad_(requires_grad)
@@ -25,11 +33,13 @@ def _tensor(x):
 
 def dtype(description):
     """Make a data type of NumPy."""
+    _expect((str, list, tuple), description)
     return np.lib.format.descr_to_dtype(description)
 
 
 def scalar(array):
     """Make a number of NumPy."""
+    _expect(np.ndarray, array)
     return array[()]
 
 
@@ -61,9 +71,10 @@ def _cells(x):
 
 def ipc(data, is_series=False):
     """Make a frame of polars, or its only series."""
+    _expect(bytes, data)
     import polars as pl
 
-    frame = pl.read_ipc(bytes(data))
+    frame = pl.read_ipc(data)
     return frame.to_series() if is_series else frame
 
 

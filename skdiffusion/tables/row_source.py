@@ -33,7 +33,8 @@ def rows_to_fit(estimator, X, y, sample_weight, most, rng):
     if data is None:
         n = len(X) if kept is None else len(kept)
         if most is not None and n > most:
-            kept = _sample(np.arange(n) if kept is None else kept, most, _columns(X, y), rng)
+            positions = np.arange(n) if kept is None else kept
+            kept = _sample(positions, most, _columns(X, y, positions), rng)
     if kept is not None:
         X, y, sample_weight = take(kept, X, y, sample_weight)
     if most is not None:
@@ -54,6 +55,8 @@ def _read(data, y, sample_weight, most, rng):
     frame, parts = data.scanner(**_options(data)).take(positions).to_pandas(), []
     for part in (y, sample_weight):
         if isinstance(part, str):
+            if part not in frame:
+                raise ValueError(f"{part!r} is no column of the file, which has {list(frame)}.")
             part = frame.pop(part)
         elif part is not None:
             check_consistent_length(part, np.broadcast_to(0, n))
@@ -67,7 +70,7 @@ def _sample(positions, n_rows, columns, rng):
     drawn = sample_without_replacement(len(positions), n_rows, random_state=rng)
     # of a category that no row of the sample has, nothing would be known
     first = np.array([k for column in columns for k in _one_of_each(column)], dtype=int)
-    return np.union1d(positions[drawn], np.intersect1d(first, positions))
+    return positions[np.union1d(drawn, first)]
 
 
 def _one_of_each(chunks):
@@ -91,16 +94,19 @@ def _open(X):
     if isinstance(X, str | Path):
         with needs("parquet", "Reading Parquet needs pyarrow"):
             from pyarrow.dataset import dataset
-        return dataset(X, format="parquet")
+        return dataset(X, format="parquet", partitioning="hive")
     return X if hasattr(X, "count_rows") and hasattr(X, "scanner") else None
 
 
-def _columns(X, y):
-    """Return the columns of a table and its target, each in chunks."""
+def _columns(X, y, positions):
+    """Return the columns that are no numbers, and the target, at positions, each in chunks."""
     frame = as_frame(X)
-    columns = list(X.T) if frame is None else [frame.get_column(name) for name in frame.columns]
+    if frame is None:
+        columns = [] if X.dtype.kind in "iuf" else list(X.T)
+    else:
+        columns = [each for each in frame.iter_columns() if not each.dtype.is_numeric()]
     for column in [*columns, *([] if y is None else [np.ravel(y)])]:
-        yield (column[k : k + CHUNK_ROWS] for k in range(0, len(column), CHUNK_ROWS))
+        yield (column[positions[k : k + CHUNK_ROWS]] for k in range(0, len(positions), CHUNK_ROWS))
 
 
 def _columns_of_file(data, y):

@@ -48,6 +48,9 @@ class AveragedEarlyStopping(Callback):
         torch._foreach_copy_(self.averages_, state["averages_"])
         for name in STATE[1:]:
             setattr(self, name, state[name])
+        if self.best_weights_ is not None:
+            pairs = zip(self.best_weights_, self.weights_, strict=True)
+            self.best_weights_ = [best.to(own.device) for best, own in pairs]
 
     @contextmanager
     def applied(self) -> Iterator[None]:

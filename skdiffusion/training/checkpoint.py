@@ -4,6 +4,7 @@ import hashlib
 import io
 import json
 import os
+import re
 import warnings
 from pathlib import Path
 from typing import Any
@@ -100,12 +101,16 @@ class TrainingCheckpoint(Callback):
 def fingerprint(net: Any, X: Any, y: Any) -> str:
     """Return the same word for the same rows, weights, initial network, seed and parameters."""
     params = {
-        name: str(value)
-        for name, value in sorted(net.get_params(deep=False).items())
-        if not name.startswith(MAY_DIFFER) and " at 0x" not in str(value)
+        # functions and networks show an address
+        name: getattr(value, "__qualname__", re.sub(" at 0x[0-9a-f]+", "", str(value)))
+        for name, value in [*sorted(net.get_params(deep=False).items()), ("rows", net.fresh_rows_)]
+        if not name.startswith(MAY_DIFFER)
     }
-    digest = hashlib.sha256(repr((params, net.seed_, net.n_before_, net.n_processes_)).encode())
-    for tensor in (X, y, *net.module_.net.state_dict().values()):
+    # closed forms, and what is known of the columns, are part of the denoiser
+    parts, setting = net.module_.state_dict(), net.setting_
+    known = (params, [*parts], net.seed_, net.n_before_, net.n_processes_)
+    digest = hashlib.sha256(repr(known).encode())
+    for tensor in (X, y, setting.groups, setting.target, setting.given, *parts.values()):
         if tensor is not None:
             digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
     return digest.hexdigest()[:16]
@@ -150,4 +155,4 @@ def read_checkpoint(path: Path) -> dict[str, Any] | None:
     if hashlib.sha256(content[32:]).digest() != content[:32]:
         warnings.warn(f"The checkpoint {path} is damaged and passed over.", stacklevel=2)
         return None
-    return torch.load(io.BytesIO(content[32:]), weights_only=True)
+    return torch.load(io.BytesIO(content[32:]), map_location="cpu", weights_only=True)

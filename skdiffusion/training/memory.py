@@ -42,7 +42,7 @@ def _halve(net: Any, rows: Tensor) -> bool:
     """Take half as many rows from now on, and say so; False where there is but one."""
     n = -(-len(rows) // net.n_parts_)
     if n > 1:
-        net.n_parts_ *= 2
+        net.n_parts_ = min(2 * net.n_parts_, len(rows))
         warnings.warn(
             f"Memory ran out for a batch of {n} rows. Half as many are taken at a time, which is "
             f"slower but changes no result; batch_size={-(-n // 2)} would avoid it.",

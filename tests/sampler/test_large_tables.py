@@ -90,6 +90,28 @@ def test_parquet(fit, table, folder):
         fitted.score_samples(table[0].tail(2))
 
 
+def test_a_folder_by_values_of_a_column(fit, table, tmp_path):
+    X, y = table
+    X.assign(target=y).to_parquet(tmp_path, partition_cols=["kind"])
+    fitted = fit(tmp_path, "target")
+    assert set(fitted.sample(2).columns) == {"place", "number", "kind"}
+    assert {"up", "down", "rare"} == set(fitted.fitted_on_[0]["kind"])
+    with pytest.raises(ValueError, match="'label' is no column of the file, which has"):
+        fit(tmp_path, "label")
+
+
+def test_categories_of_rows_that_have_weight(fit, table):
+    X, y = table
+    X = X.assign(kind=np.where(np.arange(N) % 2 == 0, "even", "odd"))
+    X.loc[[0, N - 1], "kind"] = "rare"
+    # the first row of the category has none
+    weight = np.ones(N)
+    weight[:10] = 0
+    rows = fit(X, y, weight).fitted_on_[0]
+    assert "rare" in set(rows["kind"]) and (rows["place"] >= 10).all()
+    assert len(rows) <= LIMIT + 7
+
+
 def test_parquet_with_arrays_beside_it(fit, table, folder):
     y = table[1]
     fitted = fit(folder, y, 1.0 + y)

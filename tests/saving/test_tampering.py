@@ -6,19 +6,25 @@ import os
 import pickle
 import sys
 import zipfile
+from collections import defaultdict
+from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from sklearn.exceptions import InconsistentVersionWarning
 from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import accuracy_score
 from sklearn.neighbors import KDTree, NearestNeighbors
 from sklearn.pipeline import make_pipeline
 from sklearn.tree import DecisionTreeRegressor
 
 from skdiffusion import DenoiserNet, DiffusionManifoldSampler, TableEncoder, load, save
+from skdiffusion.diffusion import SOLVERS
 from skdiffusion.saving import model_file
 from skdiffusion.saving.known_names import find
+from skdiffusion.saving.parts import scalar
 
 safetensors = pytest.importorskip("safetensors.numpy")
 
@@ -187,6 +193,47 @@ class TestNames:
         rewritten(path, change)
         with pytest.raises(ValueError, match="is not to be called"):
             load(path)
+
+    def test_a_number_of_what_is_no_array(self, path):
+        """Numbers are taken out of arrays, as of other objects that would call what they name."""
+        calls = defaultdict(partial(dict, a=1))
+        with pytest.raises(ValueError, match="parts are no"):
+            scalar(calls)
+        assert not calls
+        save([np.float64(2.0), defaultdict(list)], path)
+        assert load(path)[1].default_factory is list
+
+        def change(nodes):
+            (node,) = (node for node in nodes if node == ["name", "builtins:list"])
+            node[1] = "sklearn.metrics._classification:accuracy_score"
+
+        rewritten(path, change)
+        with pytest.raises(ValueError, match="no default of a dict"):
+            load(path)
+
+    def test_what_is_made_is_of_a_class(self, path):
+        save([SimpleNamespace(a=1), SimpleNamespace(b=2)], path)
+
+        def change(nodes):
+            # the second is made by the first, as if this were a class
+            first, second = (k for k, node in enumerate(nodes) if node[0] in ("new", "call"))
+            nodes[second] = ["new", [first], *nodes[second][2:]]
+
+        rewritten(path, change)
+        with pytest.raises(ValueError, match="is no class"):
+            load(path)
+
+    def test_what_has_to_be_trusted_is_said(self, path, recwarn):
+        save(TableEncoder(), path)
+        assert not recwarn
+        with pytest.warns(UserWarning, match=r"trusted=\[Harmful\]"):
+            save(Harmful, path)
+
+    def test_only_public_functions(self):
+        assert find("sklearn.metrics._classification:accuracy_score") is accuracy_score
+        assert find("sklearn.feature_selection._rfe:_rfe_single_fit") is None
+        assert find("skdiffusion.diffusion.solvers:heun") is SOLVERS["heun"]
+        assert find("skdiffusion.diffusion.solvers:_noise") is None
 
     def test_nothing_else_is_imported(self, path):
         assert "antigravity" not in sys.modules

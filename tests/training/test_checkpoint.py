@@ -12,6 +12,7 @@ from sklearn.base import clone
 from skorch.callbacks import Callback, Checkpoint
 
 from skdiffusion import DenoiserNet, DiffusionManifoldSampler
+from skdiffusion.diffusion import GaussianDenoiser
 from skdiffusion.training import TrainingCheckpoint
 from skdiffusion.training.checkpoint import read_checkpoint, write_checkpoint
 
@@ -120,6 +121,21 @@ class TestResume:
         resumed = net(tmp_path).fit(X, fresh_rows=fresh)
         assert asked == [4, 5, 6]
         assert_same(resumed, net().fit(X, fresh_rows=fresh))
+
+    @pytest.mark.parametrize(
+        "extra",
+        [
+            {"gaussian": GaussianDenoiser(torch.zeros(2), 4 * torch.eye(2))},
+            {"target": [False, True]},
+            {"groups": [0, 0]},
+        ],
+        ids=["gaussian", "target", "groups"],
+    )
+    def test_another_denoiser_starts_afresh(self, tmp_path, extra):
+        net(tmp_path).fit(X)
+        with pytest.warns(UserWarning, match="starts afresh"):
+            other = net(tmp_path).fit(X, **extra)
+        assert_same(other, net().fit(X, **extra))
 
     def test_what_came_to_its_end_is_not_repeated(self, tmp_path):
         first = net(tmp_path).fit(X)
