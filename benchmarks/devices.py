@@ -162,14 +162,14 @@ def main():
     if args.one:
         print(json.dumps(train(json.loads(args.one))), flush=True)
         return
+    lines = ["# Devices and processes"]
     for part in args.parts:
-        lines = []
+        lines += ["", f"## {part.title()}", ""]
         for line in PARTS[part](args.quick):
             lines.append(line)
             print(line, flush=True)
-        if not args.quick:
-            name = "devices.md" if part == "devices" else "devices_processes.md"
-            (args.output / name).write_text("\n".join([f"# {part.title()}", "", *lines, ""]))
+    if not args.quick:
+        (args.output / "devices.md").write_text("\n".join([*lines, ""]), encoding="utf-8")
 
 
 if __name__ == "__main__":
