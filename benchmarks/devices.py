@@ -137,8 +137,8 @@ def processes(quick):
     """Yield lines of the table of processes."""
     yield "| rows a batch | processes | rows/s | ms a step | of these all-reduce | losses |"
     yield "|---:|---:|---:|---:|---:|---|"
-    for batch_size in (256, 1024, 4096, 16_384):
-        n_steps = max(4, (4096 if quick else 65_536) // batch_size)
+    for batch_size in (256,) if quick else (256, 1024, 4096, 16_384):
+        n_steps = max(4, (1024 if quick else 65_536) // batch_size)
         options = {"batch_size": batch_size, "steps_per_epoch": n_steps, "max_epochs": 5}
         options |= {"device": "cpu", "random_state": 0, "draws": 0}
         for n, launch in ((1, ""), (2, LAUNCH)):
@@ -160,7 +160,10 @@ def main():
     parser.add_argument("--one", help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.one:
-        print(json.dumps(train(json.loads(args.one))), flush=True)
+        found = json.dumps(train(json.loads(args.one)))
+        # lines of two processes would run into one another
+        if os.environ.get("RANK", "0") == "0":
+            print(found, flush=True)
         return
     lines = ["# Devices and processes"]
     for part in args.parts:
