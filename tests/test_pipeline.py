@@ -153,7 +153,7 @@ def off_the_arc(rows):
 
 LEARNERS = {
     "isomap": Isomap(n_neighbors=10, n_components=1),
-    "lle": LocallyLinearEmbedding(n_neighbors=8, n_components=1),
+    "lle": LocallyLinearEmbedding(n_neighbors=8, n_components=1, random_state=0),
     "kernel_pca": KernelPCA(2, kernel="rbf", gamma=0.05),
     "tsne": InvertibleEmbedding(TSNE(1, perplexity=20, max_iter=300), random_state=0),
     "autoencoder": InvertibleEmbedding(AutoencoderEmbedding(2, max_epochs=6), random_state=0),
