@@ -6,7 +6,6 @@ from operator import index
 from typing import Any
 
 import numpy as np
-from sklearn.utils import check_random_state
 
 from skdiffusion._utils.checks import Seed, check_count, take_rows
 from skdiffusion.pipeline import sample_from
@@ -87,7 +86,7 @@ class DrawnBatches(Sequence):
         self.batch_size = batch_size
         self.params = params
         if isinstance(random_state, np.random.RandomState):
-            random_state = check_random_state(random_state).randint(2**32, size=4, dtype=np.uint32)
+            random_state = random_state.randint(2**32, size=4, dtype=np.uint32)
         self._entropy = np.random.SeedSequence(random_state).entropy
 
     def __len__(self) -> int:

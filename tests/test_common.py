@@ -41,7 +41,7 @@ ESTIMATORS = [
     OperatorScoreMatching(),
     DiffusionAnomalyDetector(),
     DiffusionAnomalyDetector(method=("neighbors", "kernel")),
-    DiffusionAnomalyDetector(method=("neighbors",), contamination=0.1),
+    DiffusionAnomalyDetector(contamination=0.1),
     DiffusionImputer(sampler=TINY, n_models=1, n_draws=4),
     DiffusionImputer(sampler=TINY, n_models=2, strategy="draw"),
     TableEncoder(),

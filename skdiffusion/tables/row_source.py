@@ -23,8 +23,7 @@ def rows_to_fit(estimator, X, y, sample_weight, most, rng):
     """
     data = _open(X)
     if data is not None:
-        n = data.count_rows()
-        X, y, sample_weight = _read(data, y, sample_weight, most, rng)
+        n, X, y, sample_weight = _read(data, y, sample_weight, most, rng)
     X = validate_table(estimator, X, reset=True, allow_missing=estimator._allow_missing)
     if y is not None:
         check_consistent_length(X, y)
@@ -45,7 +44,7 @@ def rows_to_fit(estimator, X, y, sample_weight, most, rng):
 
 
 def _read(data, y, sample_weight, most, rng):
-    """Return rows of a data set, at most about so many, with their target and weights."""
+    """Return the length of a data set, and about so many rows with target and weights."""
     n = data.count_rows()
     positions = np.arange(n)
     if most is not None and n > most:
@@ -62,7 +61,7 @@ def _read(data, y, sample_weight, most, rng):
             check_consistent_length(part, np.broadcast_to(0, n))
             part = np.asarray(part)[positions]
         parts.append(part)
-    return frame, *parts
+    return n, frame, *parts
 
 
 def _sample(positions, n_rows, columns, rng):

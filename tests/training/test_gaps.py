@@ -158,7 +158,7 @@ class TestWide:
     """Tables of many columns train without a NaN, and in seconds."""
 
     RNG = np.random.RandomState(0)
-    NUMBERS = RNG.normal(size=(100, 400))
+    NUMBERS = RNG.normal(size=(100, 1000))
     FLAGS = RNG.rand(300, 300) < RNG.uniform(0.004, 0.02, 300)
 
     @pytest.mark.parametrize("gaps", [False, True])
