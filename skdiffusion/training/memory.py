@@ -44,8 +44,8 @@ def _halve(net: Any, rows: Tensor) -> bool:
     if n > 1:
         net.n_parts_ = min(2 * net.n_parts_, len(rows))
         warnings.warn(
-            f"Memory ran out for a batch of {n} rows. Half as many are taken at a time and gradients "
-            f"added up, which is slower; batch_size={-(-n // 2)} would avoid it.",
+            f"Memory ran out for a batch of {n} rows. Half as many are taken at a time, and their "
+            f"gradients added up, which is slower; batch_size={-(-n // 2)} would avoid it.",
             stacklevel=2,
         )
     return n > 1
