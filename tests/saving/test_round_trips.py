@@ -1,5 +1,6 @@
 """What is loaded gives the numbers of what was saved, bit for bit, and goes on from there."""
 
+import os
 import pickle
 import subprocess
 import sys
@@ -105,7 +106,7 @@ def test_a_fresh_process(path, tmp_path):
     root = Path(skdiffusion.__file__).parent.parent
     subprocess.run(
         [sys.executable, "-c", SCRIPT, path, tmp_path / "found.npz"],
-        env={"PYTHONPATH": str(root), "OMP_NUM_THREADS": "1"},
+        env=os.environ | {"PYTHONPATH": str(root), "OMP_NUM_THREADS": "1"},
         check=True,
     )
     found = np.load(tmp_path / "found.npz")
