@@ -86,7 +86,7 @@ def fit_encoder(encoder, X, columns, sample_weight, plan, rng):
     numbers, regular = numbers[kept], [column.take(kept) for column in columns]
     transform, scale, factors = linear_units(numbers)
     linear = clone(encoder).set_params(numeric_transform=transform)
-    linear.fit_columns(X, columns, sample_weight)
+    linear.fit_columns(X, columns, sample_weight, encoder.constraints_)
     if plan.wanted:
         return linear, Survey(True)
     Z = (numbers - numbers.mean(0)) / scale

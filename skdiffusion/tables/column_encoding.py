@@ -25,8 +25,10 @@ class ColumnEncoding:
 
     # `_coders` know the cells of columns, `_coded` encode these or what relations make of them
 
-    def fit_columns(self, X: Any, columns: Any, sample_weight: Any = None) -> Self:
-        """Fit to columns that have been read from the validated table `X`."""
+    def fit_columns(
+        self, X: Any, columns: Any, sample_weight: Any = None, constraints: Any = None
+    ) -> Self:
+        """Fit to columns that have been read from the validated table; constraints may be known."""
         self._validate_params()
         for column in columns:
             column.weights = sample_weight
@@ -41,7 +43,8 @@ class ColumnEncoding:
             else fit_coder(column, transforms[j], self)
             for j, column in enumerate(columns)
         ]
-        self.constraints_, relations = bind_constraints(self.constraints, self._coders, columns)
+        given = self.constraints if constraints is None else constraints
+        self.constraints_, relations = bind_constraints(given, self._coders, columns)
         self._set_relations(relations, columns, transforms)
         self._format = TableFormat(X, columns)
         self.kinds_ = [column.kind for column in columns]

@@ -265,7 +265,9 @@ def _lookups(coders, columns, apt):
     codes = {j: _codes(columns[j]) for j in apt}
     levels = {j: len(np.unique(codes[j])) for j in apt}
     found, determined = [], set()
-    for b in sorted(apt, key=levels.get):
+    # numbers without a step are only told apart by themselves
+    told = [j for j in apt if columns[j].kind != "continuous" or step_of(coders[j])]
+    for b in sorted(told, key=levels.get):
         # of columns that determine each other the first
         finer = [a for a in apt if (levels[a], -a) > (levels[b], -b) and a not in determined]
         for a in sorted(finer, key=lambda j: (levels[j], j)):
@@ -297,8 +299,6 @@ def _determines(coders, columns, codes, a, b):
             if np.any(~met & (sizes[:-1] > 1) & (sizes[1:] > 1)):
                 return False
             same = same | agrees if met.all() else same
-    elif columns[b].kind == "continuous" and not step_of(coders[b]):
-        return False
     rare = y != np.bincount(y).argmax()
     return np.count_nonzero(same & rare[1:]) >= CONFIRMED
 
