@@ -23,7 +23,7 @@ QUESTIONS = {
     "manifold": "Rows near a manifold: how near, how varied, how new, by which coupling?",
     "dimension": "Intrinsic dimension: how far from the true one?",
     "dependence": "Conditional dependences: is a known graph found?",
-    "networks": "Networks and regularisers: which one, on which table?",
+    "networks": "Regularisers of the network: does one gain, on which table?",
     "images": "Images: drawn, restored, and drawn by levels",
     "operator": "Operator-informed score matching: what is left for a network?",
     "training_overhead": "Training through skorch: what does it cost?",

@@ -11,7 +11,7 @@ from skdiffusion._utils.checks import check_positive
 from skdiffusion.diffusion.cholesky import symmetric
 from skdiffusion.diffusion.jacobian import mean_and_products
 
-__all__ = ["conditional_dependence", "attention_map", "cell_surprise"]
+__all__ = ["conditional_dependence", "cell_surprise"]
 
 # least posterior variance over that of the noise: what a network says below is its error
 FLOOR = 0.02
@@ -79,86 +79,23 @@ def conditional_dependence(sampler: Any, X: Any, *, sigma: float = 0.5) -> np.nd
     True
     """
     model = _model_of(sampler)
-    chunks, levels = _rows_to_read(sampler, X, sigma)
+    check_positive(sigma, "sigma")
+    Z, prior = torch.from_numpy(sampler._encoded(X)).to(model.device), model.of_rows.prior
+    if Z.isnan().any():
+        raise ValueError("Rows must be complete: fill them first, for example with impute.")
+    levels = Z.new_full(Z.shape[1:], sigma)
+    for features, _ in model.encoder.category_blocks():
+        levels[features] = CATEGORY_LEVEL
+    variances = prior.cov if prior.is_diagonal else prior.cov.diagonal()
+    levels = (levels * variances.sqrt()).clamp_min(model.sigma_min)
     owner = levels.new_zeros(len(levels), sampler.n_features_in_)
     for j in range(sampler.n_features_in_):
         owner[model.encoder.features_of_column(j), j] = 1
-    denoiser = model.of_rows.denoiser
+    denoiser, chunks = model.of_rows.denoiser, Z.split(max(1, CHUNK_ENTRIES // len(levels) ** 2))
     norms = sum(_precision_norms(denoiser, chunk, levels, owner) for chunk in chunks)
     size = norms.diagonal().sqrt()
     size[size == 0] = 1  # of constant columns
     return (norms / size / size.unsqueeze(1)).fill_diagonal_(0).cpu().numpy()
-
-
-def attention_map(sampler: Any, X: Any, *, sigma: float = 0.5) -> np.ndarray:
-    """Return how much columns look at one another in the attention of a network.
-
-    It says where a network looks, not how much it makes of what is there.
-
-    Parameters
-    ----------
-    sampler : DiffusionManifoldSampler
-        Fitted with a network that has `attention`, such as
-        :class:`~skdiffusion.nets.TableTransformer`.
-    X : array-like or data frame of shape (n, n_features)
-        Complete rows at which the network is read, such as some hundred of those of `fit`.
-    sigma : float, default=0.5
-        Noise level of numbers, in standard deviations of each encoded feature. Categories have 1.
-
-    Returns
-    -------
-    attention : ndarray of shape (n_features, n_features)
-        From 0 to 1: the weight in row `i` and column `j` is that with which column `i` looks at
-        `j`. Means over rows, blocks and heads; zeros for columns without features. Rows of the
-        matrix sum to one less what is looked at in the target and in indicators of missing cells,
-        which are left out.
-
-    Raises
-    ------
-    TypeError
-        If `sampler` is no estimator of a table, or its network has no `attention`.
-    ValueError
-        If `sigma` is not positive, cells are missing, or `coupling_` is "latent".
-
-    See Also
-    --------
-    conditional_dependence : What columns say about one another; any network, and closed forms.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from skdiffusion import DenoiserNet, DiffusionManifoldSampler
-    >>> from skdiffusion.inspection import attention_map
-    >>> from skdiffusion.nets import TableTransformer
-    >>> X = np.random.default_rng(0).normal(size=(200, 3))
-    >>> net = DenoiserNet(module=TableTransformer, max_epochs=1)
-    >>> found = attention_map(DiffusionManifoldSampler(denoiser=net, random_state=0).fit(X), X)
-    >>> found.shape, found.sum(axis=1).round(6)
-    ((3, 3), array([1., 1., 1.]))
-    """
-    model = _model_of(sampler)
-    # where draws keep to planes, their denoiser is about the network's
-    denoiser = getattr(model.denoiser, "denoiser", model.denoiser)
-    net = getattr(denoiser, "net", None)
-    if not hasattr(net, "attention"):
-        found = type(sampler if net is None else net).__name__
-        raise TypeError(f"{found} has no attention: fit with module=TableTransformer.")
-    chunks, levels = _rows_to_read(sampler, X, sigma)
-    for j in range(sampler.n_features_in_):
-        model.encoder.features_of_column(j)  # raises for those of an embedding
-    # as in the model of rows alone, the target is unknown
-    beside = (0, model.n_features - len(levels))
-    levels = torch.nn.functional.pad(levels, beside, value=model.sigma_max)
-    dtype, weights = next(net.parameters()).dtype, 0
-    for chunk in chunks:
-        prepared = denoiser.prepare(torch.nn.functional.pad(chunk, beside), levels)
-        weights += net.attention(prepared.inputs.to(dtype), prepared.log_sigma.to(dtype)).sum(0)
-    # tokens are in the order of columns, those of indicators and of the target behind them
-    columns = np.unique(model.encoder.groups_[~model.encoder.is_indicator_])
-    whole = np.zeros((sampler.n_features_in_,) * 2)
-    own = weights[: len(columns), : len(columns)].double().cpu().numpy()
-    whole[np.ix_(columns, columns)] = own / sum(map(len, chunks))
-    return whole
 
 
 def cell_surprise(sampler: Any, X: Any) -> Any:
@@ -221,21 +158,6 @@ def _model_of(sampler):
     if not isinstance(sampler, TableModel):
         raise TypeError(f"{type(sampler).__name__} is no estimator with a model of a table.")
     return sampler.model_
-
-
-def _rows_to_read(sampler, X, sigma):
-    """Return complete encoded rows in parts, and the noise levels at which they are read."""
-    check_positive(sigma, "sigma")
-    model = _model_of(sampler)
-    Z, prior = torch.from_numpy(sampler._encoded(X)).to(model.device), model.of_rows.prior
-    if Z.isnan().any():
-        raise ValueError("Rows must be complete: fill them first, for example with impute.")
-    levels = Z.new_full(Z.shape[1:], sigma)
-    for features, _ in model.encoder.category_blocks():
-        levels[features] = CATEGORY_LEVEL
-    variances = prior.cov if prior.is_diagonal else prior.cov.diagonal()
-    levels = (levels * variances.sqrt()).clamp_min(model.sigma_min)
-    return Z.split(max(1, CHUNK_ENTRIES // Z.shape[1] ** 2)), levels
 
 
 def _precision_norms(denoiser, Z, levels, owner):

@@ -16,7 +16,7 @@ from skdiffusion import (
     RiemannianKernelSmoother,
     TableEncoder,
 )
-from skdiffusion.nets import TableTransformer, UNet
+from skdiffusion.nets import UNet
 
 TINY = DiffusionManifoldSampler(
     denoiser=DenoiserNet(max_epochs=1, steps_per_epoch=3, module__width=8, module__depth=1),
@@ -25,17 +25,11 @@ TINY = DiffusionManifoldSampler(
     n_likelihood_steps=2,
 )
 
-NETS = [
-    {"module": TableTransformer, "module__width": 4, "module__depth": 1},
-    {"module": UNet, "module__image_shape": (2, 2), "module__width": 4, "module__depth": 2},
-]
+IMAGES = {"module": UNet, "module__image_shape": (2, 2), "module__width": 4, "module__depth": 2}
 
 ESTIMATORS = [
     TINY,
-    *(
-        clone(TINY).set_params(denoiser=DenoiserNet(max_epochs=1, steps_per_epoch=3, **net))
-        for net in NETS
-    ),
+    clone(TINY).set_params(denoiser=DenoiserNet(max_epochs=1, steps_per_epoch=3, **IMAGES)),
     HierarchicalSampler(levels=(1,), sampler=TINY),
     RiemannianKernelSmoother(metric="euclidean", bandwidth=0.5, background=None),
     OperatorScoreMatching(),

@@ -19,8 +19,7 @@ from skdiffusion import (
     TableEncoder,
 )
 from skdiffusion.diffusion import GaussianDenoiser
-from skdiffusion.inspection import attention_map, cell_surprise, conditional_dependence
-from skdiffusion.nets import TableTransformer, UNet
+from skdiffusion.inspection import cell_surprise, conditional_dependence
 
 pd = pytest.importorskip("pandas")
 
@@ -125,89 +124,6 @@ class TestConditionalDependence:
             conditional_dependence(quick(), X)
         with pytest.raises(TypeError, match="GaussianMixture is no estimator with a model"):
             conditional_dependence(GaussianMixture().fit(X), X)
-
-
-def transformer(**options):
-    """Make a net that has attention, and is trained for a moment."""
-    return DenoiserNet(module=TableTransformer, **{"max_epochs": 1, "steps_per_epoch": 5} | options)
-
-
-class TestAttentionMap:
-    def test_of_rows_alone_it_sums_to_one(self, chain):
-        X, _ = chain
-        sampler = quick(denoiser=transformer()).fit(X)
-        found = attention_map(sampler, X[:50])
-        assert found.shape == (4, 4)
-        assert found.min() > 0
-        assert_allclose(found.sum(axis=1), 1, atol=1e-5)
-        assert_array_equal(found, attention_map(sampler, X[:50]))
-
-    def test_is_what_the_network_says(self, chain):
-        X, _ = chain
-        sampler = quick(denoiser=transformer(), manifold=None).fit(X, X[:, 0] > 0)
-        denoiser, scale = sampler.model_.denoiser, sampler.model_.prior.cov.diagonal()[:4].sqrt()
-        Z = torch.from_numpy(sampler.model_.encoder.transform(X[:6]))
-        target = torch.zeros(6, sampler.model_.n_features - 4, dtype=Z.dtype)
-        levels = torch.cat([(0.3 * scale).expand(6, 4), target + sampler.model_.sigma_max], dim=1)
-        prepared = denoiser.prepare(torch.cat([Z, target], dim=1), levels)
-        whole = denoiser.net.attention(prepared.inputs.float(), prepared.log_sigma.float())
-        found = attention_map(sampler, X[:6], sigma=0.3)
-        assert_allclose(found, whole.mean(0)[:4, :4], atol=1e-5)
-        assert (found.sum(axis=1) < 1).all()
-
-    def test_looks_where_there_is_something_to_see(self, global_random_seed):
-        """A square is not known to the Gaussian; the other columns say nothing of it."""
-        rng = np.random.default_rng(global_random_seed)
-        X = rng.normal(size=(1000, 4))
-        X[:, 1] = X[:, 0] ** 2 + 0.1 * rng.normal(size=1000)
-        net = transformer(max_epochs=10, steps_per_epoch=40)
-        sampler = quick(denoiser=net, manifold=None, dcr_ratio=None).fit(X)
-        found = attention_map(sampler, X[:200])
-        assert found[1, 0] > 1.2 * found[1, 2:].max()
-
-    def test_categories_gaps_and_columns_without_features(self):
-        rng = np.random.default_rng(0)
-        frame = pd.DataFrame({"same": 1.0, "x": rng.normal(size=200), "y": rng.normal(size=200)})
-        frame["kind"] = rng.choice(list("uvw"), 200)
-        frame.loc[::4, "x"] = np.nan
-        encoder = TableEncoder(missing_indicator=True)
-        sampler = quick(denoiser=transformer(), encoder=encoder).fit(frame)
-        found = attention_map(sampler, frame.dropna())
-        assert_array_equal(found[0], 0)
-        assert_array_equal(found[:, 0], 0)
-        assert found[1:, 1:].min() > 0
-        # the indicator is looked at, and left out
-        assert (found.sum(axis=1) < 1).all()
-
-    def test_planes_make_no_difference(self):
-        rng = np.random.default_rng(0)
-        angle = rng.uniform(0, 2 * np.pi, size=300)
-        X = np.column_stack([np.cos(angle), np.sin(angle), 0.3 * np.sin(2 * angle)])
-        sampler = quick(denoiser=transformer()).fit(X + 0.01 * rng.normal(size=X.shape))
-        expected = attention_map(sampler, X[:9])
-        planes = sampler.model_.denoiser
-        assert not hasattr(planes, "net")
-        sampler._model = replace(sampler._model, denoiser=planes.denoiser)
-        assert_array_equal(attention_map(sampler, X[:9]), expected)
-
-    def test_bad_input(self, chain):
-        X, _ = chain
-        sampler = quick(denoiser=transformer()).fit(X)
-        with pytest.raises(ValueError, match="sigma must be positive"):
-            attention_map(sampler, X, sigma=0)
-        with pytest.raises(ValueError, match="Rows must be complete"):
-            attention_map(sampler, [[1.0, np.nan, 2.0, 3.0]])
-        with pytest.raises(ValueError, match="An embedding took the column in"):
-            attention_map(quick(denoiser=transformer(), manifold=PCA(2)).fit(X), X)
-        image = DenoiserNet(module=UNet, module__image_shape=(2, 2), max_epochs=1)
-        for net, name in ((None, "ResidualMLP"), (image, "UNet")):
-            options = {} if net is None else {"denoiser": net}
-            with pytest.raises(TypeError, match=f"{name} has no attention"):
-                attention_map(quick(**options).fit(X), X)
-        with pytest.raises(TypeError, match="RiemannianKernelSmoother has no attention"):
-            attention_map(RiemannianKernelSmoother(random_state=0).fit(X), X)
-        with pytest.raises(NotFittedError):
-            attention_map(quick(), X)
 
 
 class TestCellSurprise:

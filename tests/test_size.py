@@ -9,8 +9,8 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 FILES = sorted((ROOT / "skdiffusion").rglob("*.py"))
 
-MAX_LINES_OF_A_FILE, MAX_PUBLIC_NAMES = 450, 87
-MAX_LINES, MAX_CODE_LINES = 22_220, 13_050
+MAX_LINES_OF_A_FILE, MAX_PUBLIC_NAMES = 450, 85
+MAX_LINES, MAX_CODE_LINES = 21_950, 12_900
 
 NO_CODE = {
     tokenize.COMMENT,

@@ -1,7 +1,6 @@
 """Networks of a denoiser: ``net(inputs, log_sigma)`` is its correction."""
 
 from skdiffusion.nets.mlp import ResidualMLP
-from skdiffusion.nets.transformer import TableTransformer
 from skdiffusion.nets.unet import UNet
 
-__all__ = ["ResidualMLP", "TableTransformer", "UNet"]
+__all__ = ["ResidualMLP", "UNet"]

@@ -5,8 +5,6 @@ import math
 import torch
 from torch import Tensor, nn
 
-from skdiffusion.nets.attention import Attention
-from skdiffusion.nets.columns import ByColumn, Columns, check_columns
 from skdiffusion.nets.mlp import FourierFeatures
 
 # of an embedding of noise levels and of the columns beside the image
@@ -31,7 +29,8 @@ class UNet(nn.Module):
     n_entries : int or None, default=None
         Number of entries of the row, ``d``; None is `n_outputs`.
     columns : tuple of three Tensors or None, default=None
-        Table column of each input, each entry and each output. None has a column for each output.
+        Table column of each input, each entry and each output. None has a column for each output,
+        and input ``i`` is of column ``i % n_outputs``.
     image_shape : tuple of int
         Height and width, or height, width and number of channels, in the order of
         ``image.reshape(-1)``: the table's columns, those of constant pixels included.
@@ -73,27 +72,27 @@ class UNet(nn.Module):
         n_outputs: int,
         *,
         n_entries: int | None = None,
-        columns: Columns | None = None,
+        columns: tuple[Tensor, Tensor, Tensor] | None = None,
         image_shape: tuple[int, ...] = (),
         width: int = 16,
         depth: int = 2,
         dropout: float = 0.0,
     ):
         super().__init__()
-        inputs, entries, outputs = check_columns(columns, n_inputs, n_outputs)
+        own = torch.arange(n_outputs)
+        inputs, entries, outputs = columns or (torch.arange(n_inputs) % n_outputs, own, own)
         _check_sizes(image_shape, width, depth)
         self.image_height, self.image_width, n_channels = (*image_shape, 1)[:3]
-        pixels = torch.arange(math.prod(image_shape))
-        self.inputs, self.entries = ByColumn(inputs, pixels), ByColumn(entries, pixels)
-        self.outputs = ByColumn(outputs, pixels)
-        others = [torch.nonzero(part >= len(pixels)).flatten() for part in (inputs, entries)]
+        n_pixels = math.prod(image_shape)
+        self.inputs, self.entries = _ByPixel(inputs, n_pixels), _ByPixel(entries, n_pixels)
+        self.outputs = _ByPixel(outputs, n_pixels)
+        others = [torch.nonzero(part >= n_pixels).flatten() for part in (inputs, entries)]
         self.register_buffer("other_inputs", others[0])
         self.register_buffer("other_entries", others[1])
         # the corrections of the pixels and of what is beside them, in the order of the outputs
-        self.register_buffer("order", (outputs >= len(pixels)).argsort(stable=True).argsort())
+        self.register_buffer("order", (outputs >= n_pixels).argsort(stable=True).argsort())
         self.level = FourierFeatures(1, 32, 1.0)
-        n_known = 32 + sum(map(len, others))
-        self.embed = nn.Sequential(nn.Linear(n_known, N_EMBEDDED), nn.SiLU())
+        self.embed = nn.Sequential(nn.Linear(32 + sum(map(len, others)), N_EMBEDDED), nn.SiLU())
         widths = [width * 2**k for k in range(depth)]
         pairs = list(zip([width, *widths[:-1]], widths, strict=True))
         self.enter = nn.Conv2d(n_channels * (self.inputs.width + 1), width, 3, padding=1)
@@ -134,6 +133,31 @@ class UNet(nn.Module):
         return torch.cat(found, dim=1)[:, self.order]
 
 
+class _ByPixel(nn.Module):
+    """Which of some features belong to each of the first columns: (n_columns, width), padded."""
+
+    places: Tensor
+    origins: Tensor
+
+    def __init__(self, owners: Tensor, n_columns: int):
+        super().__init__()
+        members = [torch.nonzero(owners == column).flatten() for column in range(n_columns)]
+        self.width = max(1, max(map(len, members)))
+        # what is no feature is the zero that `gather` puts behind them
+        padded = [torch.cat([m, m.new_full((self.width - len(m),), len(owners))]) for m in members]
+        self.register_buffer("places", torch.stack(padded))
+        order = torch.argsort(self.places.flatten(), stable=True)
+        self.register_buffer("origins", order[: sum(map(len, members))])
+
+    def gather(self, features: Tensor) -> Tensor:
+        """Return features (n, m) by column, (n, n_columns, width), zeros where there are fewer."""
+        return nn.functional.pad(features, (0, 1))[:, self.places]
+
+    def scatter(self, values: Tensor) -> Tensor:
+        """Return the features that have a column, in their order, of values by column."""
+        return values.flatten(1)[:, self.origins]
+
+
 class _Block(nn.Module):
     """Two convolutions, between which the embedding shifts and scales, beside a direct way."""
 
@@ -160,11 +184,15 @@ class _Attention(nn.Module):
     def __init__(self, width: int):
         super().__init__()
         self.norm = nn.GroupNorm(N_GROUPS, width)
-        self.attend = Attention(width, N_HEADS)
+        layers = {"enter": nn.Linear(width, 3 * width), "leave": nn.Linear(width, width)}
+        self.attend = nn.ModuleDict(layers)
 
     def forward(self, image: Tensor) -> Tensor:
         """Return the image with what its places have told one another."""
-        heard = self.attend(self.norm(image).flatten(2).mT)[0]
+        parts = self.attend["enter"](self.norm(image).flatten(2).mT).unflatten(2, (3, N_HEADS, -1))
+        query, key, value = parts.permute(2, 0, 3, 1, 4)
+        weights = torch.softmax(query * query.shape[3] ** -0.5 @ key.mT, dim=3)
+        heard = self.attend["leave"]((weights @ value).transpose(1, 2).flatten(2))
         return image + heard.mT.reshape(image.shape)
 
 

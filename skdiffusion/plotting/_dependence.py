@@ -15,7 +15,7 @@ class DependenceDisplay(_style.Display):
     Parameters
     ----------
     matrix : array of shape (n, n)
-        Any square matrix, such as dependences or weights of attention.
+        Any square matrix, such as dependences or correlations.
     names : list of str
         What its rows and columns are.
     label : str, default="dependence given all others"

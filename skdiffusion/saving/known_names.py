@@ -21,8 +21,7 @@ OF_FUNCTIONS += ("sklearn.feature_selection",)
 CALLS = """builtins: bytearray complex range slice|collections: OrderedDict defaultdict
 datetime: date datetime time timedelta timezone|decimal: Decimal|fractions: Fraction
 functools: partial|types: SimpleNamespace|zoneinfo: ZoneInfo|numpy.random.mtrand: RandomState
-numpy.random._generator: Generator|numpy.random._mt19937: MT19937|numpy.ma: MaskedArray
-numpy.random._pcg64: PCG64 PCG64DXSM|numpy.ma.core: MaskedArray|sklearn.tree._tree: Tree
+numpy.ma: MaskedArray|numpy.ma.core: MaskedArray|sklearn.tree._tree: Tree
 scipy.sparse._csr: csr_array csr_matrix|scipy.sparse._csc: csc_array csc_matrix
 sklearn.neighbors._ball_tree: BallTree|sklearn.neighbors._kd_tree: KDTree|torch: Size device
 pandas: Interval StringDtype|pandas._libs.interval: Interval
@@ -30,7 +29,7 @@ pandas.core.arrays.string_: StringDtype|pandas._libs.tslibs.nattype: _nat_unpick
 pandas._libs.tslibs.timestamps: _unpickle_timestamp
 pandas._libs.tslibs.timedeltas: _timedelta_unpickle
 pytz: timezone|pyarrow.lib: decimal128 dictionary field list_ timestamp type_for_alias
-skdiffusion.saving.parts: dtype frame index ipc scalar series tensor wrapped"""
+skdiffusion.saving.parts: dtype frame index ipc scalar series tensor"""
 # of skorch no callback that writes files, as training on would write where the file says
 VALUES = """builtins: bool bytes dict float int list set str|numpy: float64
 pandas: NA|pandas._libs.missing: NA

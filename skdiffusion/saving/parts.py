@@ -1,10 +1,9 @@
 """Objects that pickle takes apart in a way of its own: here in one that is checked and lasts."""
 
 import copyreg
-import io
 import sys
+from importlib import import_module
 
-import narwhals as nw
 import numpy as np
 import torch
 
@@ -45,23 +44,17 @@ def scalar(array):
 
 def series(kind, cells, name, index=None):
     """Make a series of pandas."""
-    import pandas as pd
-
-    return pd.Series(cells, index, kind, name)
+    return import_module("pandas").Series(cells, index, kind, name)
 
 
 def index(kind, cells, name):
     """Make an index of pandas."""
-    import pandas as pd
-
-    return pd.Index(cells, kind, name=name)
+    return import_module("pandas").Index(cells, kind, name=name)
 
 
 def frame(columns, parts):
     """Make a frame of pandas."""
-    import pandas as pd
-
-    return pd.DataFrame(dict(enumerate(parts))).set_axis(columns, axis=1)
+    return import_module("pandas").DataFrame(dict(enumerate(parts))).set_axis(columns, axis=1)
 
 
 def _cells(x):
@@ -72,21 +65,12 @@ def _cells(x):
 def ipc(data, is_series=False):
     """Make a frame of polars, or its only series."""
     _expect(bytes, data)
-    import polars as pl
-
-    frame = pl.read_ipc(data)
+    frame = import_module("polars").read_ipc(data)
     return frame.to_series() if is_series else frame
 
 
 def _ipc(frame, is_series=False):
-    buffer = io.BytesIO()
-    frame.write_ipc(buffer)
-    return ipc, (buffer.getvalue(), is_series)
-
-
-def wrapped(x):
-    """Make a series of narwhals."""
-    return nw.from_native(x, series_only=True)
+    return ipc, (frame.write_ipc(None).getvalue(), is_series)
 
 
 def _neighbors(x):
@@ -111,19 +95,15 @@ REDUCE = {
     "builtins.float": lambda x: (copyreg.__newobj__, (float, str(x))),
     "builtins.bytes": lambda x: (copyreg.__newobj__, (bytes, x.decode("latin-1"), "latin-1")),
     "zoneinfo.ZoneInfo": lambda x: (type(x), (x.key,)),
-    # of pandas before 3
-    "pytz.BaseTzInfo": lambda x: (sys.modules["pytz"].timezone, (x.zone,)),
+    "pytz.BaseTzInfo": lambda x: (sys.modules["pytz"].timezone, (x.zone,)),  # of pandas before 3
     "numpy.generic": lambda x: (scalar, (np.asarray(x),)),
     "numpy.dtype": lambda x: (dtype, (np.lib.format.dtype_to_descr(x),)),
     "numpy.MaskedArray": lambda x: (type(x), (x.data, x.mask)),
     "numpy.RandomState": lambda x: (type(x), (), x.get_state(legacy=False)),
-    "numpy.Generator": lambda x: (type(x), (x.bit_generator,)),
-    "numpy.BitGenerator": lambda x: (type(x), (), x.state),
     "torch.Tensor": _tensor,
     "scipy._cs_matrix": lambda x: (type(x), ((x.data, x.indices, x.indptr), x.shape)),
     "sklearn.BinaryTree64": _neighbors,
     "sklearn.DistanceMetric": lambda x: (copyreg.__newobj__, (type(x),), x.__getstate__()),
-    "narwhals.Series": lambda x: (wrapped, (x.to_native(),)),
     "pandas.DataFrame": lambda x: (frame, (x.columns, [x.iloc[:, j] for j in range(x.shape[1])])),
     "pandas.Series": lambda x: (series, (*_cells(x), x.index)),
     "pandas.Index": lambda x: (index, _cells(x)),

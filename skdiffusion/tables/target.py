@@ -27,7 +27,7 @@ class TargetEncoder(BaseEstimator):
             raise ValueError(f"target must be one of {TARGETS}, got {self.target!r}.")
         values = read_values(y)
         series = nw.from_native(y, series_only=True, pass_through=True)
-        self.template_ = series.head(0) if isinstance(series, nw.Series) else None
+        self.template_ = series.head(0).to_native() if isinstance(series, nw.Series) else None
         self.is_categorical_ = is_categorical(values, self.target)
         if self.is_categorical_:
             self.classes_, labels = np.unique(values, return_inverse=True)
@@ -61,10 +61,11 @@ class TargetEncoder(BaseEstimator):
         """Put values into a container like that of `fit`."""
         if self.template_ is None:
             return values
-        if self.template_.dtype.is_integer():
+        template = nw.from_native(self.template_, series_only=True)
+        if template.dtype.is_integer():
             # which scikit-learn reads as floats where its data type has missing cells
             values = np.rint(values.astype(np.float64)).astype(np.int64)
-        return as_series(values, self.template_)
+        return as_series(values, template)
 
 
 def read_values(y, *, warn=True):

@@ -41,7 +41,7 @@ class TestDependence:
     def test_any_square_matrix_in_given_axes(self, low, reach):
         _, ax = plt.subplots()
         matrix = np.array([[low, 2.0], [3.0, 2.0]])
-        display = DependenceDisplay(matrix=matrix, names=["u", "v"], label="attention").plot(ax)
+        display = DependenceDisplay(matrix=matrix, names=["u", "v"], label="weight").plot(ax)
         assert display.ax_ is ax
         # zero is in the middle where there are both signs
         assert display.image_.get_clim() == reach

@@ -10,7 +10,7 @@ from numpy.testing import assert_allclose
 from torch import nn
 
 from skdiffusion import DenoiserNet, DiffusionManifoldSampler
-from skdiffusion.nets import ResidualMLP, TableTransformer, UNet
+from skdiffusion.nets import ResidualMLP, UNet
 
 
 class Own(nn.Module):
@@ -29,7 +29,6 @@ class Own(nn.Module):
 
 NETS = {
     "mlp": {"module": ResidualMLP, "module__width": 16},
-    "transformer": {"module": TableTransformer, "module__width": 8},
     "unet": {"module": UNet, "module__image_shape": (2, 2), "module__width": 8},
     "own": {"module": Own},
 }

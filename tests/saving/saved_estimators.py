@@ -24,7 +24,7 @@ from skdiffusion import (
 )
 from skdiffusion.diffusion import SOLVERS
 from skdiffusion.manifold import AutoencoderEmbedding, InvertibleEmbedding
-from skdiffusion.nets import TableTransformer, UNet
+from skdiffusion.nets import UNet
 
 N = 60
 RNG = np.random.default_rng(0)
@@ -93,7 +93,6 @@ MAKERS = {
     "sampler, Isomap": lambda: (sampler(manifold=Isomap(n_components=2)), CURVE),
     "sampler, PCA": lambda: (sampler(manifold=PCA(2), coupling="project"), CURVE),
     "sampler, U-net": lambda: (sampler(denoiser=net(**UNET)), X),
-    "sampler, transformer": lambda: (sampler(denoiser=net(module=TableTransformer)), mixed()),
     "sampler, noise": lambda: (sampler(data_noise="auto", contamination=0.05), CURVE),
     "sampler, solver": lambda: (sampler(solver=SOLVERS["ancestral"]), X),
     "smoother": lambda: (RiemannianKernelSmoother(random_state=0), CURVE),

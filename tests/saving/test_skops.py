@@ -16,7 +16,7 @@ TRUSTED = [
     "torch.optim.adamw.AdamW",
     "torch.utils.data.dataloader.DataLoader",
 ]
-CHOSEN = ("functools.partial", "solvers.ddim", "SGD", "KFold", "TableTransformer", "UNet")
+CHOSEN = ("functools.partial", "solvers.ddim", "SGD", "KFold", "UNet")
 
 
 @pytest.mark.parametrize("name", MAKERS)

@@ -1,4 +1,4 @@
-"""The networks that look at rows column by column: the transformer and the U-Net."""
+"""The U-Net, whose features are gathered by the columns that are pixels."""
 
 import copy
 import pickle
@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch import nn
 
-from skdiffusion.nets import TableTransformer, UNet
-from skdiffusion.nets.columns import ByColumn
+from skdiffusion.nets import UNet
+from skdiffusion.nets.unet import _ByPixel
 
 N = 6
 # twelve pixels of which the last is constant, a class with two entries and three levels behind them
@@ -19,8 +19,7 @@ OUTPUTS = torch.cat([PIXELS, torch.tensor([30, 30, 30])])
 SIZES = {"n_inputs": len(INPUTS), "n_outputs": len(OUTPUTS), "n_entries": len(ENTRIES)}
 COLUMNS = {"columns": (INPUTS, ENTRIES, OUTPUTS)}
 MAKERS = {
-    "transformer": lambda **options: TableTransformer(width=8, **options),
-    "unet": lambda **options: UNet(image_shape=(3, 4), width=8, **options),
+    "grey": lambda **options: UNet(image_shape=(3, 4), width=8, **options),
     "channels": lambda **options: UNet(image_shape=(3, 2, 2), width=8, **options),
 }
 every_net = pytest.mark.parametrize("make", MAKERS.values(), ids=MAKERS)
@@ -46,26 +45,26 @@ def rows(seed=0):
     return normal(N, len(INPUTS), seed=seed), levels
 
 
-class TestByColumn:
+class TestByPixel:
     OWNERS = torch.tensor([3, 1, 1, 7, 3, 1])
 
     def test_gather(self):
         features = normal(N, 6)
-        found = ByColumn(self.OWNERS, torch.tensor([1, 2, 3])).gather(features)
+        found = _ByPixel(self.OWNERS, 4).gather(features)
         nothing = torch.zeros(N)
-        assert torch.equal(found[:, 0], features[:, [1, 2, 5]])
-        assert not found[:, 1].any()
-        assert torch.equal(found[:, 2], torch.stack([*features[:, [0, 4]].T, nothing], dim=1))
+        assert torch.equal(found[:, 1], features[:, [1, 2, 5]])
+        assert not found[:, [0, 2]].any()
+        assert torch.equal(found[:, 3], torch.stack([*features[:, [0, 4]].T, nothing], dim=1))
 
     def test_scatter_is_the_way_back(self):
         """Of the features that have a column; the others are left out."""
-        by_column, features = ByColumn(self.OWNERS, torch.tensor([1, 2, 3])), normal(N, 6)
-        back = by_column.scatter(by_column.gather(features))
+        by_pixel, features = _ByPixel(self.OWNERS, 4), normal(N, 6)
+        back = by_pixel.scatter(by_pixel.gather(features))
         assert torch.equal(back, features[:, [0, 1, 2, 4, 5]])
 
 
 @every_net
-class TestBoth:
+class TestBothKinds:
     def test_shape(self, make):
         assert net_of(make)(*rows()).shape == (N, len(OUTPUTS))
 
@@ -98,8 +97,7 @@ class TestBoth:
                 output.sum(), (inputs, levels), retain_graph=True
             )
             assert of_inputs.any(0).all()
-            # a token reads the level of its column off its first entry
-            assert of_levels[:, [*range(12)]].any(0).all()
+            assert of_levels.any(0).all()
 
     def test_an_order_of_columns_is_put_back(self, make):
         """Inputs and outputs that come in another order, with their columns, give the same."""
@@ -111,13 +109,12 @@ class TestBoth:
         torch.testing.assert_close(other(inputs, levels), net(inputs, levels)[:, shuffled])
 
     def test_without_columns_each_output_is_one(self, make):
-        torch.manual_seed(0)
-        net = make(n_inputs=24, n_outputs=12).double()
-        assert net(normal(N, 24), normal(N, 12)).shape == (N, 12)
-
-    def test_inputs_that_cannot_be_shared_out(self, make):
-        with pytest.raises(ValueError, match="as many inputs for each of 12 outputs, got 25"):
-            make(n_inputs=25, n_outputs=12)
+        own = torch.arange(12)
+        sizes = {"n_inputs": 24, "n_outputs": 12, "n_entries": 12}
+        nets = [net_of(make, **sizes, columns=c) for c in (None, (own.repeat(2), own, own))]
+        alone, told = [net(normal(N, 24), normal(N, 12)) for net in nets]
+        assert alone.shape == (N, 12)
+        assert torch.equal(alone, told)
 
     def test_dropout_is_of_training_alone(self, make):
         net = net_of(make, dropout=0.5)
@@ -133,42 +130,6 @@ class TestBoth:
         net = net_of(make).eval()
         program = torch.export.export(net, rows()).module()
         torch.testing.assert_close(program(*rows(3)), net(*rows(3)))
-
-
-class TestTableTransformer:
-    def test_columns_in_another_order(self):
-        """Attention knows no order: a table whose columns are exchanged, with their weights."""
-        inputs, levels = normal(N, 8), normal(N, 4)
-        torch.manual_seed(0)
-        net = TableTransformer(8, 4, width=8).double()
-        nn.init.normal_(net.leave)
-        order = torch.tensor([2, 0, 3, 1])
-        other = copy.deepcopy(net)
-        for name in ("embedding", "bias", "leave"):
-            getattr(other, name).data = getattr(net, name).data[order]
-        both = torch.cat([order, order + 4])
-        torch.testing.assert_close(
-            other(inputs[:, both], levels[:, order]), net(inputs, levels)[:, order]
-        )
-
-    def test_attention_is_a_share(self):
-        net = net_of(MAKERS["transformer"])
-        weights = net.attention(*rows())
-        assert weights.shape == (N, 12, 12)
-        assert (weights > 0).all()
-        torch.testing.assert_close(weights.sum(2), torch.ones(N, 12).double())
-
-    def test_queries_of_zero_look_at_all_alike(self):
-        net, (inputs, levels) = net_of(MAKERS["transformer"], depth=1), rows()
-        with torch.no_grad():
-            net.blocks[0].attend.enter.weight[:8] = 0
-            net.blocks[0].attend.enter.bias[:8] = 0
-        alike = torch.full((N, 12, 12), 1 / 12, dtype=torch.float64)
-        torch.testing.assert_close(net.attention(inputs, levels), alike)
-
-    def test_heads_share_the_width(self):
-        with pytest.raises(ValueError, match="width=9 must be a multiple of n_heads=2"):
-            TableTransformer(4, 2, width=9)
 
 
 class TestUNet:
