@@ -30,7 +30,7 @@ class Own(nn.Module):
 NETS = {
     "mlp": {"module": ResidualMLP, "module__width": 16},
     "unet": {"module": UNet, "module__image_shape": (2, 2), "module__width": 8},
-    "own": {"module": Own},
+    "own": {"module": Own, "max_epochs": 20, "lr": 0.01},
 }
 DEVICES = [
     "cpu",
@@ -53,7 +53,8 @@ def mixed_table(n=240):
 @pytest.fixture(scope="module", params=NETS, ids=list(NETS))
 def fitted(request):
     X, y = mixed_table()
-    net = DenoiserNet(max_epochs=6, batch_size=64, device="cpu", **NETS[request.param])
+    options = {"max_epochs": 6, "batch_size": 64, "device": "cpu", **NETS[request.param]}
+    net = DenoiserNet(**options)
     return DiffusionManifoldSampler(denoiser=net, random_state=0).fit(X, y), X, y
 
 
@@ -100,7 +101,7 @@ class TestEachNetwork:
 @pytest.mark.parametrize("device", DEVICES)
 def test_devices(options, device):
     X, y = mixed_table(80)
-    net = DenoiserNet(max_epochs=1, steps_per_epoch=3, device=device, **options)
+    net = DenoiserNet(**options | {"max_epochs": 1, "steps_per_epoch": 3, "device": device})
     sampler = DiffusionManifoldSampler(denoiser=net, random_state=0).fit(X, y)
     assert sampler.model_.device.type == device
     assert len(sampler.sample(5, random_state=0)) == 5

@@ -26,6 +26,19 @@ class TestFitBicMixture:
         ]
         assert found.bic(rows) <= min(others) + 1e-9
 
+    def test_goes_no_further_than_it_has_to(self, monkeypatch):
+        """Three larger mixtures that are worse than a Gaussian are enough."""
+        sizes = []
+
+        def note(k, **options):
+            sizes.append(k)
+            return GaussianMixture(k, **options)
+
+        monkeypatch.setattr(mixture, "GaussianMixture", note)
+        rows = np.random.RandomState(0).normal(size=(300, 2))
+        assert fit_bic_mixture(rows, reg_covar=1e-6, random_state=0).n_components == 1
+        assert sizes == [1, 2, 3, 4]
+
     @pytest.mark.parametrize("seed", range(5))
     def test_of_many_rows_some_of_all_are_taken(self, seed, monkeypatch):
         monkeypatch.setattr(mixture, "MAX_ROWS", 100)
