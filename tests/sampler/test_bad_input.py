@@ -131,6 +131,7 @@ class TestColumns:
             denoiser=net, n_likelihood_steps=2, n_steps=8, random_state=0
         )
         rows = sampler.fit(wide).sample(20, random_state=0)
+        assert np.isfinite(sampler.history_[:, ("train_loss", "valid_loss")]).all()
         assert rows.shape == (20, 1000)
         assert np.isfinite(rows).all()
         assert 0.6 < rows.std() < 1.4

@@ -264,6 +264,11 @@ class TestRowsByThemselves:
         assert_array_equal(sampler.score_samples(X), sampler.score_samples(X))
 
 
+@pytest.fixture(scope="module")
+def one_after_the_other():
+    return [fit() for fit in TestThreads().fits()]
+
+
 class TestThreads:
     """Fits side by side are those one after the other, and leave the global generators alone."""
 
@@ -293,15 +298,14 @@ class TestThreads:
         ]
 
     @pytest.mark.parametrize("pool", ["executor", "joblib"])
-    def test_bit_for_bit(self, pool):
-        alone = [fit() for fit in self.fits()]
+    def test_bit_for_bit(self, pool, one_after_the_other):
         states = torch.get_rng_state(), np.random.get_state()[1]  # noqa: NPY002
         if pool == "executor":
             with ThreadPoolExecutor(3) as executor:
                 together = list(executor.map(lambda fit: fit(), self.fits()))
         else:
             together = Parallel(3, backend="threading")(delayed(fit)() for fit in self.fits())
-        for one, other in zip(alone, together, strict=True):
+        for one, other in zip(one_after_the_other, together, strict=True):
             np.testing.assert_array_equal(one, other)
         assert torch.equal(torch.get_rng_state(), states[0])
         np.testing.assert_array_equal(np.random.get_state()[1], states[1])  # noqa: NPY002

@@ -161,8 +161,10 @@ class TestWide:
     NUMBERS = RNG.normal(size=(100, 1000))
     FLAGS = RNG.rand(300, 300) < RNG.uniform(0.004, 0.02, 300)
 
-    @pytest.mark.parametrize("gaps", [False, True])
-    @pytest.mark.parametrize("name", ["numbers", "flags"])
+    # numbers without gaps are among the bad input of a sampler
+    @pytest.mark.parametrize(
+        ("name", "gaps"), [("numbers", True), ("flags", False), ("flags", True)]
+    )
     def test_is_finite(self, name, gaps):
         X = self.NUMBERS if name == "numbers" else self.FLAGS
         if gaps:
