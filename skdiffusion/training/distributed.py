@@ -1,8 +1,7 @@
 """Training by several processes, and in mixed precision."""
 
 import atexit
-from contextlib import suppress
-from datetime import timedelta
+from importlib import import_module
 from typing import Any, Self
 
 import torch
@@ -74,6 +73,9 @@ class DistributedDenoiserNet(AccelerateMixin, DenoiserNet):
         """Train with an accelerator, which cannot be pickled and is not kept."""
         with needs("distributed", "DistributedDenoiserNet needs accelerate"):
             from accelerate import Accelerator
+        if torch.distributed.is_available():
+            # default arguments of what DDP imports would keep a group, and its threads, for ever
+            import_module("torch.distributed.nn")
         # which makes the device of this process the default one
         self.accelerator_ = Accelerator(
             cpu=self.device == "cpu", mixed_precision=self.mixed_precision, device_placement=False
@@ -141,10 +143,6 @@ class DistributedDenoiserNet(AccelerateMixin, DenoiserNet):
 
 
 def leave_group() -> None:
-    """Leave the group of processes together, as threads of it abort one that ends in it."""
+    """Leave the group of processes, as threads of it abort one that ends in it."""
     if torch.distributed.is_available() and torch.distributed.is_initialized():
-        if torch.distributed.get_backend() == "gloo":
-            # one that failed is not waited for
-            with suppress(RuntimeError):
-                torch.distributed.monitored_barrier(timeout=timedelta(seconds=10))
         torch.distributed.destroy_process_group()

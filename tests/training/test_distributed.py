@@ -4,6 +4,7 @@ import json
 import pickle
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -26,10 +27,12 @@ SETTINGS = {
 }
 HEADER = f"""
 import hashlib, json, os, sys, time
+from pathlib import Path
 import numpy as np
 import torch
 from skdiffusion import DiffusionManifoldSampler
 from skdiffusion.training import DistributedDenoiserNet, TrainingCheckpoint
+from skdiffusion.training.distributed import leave_group
 
 torch.set_num_threads(1)
 rank = int(os.environ["RANK"])
@@ -90,7 +93,10 @@ draws = sampler.fit(X).sample(3, random_state=0).tolist()
 auto = DistributedDenoiserNet(**settings | {"steps_per_epoch": "auto", "max_epochs": 1}).fit(
     np.tile(X, (8, 1))
 )
+leave_group()
+tasks = Path("/proc/self/task")
 tell(
+    threads=[task.name for task in tasks.glob("*") if "gloo" in (task / "comm").read_text()],
     rows=rows.rows,
     digest=digest(net),
     losses=net.history[:, ("train_loss", "valid_loss")],
@@ -134,6 +140,11 @@ class TestTwoProcesses:
     def test_count_the_rows_of_both(self, told):
         assert told[0]["processes"] == 2
         assert told[0]["visits"] == 4 * 10 * 32 * 2
+
+    @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="threads have no names")
+    def test_leave_no_thread(self, told):
+        """Which would abort a process that ends in it."""
+        assert told[0]["threads"] == told[1]["threads"] == []
 
     def test_stop_at_once(self, told):
         assert told[0]["stopped"][0] < 30
