@@ -70,13 +70,13 @@ def fit_factors(
 def fit_factor_mixture(
     gaussian: FactorGaussian,
     Z: Rows,
-    is_class: NDArray[np.bool_] | None = None,
+    is_class: NDArray[np.bool_],
     random_state: int | np.random.RandomState | None = None,
     sample_weight: Rows | None = None,
 ) -> FactorMixture:
     """Fit a Gaussian mixture of the factors, one for each class when there are classes."""
     factors = (Z - gaussian.mean.numpy()) @ gaussian.loadings.numpy()
-    n_classes = 0 if is_class is None else int(is_class.sum())
+    n_classes = int(is_class.sum())
     split = factors.shape[1] - n_classes
     target = factors[:, split:] if n_classes else None
     mixture = fit_mixture(factors[:, :split], target, random_state, sample_weight)

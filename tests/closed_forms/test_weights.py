@@ -79,8 +79,9 @@ class TestNoiseFloor:
         assert_allclose(found.floor, left.floor)
         assert_allclose(found.cov, left.cov)
         x, sigma = torch.from_numpy(LOW_RANK[:5]), torch.tensor(0.1)
-        weighted = fit_factor_mixture(found, LOW_RANK, None, 0, weights)(x, sigma).mean
-        without = fit_factor_mixture(left, LOW_RANK[1::2], None, 0)(x, sigma).mean
+        no_class = np.zeros(12, dtype=bool)
+        weighted = fit_factor_mixture(found, LOW_RANK, no_class, 0, weights)(x, sigma).mean
+        without = fit_factor_mixture(left, LOW_RANK[1::2], no_class, 0)(x, sigma).mean
         assert_allclose(weighted, without, atol=0.02)
 
 

@@ -88,15 +88,17 @@ class TestFlat:
         torch.testing.assert_close(mean[:, 3], x[:, 3])
         torch.testing.assert_close(mean[:, 2], x[:, 2] * FLOOR / (FLOOR + 0.04))
 
-    def test_known_entries_decide_where_on_the_plane(self):
-        """On the diagonal an entry without noise tells the other."""
+    @pytest.mark.parametrize("sigma", [[1e-4, 0.5], [0.3, 0.6], [0.5, 0.1]])
+    def test_entries_decide_where_on_the_plane_by_their_precision(self, sigma):
+        """On the diagonal both entries tell of one number, and one without noise tells all."""
         line = torch.linspace(-2, 2, 41).double()
         anchors = torch.stack([line, line], dim=1)
         bases = torch.full((41, 2, 1), 0.5**0.5, dtype=torch.float64)
         planes = Planes(anchors, anchors, bases, torch.zeros(41, dtype=torch.float64))
-        x, sigma = torch.tensor([[0.5, 0.9]]).double(), torch.tensor([[1e-4, 0.5]]).double()
+        x, sigma = torch.tensor([[0.5, 0.9]]).double(), torch.tensor([sigma]).double()
         mean = TangentDenoiser(Nowhere(), planes, 1.0, 2.0)(x, sigma).mean
-        torch.testing.assert_close(mean, torch.full((1, 2), 0.5).double(), rtol=0, atol=1e-3)
+        expected = (x * sigma**-2).sum() / (sigma**-2).sum()
+        torch.testing.assert_close(mean, expected.expand(1, 2))
 
     def test_distance(self):
         x = normal(50, 4, seed=1)
