@@ -3,9 +3,14 @@
     python -m benchmarks.scale --rows 10000 100000 1000000 --files 10000000
 
 A table of ten columns of numbers is fitted, with the defaults, from memory (``--rows``) or from a
-Parquet file (``--files``) that is written first. Then rows are drawn and scored in batches. Each
-table has a process of its own, on one thread, whose peak memory is given above that of the package
-once imported; of a table in memory it holds the table. Rows of results are appended to
+Parquet file (``--files``) that is written first. Then rows are drawn, and scored by their exact
+log-density and by a detector of 20,000 rows, in batches. As many as in the largest table, which
+takes half an hour:
+
+    python -m benchmarks.scale --rows --files 10000000 --draws 10000000 --screened 10000000
+
+Each table has a process of its own, on one thread, whose peak memory is given above that of the
+package once imported; of a table in memory it holds the table. Rows of results are appended to
 ``scale.csv`` as they come, and ``scale.md`` is written from them.
 """
 
@@ -25,7 +30,7 @@ from benchmarks._report import markdown_table, versions
 from benchmarks._results import measure_missing
 
 KEY = ["source", "rows"]
-BATCH_ROWS, CHUNK_ROWS, N_COLUMNS = 65_536, 500_000, 10
+BATCH_ROWS, CHUNK_ROWS, DETECTOR_ROWS, N_COLUMNS = 65_536, 500_000, 20_000, 10
 PACKAGES = ["numpy", "scikit-learn", "torch", "skorch", "pyarrow"]
 # Column of the results, heading, format.
 FIGURES = [
@@ -35,8 +40,10 @@ FIGURES = [
     ("held_out", "log-density of held-out rows", ".3f"),
     ("drawn", "rows drawn", ",.0f"),
     ("drawn_per_s", "drawn a CPU-s", ",.0f"),
-    ("scored", "rows scored", ",.0f"),
-    ("scored_per_s", "scored a CPU-s", ",.0f"),
+    ("scored", "log-densities", ",.0f"),
+    ("scored_per_s", "of these a CPU-s", ",.0f"),
+    ("screened", "rows seen by the detector", ",.0f"),
+    ("screened_per_s", "of these a CPU-s", ",.0f"),
     ("all_mib", "peak of all, MiB", ",.0f"),
 ]
 
@@ -77,11 +84,11 @@ def peak_mib():
 
 
 @threadpool_limits.wrap(limits=1)
-def measure_here(source, n, n_drawn, n_scored, is_quick):
+def measure_here(source, n, n_drawn, n_scored, n_screened, is_quick):
     """Fit, draw and score in this process; return the figures."""
     import torch
 
-    from skdiffusion import DenoiserNet, DiffusionManifoldSampler
+    from skdiffusion import DenoiserNet, DiffusionAnomalyDetector, DiffusionManifoldSampler
 
     torch.set_num_threads(1)
     imported = peak_mib()
@@ -95,11 +102,10 @@ def measure_here(source, n, n_drawn, n_scored, is_quick):
     for k, first in enumerate(range(0, n_drawn, BATCH_ROWS)):
         drawn = sampler.sample(min(BATCH_ROWS, n_drawn - first), random_state=k)
     draw_s = time.process_time() - start
-    start, scores = time.process_time(), []
-    for k, first in enumerate(range(0, n_scored, BATCH_ROWS)):
-        rows = make_rows(min(BATCH_ROWS, n_scored - first), [2, k])
-        rows = rows if source == "memory" else pd.DataFrame(rows, columns=drawn.columns)
-        scores.append(sampler.score_samples(rows))
+    columns = None if source == "memory" else drawn.columns
+    scores, score_s = score(sampler, n_scored, columns)
+    detector = DiffusionAnomalyDetector(random_state=0).fit(make_rows(DETECTOR_ROWS, [1, 0]))
+    screen_s = score(detector, n_screened)[1]
     return {
         "used": sampler.n_rows_used_,
         "fit_s": fit_s,
@@ -108,9 +114,23 @@ def measure_here(source, n, n_drawn, n_scored, is_quick):
         "drawn": n_drawn,
         "drawn_per_s": n_drawn / draw_s,
         "scored": n_scored,
-        "scored_per_s": n_scored / (time.process_time() - start),
+        "scored_per_s": n_scored / score_s,
+        "screened": n_screened,
+        "screened_per_s": n_screened / screen_s,
         "all_mib": peak_mib() - imported,
     }
+
+
+def score(model, n, columns=None):
+    """Score fresh rows in batches; return the scores, and the CPU seconds that they took."""
+    scores, seconds = [], 0.0
+    for k, first in enumerate(range(0, n, BATCH_ROWS)):
+        rows = make_rows(min(BATCH_ROWS, n - first), [2, k])
+        rows = rows if columns is None else pd.DataFrame(rows, columns=columns)
+        start = time.process_time()
+        scores.append(model.score_samples(rows))
+        seconds += time.process_time() - start
+    return scores, seconds
 
 
 def measure(source, n, *options):
@@ -158,17 +178,18 @@ def parse(argv=None):
     parser.add_argument("--rows", type=int, nargs="*", help="rows of tables in memory")
     parser.add_argument("--files", type=int, nargs="*", help="rows of Parquet files")
     parser.add_argument("--draws", type=int, help="rows to draw (default 131072)")
-    parser.add_argument("--scores", type=int, help="rows to score (default 4096)")
+    parser.add_argument("--scores", type=int, help="log-densities to read (default 4096)")
+    parser.add_argument("--screened", type=int, help="rows for the detector (default 131072)")
     parser.add_argument("--output", type=Path, default=Path(__file__).parent / "results")
     parser.add_argument("--fresh", action="store_true", help="measure anew what is asked for")
     parser.add_argument("--summary-only", action="store_true", help="only rewrite the report")
     parser.add_argument("--quick", action="store_true", help="small tables: does it run?")
     args = parser.parse_args(argv)
     defaults = {"rows": [10_000, 100_000, 1_000_000], "files": [10_000_000]}
-    defaults |= {"draws": 2 * BATCH_ROWS, "scores": 4096}
+    defaults |= {"draws": 2 * BATCH_ROWS, "scores": 4096, "screened": 2 * BATCH_ROWS}
     if args.quick:
         args.output, args.fresh = args.output / "quick", True
-        defaults = {"rows": [300], "files": [500], "draws": 100, "scores": 20}
+        defaults = {"rows": [300], "files": [500], "draws": 100, "scores": 20, "screened": 100}
     for name, value in defaults.items():
         if getattr(args, name) is None:
             setattr(args, name, value)
@@ -178,7 +199,8 @@ def parse(argv=None):
 def main(argv=None):
     """Run the benchmark and write its report."""
     args = parse(argv)
-    path, options = args.output / "scale.csv", (args.draws, args.scores, args.quick)
+    path = args.output / "scale.csv"
+    options = args.draws, args.scores, args.screened, args.quick
     cells = {("memory", str(n)): ("memory", n, *options) for n in args.rows}
     cells |= {("Parquet", str(n)): ("Parquet", n, *options) for n in args.files}
     if not args.summary_only:
