@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from packaging.version import Version
 
 import skdiffusion
 from skdiffusion._cli import main
@@ -17,6 +18,8 @@ pd = pytest.importorskip("pandas")
 pytest.importorskip("matplotlib")
 
 N = 120
+# pandas 2 reads dates to the nanosecond, as which those after 2262 are none, and stay text
+LATE = "M" if Version(pd.__version__) >= Version("3") else "O"
 
 
 class Harmful:
@@ -188,7 +191,7 @@ class TestFilesAsTheyCome:
             (["TRUE", "FALSE"], "O"),
             (["yes, sir", 'no "x"', "a;b", "two\nlines"], "O"),
             (["10:30", "23:59"], "O"),
-            (["2024-01-31", "9999-12-31"], "M"),
+            (["2024-01-31", "9999-12-31"], LATE),
             (["2024-01-31T08:15", "2024-02-05T17:30"], "M"),
             (["2024-01-31 08:15:00+01:00", "2024-02-05 17:30:20+01:00"], "M"),
             (["2024-01-31T08:15:00.25+00:00", "2024-02-05T17:30:20.50+00:00"], "M"),

@@ -121,4 +121,4 @@ class Verdicts(OutlierMixin):
         share = AUTO_ALARMS if self.contamination == "auto" else self.contamination
         self._calibration = nats
         # copies of training rows are tied with them up to rounding, which must not decide
-        self.offset_ = float(np.quantile(-nats, share, method="weibull")) - ROUNDING
+        self.offset_ = float(np.quantile(-nats, float(share), method="weibull")) - ROUNDING

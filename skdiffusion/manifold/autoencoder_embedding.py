@@ -102,4 +102,5 @@ class AutoencoderEmbedding(Embedding):
         variances, directions = np.linalg.eigh(np.cov(Z.T, bias=True).reshape(2 * Z.shape[1:]))
         deviation = np.sqrt(np.maximum(variances, NO_VARIANCE * max(variances[-1], NO_VARIANCE)))
         self._whitening = directions[:, ::-1] / deviation[::-1]
-        self._unwhitening = (directions * deviation).T[::-1]
+        # contiguous, as copies by pickle are, whose products would differ in the last bit
+        self._unwhitening = np.ascontiguousarray((directions * deviation).T[::-1])

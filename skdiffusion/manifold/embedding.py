@@ -12,14 +12,14 @@ from skdiffusion._utils.fitting import all_or_nothing
 from skdiffusion._utils.gross import LARGEST, check_magnitudes
 
 # what NumPy, pandas and polars say of columns that hold no numbers
-NO_NUMBERS = re.compile("(could not|cannot) convert|.*could not be promoted")
+NO_NUMBERS = re.compile("(could not|cannot) convert|.*could not be promoted|not implemented for")
 
 
 def validate_numbers(estimator, X, **options):
     """Validate rows of numbers, or say what to do with columns of other kinds."""
     try:
         return validate_data(estimator, X, dtype=np.float64, **options)
-    except Exception as error:  # each library of frames has its own
+    except BaseException as error:  # each library has its own; panics of polars are no Exceptions
         if not NO_NUMBERS.match(str(error)):
             raise
         raise ValueError(

@@ -104,11 +104,12 @@ def as_series(values, like, gaps=None):
     gaps = None if gaps is None or not gaps.any() else gaps
     if nw.dependencies.is_pandas_like_series(native):
         return _as_pandas(values, native, gaps).rename(native.name)
-    is_time = values.dtype.kind in "mM"
-    cells = (values.view(np.int64) if is_time else values).astype(object)
+    dtype = None if values.dtype.kind in "mM" else like.dtype
+    if dtype == nw.Decimal:  # as text, since polars before 1.34 truncates floats
+        dtype, values = nw.String, np.array([f"{x:.{native.dtype.scale}f}" for x in values])
+    cells = (values.view(np.int64) if dtype is None else values).astype(object)
     if gaps is not None:
         cells[gaps] = None
-    dtype = None if is_time else like.dtype
     series = nw.new_series(like.name, cells.tolist(), dtype, backend=like.implementation)
     return series.to_native().cast(native.dtype)
 

@@ -46,7 +46,9 @@ def is_cell(name, cells, observed):
         return np.array([cell.as_tuple().exponent == -2 for cell in cells])
     steps = {"day": 86400, "week": 7 * 86400, "open": 86400, "span": 900}
     if name in steps:
-        return (cells - observed.min()) % pd.Timedelta(steps[name], "s") == pd.Timedelta(0)
+        # by NumPy, as pandas 2 turns the divisor and so the years to 9999 to nanoseconds
+        rest = (cells - observed.min()).to_numpy() % np.timedelta64(steps[name], "s")
+        return rest == np.timedelta64(0, "s")
     decimals = {"count": 0, "nullable": 0, "score": 1}.get(name, 2)
     return cells.astype(float).round(decimals).astype(cells.dtype) == cells
 

@@ -12,15 +12,18 @@ from skdiffusion import TableEncoder
 STRATEGIES = ["mean", "draw"]
 
 
+def as_cell(cell):
+    if pd.isna(cell):
+        return None
+    # polars 1.18 takes the durations of Python, not those of pandas
+    return cell.to_pytimedelta() if isinstance(cell, pd.Timedelta) else cell
+
+
 def to_polars(frame):
     names = frame.columns.drop("size")
     return pl.DataFrame(
         {
-            name: pl.Series(
-                name,
-                [None if pd.isna(cell) else cell for cell in frame[name].astype(object)],
-                strict=False,
-            )
+            name: pl.Series(name, map(as_cell, frame[name].astype(object)), strict=False)
             for name in names
         }
     ).with_columns(pl.col("kind").cast(pl.Enum(["w", "v", "u"])), pl.col("half").cast(pl.Float32))

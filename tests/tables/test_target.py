@@ -281,6 +281,9 @@ class TestObjects:
         encoder = TargetEncoder().fit(y)
         assert not encoder.is_categorical_
         assert encoder.inverse_transform(encoder.transform(y)).equals(y)
+        means = encoder.as_target(np.array([2 / 3, 1e-7, 1e16]))
+        assert means.dtype == y.dtype
+        assert means.to_list() == [Decimal("0.67"), Decimal(0), Decimal(10**16)]
 
     def test_classes_stay_classes(self):
         for cells in (list("abc"), [True, False, True]):
