@@ -50,6 +50,8 @@ def sample_score(estimator: Any, X: Any, y: Any = None, *, random_state: Seed = 
     >>> bool(search.fit(load_iris().data).best_score_ < 0.1)
     True
     """
+    if len(X) < 2:
+        raise ValueError("sample_score compares rows: give at least two held-out ones.")
     rng = check_random_state(random_state)
     drawn = sample_from(estimator, MAX_ROWS, random_state=rng)
     real, fake = gower_points(align(subsample(X, MAX_ROWS, rng), drawn))

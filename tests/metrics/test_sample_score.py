@@ -44,6 +44,12 @@ def test_of_one_column_is_that_of_scipy():
     assert score == pytest.approx(within - expected, rel=1e-9)
 
 
+def test_a_single_row_is_refused():
+    X = np.zeros((1, 1))
+    with pytest.raises(ValueError, match="at least two held-out ones"):
+        sample_score(Shift().fit(X), X)
+
+
 def test_the_nearer_the_better(global_random_seed):
     X = np.random.RandomState(global_random_seed).normal(size=(300, 1))
     scores = [sample_score(Shift(by).fit(X), X, random_state=0) for by in (0.0, 0.5, 1.0, 3.0)]
