@@ -30,7 +30,7 @@ pandas._libs.tslibs.timestamps: _unpickle_timestamp
 pandas._libs.tslibs.timedeltas: _timedelta_unpickle
 pytz: timezone|pyarrow.lib: decimal128 dictionary field list_ timestamp type_for_alias
 skdiffusion.saving.parts: dtype frame index ipc scalar series tensor"""
-# of skorch no callback that writes files, as training on would write where the file says
+# but our checkpoint no callback that writes files: a next fit would write where the file says
 VALUES = """builtins: bool bytes dict float int list set str|numpy: float64
 pandas: NA|pandas._libs.missing: NA
 sklearn.utils._metadata_requests: MetadataRequest MethodMetadataRequest
