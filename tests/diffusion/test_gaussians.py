@@ -325,6 +325,16 @@ class TestSingular:
         posterior = self.line()(X, sigma)
         torch.testing.assert_close(posterior.mean, MEANS[0] + latent * self.DIRECTION)
 
+    @every_level
+    def test_a_column_of_points(self, sigma):
+        """As those of classes, which no component spreads."""
+        covs = COVS.clone()
+        covs[:, 1], covs[:, :, 1] = 0.0, 0.0
+        log_prob, mean = brute_force(WEIGHTS, MEANS.numpy(), covs.numpy(), sigma)
+        denoiser = MixtureDenoiser(WEIGHTS, MEANS, covs)
+        torch.testing.assert_close(denoiser.log_prob(X, sigma), log_prob)
+        torch.testing.assert_close(denoiser(X, sigma).mean, mean)
+
     def test_constant_column(self):
         denoiser = GaussianDenoiser(MEANS[0], torch.tensor([1.0, 0.0, 2.0]))
         mean = denoiser(X, torch.tensor(0.5)).mean
