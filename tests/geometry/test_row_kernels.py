@@ -1,5 +1,7 @@
 """Kernels on rows with their background: what is placed, and how it is chosen."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
@@ -81,12 +83,16 @@ class TestWeights:
         """Rows of nearly no weight have no say in the bandwidths, nor beneath the kernels."""
         wide = np.concatenate([X, 30 * X[:30]])
         weights = np.r_[np.ones(90), np.full(30, 1e-9)]
-        given = options("euclidean", n_neighbors=7)
-        kernels = fit_kernels(wide, given, 0, sample_weight=weights)
-        alone = fit_kernels(X, given, 0)
-        assert kernels.bandwidth.h == pytest.approx(alone.bandwidth.h, rel=0.35)
-        assert fit_kernels(wide, given, 0).bandwidth.h > 2 * alone.bandwidth.h
-        assert_allclose(kernels.mixtures[0].means_, alone.mixtures[0].means_, atol=1e-9)
+        given = options("euclidean", n_neighbors=7, background=0.0)
+        alone = fit_kernels(X, given, 0).bandwidth
+        weighted = fit_kernels(wide, given, 0, sample_weight=weights).bandwidth
+        assert weighted.h == pytest.approx(alone.h, rel=0.35)
+        assert fit_kernels(wide, given, 0).bandwidth.h > 2 * alone.h
+        given = replace(given, background=None)
+        [alone], [every] = (fit_kernels(rows, given, 0).mixtures for rows in (X, wide))
+        [weighted] = fit_kernels(wide, given, 0, sample_weight=weights).mixtures
+        assert_allclose(weighted.means_, alone.means_, atol=1e-9)
+        assert every.n_components > alone.n_components
 
 
 class TestClasses:
