@@ -27,6 +27,10 @@ QUESTIONS = {
     "images": "Images: drawn, restored, and drawn by levels",
     "operator": "Operator-informed score matching: what is left for a network?",
     "training_overhead": "Training through skorch: what does it cost?",
+    "scale": "Large tables: how long, and how much memory?",
+    "devices": "Half precision, compilation, a second process: how fast, at what loss?",
+    "first_steps": "A newcomer's first steps: how long do they take?",
+    "serving": "A served detector: how many requests a second?",
 }
 NAMED = "numpy|scipy|scikit-learn|torch|skorch"
 COMMAND = re.compile(r"python -m benchmarks\.\w+")
@@ -56,7 +60,8 @@ def how_it_is_measured(name):
     for section in README.read_text(encoding="utf-8").split("\n## ")[1:]:
         if re.search(rf"benchmarks\.{name}\b", section):
             _, _, body = section.partition("\n")
-            return f"## How it is measured\n{body}"
+            # the page is beside the guides, the README is not
+            return f"## How it is measured\n{body.replace('](../docs/', '](../')}"
     return ""
 
 

@@ -36,6 +36,13 @@ def test_a_page_says_when_with_what_and_how(pages, report):
         assert f"[{figures.name}](path:../../benchmarks/results/{figures.name})" in page
 
 
+def test_guides_that_a_page_links_to_are_there(pages):
+    """Links of the README, which is in another folder."""
+    links = {link for page in pages.values() for link in re.findall(r"\]\((\.\./[^):]+)\)", page)}
+    assert "../serving.md" in links
+    assert [link for link in links if not (_benchmark_pages.PAGES / link).resolve().exists()] == []
+
+
 def test_the_index_lists_all(pages):
     for report in REPORTS:
         assert f"]({report.name}), " in pages["index"]
