@@ -44,7 +44,7 @@ ESTIMATORS = [
 
 def expected_failures(estimator):
     tags = get_tags(estimator).input_tags
-    if Version(sklearn.__version__) >= Version("1.8") or not tags.categorical or tags.allow_nan:
+    if Version(sklearn.__version__) >= Version("1.7.1") or not tags.categorical or tags.allow_nan:
         return {}
     reason = "the check itself centres whole numbers in place, which NumPy refuses"
     return {"check_positive_only_tag_during_fit": reason}
