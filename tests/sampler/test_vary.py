@@ -19,7 +19,7 @@ def smoother(gaussian):
 class TestDistribution:
     @pytest.mark.parametrize("noise", [0.1, 1.0, 10.0])
     def test_of_a_gaussian_is_kept(self, gaussian, noise, global_random_seed):
-        rows = gaussian.truth.rvs(1500, random_state=10 + global_random_seed)
+        rows = gaussian.truth.rvs(6000, random_state=10 + global_random_seed)
         new = gaussian.sampler.vary(rows, noise, random_state=global_random_seed)
         std = np.sqrt(np.diag(gaussian.truth.cov))
         assert_allclose((new.mean(axis=0) - gaussian.truth.mean) / std, 0, atol=0.13)

@@ -69,7 +69,8 @@ class TestClasses:
             error = np.sqrt(p * (1 - p) * (1 / 2000 + 1 / near.sum())) + 1e-3
             assert np.mean(y == name) == pytest.approx(p, abs=5 * error)
         _, certain = iris.smoother.sample(200, conditions={2: 1.4}, **options)
-        assert set(certain) == {"setosa"}
+        # a wide background says little of a class, and is hardly ever drawn from
+        assert np.mean(certain == "setosa") > 0.97
 
     @pytest.mark.parametrize("y", [np.arange(150) // 50, np.arange(150) < 50, list("abc") * 50])
     def test_kinds(self, smooth, iris, y):
