@@ -67,8 +67,9 @@ def without_own_rank(linear, ranked):
             left = scores[first]
             ends = left[1] - (values[1] - values[0]), left[-2] + (values[-1] - values[-2])
             share = (values[1:-1] - values[:-2]) / (values[2:] - values[:-2])
-            # from the nearer side, as without the row the ranks above it move down by one
-            share = np.where(share < 0.5, share / 2, (1 + share) / 2)
+            # from the nearer side, as without the row the ranks above it move down by one; halfway,
+            # as whole numbers often are, rounding must not decide
+            share = np.where(share < 0.5 - 1e-9, share / 2, (1 + share) / 2)
             inner = left[:-2] + share * (left[2:] - left[:-2])
             single = counts == 1
             out[first[single]] = np.r_[ends[0], inner, ends[1]][single]

@@ -84,3 +84,13 @@ class TestWithoutOwnRank:
         x = np.array([0.0, 1.0, 1.0, 2.0, 2.0, 2.0])[:, None]
         ranked = GaussianRanks(x[:, 0])(x[:, 0])[:, None]
         assert_array_equal(without_own_rank(x, ranked)[1:], ranked[1:])
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_rounding_does_not_decide_on_ranks_of_whole_numbers(seed):
+    """Halfway between its neighbours a number is as near to one as to the other, shifted or not."""
+    rng = np.random.default_rng(seed)
+    linear = rng.permutation(40).astype(float)[:, np.newaxis]
+    ranked = linear / 40
+    found = without_own_rank(linear, ranked)
+    assert_allclose(without_own_rank(linear + rng.normal(), ranked), found, atol=1e-12)
