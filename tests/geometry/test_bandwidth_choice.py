@@ -132,7 +132,7 @@ class TestChooseBandwidth:
             for shares in (bandwidth_choice._SHARES, np.linspace(0, 0.95, 96))
         )
         assert found.log_likelihood == pytest.approx(max(tried), abs=1e-12)
-        assert found.log_likelihood > max(grid) - 0.01
+        assert found.log_likelihood > max(grid) - 0.002
         assert 0.02 < found.share < 0.8
 
     def test_background_wins_or_ties(self):
