@@ -79,6 +79,9 @@ class UNet(nn.Module):
         dropout: float = 0.0,
     ):
         super().__init__()
+        if columns is None and n_inputs % n_outputs:
+            wanted = f"as many inputs for each of {n_outputs} outputs, got {n_inputs}"
+            raise ValueError(f"Without `columns` there must be {wanted}.")
         own = torch.arange(n_outputs)
         inputs, entries, outputs = columns or (torch.arange(n_inputs) % n_outputs, own, own)
         _check_sizes(image_shape, width, depth)
@@ -203,6 +206,4 @@ def _check_sizes(image_shape: tuple[int, ...], width: int, depth: int) -> None:
             f"channels), got {image_shape!r}."
         )
     if width < 1 or width % N_GROUPS or depth < 1:
-        raise ValueError(
-            f"width={width} must be a multiple of {N_GROUPS}, and depth={depth} at least 1."
-        )
+        raise ValueError(f"width={width} must be a multiple of {N_GROUPS}, and depth={depth} > 0.")

@@ -116,6 +116,10 @@ class TestBothKinds:
         assert alone.shape == (N, 12)
         assert torch.equal(alone, told)
 
+    def test_inputs_that_cannot_be_shared_out(self, make):
+        with pytest.raises(ValueError, match="as many inputs for each of 12 outputs, got 25"):
+            make(n_inputs=25, n_outputs=12)
+
     def test_dropout_is_of_training_alone(self, make):
         net = net_of(make, dropout=0.5)
         assert not torch.equal(net(*rows()), net(*rows()))
